@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The addon: what the module hangs on an inode that is in any map.
+ */
+#ifndef _INODE_MAP_ADDON_H
+#define _INODE_MAP_ADDON_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+
+#include "mark.h"
+
+/*
+ * The bit of inode->i_fsnotify_mask that says "this inode may have an addon". fsnotify() never
+ * raises it for an inode: inotify queues FS_IN_IGNORED itself, and FS_ERROR, which has the same
+ * value, goes to marks on superblocks. So it costs the inode no notification. Audit trees use the
+ * same bit for the same reason: without it there is no addon, with it there may be none.
+ */
+#define INODE_ADDON_MASK	FS_IN_IGNORED
+
+/**
+ * struct inode_addon - one for each inode that is in any map, whatever number of maps
+ * @mark: finds the addon from the inode and is told when the inode ends; does not pin the inode.
+ *	Must be first
+ * @inode: the inode, as a key only: whoever dereferences it needs a reference of his own
+ * @sb: its superblock, likewise
+ * @ino: inode number, when the addon was made
+ * @gen: inode generation, likewise
+ * @dev: new_encode_dev() of the superblock's device, likewise
+ * @lock: protects @entries and @dead; the lock of a map's index nests inside
+ * @dead: the inode is gone or going: no entry may be added, and none is left
+ * @entries: the entries of all maps for this inode, through their in_addon
+ *
+ * It lives while it has entries, and for grace periods beyond (see mark.c): under RCU an entry's
+ * addon can be dereferenced.
+ */
+struct inode_addon {
+	struct inode_mark mark;
+	struct inode *inode;
+	struct super_block *sb;
+	u64 ino;
+	u32 gen;
+	u32 dev;
+	/* Protects the fields below. */
+	spinlock_t lock;
+	bool dead;
+	struct hlist_head entries;
+};
+
+struct inode_addon *inode_addon_get(struct inode *inode);
+void inode_addon_hold(struct inode_addon *addon);
+void inode_addon_put(struct inode_addon *addon);
+
+struct inode_mark *inode_pin_get(struct inode *inode);
+void inode_pin_hold(struct inode_mark *pin);
+void inode_pin_put(struct inode_mark *pin);
+
+unsigned int inode_addon_count(void);
+unsigned int inode_pin_count(void);
+
+int inode_addon_init(void);
+void inode_addon_exit(void);
+
+#endif /* _INODE_MAP_ADDON_H */
