@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Maps and their entries. The story of their locking and lifetime opens map.c; the lookup that BPF
+ * programs make is inline here.
+ */
+#ifndef _INODE_MAP_MAP_H
+#define _INODE_MAP_MAP_H
+
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/limits.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "addon.h"
+
+/* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
+#define INODE_MAP_HANDLE_MAX	INT_MAX
+
+/**
+ * struct inode_map_entry - one value of one map
+ * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
+ *	under RCU or RCU-tasks-trace
+ * @inode: the key, with @sb; compared, never dereferenced
+ * @sb: the inode's superblock
+ * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
+ * @pin: keeps the inode in memory, likewise; NULL when the entry is weak
+ * @in_addon: links the entry into the list of its addon, under addon->lock
+ * @map: the map; alive while the entry is linked, must not be used after
+ * @handle: names the entry within its map; a replaced value keeps it
+ * @rcu: frees the entry after both kinds of grace period
+ * @value: map->value_size bytes; programs may write to it at any time while they can see it
+ *
+ * All but the links and the value are written before the entry is linked and never after.
+ */
+struct inode_map_entry {
+	struct hlist_node in_table;
+	struct inode *inode;
+	struct super_block *sb;
+	struct inode_addon *addon;
+	struct inode_mark *pin;
+	struct hlist_node in_addon;
+	struct inode_map *map;
+	u32 handle;
+	struct rcu_head rcu;
+	u8 value[] __aligned(8);
+};
+
+/**
+ * struct inode_map - what the module keeps for one BPF map
+ * @in_ids: links the map into the table of maps by id, written under its lock, read under RCU or
+ *	RCU-tasks-trace. Not hashed until the first update
+ * @id: the BPF map id; set before the map is hashed
+ * @hash_bits: log2 of the number of buckets
+ * @value_size: bytes of a value
+ * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
+ * @max_entries: limit on @nr_entries
+ * @nr_entries: entries that are linked, under the lock of @index
+ * @next_handle: where the search for an unused handle starts, under the lock of @index
+ * @index: the entries by inode_map_slot() of their handle. Its xa_lock is the map's lock: every
+ *	change of @index, @table and the fields above is made under it
+ * @free: detaches all entries, then frees the map
+ * @rcu: frees the map after both kinds of grace period
+ * @table: the entries by inode, 1 << @hash_bits buckets
+ */
+struct inode_map {
+	struct hlist_node in_ids;
+	u32 id;
+	u32 hash_bits;
+	u32 value_size;
+	u32 key_size;
+	u32 max_entries;
+	u32 nr_entries;
+	u32 next_handle;
+	struct xarray index;
+	struct work_struct free;
+	struct rcu_head rcu;
+	struct hlist_head table[];
+};
+
+#define INODE_MAP_IDS_BITS	8
+extern struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
+
+/* For BPF programs, sleepable ones too, and for rcu_read_lock() sections. */
+#define inode_map_for_each_rcu(pos, head, member) \
+	hlist_for_each_entry_rcu(pos, head, member, rcu_read_lock_trace_held())
+
+/**
+ * inode_map_ids_bucket - where a map id is looked for
+ * @id: a BPF map id; the kernel hands them out one after the other
+ *
+ * Return: the head of the bucket.
+ */
+static __always_inline struct hlist_head *inode_map_ids_bucket(u32 id)
+{
+	return &inode_map_ids[id & (ARRAY_SIZE(inode_map_ids) - 1)];
+}
+
+/**
+ * inode_map_by_id - find a map by its BPF map id
+ * @id: the id
+ *
+ * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
+ * can be used.
+ * Return: the map, or NULL when there is no inode map of that id or nothing was ever stored in it.
+ */
+static __always_inline struct inode_map *inode_map_by_id(u32 id)
+{
+	struct inode_map *map;
+
+	inode_map_for_each_rcu(map, inode_map_ids_bucket(id), in_ids)
+		if (map->id == id)
+			return map;
+	return NULL;
+}
+
+/**
+ * inode_map_bucket - where an inode is looked for in a map
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ *
+ * Return: the head of the bucket.
+ */
+static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map,
+							   const struct inode *inode)
+{
+	return &map->table[hash_ptr(inode, map->hash_bits)];
+}
+
+/**
+ * inode_map_find - find the entry of an inode
+ * @map: the map
+ * @inode: the inode; not dereferenced. An inode belongs to one superblock for as long as it lives,
+ *	and its entries go before its memory does, so that its address alone is the key
+ *
+ * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
+ * can be used, or under the map's lock.
+ * Return: the entry, or NULL.
+ */
+static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *map,
+							      const struct inode *inode)
+{
+	struct inode_map_entry *entry;
+
+	inode_map_for_each_rcu(entry, inode_map_bucket(map, inode), in_table)
+		if (entry->inode == inode)
+			return entry;
+	return NULL;
+}
+
+struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries);
+void inode_map_destroy(struct inode_map *map);
+void inode_map_publish(struct inode_map *map, u32 id);
+
+struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle);
+struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
+int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
+		     u64 flags);
+int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
+int inode_map_delete(struct inode_map *map, u32 handle);
+void inode_map_read_value(const struct inode_map *map, const struct inode_map_entry *entry,
+			  void *value);
+
+void inode_map_unlink(struct inode_map_entry *entry);
+void inode_map_entry_release(struct inode_map_entry *entry);
+
+unsigned int inode_map_count(void);
+unsigned int inode_map_entry_count(void);
+
+int inode_map_init(void);
+void inode_map_exit(void);
+
+#endif /* _INODE_MAP_MAP_H */
