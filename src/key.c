@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keys.
+ *
+ * Both formats are described in include/uapi/linux/inode_map.h. They are read and written by the
+ * operations of bpf(2), in process context, without any of our locks.
+ */
+#include <linux/file.h>
+
+#include <linux/inode_map.h>
+
+#include "key.h"
+
+#define INODE_MAP_KEY_FLAGS	INODE_MAP_WEAK
+
+/**
+ * inode_map_key_size_ok - is there a key format of this size?
+ * @key_size: bytes of a key
+ *
+ * Return: whether there is.
+ */
+bool inode_map_key_size_ok(u32 key_size)
+{
+	return key_size == sizeof(__s32) || key_size == sizeof(struct inode_map_key);
+}
+
+static int inode_map_target_fd(struct inode_map_target *target, int fd)
+{
+	/* Raw: an O_PATH descriptor names an inode as well as any. */
+	target->file = fget_raw(fd);
+	if (!target->file)
+		return -EBADF;
+	target->inode = file_inode(target->file);
+	return 0;
+}
+
+static int inode_map_target_handle(struct inode_map_target *target, u32 handle)
+{
+	target->handle = handle;
+	return 0;
+}
+
+static int inode_map_key_get_fd(s32 key, struct inode_map_target *target)
+{
+	if (key >= 0)
+		return inode_map_target_fd(target, key);
+	return inode_map_target_handle(target, -(u32)key);
+}
+
+static int inode_map_key_get_full(const struct inode_map_key *key, struct inode_map_target *target)
+{
+	if (key->fd < -1 || key->flags & ~INODE_MAP_KEY_FLAGS || key->reserved)
+		return -EINVAL;
+	if (key->fd == -1)
+		return inode_map_target_handle(target, key->handle);
+	if (key->handle || key->dev || key->ino || key->gen)
+		return -EINVAL;
+	target->weak = key->flags & INODE_MAP_WEAK;
+	return inode_map_target_fd(target, key->fd);
+}
+
+/**
+ * inode_map_key_get - find out what a key names
+ * @map: the map, for its key format
+ * @key: map->key_size bytes
+ * @target: filled in; for inode_map_key_put() when this succeeds
+ *
+ * Context: process, of the task whose descriptors are meant.
+ * Return: 0, -EBADF (no such descriptor), -EINVAL (unknown flags, or fields that must be 0).
+ */
+int inode_map_key_get(const struct inode_map *map, const void *key,
+		      struct inode_map_target *target)
+{
+	memset(target, 0, sizeof(*target));
+	if (map->key_size == sizeof(__s32))
+		return inode_map_key_get_fd(*(const __s32 *)key, target);
+	return inode_map_key_get_full(key, target);
+}
+
+/**
+ * inode_map_key_put - drop what inode_map_key_get() holds
+ * @target: what it filled in
+ *
+ * Context: process. The file is released when the task returns to user space, if this was its last
+ * reference: outside the locks of the caller.
+ */
+void inode_map_key_put(struct inode_map_target *target)
+{
+	if (target->file)
+		fput(target->file);
+}
+
+/**
+ * inode_map_key_fill - make a key that names an entry
+ * @map: the map, for its key format
+ * @entry: the entry
+ * @key: gets map->key_size bytes
+ *
+ * Context: any, under RCU.
+ */
+void inode_map_key_fill(const struct inode_map *map, const struct inode_map_entry *entry,
+			void *key)
+{
+	const struct inode_addon *addon = entry->addon;
+	struct inode_map_key *full = key;
+
+	if (map->key_size == sizeof(__s32)) {
+		*(__s32 *)key = -(s32)entry->handle;
+		return;
+	}
+	*full = (struct inode_map_key) {
+		.fd	= -1,
+		.flags	= entry->pin ? 0 : INODE_MAP_WEAK,
+		.handle	= entry->handle,
+		.dev	= addon->dev,
+		.ino	= addon->ino,
+		.gen	= addon->gen,
+	};
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Keys: from what bpf(2) carries to an inode or a handle, and back.
+ */
+#ifndef _INODE_MAP_KEY_H
+#define _INODE_MAP_KEY_H
+
+#include <linux/fs.h>
+
+#include "map.h"
+
+/**
+ * struct inode_map_target - what a key names
+ * @file: the open file that names an inode, or NULL when the key is a handle
+ * @inode: the inode of @file
+ * @weak: with @file, the lifetime asked for
+ * @handle: without @file, the entry's handle; may name no entry
+ */
+struct inode_map_target {
+	struct file *file;
+	struct inode *inode;
+	bool weak;
+	u32 handle;
+};
+
+bool inode_map_key_size_ok(u32 key_size);
+int inode_map_key_get(const struct inode_map *map, const void *key,
+		      struct inode_map_target *target);
+void inode_map_key_put(struct inode_map_target *target);
+void inode_map_key_fill(const struct inode_map *map, const struct inode_map_entry *entry,
+			void *key);
+
+#endif /* _INODE_MAP_KEY_H */
