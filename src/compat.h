@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between kernel versions and architectures.
+ */
+#ifndef _INODE_MAP_COMPAT_H
+#define _INODE_MAP_COMPAT_H
+
+#include <linux/kasan.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+
+/**
+ * netdev_keep_in_netns - refuse to move a device to another network namespace
+ * @dev: the device
+ *
+ * The flag was called netns_local when it came with 6.12; later releases of 6.12, and those since
+ * 6.15, have it as netns_immutable (Kbuild looks which).
+ */
+static inline void netdev_keep_in_netns(struct net_device *dev)
+{
+#ifdef HAVE_NETNS_IMMUTABLE
+	dev->netns_immutable = true;
+#else
+	dev->netns_local = true;
+#endif
+}
+
+/**
+ * kernel_data_address - can a pointer be loaded from with __get_kernel_nofault()?
+ * @ptr: any pointer
+ *
+ * On x86 such a load survives an unmapped address, but not one that is not canonical, one of user
+ * space, or the vsyscall page (copy_from_kernel_nofault() makes the same distinctions). Data that
+ * was allocated is between the direct map's begin and the kernel image.
+ *
+ * Return: whether it can.
+ */
+static __always_inline bool kernel_data_address(const void *ptr)
+{
+	unsigned long addr = (unsigned long)kasan_reset_tag(ptr);
+
+#ifdef CONFIG_X86_64
+	if (addr >= __START_KERNEL_map)
+		return false;
+#endif
+	return addr >= PAGE_OFFSET;
+}
+
+#endif /* _INODE_MAP_COMPAT_H */
