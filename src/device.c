@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The network device through which bpf(2) reaches the map type.
+ *
+ * The kernel's table of map types is constant. Map offload is how a module can provide a map all
+ * the same: a map created with the ifindex of a device is the device's, and the operations of
+ * bpf(2) come to the callbacks here. Nothing is offloaded and no packet is ever seen: the device
+ * can't be brought up, renamed, moved, enslaved or given a program.
+ *
+ * Contexts. The operations on elements run in process context, may sleep, and are called with the
+ * kernel's bpf_devs_lock held for reading. Creation and destruction of a map are called under rtnl,
+ * with that lock held for writing: so no operation is under way then. No inode is released under
+ * either lock.
+ */
+#include <linux/bpf.h>
+#include <linux/if_arp.h>
+#include <linux/magic.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+
+#include <linux/inode_map.h>
+
+#include "compat.h"
+#include "device.h"
+#include "key.h"
+#include "map.h"
+
+static struct bpf_offload_dev *offload_dev;
+static struct net_device *map_netdev;
+
+static struct inode_map *to_map(struct bpf_offloaded_map *offmap)
+{
+	return offmap->dev_priv;
+}
+
+/*
+ * The inode that eventfds, epoll instances, BPF objects and so on all share is no identity. Secure
+ * anonymous inodes are each on their own, and not private.
+ */
+static bool inode_is_shared_anon(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
+}
+
+/*
+ * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
+ * them: a pinned nsfs inode keeps the namespace.
+ */
+static bool inode_is_internal(const struct inode *inode)
+{
+	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
+}
+
+/* The handle that a target names in a map, or 0. */
+static u32 inode_map_target_find(struct inode_map *map, const struct inode_map_target *target)
+{
+	struct inode_map_entry *entry;
+	u32 handle = target->handle;
+
+	if (!target->file)
+		return handle;
+	rcu_read_lock();
+	entry = inode_map_find(map, target->inode);
+	if (entry)
+		handle = entry->handle;
+	rcu_read_unlock();
+	return handle;
+}
+
+static int inode_map_dev_lookup(struct bpf_offloaded_map *offmap, void *key, void *value)
+{
+	struct inode_map *map = to_map(offmap);
+	struct inode_map_target target;
+	struct inode_map_entry *entry;
+	int err;
+
+	err = inode_map_key_get(map, key, &target);
+	if (err)
+		return err;
+
+	rcu_read_lock();
+	entry = target.file ? inode_map_find(map, target.inode) :
+			      inode_map_find_handle(map, target.handle);
+	if (entry)
+		inode_map_read_value(map, entry, value);
+	rcu_read_unlock();
+	inode_map_key_put(&target);
+	return entry ? 0 : -ENOENT;
+}
+
+static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, void *value, u64 flags)
+{
+	struct inode_map *map = to_map(offmap);
+	struct inode_map_target target;
+	int err;
+
+	inode_map_publish(map, offmap->map.id);
+
+	err = inode_map_key_get(map, key, &target);
+	if (err)
+		return err;
+	if (!target.file)
+		err = inode_map_update_handle(map, target.handle, value, flags);
+	else if (inode_is_shared_anon(target.inode))
+		err = -EOPNOTSUPP;
+	else
+		err = inode_map_update(map, target.inode,
+				       target.weak || inode_is_internal(target.inode), value,
+				       flags);
+	inode_map_key_put(&target);
+	return err;
+}
+
+static int inode_map_dev_delete(struct bpf_offloaded_map *offmap, void *key)
+{
+	struct inode_map *map = to_map(offmap);
+	struct inode_map_target target;
+	int err;
+
+	err = inode_map_key_get(map, key, &target);
+	if (err)
+		return err;
+	err = inode_map_delete(map, inode_map_target_find(map, &target));
+	inode_map_key_put(&target);
+	return err;
+}
+
+static int inode_map_dev_get_next_key(struct bpf_offloaded_map *offmap, void *key, void *next_key)
+{
+	struct inode_map *map = to_map(offmap);
+	struct inode_map_entry *entry;
+	u32 handle = 0;
+
+	if (key) {
+		struct inode_map_target target;
+		int err;
+
+		err = inode_map_key_get(map, key, &target);
+		if (err)
+			return err;
+		/* The key of an inode that is not in the map starts over, as with every map. */
+		handle = inode_map_target_find(map, &target);
+		inode_map_key_put(&target);
+	}
+	rcu_read_lock();
+	entry = inode_map_next(map, handle);
+	if (entry)
+		inode_map_key_fill(map, entry, next_key);
+	rcu_read_unlock();
+	return entry ? 0 : -ENOENT;
+}
+
+static const struct bpf_map_dev_ops inode_map_dev_ops = {
+	.map_get_next_key	= inode_map_dev_get_next_key,
+	.map_lookup_elem	= inode_map_dev_lookup,
+	.map_update_elem	= inode_map_dev_update,
+	.map_delete_elem	= inode_map_dev_delete,
+};
+
+/*
+ * What the kernel's own hash map allows: bpf(2) copies a key and a value through one allocation,
+ * next to the 48 bytes of a struct htab_elem (htab_map_alloc_check()).
+ */
+#define INODE_MAP_ELEM_SIZE_MAX	(KMALLOC_MAX_SIZE - 48)
+
+/* BPF_F_NO_PREALLOC asks for what this map does anyway. */
+#define INODE_MAP_CREATE_FLAGS	BPF_F_NO_PREALLOC
+
+static int inode_map_alloc_check(const struct bpf_map *attr)
+{
+	if (attr->map_type != BPF_MAP_TYPE_HASH || attr->map_flags & ~INODE_MAP_CREATE_FLAGS)
+		return -EINVAL;
+	if (!inode_map_key_size_ok(attr->key_size) || !attr->value_size || !attr->max_entries)
+		return -EINVAL;
+	if ((u64)attr->key_size + attr->value_size >= INODE_MAP_ELEM_SIZE_MAX)
+		return -E2BIG;
+	return 0;
+}
+
+static int inode_map_dev_alloc(struct bpf_offloaded_map *offmap)
+{
+	struct inode_map *map;
+	int err;
+
+	err = inode_map_alloc_check(&offmap->map);
+	if (err)
+		return err;
+	map = inode_map_create(offmap->map.key_size, offmap->map.value_size,
+			       offmap->map.max_entries);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	offmap->dev_priv = map;
+	offmap->dev_ops = &inode_map_dev_ops;
+	return 0;
+}
+
+static int inode_map_ndo_bpf(struct net_device *dev, struct netdev_bpf *bpf)
+{
+	switch (bpf->command) {
+	case BPF_OFFLOAD_MAP_ALLOC:
+		return inode_map_dev_alloc(bpf->offmap);
+	case BPF_OFFLOAD_MAP_FREE:
+		inode_map_destroy(to_map(bpf->offmap));
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static netdev_tx_t inode_map_ndo_start_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	dev_kfree_skb(skb);
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops inode_map_netdev_ops = {
+	.ndo_start_xmit	= inode_map_ndo_start_xmit,
+	.ndo_bpf	= inode_map_ndo_bpf,
+};
+
+static int inode_map_prog_prepare(struct bpf_prog *prog)
+{
+	return -EOPNOTSUPP;
+}
+
+/* Preparation is the first step of offloading a program, and the last. */
+static const struct bpf_prog_offload_ops inode_map_prog_ops = {
+	.prepare	= inode_map_prog_prepare,
+};
+
+/* Refuse what the networking core would do to any device. Called under rtnl. */
+static int inode_map_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	if (netdev_notifier_info_to_dev(ptr) != map_netdev)
+		return NOTIFY_DONE;
+
+	switch (event) {
+	case NETDEV_PRE_UP:
+	case NETDEV_CHANGENAME:
+	case NETDEV_PRECHANGEUPPER:
+		return notifier_from_errno(-EOPNOTSUPP);
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
+static struct notifier_block inode_map_netdev_notifier = {
+	.notifier_call	= inode_map_netdev_event,
+};
+
+static void inode_map_netdev_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &inode_map_netdev_ops;
+	dev->needs_free_netdev = true;
+	dev->type = ARPHRD_NONE;
+	dev->flags = IFF_NOARP;
+	dev->priv_flags |= IFF_NO_QUEUE;
+	dev->features |= NETIF_F_VLAN_CHALLENGED;
+	netdev_keep_in_netns(dev);
+}
+
+/**
+ * inode_map_device_init - register the device; maps can be created from here on
+ *
+ * The device is in the initial network namespace, and so must be who creates a map.
+ *
+ * Context: process; takes rtnl.
+ * Return: 0, -ENOMEM, -EEXIST (a device of that name is there already).
+ */
+int inode_map_device_init(void)
+{
+	int err;
+
+	offload_dev = bpf_offload_dev_create(&inode_map_prog_ops, NULL);
+	if (IS_ERR(offload_dev))
+		return PTR_ERR(offload_dev);
+
+	err = -ENOMEM;
+	map_netdev = alloc_netdev(0, INODE_MAP_DEVICE, NET_NAME_PREDICTABLE,
+				  inode_map_netdev_setup);
+	if (!map_netdev)
+		goto err_offload;
+	err = register_netdevice_notifier(&inode_map_netdev_notifier);
+	if (err)
+		goto err_netdev;
+
+	rtnl_lock();
+	err = register_netdevice(map_netdev);
+	if (err)
+		goto err_notifier;
+	err = bpf_offload_dev_netdev_register(offload_dev, map_netdev);
+	if (err)
+		goto err_registered;
+	rtnl_unlock();
+	return 0;
+
+err_registered:
+	unregister_netdevice(map_netdev);
+	/* Unregistering frees it, when rtnl is dropped. */
+	map_netdev = NULL;
+err_notifier:
+	rtnl_unlock();
+	unregister_netdevice_notifier(&inode_map_netdev_notifier);
+err_netdev:
+	if (map_netdev)
+		free_netdev(map_netdev);
+err_offload:
+	bpf_offload_dev_destroy(offload_dev);
+	return err;
+}
+
+/**
+ * inode_map_device_exit - unregister the device
+ *
+ * Every map holds the module: none exists any more.
+ *
+ * Context: process; takes rtnl.
+ */
+void inode_map_device_exit(void)
+{
+	rtnl_lock();
+	bpf_offload_dev_netdev_unregister(offload_dev, map_netdev);
+	unregister_netdevice(map_netdev);
+	rtnl_unlock();
+	unregister_netdevice_notifier(&inode_map_netdev_notifier);
+	bpf_offload_dev_destroy(offload_dev);
+}
