@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Module entry and exit.
+ *
+ *   device.c   the BPF map type, behind map offload: create, update, lookup, delete, iterate
+ *   key.c      the keys of these operations
+ *   kfunc.c    what BPF programs call
+ *   map.c      maps and their entries
+ *   addon.c    what is hung on an inode that is in a map
+ *   mark.c     the fsnotify marks under it
+ *   stats.c    /proc/inode_map
+ *
+ * Exit runs only when no map, no program and no release that may wait for a filesystem is left: all
+ * of them hold the module. What it waits for are grace periods, and the end of callbacks.
+ */
+#include <linux/module.h>
+
+#include "addon.h"
+#include "device.h"
+#include "kfunc.h"
+#include "map.h"
+#include "stats.h"
+
+static int __init inode_map_module_init(void)
+{
+	int err;
+
+	err = inode_addon_init();
+	if (err)
+		return err;
+	err = inode_map_init();
+	if (err)
+		goto err_addon;
+	err = inode_map_stats_init();
+	if (err)
+		goto err_map;
+	err = inode_map_kfunc_init();
+	if (err)
+		goto err_stats;
+	/* Last: from here on there can be maps. */
+	err = inode_map_device_init();
+	if (err)
+		goto err_stats;
+	return 0;
+
+err_stats:
+	inode_map_stats_exit();
+err_map:
+	inode_map_exit();
+err_addon:
+	inode_addon_exit();
+	return err;
+}
+
+static void __exit inode_map_module_exit(void)
+{
+	inode_map_device_exit();
+	inode_map_stats_exit();
+	inode_map_exit();
+	inode_addon_exit();
+}
+
+module_init(inode_map_module_init);
+module_exit(inode_map_module_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("BPF map keyed by inode");
