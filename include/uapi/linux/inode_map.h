@@ -15,7 +15,10 @@
 #ifndef _UAPI_LINUX_INODE_MAP_H
 #define _UAPI_LINUX_INODE_MAP_H
 
+/* BPF programs have the types from vmlinux.h. */
+#ifndef __VMLINUX_H__
 #include <linux/types.h>
+#endif
 
 /* Name of the network device through which maps are created (map_ifindex is its index). */
 #define INODE_MAP_DEVICE	"inode_map"
