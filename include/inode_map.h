@@ -28,6 +28,11 @@
 #include <linux/bpf.h>
 #include <linux/inode_map.h>
 
+/* The C library shows it under this name only to those who define _GNU_SOURCE. */
+#ifndef O_PATH
+#define O_PATH __O_PATH
+#endif
+
 /**
  * inode_map_strerror - what an error of this library means
  * @err: a negative errno that one of these functions returned
