@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the selftests share.
+ *
+ * A test program is one subject: a file of TEST() cases. Each case runs in a process of its own, in
+ * a mount namespace of its own with an empty tmpfs at DIR, so that what it leaves behind goes with
+ * it. After each case the module's own counters must be back to zero: what a case leaks fails it.
+ * Programs print TAP; they need root and the module.
+ */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <inode_map.h>
+
+/* Where each case finds an empty directory that nobody else sees. It is the working directory. */
+#define DIR_PATH	"/tmp/case"
+
+struct test {
+	const char *name;
+	void (*run)(void);
+	struct test *next;
+};
+
+void test_register(struct test *test);
+
+/* TEST(name) { ... }: a case. It passes when it returns. */
+#define TEST(name)							\
+	static void test_##name(void);					\
+	__attribute__((constructor)) static void register_##name(void)	\
+	{								\
+		static struct test test = { #name, test_##name, NULL };	\
+									\
+		test_register(&test);					\
+	}								\
+	static void test_##name(void)
+
+/* End the case. FAIL() works in child processes too, if CHILD_OK() is asked for how they ended. */
+__attribute__((noreturn, format(printf, 3, 4)))
+void test_fail(const char *file, int line, const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2)))
+void test_skip(const char *format, ...);
+
+#define FAIL(...)	test_fail(__FILE__, __LINE__, __VA_ARGS__)
+#define SKIP(...)	test_skip(__VA_ARGS__)
+
+#define CHECK(condition)						\
+	do {								\
+		if (!(condition))					\
+			FAIL("%s (errno: %s)", #condition, strerror(errno)); \
+	} while (0)
+
+/* The two are integers; both are shown. */
+#define CHECK_EQ(got, want)						\
+	do {								\
+		long long got_ = (got), want_ = (want);			\
+									\
+		if (got_ != want_)					\
+			FAIL("%s is %lld, not %s (%lld)", #got, got_, #want, want_); \
+	} while (0)
+
+/* A call that returns 0 or more, or a negative errno: the libraries' convention. Gives the result. */
+#define CHECK_OK(call)							\
+	({								\
+		long long ret_ = (call);				\
+									\
+		if (ret_ < 0)						\
+			FAIL("%s: %s", #call, strerror(-ret_));		\
+		ret_;							\
+	})
+
+/* A call that must fail with -@error. */
+#define CHECK_ERR(call, error)						\
+	do {								\
+		long long ret_ = (call);				\
+									\
+		if (ret_ != -(error))					\
+			FAIL("%s returned %lld (%s), not -%s", #call, ret_, \
+			     ret_ < 0 ? strerror(-ret_) : "success", #error); \
+	} while (0)
+
+/* A system call: -1 with errno, or the result. */
+#define CHECK_SYS(call)							\
+	({								\
+		long long ret_ = (call);				\
+									\
+		if (ret_ == -1)						\
+			FAIL("%s: %s", #call, strerror(errno));		\
+		ret_;							\
+	})
+
+/* The module's counters, from /proc/inode_map. */
+struct counts {
+	unsigned int maps;
+	unsigned int entries;
+	unsigned int addons;
+	unsigned int pinned;
+};
+
+void counts_read(struct counts *counts);
+/* Wait up to ten seconds until the counters are these; fail when they don't become so. */
+void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);
+
+/* Wait up to @seconds until @ready(@arg) is true. Returns whether it became so. */
+bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds);
+
+/* Maps. @key_size is 4 or 32. Both fail the case when they don't succeed, but for map_try_create(). */
+int map_create(unsigned int key_size, unsigned int value_size, unsigned int max_entries);
+int map_try_create(unsigned int type, unsigned int key_size, unsigned int value_size,
+		   unsigned int max_entries, unsigned int flags);
+int map_set(int map, int fd, unsigned int value);	/* 4-byte values, BPF_ANY, pinned */
+unsigned int map_get(int map, int fd);
+unsigned int map_count(int map);			/* by walking it */
+bool map_has(int map, int fd);
+
+/* Files. All return an open descriptor, or fail the case. */
+int file_create(const char *path);			/* with one line in it, open for reading */
+int file_open(const char *path, int flags);
+void file_write(const char *path, const char *text);
+char *file_read(const char *path, char *buffer, size_t size);	/* without the end of line */
+ino_t file_ino(const char *path);
+
+/* Run a shell command; returns its exit status. */
+__attribute__((format(printf, 1, 2)))
+int sh(const char *format, ...);
+
+/* Make a file system in a file (say "ext4", 32) on a loop device and mount it at @path, which is
+ * made. Skips the case where the kernel does not have it. With @device, tells the loop device. */
+void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
+
+void drop_caches(void);
+
+/* Fork a process that runs @run(@arg) and exits. */
+pid_t child_start(void (*run)(void *arg), void *arg);
+/* Wait for it; fail the case unless it returned from @run. */
+void child_wait(pid_t pid);
+
+/* Set a program's map id, load and attach: see map_id_of(). */
+unsigned int map_id_of(int map);
+
+#endif /* HARNESS_H */
