@@ -14,7 +14,7 @@
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 
-/* A case that takes longer hangs. Emulation is slow: what takes a second elsewhere takes ten here. */
+/* A case that takes longer hangs. Emulation is slow: a second elsewhere is ten here. */
 #define CASE_SECONDS	100
 
 static struct test *tests;
@@ -257,8 +257,8 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 	if (sh("command -v mkfs.%s >/dev/null", type))
 		SKIP("there is no mkfs.%s here", type);
 	CHECK_SYS(mkdir(path, 0755));
-	if (sh("truncate -s %uM image.%s && mkfs.%s image.%s >/dev/null 2>mkfs.log", megabytes, type,
-	       type, type))
+	if (sh("truncate -s %uM image.%s && mkfs.%s image.%s >/dev/null 2>mkfs.log", megabytes,
+	       type, type, type))
 		FAIL("mkfs.%s failed", type);
 
 	snprintf(command, sizeof(command), "losetup --find --show image.%s", type);

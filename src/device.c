@@ -9,14 +9,17 @@
  *
  * Contexts. The operations on elements run in process context, may sleep, and are called with the
  * kernel's bpf_devs_lock held for reading. Creation and destruction of a map are called under rtnl,
- * with that lock held for writing: so no operation is under way then. No inode is released under
- * either lock.
+ * with that lock held for writing: so no operation is under way then, and who sleeps under
+ * bpf_devs_lock holds rtnl up. Nothing here may therefore wait for a filesystem: inodes are
+ * released by workers (mark.c), and memory is allocated without entering filesystems to reclaim
+ * some.
  */
 #include <linux/bpf.h>
 #include <linux/if_arp.h>
 #include <linux/magic.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched/mm.h>
 
 #include <linux/inode_map.h>
 
@@ -92,6 +95,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 {
 	struct inode_map *map = to_map(offmap);
 	struct inode_map_target target;
+	unsigned int nofs;
 	int err;
 
 	inode_map_publish(map, offmap->map.id);
@@ -99,6 +103,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	err = inode_map_key_get(map, key, &target);
 	if (err)
 		return err;
+	nofs = memalloc_nofs_save();
 	if (!target.file)
 		err = inode_map_update_handle(map, target.handle, value, flags);
 	else if (inode_is_shared_anon(target.inode))
@@ -107,6 +112,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 		err = inode_map_update(map, target.inode,
 				       target.weak || inode_is_internal(target.inode), value,
 				       flags);
+	memalloc_nofs_restore(nofs);
 	inode_map_key_put(&target);
 	return err;
 }
@@ -180,13 +186,16 @@ static int inode_map_alloc_check(const struct bpf_map *attr)
 static int inode_map_dev_alloc(struct bpf_offloaded_map *offmap)
 {
 	struct inode_map *map;
+	unsigned int nofs;
 	int err;
 
 	err = inode_map_alloc_check(&offmap->map);
 	if (err)
 		return err;
+	nofs = memalloc_nofs_save();
 	map = inode_map_create(offmap->map.key_size, offmap->map.value_size,
 			       offmap->map.max_entries);
+	memalloc_nofs_restore(nofs);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	offmap->dev_priv = map;
