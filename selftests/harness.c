@@ -181,6 +181,20 @@ unsigned int map_id_of(int map)
 	return CHECK_OK(inode_map_id(map));
 }
 
+void map_put(int map, int fd, unsigned int value, __u32 key_flags)
+{
+	CHECK_OK(inode_map_set_fd(map, fd, &value, BPF_ANY, key_flags));
+}
+
+struct inode_map_key map_only_key(int map)
+{
+	struct inode_map_key key, next;
+
+	CHECK_SYS(bpf_map_get_next_key(map, NULL, &key));
+	CHECK(bpf_map_get_next_key(map, &key, &next) && errno == ENOENT);
+	return key;
+}
+
 /* Files */
 
 int file_open(const char *path, int flags)

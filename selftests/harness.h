@@ -155,4 +155,11 @@ void child_wait(pid_t pid);
 /* Set a program's map id, load and attach: see map_id_of(). */
 unsigned int map_id_of(int map);
 
+/* 32-byte keys. FOR_EACH_LIFETIME(flags) { ... }: once for pinned entries, once for weak ones. */
+#define FOR_EACH_LIFETIME(flags) \
+	for (__u32 flags = 0; flags <= INODE_MAP_WEAK; flags += INODE_MAP_WEAK)
+
+void map_put(int map, int fd, unsigned int value, __u32 key_flags);	/* 4-byte values, BPF_ANY */
+struct inode_map_key map_only_key(int map);		/* of a map that must have one entry */
+
 #endif /* HARNESS_H */

@@ -30,6 +30,7 @@
 #include <linux/bpf.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -49,6 +50,15 @@ static struct workqueue_struct *free_wq;
 
 static atomic_t nr_maps = ATOMIC_INIT(0);
 static atomic_t nr_entries = ATOMIC_INIT(0);
+
+/*
+ * An entry that was removed or replaced stays in memory, and charged to its memory cgroup, until the
+ * grace periods are over, which takes hundreds of milliseconds. Who updates faster than that must
+ * not run into the limit of a cgroup with dead entries: past some megabytes, updates are slowed
+ * down.
+ */
+static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
+#define DEAD_BYTES_MAX	SZ_4M
 
 /* Where in the index an entry is: the larger its handle, the sooner a walk meets it. */
 static unsigned long inode_map_slot(u32 handle)
@@ -72,14 +82,31 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 
 /* Entries: memory */
 
+/*
+ * Wait until no more than @limit bytes of dead entries are in memory, for a second at the most: a
+ * sleepable program can hold a grace period up for as long as it likes.
+ */
+static void inode_map_settle(long limit)
+{
+	wait_var_event_timeout(&dead_bytes, atomic_long_read(&dead_bytes) <= limit, HZ);
+}
+
 static struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value)
 {
+	u32 size = struct_size_t(struct inode_map_entry, value, map->value_size);
 	struct inode_map_entry *entry;
 
-	entry = kvzalloc(struct_size(entry, value, map->value_size), INODE_MAP_GFP);
+	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX)
+		inode_map_settle(DEAD_BYTES_MAX);
+	entry = kvzalloc(size, INODE_MAP_GFP);
+	if (!entry && atomic_long_read(&dead_bytes)) {
+		inode_map_settle(0);
+		entry = kvzalloc(size, INODE_MAP_GFP);
+	}
 	if (!entry)
 		return NULL;
 	entry->map = map;
+	entry->size = size;
 	memcpy(entry->value, value, map->value_size);
 	atomic_inc(&nr_entries);
 	return entry;
@@ -94,7 +121,11 @@ static void inode_map_entry_free(struct inode_map_entry *entry)
 
 static void inode_map_entry_free_rcu(struct rcu_head *rcu)
 {
-	inode_map_entry_free(container_of(rcu, struct inode_map_entry, rcu));
+	struct inode_map_entry *entry = container_of(rcu, struct inode_map_entry, rcu);
+
+	atomic_long_sub(entry->size, &dead_bytes);
+	inode_map_entry_free(entry);
+	wake_up_var(&dead_bytes);
 }
 
 static void inode_map_entry_free_trace(struct rcu_head *rcu)
@@ -112,6 +143,7 @@ void inode_map_entry_release(struct inode_map_entry *entry)
 {
 	inode_pin_put(entry->pin);
 	inode_addon_put(entry->addon);
+	atomic_long_add(entry->size, &dead_bytes);
 	call_rcu_tasks_trace(&entry->rcu, inode_map_entry_free_trace);
 }
 

@@ -30,6 +30,7 @@
  * @in_addon: links the entry into the list of its addon, under addon->lock
  * @map: the map; alive while the entry is linked, must not be used after
  * @handle: names the entry within its map; a replaced value keeps it
+ * @size: bytes that it takes
  * @rcu: frees the entry after both kinds of grace period
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
@@ -44,6 +45,7 @@ struct inode_map_entry {
 	struct hlist_node in_addon;
 	struct inode_map *map;
 	u32 handle;
+	u32 size;
 	struct rcu_head rcu;
 	u8 value[] __aligned(8);
 };
