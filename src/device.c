@@ -85,7 +85,7 @@ static int inode_map_dev_lookup(struct bpf_offloaded_map *offmap, void *key, voi
 	entry = target.file ? inode_map_find(map, target.inode) :
 			      inode_map_find_handle(map, target.handle);
 	if (entry)
-		inode_map_read_value(map, entry, value);
+		inode_map_entry_read(entry, value, map->value_size);
 	rcu_read_unlock();
 	inode_map_key_put(&target);
 	return entry ? 0 : -ENOENT;

@@ -5,7 +5,8 @@
  *   device.c   the BPF map type, behind map offload: create, update, lookup, delete, iterate
  *   key.c      the keys of these operations
  *   kfunc.c    what BPF programs call
- *   map.c      maps and their entries
+ *   map.c      maps, and how their entries are linked
+ *   entry.c    the entries themselves
  *   addon.c    what is hung on an inode that is in a map
  *   mark.c     the fsnotify marks under it
  *   stats.c    /proc/inode_map

@@ -3,8 +3,8 @@
  * Maps and their entries.
  *
  * An entry is reachable from three places: its bucket in the map's table (lookups), the map's index
- * by handle (iteration, and keys that are handles) and the list of its addon (the end of the inode).
- * It is linked into all three and unlinked from all three in one go, under two locks:
+ * by handle (iteration, and keys that are handles) and the list of its addon (the end of the
+ * inode). It is linked into all three and unlinked from all three in one go, under two locks:
  *
  *   addon->lock       so that no entry is added to an inode that is ending, and
  *   map->index lock   (xa_lock) which orders the changes of one map.
@@ -30,17 +30,9 @@
 #include <linux/bpf.h>
 #include <linux/log2.h>
 #include <linux/module.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 
 #include "map.h"
-
-/*
- * Charged to the caller's memory cgroup. A limit that is reached, or a size that no memory can hold,
- * is an error for the caller, neither a report in the log nor a reason to kill anybody.
- */
-#define INODE_MAP_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* Maps by id. */
 struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
@@ -49,16 +41,6 @@ static DEFINE_SPINLOCK(inode_map_ids_lock);
 static struct workqueue_struct *free_wq;
 
 static atomic_t nr_maps = ATOMIC_INIT(0);
-static atomic_t nr_entries = ATOMIC_INIT(0);
-
-/*
- * An entry that was removed or replaced stays in memory, and charged to its memory cgroup, until the
- * grace periods are over, which takes hundreds of milliseconds. Who updates faster than that must
- * not run into the limit of a cgroup with dead entries: past some megabytes, updates are slowed
- * down.
- */
-static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
-#define DEAD_BYTES_MAX	SZ_4M
 
 /* Where in the index an entry is: the larger its handle, the sooner a walk meets it. */
 static unsigned long inode_map_slot(u32 handle)
@@ -80,74 +62,7 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 	spin_unlock(&addon->lock);
 }
 
-/* Entries: memory */
-
-/*
- * Wait until no more than @limit bytes of dead entries are in memory, for a second at the most: a
- * sleepable program can hold a grace period up for as long as it likes.
- */
-static void inode_map_settle(long limit)
-{
-	wait_var_event_timeout(&dead_bytes, atomic_long_read(&dead_bytes) <= limit, HZ);
-}
-
-static struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value)
-{
-	u32 size = struct_size_t(struct inode_map_entry, value, map->value_size);
-	struct inode_map_entry *entry;
-
-	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX)
-		inode_map_settle(DEAD_BYTES_MAX);
-	entry = kvzalloc(size, INODE_MAP_GFP);
-	if (!entry && atomic_long_read(&dead_bytes)) {
-		inode_map_settle(0);
-		entry = kvzalloc(size, INODE_MAP_GFP);
-	}
-	if (!entry)
-		return NULL;
-	entry->map = map;
-	entry->size = size;
-	memcpy(entry->value, value, map->value_size);
-	atomic_inc(&nr_entries);
-	return entry;
-}
-
-static void inode_map_entry_free(struct inode_map_entry *entry)
-{
-	kvfree(entry);
-	if (atomic_dec_and_test(&nr_entries))
-		wake_up_var(&nr_entries);
-}
-
-static void inode_map_entry_free_rcu(struct rcu_head *rcu)
-{
-	struct inode_map_entry *entry = container_of(rcu, struct inode_map_entry, rcu);
-
-	atomic_long_sub(entry->size, &dead_bytes);
-	inode_map_entry_free(entry);
-	wake_up_var(&dead_bytes);
-}
-
-static void inode_map_entry_free_trace(struct rcu_head *rcu)
-{
-	call_rcu(rcu, inode_map_entry_free_rcu);
-}
-
-/**
- * inode_map_entry_release - let go of the inode of an unlinked entry and free it
- * @entry: the entry; readers may still see it
- *
- * Context: any but NMI; does not sleep.
- */
-void inode_map_entry_release(struct inode_map_entry *entry)
-{
-	inode_pin_put(entry->pin);
-	inode_addon_put(entry->addon);
-	atomic_long_add(entry->size, &dead_bytes);
-	call_rcu_tasks_trace(&entry->rcu, inode_map_entry_free_trace);
-}
-
-/* Entries: links. All of these run under both locks. */
+/* Links. All of these run under both locks. */
 
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
@@ -368,7 +283,7 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	err = inode_map_precheck(map, inode, flags);
 	if (err)
 		return err;
-	new = inode_map_entry_alloc(map, value);
+	new = inode_map_entry_alloc(map, value, map->value_size);
 	if (!new)
 		return -ENOMEM;
 	addon = inode_addon_get(inode);
@@ -419,7 +334,7 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 	struct inode_addon *addon;
 	int err = -ENOENT;
 
-	new = inode_map_entry_alloc(map, value);
+	new = inode_map_entry_alloc(map, value, map->value_size);
 	if (!new)
 		return -ENOMEM;
 
@@ -477,25 +392,6 @@ int inode_map_delete(struct inode_map *map, u32 handle)
 out:
 	rcu_read_unlock();
 	return entry ? 0 : -ENOENT;
-}
-
-/**
- * inode_map_read_value - copy a value out
- * @map: the map
- * @entry: an entry of it
- * @value: gets map->value_size bytes; aligned to 8
- *
- * Aligned 8-byte words that programs write to meanwhile are copied whole, as counters need it.
- *
- * Context: any, under RCU.
- */
-void inode_map_read_value(const struct inode_map *map, const struct inode_map_entry *entry,
-			  void *value)
-{
-	u32 words = round_down(map->value_size, sizeof(long));
-
-	bpf_long_memcpy(value, entry->value, words);
-	memcpy(value + words, entry->value + words, map->value_size - words);
 }
 
 /* Maps */
@@ -625,16 +521,6 @@ unsigned int inode_map_count(void)
 }
 
 /**
- * inode_map_entry_count - how many entries are in memory
- *
- * Return: the number, those that wait for a grace period included.
- */
-unsigned int inode_map_entry_count(void)
-{
-	return atomic_read(&nr_entries);
-}
-
-/**
  * inode_map_init - get ready to create maps
  *
  * Return: 0 or -ENOMEM.
@@ -655,8 +541,7 @@ int inode_map_init(void)
 void inode_map_exit(void)
 {
 	destroy_workqueue(free_wq);
-	/* An inode that is ending may have taken the last entry out and have yet to release it. */
-	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
+	inode_map_entry_exit();
 	/* The first kind of callback queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();

@@ -1,54 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Maps and their entries. The story of their locking and lifetime opens map.c; the lookup that BPF
- * programs make is inline here.
+ * Maps. The story of their locking and lifetime, and of their entries', opens map.c; the lookup
+ * that BPF programs make is inline here.
  */
 #ifndef _INODE_MAP_MAP_H
 #define _INODE_MAP_MAP_H
 
 #include <linux/hash.h>
-#include <linux/hashtable.h>
 #include <linux/limits.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "addon.h"
+#include "entry.h"
 
 /* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX
-
-/**
- * struct inode_map_entry - one value of one map
- * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
- *	under RCU or RCU-tasks-trace
- * @inode: the key, with @sb; compared, never dereferenced
- * @sb: the inode's superblock
- * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
- * @pin: keeps the inode in memory, likewise; NULL when the entry is weak
- * @in_addon: links the entry into the list of its addon, under addon->lock
- * @map: the map; alive while the entry is linked, must not be used after
- * @handle: names the entry within its map; a replaced value keeps it
- * @size: bytes that it takes
- * @rcu: frees the entry after both kinds of grace period
- * @value: map->value_size bytes; programs may write to it at any time while they can see it
- *
- * All but the links and the value are written before the entry is linked and never after.
- */
-struct inode_map_entry {
-	struct hlist_node in_table;
-	struct inode *inode;
-	struct super_block *sb;
-	struct inode_addon *addon;
-	struct inode_mark *pin;
-	struct hlist_node in_addon;
-	struct inode_map *map;
-	u32 handle;
-	u32 size;
-	struct rcu_head rcu;
-	u8 value[] __aligned(8);
-};
 
 /**
  * struct inode_map - what the module keeps for one BPF map
@@ -162,14 +130,10 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 		     u64 flags);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
 int inode_map_delete(struct inode_map *map, u32 handle);
-void inode_map_read_value(const struct inode_map *map, const struct inode_map_entry *entry,
-			  void *value);
 
 void inode_map_unlink(struct inode_map_entry *entry);
-void inode_map_entry_release(struct inode_map_entry *entry);
 
 unsigned int inode_map_count(void);
-unsigned int inode_map_entry_count(void);
 
 int inode_map_init(void);
 void inode_map_exit(void);
