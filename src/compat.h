@@ -5,6 +5,11 @@
 #ifndef _INODE_MAP_COMPAT_H
 #define _INODE_MAP_COMPAT_H
 
+/* Without it, BPF_OBJ_GET_INFO_BY_FD on any offloaded map oopses (seen with 6.12: nsfs_evict()). */
+#ifndef CONFIG_NET_NS
+#error "the inode map needs a kernel with CONFIG_NET_NS"
+#endif
+
 #include <linux/kasan.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
