@@ -1,0 +1,218 @@
+# The inode map: the kernel module, the BPF objects, the programs, their tests.
+# 'make help' tells what can be made. What is built for a kernel is in
+# build/RELEASE, so that kernels do not mix.
+
+# --- What can be chosen on the command line -----------------------------------
+
+KERNEL  ?= stock
+PREFIX  ?= /usr/local
+CLANG   ?= clang
+BPFTOOL ?= bpftool
+CFLAGS  ?= -O2 -g
+
+# Administrators' tools are not on everybody's path.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# The running kernel if its headers are installed, or else the test kernel.
+ifndef KDIR
+KDIR := $(wildcard /lib/modules/$(shell uname -r)/build)
+ifeq ($(KDIR),)
+KDIR := $(shell scripts/kernel '$(KERNEL)' build 2>/dev/null)
+endif
+endif
+RELEASE := $(if $(KDIR),$(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null))
+BUILD   ?= build/$(or $(RELEASE),none)
+
+ifeq ($(V),1)
+say :=
+else
+Q   := @
+say = @printf '  %-8s%s\n'
+endif
+
+# --- Everything ---------------------------------------------------------------
+
+GUARD := $(if $(wildcard bpf/inode_guard.c),inode-guard)
+
+.DEFAULT_GOAL := all
+.PHONY: all module bpf guard selftests
+all: inode_map.ko $(GUARD)
+
+module: $(BUILD)/inode_map.ko
+	@:
+
+inode_map.ko inode-guard: %: $(BUILD)/%
+	$(Q)cmp -s $< $@ || cp $< $@
+
+.PHONY: FORCE
+FORCE:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- The module ---------------------------------------------------------------
+
+# kbuild leaves its objects beside the sources, so it works in a directory of
+# symbolic links to them.
+module_sources := Kbuild $(wildcard src/*.[ch] include/*.h include/uapi/linux/*.h)
+module_links   := $(module_sources:%=$(BUILD)/module/%)
+
+$(module_links): $(BUILD)/module/%:
+	@mkdir -p $(@D)
+	@ln -sfr $* $@
+
+$(BUILD)/inode_map.ko: FORCE | $(module_links)
+ifeq ($(RELEASE),)
+	$(error No kernel to build for: install the headers of the running kernel, run 'make deps' for those of the test kernel, or set KDIR)
+endif
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(BUILD)/module) modules
+	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || \
+		echo 'warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is missing' >&2
+	@cmp -s $(BUILD)/module/inode_map.ko $@ || cp $(BUILD)/module/inode_map.ko $@
+
+# --- BPF objects and their skeletons ------------------------------------------
+
+# From the build tree's vmlinux, or from the kernel itself if it is running.
+kernel_btf := $(firstword $(wildcard $(KDIR)/vmlinux) \
+	$(if $(filter $(shell uname -r),$(RELEASE)),/sys/kernel/btf/vmlinux) $(KDIR)/vmlinux)
+
+$(BUILD)/vmlinux.h: $(kernel_btf)
+	$(say) BTF $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) btf dump file $< format c >$@
+
+# vmlinux.h of Linux 7 needs -fms-extensions.
+bpf_target  := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+BPF_CFLAGS  := -target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_$(bpf_target) \
+	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
+bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c))
+
+bpf: $(bpf_objects)
+	@:
+
+# gen object drops the debugging information that is not BTF.
+$(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/vmlinux.h Makefile
+	$(say) CLANG $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c $< -o $@.tmp
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp
+	@rm $@.tmp
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(*F)) >$@
+
+# --- Programs -----------------------------------------------------------------
+
+program_cflags = -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
+	-MMD -MP -MF $@.d -MT $@
+libraries := -lbpf -lelf -lz
+
+guard: $(GUARD:%=$(BUILD)/%)
+	@:
+
+$(BUILD)/inode-guard: bpf/inode_guard.c $(BUILD)/bpf/inode_guard.skel.h Makefile
+	$(say) CC $@
+	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(LDFLAGS) $(libraries) -o $@
+
+# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all.
+selftest_bpf   := $(wildcard selftests/*.bpf.c)
+selftest_names := $(filter-out harness,$(patsubst selftests/%.c,%, \
+	$(filter-out $(selftest_bpf),$(wildcard selftests/*.c))))
+selftest_skels := $(selftest_bpf:%.bpf.c=$(BUILD)/%.skel.h)
+harness        := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/harness.c))
+
+selftests: $(addprefix $(BUILD)/selftests/,$(or $(TESTS),$(selftest_names)))
+	@:
+
+$(BUILD)/selftests/harness.o: selftests/harness.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(harness) $(selftest_skels) Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_cflags) $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+
+# --- In the virtual machine ---------------------------------------------------
+
+.PHONY: deps guest test demo shell check
+deps:
+	@scripts/deps
+
+# Everything for the test kernel, whatever the running one is.
+guest: deps
+	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
+		$(MAKE) --no-print-directory KDIR="$$kdir" module guard selftests
+
+test:
+	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/test $(TESTS)
+
+demo: guest
+	@KERNEL='$(KERNEL)' scripts/demo
+
+shell: guest
+	@scripts/vm --kernel '$(KERNEL)' --shell
+
+check: deps
+	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/check
+
+# --- Installing ---------------------------------------------------------------
+
+headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
+installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
+depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
+
+.PHONY: install uninstall
+install: all
+	install -D -m 644 inode_map.ko '$(installed)'
+	install -D -m 755 inode-guard '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
+	for header in $(headers); do \
+		path=$${header#include/}; \
+		install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}" || exit; \
+	done
+	$(depmod)
+
+uninstall:
+	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
+	for header in $(headers); do \
+		path=$${header#include/}; \
+		rm -f "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}"; \
+	done
+	$(depmod)
+
+# --- The rest -----------------------------------------------------------------
+
+.PHONY: clean help
+clean:
+	rm -rf build inode_map.ko inode-guard
+
+help:
+	@echo "Targets:"
+	@echo "  all         inode_map.ko and inode-guard (default)"
+	@echo "  install     install the module, inode-guard and the headers"
+	@echo "  uninstall   remove what install installed"
+	@echo "  deps        install what building and testing needs (Debian 12)"
+	@echo "  test        run the tests in a virtual machine"
+	@echo "  demo        show the inode map at work in a virtual machine"
+	@echo "  shell       a shell in a virtual machine that has everything"
+	@echo "  check       static checks: sparse, W=1, two compilers, shellcheck, checkpatch"
+	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
+	@echo
+	@echo "Variables:"
+	@echo "  KDIR=DIR            build tree or headers of the kernel that all, install and"
+	@echo "                      uninstall are for: of the running kernel if installed,"
+	@echo "                      or else of the test kernel. Now:"
+	@echo "                      $(or $(KDIR),none found)"
+	@echo "  KERNEL=NAME         test kernel for test, demo, shell, check: stock (default),"
+	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
+	@echo "  TESTS='NAME...'     tests to run; default: all of them"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (120)"
+	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
+	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
+	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
+	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
+	@echo "  V=1                 show the commands"
