@@ -42,7 +42,20 @@ static void inode_addon_setup(struct inode_mark *mark, struct inode *inode)
 	INIT_HLIST_HEAD(&addon->entries);
 }
 
-/* The inode ends, or the addon has no user left: take every entry out of its map. */
+/* What ends the inode: fsnotify does not say. Its caller holds the inode. */
+static enum inode_map_reason inode_addon_reason(const struct inode_addon *addon)
+{
+	if (!(READ_ONCE(addon->sb->s_flags) & SB_ACTIVE))
+		return INODE_MAP_UNMOUNTED;
+	if (READ_ONCE(addon->inode->i_state) & I_FREEING)
+		return INODE_MAP_EVICTED;
+	return INODE_MAP_UNLINKED;
+}
+
+/*
+ * The inode ends: take every entry out of its map. Or the addon has no user left: then it has no
+ * entry, and the inode may be gone.
+ */
 static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
 {
 	struct inode_addon *addon = to_addon(container_of(fsn, struct inode_mark, fsn));
@@ -53,7 +66,7 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 	spin_lock(&addon->lock);
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		inode_map_unlink(entry);
+		inode_map_unlink(entry, inode_addon_reason(addon));
 		hlist_add_head(&entry->in_addon, &gone);
 	}
 	spin_unlock(&addon->lock);

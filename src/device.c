@@ -98,7 +98,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	unsigned int nofs;
 	int err;
 
-	inode_map_publish(map, offmap->map.id);
+	inode_map_publish(map, &offmap->map);
 
 	err = inode_map_key_get(map, key, &target);
 	if (err)
@@ -126,7 +126,7 @@ static int inode_map_dev_delete(struct bpf_offloaded_map *offmap, void *key)
 	err = inode_map_key_get(map, key, &target);
 	if (err)
 		return err;
-	err = inode_map_delete(map, inode_map_target_find(map, &target));
+	err = inode_map_delete(map, inode_map_target_find(map, &target), INODE_MAP_DELETED);
 	inode_map_key_put(&target);
 	return err;
 }

@@ -9,7 +9,8 @@
  *   entry.c    the entries themselves
  *   addon.c    what is hung on an inode that is in a map
  *   mark.c     the fsnotify marks under it
- *   stats.c    /proc/inode_map
+ *   trace.c    the tracepoints
+ *   proc.c     /proc/inode_map
  *
  * Exit runs only when no map, no program and no release that may wait for a filesystem is left: all
  * of them hold the module. What it waits for are grace periods, and the end of callbacks.
@@ -20,7 +21,7 @@
 #include "device.h"
 #include "kfunc.h"
 #include "map.h"
-#include "stats.h"
+#include "proc.h"
 
 static int __init inode_map_module_init(void)
 {
@@ -32,20 +33,20 @@ static int __init inode_map_module_init(void)
 	err = inode_map_init();
 	if (err)
 		goto err_addon;
-	err = inode_map_stats_init();
+	err = inode_map_proc_init();
 	if (err)
 		goto err_map;
 	err = inode_map_kfunc_init();
 	if (err)
-		goto err_stats;
+		goto err_proc;
 	/* Last: from here on there can be maps. */
 	err = inode_map_device_init();
 	if (err)
-		goto err_stats;
+		goto err_proc;
 	return 0;
 
-err_stats:
-	inode_map_stats_exit();
+err_proc:
+	inode_map_proc_exit();
 err_map:
 	inode_map_exit();
 err_addon:
@@ -56,7 +57,7 @@ err_addon:
 static void __exit inode_map_module_exit(void)
 {
 	inode_map_device_exit();
-	inode_map_stats_exit();
+	inode_map_proc_exit();
 	inode_map_exit();
 	inode_addon_exit();
 }

@@ -33,6 +33,7 @@
 #include <linux/slab.h>
 
 #include "map.h"
+#include "trace.h"
 
 /* Maps by id. */
 struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
@@ -72,6 +73,7 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	WRITE_ONCE(map->nr_entries, map->nr_entries + 1);
 	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
+	trace_inode_map_insert(map, entry);
 }
 
 static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
@@ -82,29 +84,34 @@ static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 	hlist_add_before(&new->in_addon, &old->in_addon);
 	hlist_del_init(&old->in_addon);
 	hlist_replace_rcu(&old->in_table, &new->in_table);
+	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
+	trace_inode_map_insert(map, new);
 }
 
-static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry)
+static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
+			     enum inode_map_reason reason)
 {
 	hlist_del_rcu(&entry->in_table);
 	hlist_del_init(&entry->in_addon);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
 	WRITE_ONCE(map->nr_entries, map->nr_entries - 1);
+	trace_inode_map_remove(map, entry, reason);
 }
 
 /**
  * inode_map_unlink - take an entry out of its map
  * @entry: a linked entry; inode_map_entry_release() is due once the locks are dropped
+ * @reason: why
  *
  * Context: any but interrupts; the addon's lock is held, which is what keeps the map alive.
  */
-void inode_map_unlink(struct inode_map_entry *entry)
+void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
 {
 	struct inode_map *map = entry->map;
 
 	lockdep_assert_held(&entry->addon->lock);
 	xa_lock(&map->index);
-	inode_map_remove(map, entry);
+	inode_map_remove(map, entry, reason);
 	xa_unlock(&map->index);
 }
 
@@ -369,11 +376,12 @@ out:
  * inode_map_delete - remove an entry
  * @map: the map
  * @handle: the entry's handle
+ * @reason: why
  *
  * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
  * Return: 0, or -ENOENT when no entry has this handle.
  */
-int inode_map_delete(struct inode_map *map, u32 handle)
+int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason)
 {
 	struct inode_map_entry *entry = NULL;
 	struct inode_addon *addon;
@@ -385,7 +393,7 @@ int inode_map_delete(struct inode_map *map, u32 handle)
 	inode_map_lock(map, addon);
 	entry = inode_map_find_locked(map, handle, addon);
 	if (entry)
-		inode_map_remove(map, entry);
+		inode_map_remove(map, entry, reason);
 	inode_map_unlock(map, addon);
 	if (entry)
 		inode_map_entry_release(entry);
@@ -427,7 +435,7 @@ static void inode_map_free(struct work_struct *work)
 
 	/* Nobody adds entries any more; inodes that end take theirs out at the same time as we. */
 	while ((handle = inode_map_first_handle(map))) {
-		inode_map_delete(map, handle);
+		inode_map_delete(map, handle, INODE_MAP_FREED);
 		cond_resched();
 	}
 	xa_destroy(&map->index);
@@ -478,20 +486,41 @@ struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries
 /**
  * inode_map_publish - let programs find a map by its id
  * @map: the map
- * @id: its BPF map id, which the kernel gives it between its creation and its first use
+ * @attr: the BPF map, which the kernel gives its id and its name between its creation and its first
+ *	use
  *
  * Context: process; does not sleep.
  */
-void inode_map_publish(struct inode_map *map, u32 id)
+void inode_map_publish(struct inode_map *map, const struct bpf_map *attr)
 {
 	if (!hlist_unhashed_lockless(&map->in_ids))
 		return;
 	spin_lock(&inode_map_ids_lock);
 	if (hlist_unhashed(&map->in_ids)) {
-		map->id = id;
-		hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(id));
+		map->id = attr->id;
+		strscpy(map->name, attr->name, sizeof(map->name));
+		hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(map->id));
 	}
 	spin_unlock(&inode_map_ids_lock);
+}
+
+/**
+ * inode_map_next_map - walk over the maps
+ * @id: the id where the walk is, whether or not its map is still there, or 0 to begin
+ *
+ * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
+ * its steps.
+ * Return: the published map with the smallest id above @id, or NULL at the end.
+ */
+struct inode_map *inode_map_next_map(u32 id)
+{
+	struct inode_map *map, *next = NULL;
+
+	for (u32 i = 0; i < ARRAY_SIZE(inode_map_ids); i++)
+		inode_map_for_each_rcu(map, &inode_map_ids[i], in_ids)
+			if (map->id > id && (!next || map->id < next->id))
+				next = map;
+	return next;
 }
 
 /**

@@ -6,6 +6,7 @@
 #ifndef _INODE_MAP_MAP_H
 #define _INODE_MAP_MAP_H
 
+#include <linux/bpf.h>
 #include <linux/hash.h>
 #include <linux/limits.h>
 #include <linux/rculist.h>
@@ -14,6 +15,7 @@
 #include <linux/xarray.h>
 
 #include "entry.h"
+#include "reason.h"
 
 /* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX
@@ -23,6 +25,7 @@
  * @in_ids: links the map into the table of maps by id, written under its lock, read under RCU or
  *	RCU-tasks-trace. Not hashed until the first update
  * @id: the BPF map id; set before the map is hashed
+ * @name: the BPF map's name, likewise
  * @hash_bits: log2 of the number of buckets
  * @value_size: bytes of a value
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
@@ -38,6 +41,7 @@
 struct inode_map {
 	struct hlist_node in_ids;
 	u32 id;
+	char name[BPF_OBJ_NAME_LEN];
 	u32 hash_bits;
 	u32 value_size;
 	u32 key_size;
@@ -122,16 +126,17 @@ static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *
 
 struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries);
 void inode_map_destroy(struct inode_map *map);
-void inode_map_publish(struct inode_map *map, u32 id);
+void inode_map_publish(struct inode_map *map, const struct bpf_map *attr);
+struct inode_map *inode_map_next_map(u32 id);
 
 struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle);
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
 int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
 		     u64 flags);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
-int inode_map_delete(struct inode_map *map, u32 handle);
+int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason);
 
-void inode_map_unlink(struct inode_map_entry *entry);
+void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
 
 unsigned int inode_map_count(void);
 

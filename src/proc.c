@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/inode_map: how many objects the module has in memory, and a line for each entry.
+ *
+ * Read in process context. The walk is under RCU for as long as one buffer takes, and takes the
+ * lock of an addon for as long as it looks at one inode; no reference is held on anything, so that
+ * reading the file never stands in the way of an unmount. Maps are walked by id and their entries
+ * by handle, downwards as everywhere: an entry that is there throughout is shown once, whatever
+ * comes and goes meanwhile.
+ *
+ * The totals include objects that nobody can reach any more and that wait for a grace period: what
+ * does not go back to zero is a leak.
+ */
+#include <linux/dcache.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+
+#include "addon.h"
+#include "map.h"
+#include "proc.h"
+
+#define INODE_MAP_PROC	"inode_map"
+
+/*
+ * The position in the file: 0 for the head, or the map's id above the entry's slot, which grows as
+ * handles get smaller.
+ */
+#define INODE_MAP_POS_BITS	31
+
+static loff_t inode_map_pos(const struct inode_map_entry *entry)
+{
+	return (loff_t)entry->map->id << INODE_MAP_POS_BITS | (INODE_MAP_HANDLE_MAX - entry->handle);
+}
+
+/* The first entry of the map with this id or of a later one. */
+static struct inode_map_entry *inode_map_proc_first(u32 id)
+{
+	struct inode_map_entry *entry = NULL;
+	struct inode_map *map;
+
+	for (map = inode_map_next_map(id - 1); map && !entry; map = inode_map_next_map(map->id))
+		entry = inode_map_next(map, 0);
+	return entry;
+}
+
+/* The entry at a position, or the first one behind it. */
+static struct inode_map_entry *inode_map_proc_at(loff_t pos)
+{
+	u32 handle = INODE_MAP_HANDLE_MAX - (pos & INODE_MAP_HANDLE_MAX);
+	u32 id = pos >> INODE_MAP_POS_BITS;
+	struct inode_map *map = inode_map_by_id(id);
+	struct inode_map_entry *entry = NULL;
+
+	/* inode_map_next() begins behind the handle it is given: give it the one before. */
+	if (map)
+		entry = inode_map_next(map, handle < INODE_MAP_HANDLE_MAX ? handle + 1 : 0);
+	return entry ?: inode_map_proc_first(id + 1);
+}
+
+static void *inode_map_proc_start(struct seq_file *seq, loff_t *pos)
+	__acquires(rcu)
+{
+	struct inode_map_entry *entry;
+
+	rcu_read_lock();
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	entry = inode_map_proc_at(*pos);
+	if (entry)
+		*pos = inode_map_pos(entry);
+	return entry;
+}
+
+static void *inode_map_proc_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	struct inode_map_entry *entry = v;
+
+	if (v == SEQ_START_TOKEN) {
+		entry = inode_map_proc_first(1);
+	} else {
+		u32 id = entry->map->id;
+
+		/* The next of this map, or the first of a later one. */
+		entry = inode_map_next(entry->map, entry->handle) ?: inode_map_proc_first(id + 1);
+	}
+	/* A position is never used twice, at the end neither. */
+	*pos = entry ? inode_map_pos(entry) : *pos + 1;
+	return entry;
+}
+
+static void inode_map_proc_stop(struct seq_file *seq, void *v)
+	__releases(rcu)
+{
+	rcu_read_unlock();
+}
+
+/*
+ * A name of the inode, one that can still be looked up if there is one, or NULL. The entry is in
+ * the list of its addon, so that the inode can't be freed before the addon's lock is dropped; the
+ * dentry can't be before the caller leaves RCU.
+ */
+static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
+{
+	struct inode_addon *addon = entry->addon;
+	struct dentry *dentry, *alias = NULL;
+
+	spin_lock(&addon->lock);
+	if (addon->dead || hlist_unhashed(&entry->in_addon))
+		goto out;
+	spin_lock(&addon->inode->i_lock);
+	hlist_for_each_entry(dentry, &addon->inode->i_dentry, d_u.d_alias) {
+		/*
+		 * Pipes and sockets have dentries that are freed at once. They have no path, and
+		 * neither have namespaces: roots that are not their superblock's.
+		 */
+		if (dentry->d_flags & DCACHE_NORCU ||
+		    (IS_ROOT(dentry) && dentry != addon->sb->s_root))
+			continue;
+		alias = dentry;
+		if (!d_unhashed(dentry))
+			break;
+	}
+	spin_unlock(&addon->inode->i_lock);
+out:
+	spin_unlock(&addon->lock);
+	return alias;
+}
+
+static int inode_map_proc_show(struct seq_file *seq, void *v)
+{
+	const struct inode_map_entry *entry = v;
+	const struct inode_addon *addon;
+	struct dentry *alias;
+	dev_t dev;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_printf(seq, "maps %u entries %u addons %u pinned %u\n", inode_map_count(),
+			   inode_map_entry_count(), inode_addon_count(), inode_pin_count());
+		return 0;
+	}
+	addon = entry->addon;
+	dev = new_decode_dev(addon->dev);
+	seq_printf(seq, "%u ", entry->map->id);
+	seq_escape_str(seq, entry->map->name[0] ? entry->map->name : "-", ESCAPE_SPACE, NULL);
+	seq_printf(seq, " %u:%u %llu %u %u %s ", MAJOR(dev), MINOR(dev), addon->ino, addon->gen,
+		   entry->handle, entry->pin ? "pinned" : "weak");
+	alias = inode_map_proc_alias(entry);
+	if (alias)
+		seq_dentry(seq, alias, " \t\n\\");
+	else
+		seq_putc(seq, '-');
+	seq_putc(seq, '\n');
+	return 0;
+}
+
+static const struct seq_operations inode_map_proc_ops = {
+	.start	= inode_map_proc_start,
+	.next	= inode_map_proc_next,
+	.stop	= inode_map_proc_stop,
+	.show	= inode_map_proc_show,
+};
+
+/**
+ * inode_map_proc_init - create the file
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int inode_map_proc_init(void)
+{
+	return proc_create_seq(INODE_MAP_PROC, 0400, NULL, &inode_map_proc_ops) ? 0 : -ENOMEM;
+}
+
+/**
+ * inode_map_proc_exit - remove the file
+ *
+ * Context: process; waits for readers that are inside.
+ */
+void inode_map_proc_exit(void)
+{
+	remove_proc_entry(INODE_MAP_PROC, NULL);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the module shows about itself.
+ */
+#ifndef _INODE_MAP_PROC_H
+#define _INODE_MAP_PROC_H
+
+int inode_map_proc_init(void);
+void inode_map_proc_exit(void);
+
+#endif /* _INODE_MAP_PROC_H */

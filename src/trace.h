@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The tracepoints inode_map:inode_map_insert and inode_map:inode_map_remove.
+ *
+ * They are raised under the lock of the map, so that the events of one map come in the order of its
+ * changes: a BPF program on them can't change the map.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM inode_map
+
+#if !defined(_INODE_MAP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _INODE_MAP_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "map.h"
+
+#include <linux/kdev_t.h>
+
+#define INODE_MAP_REASONS					\
+	EM(INODE_MAP_DELETED,	"deleted")			\
+	EM(INODE_MAP_REPLACED,	"replaced")			\
+	EM(INODE_MAP_UNLINKED,	"unlinked")			\
+	EM(INODE_MAP_EVICTED,	"evicted")			\
+	EM(INODE_MAP_UNMOUNTED,	"unmounted")			\
+	EMe(INODE_MAP_FREED,	"map freed")
+
+/* Tell the values to those who read the format, and then the names. */
+#undef EM
+#undef EMe
+#define EM(value, name)		TRACE_DEFINE_ENUM(value);
+#define EMe(value, name)	TRACE_DEFINE_ENUM(value);
+
+INODE_MAP_REASONS
+
+#undef EM
+#undef EMe
+#define EM(value, name)		{ value, name },
+#define EMe(value, name)	{ value, name }
+
+TRACE_EVENT(inode_map_insert,
+
+	TP_PROTO(const struct inode_map *map, const struct inode_map_entry *item),
+
+	TP_ARGS(map, item),
+
+	TP_STRUCT__entry(
+		__field(u64,	ino)
+		__field(u32,	map_id)
+		__field(dev_t,	dev)
+		__field(u32,	handle)
+		__field(bool,	pinned)
+	),
+
+	TP_fast_assign(
+		__entry->ino	= item->addon->ino;
+		__entry->map_id	= map->id;
+		__entry->dev	= new_decode_dev(item->addon->dev);
+		__entry->handle	= item->handle;
+		__entry->pinned	= item->pin;
+	),
+
+	TP_printk("map_id=%u dev=%u:%u ino=%llu handle=%u %s", __entry->map_id,
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino, __entry->handle,
+		  __entry->pinned ? "pinned" : "weak")
+);
+
+TRACE_EVENT(inode_map_remove,
+
+	TP_PROTO(const struct inode_map *map, const struct inode_map_entry *item,
+		 enum inode_map_reason reason),
+
+	TP_ARGS(map, item, reason),
+
+	TP_STRUCT__entry(
+		__field(u64,	ino)
+		__field(u32,	map_id)
+		__field(dev_t,	dev)
+		__field(u32,	handle)
+		__field(u32,	reason)
+	),
+
+	TP_fast_assign(
+		__entry->ino	= item->addon->ino;
+		__entry->map_id	= map->id;
+		__entry->dev	= new_decode_dev(item->addon->dev);
+		__entry->handle	= item->handle;
+		__entry->reason	= reason;
+	),
+
+	TP_printk("map_id=%u dev=%u:%u ino=%llu handle=%u reason=%s", __entry->map_id,
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino, __entry->handle,
+		  __print_symbolic(__entry->reason, INODE_MAP_REASONS))
+);
+
+#endif /* _INODE_MAP_TRACE_H */
+
+/* Not in include/trace/events: define_trace.h is told where. */
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
