@@ -142,8 +142,10 @@ $(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(
 deps:
 	@scripts/deps
 
-# Everything for the test kernel, whatever the running one is.
+# Everything for the test kernel, whatever the running one is. A flavour that
+# has a configuration in scripts/kernels is built from source first.
 guest: deps
+	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" module guard selftests
 

@@ -115,6 +115,8 @@ struct counts {
 };
 
 void counts_read(struct counts *counts);
+/* Time limits are stretched on slow kernels (TEST_SLOWDOWN). */
+
 /* Wait up to ten seconds until the counters are these; fail when they don't become so. */
 void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);
 
