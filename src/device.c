@@ -183,6 +183,17 @@ static int inode_map_alloc_check(const struct bpf_map *attr)
 	return 0;
 }
 
+/*
+ * A map of maps must not take an offloaded map, neither as the template nor as an element: programs
+ * would treat it as a hash table (seen with 6.12: an oops). The kernel does not look for that, but
+ * refuses templates that have an inner map, and elements whose flags are not the template's.
+ */
+static void inode_map_refuse_nesting(struct bpf_map *map)
+{
+	map->inner_map_meta = map;
+	map->map_flags |= INODE_MAP_F_INODE;
+}
+
 static int inode_map_dev_alloc(struct bpf_offloaded_map *offmap)
 {
 	struct inode_map *map;
@@ -198,6 +209,7 @@ static int inode_map_dev_alloc(struct bpf_offloaded_map *offmap)
 	memalloc_nofs_restore(nofs);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
+	inode_map_refuse_nesting(&offmap->map);
 	offmap->dev_priv = map;
 	offmap->dev_ops = &inode_map_dev_ops;
 	return 0;

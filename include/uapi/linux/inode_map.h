@@ -23,6 +23,12 @@
 /* Name of the network device through which maps are created (map_ifindex is its index). */
 #define INODE_MAP_DEVICE	"inode_map"
 
+/*
+ * In the map_flags of every inode map, as struct bpf_map_info and bpftool show them, and of no other
+ * map. Not to be asked for: the module sets it.
+ */
+#define INODE_MAP_F_INODE	(1U << 31)
+
 /**
  * enum inode_map_key_flags - how an entry's life depends on its inode
  * @INODE_MAP_WEAK: the entry does not keep the inode in memory and goes when the inode is evicted;
