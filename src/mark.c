@@ -158,6 +158,16 @@ int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *i
 	return 0;
 }
 
+static void inode_mark_free_rcu(struct rcu_head *rcu)
+{
+	struct inode_mark *mark = container_of(rcu, struct inode_mark, rcu);
+	struct inode_mark_class *class = mark->class;
+
+	kfree(mark);
+	if (atomic_dec_and_test(&class->nr))
+		wake_up_var(&class->nr);
+}
+
 /**
  * inode_mark_free - fsnotify's callback for a mark without references
  * @fsn: the mark
@@ -168,11 +178,9 @@ int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *i
 void inode_mark_free(struct fsnotify_mark *fsn)
 {
 	struct inode_mark *mark = container_of(fsn, struct inode_mark, fsn);
-	struct inode_mark_class *class = mark->class;
 
-	kfree_rcu(mark, rcu);
-	if (atomic_dec_and_test(&class->nr))
-		wake_up_var(&class->nr);
+	/* Not kfree_rcu(), which may take seconds: until then it is charged to a memory cgroup. */
+	call_rcu(&mark->rcu, inode_mark_free_rcu);
 }
 
 /**
@@ -201,12 +209,13 @@ int inode_mark_class_register(struct inode_mark_class *class)
 void inode_mark_class_unregister(struct inode_mark_class *class)
 {
 	/*
-	 * A mark is counted out by inode_mark_free(), in fsnotify's reaper: wait for the last one,
-	 * then for the reaper to be out of our code. Waiting for the reaper alone is not enough:
-	 * a mark whose inode the VFS is destroying right now has yet to be queued to it.
+	 * Marks are counted out when they are freed: wait for the last one, then for fsnotify's
+	 * reaper and for RCU to be out of our code. Waiting for these alone is not enough: a mark
+	 * whose inode the VFS is destroying right now has yet to be queued to them.
 	 */
 	wait_var_event(&class->nr, !atomic_read(&class->nr));
 	fsnotify_wait_marks_destroyed();
+	rcu_barrier();
 	fsnotify_put_group(class->group);
 }
 
