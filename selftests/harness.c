@@ -26,6 +26,7 @@ static unsigned int slowdown(void)
 	return factor > 1 ? factor : 1;
 }
 
+const struct test *test_current;
 static struct test *tests;
 
 void test_register(struct test *test)
@@ -343,6 +344,7 @@ static void case_run(void *arg)
 {
 	struct test *test = arg;
 
+	test_current = test;
 	alarm(CASE_SECONDS * slowdown());
 	case_setup();
 	test->run();

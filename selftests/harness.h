@@ -41,6 +41,9 @@ struct test {
 
 void test_register(struct test *test);
 
+/* The case that runs, for those that share a function. */
+extern const struct test *test_current;
+
 /* TEST(name) { ... }: a case. It passes when it returns. */
 #define TEST(name)							\
 	static void test_##name(void);					\

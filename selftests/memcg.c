@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a map needs is charged to the memory cgroup of who asks for it, and where the cgroup's limit
+ * is reached the call fails: nobody is killed and nothing is lost.
+ *
+ * In a cgroup that is at its limit any page fault and any open() may end in the OOM killer. So the
+ * processes that run there have what they need before the limit is set.
+ */
+#include "harness.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define CGROUPS		"/sys/fs/cgroup"
+
+#define KIB		1024UL
+#define MIB		(KIB * KIB)
+
+static char cgroup[64];
+
+static void cgroup_write(const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	file_write(path, text);
+}
+
+static void limit_set(unsigned long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", bytes);
+	cgroup_write("memory.max", text);
+}
+
+/* The number behind @name in a file of lines "name number". */
+static unsigned long cgroup_read(const char *file, const char *name)
+{
+	char path[128], word[64];
+	unsigned long number;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	stream = fopen(path, "re");
+	CHECK(stream);
+	while (fscanf(stream, "%63s %lu", word, &number) == 2) {
+		if (!strcmp(word, name)) {
+			fclose(stream);
+			return number;
+		}
+	}
+	FAIL("there is no %s in %s", name, path);
+}
+
+/* Memory of the kernel that is charged to the cgroup. */
+static unsigned long charged(void)
+{
+	return cgroup_read("memory.stat", "kernel");
+}
+
+static void cgroup_enter(void)
+{
+	cgroup_write("cgroup.procs", "0");
+}
+
+static void cgroup_create(const char *name)
+{
+	char controllers[256] = "";
+
+	if (access(CGROUPS "/cgroup.controllers", R_OK))
+		SKIP("there is no cgroup2 file system at " CGROUPS);
+	file_read(CGROUPS "/cgroup.controllers", controllers, sizeof(controllers));
+	if (!strstr(controllers, "memory"))
+		SKIP("this kernel has no memory cgroups");
+	file_write(CGROUPS "/cgroup.subtree_control", "+memory");
+	snprintf(cgroup, sizeof(cgroup), CGROUPS "/inode_map_%s", name);
+	/* Left by a case that failed. */
+	rmdir(cgroup);
+	CHECK_SYS(mkdir(cgroup, 0755));
+}
+
+static void cgroup_remove(void)
+{
+	CHECK_SYS(rmdir(cgroup));
+}
+
+/* Files 0 to count - 1, open; the descriptors are consecutive numbers. */
+static int files_create(unsigned int count)
+{
+	struct rlimit limit = { count + 100, count + 100 };
+	int first = -1;
+
+	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
+	for (unsigned int i = 0; i < count; i++) {
+		char name[16];
+		int fd;
+
+		snprintf(name, sizeof(name), "f%u", i);
+		fd = CHECK_SYS(open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+		if (first < 0)
+			first = fd;
+		CHECK_EQ(fd, first + i);
+	}
+	return first;
+}
+
+/* A job of a process in the cgroup; its memory is shared, so that the result can be read. */
+struct job {
+	int map;
+	int files;
+	unsigned int count;
+	unsigned int value_size;
+	__u32 key_flags;
+	unsigned long room;
+	unsigned long charged[2];
+	unsigned int done;
+	int error;
+	bool replaced[8];
+	char value[64 * KIB];
+};
+
+static struct job *job_new(unsigned int value_size, unsigned int count)
+{
+	struct job *job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(job != MAP_FAILED && value_size <= sizeof(job->value));
+	memset(job, 0, sizeof(*job));
+	job->value_size = value_size;
+	job->count = count;
+	job->files = files_create(count);
+	job->map = map_create(32, value_size, count);
+	return job;
+}
+
+/* Give the files 0 to count - 1 values, until one is refused. */
+static void fill(struct job *job)
+{
+	for (job->done = 0, job->error = 0; job->done < job->count; job->done++) {
+		struct inode_map_key key = {
+			.fd = job->files + job->done,
+			.flags = job->key_flags,
+		};
+
+		memset(job->value, job->done, job->value_size);
+		if (bpf_map_update_elem(job->map, &key, job->value, BPF_ANY)) {
+			job->error = errno;
+			return;
+		}
+	}
+}
+
+static void run_fill(void *arg)
+{
+	struct job *job = arg;
+
+	cgroup_enter();
+	job->charged[0] = charged();
+	fill(job);
+	job->charged[1] = charged();
+}
+
+static bool is_uncharged(void *job_)
+{
+	struct job *job = job_;
+	unsigned long grown = job->charged[1] - job->charged[0];
+
+	return charged() < job->charged[0] + grown / 4;
+}
+
+TEST(entries_are_charged)
+{
+	cgroup_create("entries");
+	FOR_EACH_LIFETIME(flags) {
+		struct job *job = job_new(KIB, 2000);
+
+		job->key_flags = flags;
+		child_wait(child_start(run_fill, job));
+		CHECK_EQ(job->error, 0);
+		CHECK_EQ(job->done, job->count);
+		if (job->charged[1] - job->charged[0] < job->count * job->value_size)
+			FAIL("%u values of %u bytes were charged as %lu", job->count,
+			     job->value_size, job->charged[1] - job->charged[0]);
+		/* They stay charged without the process, and go with the entries. */
+		CHECK(!is_uncharged(job));
+		for (unsigned int i = 0; i < job->count; i++) {
+			CHECK_OK(inode_map_remove_fd(job->map, job->files + i));
+			close(job->files + i);
+		}
+		if (!wait_until(is_uncharged, job, 20))
+			FAIL("%lu bytes are still charged after the end of all entries, "
+			     "of %lu before and %lu with them", charged(), job->charged[0],
+			     job->charged[1]);
+		close(job->map);
+	}
+	cgroup_remove();
+}
+
+/* Small values: what is charged is the addon and the pin. */
+TEST(addons_are_charged)
+{
+	unsigned long weak, pinned;
+	struct job *job;
+
+	cgroup_create("addons");
+	job = job_new(4, 2000);
+	job->key_flags = INODE_MAP_WEAK;
+	child_wait(child_start(run_fill, job));
+	CHECK_EQ(job->error, 0);
+	weak = job->charged[1] - job->charged[0];
+	/* An entry alone would do with 128 bytes, an addon alone with 256. */
+	if (weak < job->count * 300)
+		FAIL("%u weak entries were charged as %lu bytes", job->count, weak);
+
+	/* The pins come on top, next to entries that are replaced. */
+	job->key_flags = 0;
+	child_wait(child_start(run_fill, job));
+	CHECK_EQ(job->error, 0);
+	pinned = job->charged[1] - job->charged[0];
+	if (pinned < job->count * 128)
+		FAIL("%u pins were charged as %lu bytes", job->count, pinned);
+	cgroup_remove();
+}
+
+static void run_create(void *arg)
+{
+	struct job *job = arg;
+
+	cgroup_enter();
+	job->charged[0] = charged();
+	job->map = map_create(32, 4, job->count);
+	job->charged[1] = charged();
+	CHECK(job->charged[1] - job->charged[0] >= job->count * sizeof(void *));
+	close(job->map);
+	if (!wait_until(is_uncharged, job, 20))
+		FAIL("the table of a freed map is still charged");
+}
+
+TEST(table_is_charged)
+{
+	struct job *job;
+
+	cgroup_create("table");
+	job = job_new(4, 1);
+	job->count = 1U << 18;
+	close(job->map);
+	child_wait(child_start(run_create, job));
+	cgroup_remove();
+}
+
+static unsigned long current(void)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), "%s/memory.current", cgroup);
+	return strtoul(file_read(path, text, sizeof(text)), NULL, 10);
+}
+
+static void check_not_killed(void)
+{
+	CHECK_EQ(cgroup_read("memory.events", "oom_kill"), 0);
+}
+
+static void run_fill_to_the_limit(void *arg)
+{
+	struct job *job = arg;
+	unsigned int count = job->count;
+
+	cgroup_enter();
+	/* No page fault below: the stack is as deep as it gets, and every page is this process's. */
+	job->count = 8;
+	fill(job);
+	job->count = count;
+	CHECK_SYS(mlockall(MCL_CURRENT));
+	limit_set(current() + job->room);
+	fill(job);
+	/* What is there gets other values where the memory of an old one can be had, or keeps its. */
+	for (unsigned int i = 0; i < 8; i++) {
+		struct inode_map_key key = { .fd = job->files + i };
+
+		memset(job->value, ~i, job->value_size);
+		job->replaced[i] = !bpf_map_update_elem(job->map, &key, job->value, BPF_EXIST);
+		if (!job->replaced[i] && errno != ENOMEM)
+			job->error = errno;
+	}
+}
+
+static void check_values(const struct job *job)
+{
+	char value[sizeof(job->value)];
+
+	for (unsigned int i = 0; i < job->done; i++) {
+		bool is_new = i < 8 && job->replaced[i];
+
+		CHECK_OK(inode_map_get_fd(job->map, job->files + i, value));
+		for (unsigned int j = 0; j < job->value_size; j++)
+			CHECK_EQ(value[j], (char)(is_new ? ~i : i));
+	}
+	CHECK(!map_has(job->map, job->files + job->done));
+	CHECK_EQ(map_count(job->map), job->done);
+}
+
+/* @room is what the limit leaves; in it there are @least entries or more. */
+static void use_limit(unsigned int value_size, unsigned int count, unsigned long room,
+		      unsigned int least)
+{
+	cgroup_create("limit");
+	FOR_EACH_LIFETIME(flags) {
+		struct job *job = job_new(value_size, count);
+
+		job->key_flags = flags;
+		job->room = room;
+		child_wait(child_start(run_fill_to_the_limit, job));
+		CHECK_EQ(job->error, ENOMEM);
+		check_not_killed();
+		if (job->done < least)
+			FAIL("only %u values of %u bytes in %lu", job->done, value_size, room);
+		check_values(job);
+
+		/* When there is room again, it can be used. */
+		for (unsigned int i = 0; i < job->done; i++)
+			CHECK_OK(inode_map_remove_fd(job->map, job->files + i));
+		counts_wait(1, 0, 0, 0);
+		job->count = least / 2;
+		child_wait(child_start(run_fill, job));
+		CHECK_EQ(job->error, 0);
+		check_not_killed();
+
+		cgroup_write("memory.max", "max");
+		for (unsigned int i = 0; i < count; i++)
+			close(job->files + i);
+		close(job->map);
+		counts_wait(0, 0, 0, 0);
+	}
+	cgroup_remove();
+}
+
+/* It is the value that there is no room for... */
+TEST(limit_with_large_values)
+{
+	use_limit(16 * KIB, 1000, 8 * MIB, 100);
+}
+
+/* ...or the addon or the pin. */
+TEST(limit_with_small_values)
+{
+	use_limit(4, 4000, MIB, 500);
+}
+
+static void run_create_too_large(void *arg)
+{
+	unsigned int *max_entries = arg;
+	int map;
+
+	cgroup_enter();
+	limit_set(64 * MIB);
+	map = map_try_create(BPF_MAP_TYPE_HASH, 32, 4, *max_entries, 0);
+	if (map != -ENOMEM)
+		FAIL("a map with %u entries in 64 MiB: %d", *max_entries, map);
+	map_create(32, 4, 1024);
+}
+
+/* No warning in the log either, which the VM script looks for. */
+TEST(table_beyond_the_limit)
+{
+	cgroup_create("large");
+	for (unsigned int bits = 23; bits < 26; bits++) {
+		unsigned int max_entries = 1U << bits;
+
+		child_wait(child_start(run_create_too_large, &max_entries));
+		check_not_killed();
+		counts_wait(0, 0, 0, 0);
+		cgroup_write("memory.max", "max");
+	}
+	cgroup_remove();
+}
