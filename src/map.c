@@ -71,7 +71,7 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	/* The slot was reserved: nothing is allocated and nothing can fail. */
 	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
-	WRITE_ONCE(map->nr_entries, map->nr_entries + 1);
+	map->nr_entries++;
 	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
 	trace_inode_map_insert(map, entry);
 }
@@ -94,7 +94,7 @@ static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entr
 	hlist_del_rcu(&entry->in_table);
 	hlist_del_init(&entry->in_addon);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
-	WRITE_ONCE(map->nr_entries, map->nr_entries - 1);
+	map->nr_entries--;
 	trace_inode_map_remove(map, entry, reason);
 }
 
@@ -257,12 +257,20 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 	return err;
 }
 
-/* An update that can't succeed is turned down before anything is allocated for it. */
+/*
+ * An update that can't succeed is turned down before anything is allocated for it. Under the lock:
+ * a map that is full only because this very inode has just been added is not full for it.
+ */
 static int inode_map_precheck(struct inode_map *map, const struct inode *inode, u64 flags)
 {
-	bool exists = inode_map_has(map, inode);
+	bool exists, full;
 
-	if (!exists && flags != BPF_EXIST && READ_ONCE(map->nr_entries) >= map->max_entries)
+	xa_lock(&map->index);
+	exists = inode_map_find(map, inode);
+	full = map->nr_entries >= map->max_entries;
+	xa_unlock(&map->index);
+
+	if (!exists && flags != BPF_EXIST && full)
 		return -E2BIG;
 	return inode_map_check_flags(exists, flags);
 }
