@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that look up what others are changing. They run for the children of the process @pid.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+/* All of a value follows from its seed: see race.c, which has the same. */
+#define WORDS	125
+#define WORD(seed, i)	((seed) * 0x9e3779b97f4a7c15 + (i))
+
+struct value {
+	__u64 seed;
+	__u64 words[WORDS];
+};
+
+__u32 pid;
+__u32 map_id;
+
+__u64 hits;
+__u64 misses;
+__u64 torn;
+
+static __always_inline bool ours(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->real_parent->tgid == pid;
+}
+
+/* Without branches in the loop, each of which the verifier would have to follow. */
+static __always_inline bool is_whole(struct value *value)
+{
+	__u64 seed = value->seed, differ = 0;
+
+	for (int i = 0; i < WORDS; i++)
+		differ |= value->words[i] ^ WORD(seed, i);
+	return !differ;
+}
+
+static __always_inline void look(struct inode *inode)
+{
+	struct value *value;
+	bool whole = true;
+
+	if (!ours())
+		return;
+	value = inode_map_lookup(map_id, inode, struct value);
+	if (!value) {
+		__sync_fetch_and_add(&misses, 1);
+		return;
+	}
+	/* Again and again, lest it be gone before it is looked at twice. */
+	for (int i = 0; i < 8; i++)
+		whole &= is_whole(value);
+	__sync_fetch_and_add(&hits, 1);
+	if (!whole)
+		__sync_fetch_and_add(&torn, 1);
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(check, struct file *file)
+{
+	look(file->f_inode);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(check_sleepable, struct file *file)
+{
+	look(file->f_inode);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(count, struct file *file)
+{
+	__u64 *counter;
+
+	if (!ours())
+		return 0;
+	counter = inode_map_lookup(map_id, file->f_inode, __u64);
+	if (counter)
+		__sync_fetch_and_add(counter, 1);
+	return 0;
+}
+
+/* For entries that are there all the time. */
+SEC("?lsm/file_open")
+int BPF_PROG(look_often, struct file *file)
+{
+	__u64 found = 0;
+
+	if (!ours())
+		return 0;
+	for (int i = 0; i < 200; i++)
+		if (inode_map_lookup(map_id, file->f_inode, __u64))
+			found++;
+	__sync_fetch_and_add(&hits, found);
+	__sync_fetch_and_add(&misses, 200 - found);
+	return 0;
+}
+
+/* Keep a pointer to a value until user space says go. */
+
+void *user_page;
+volatile __u32 holding;
+volatile __u32 go;
+
+static long wait_a_bit(__u32 i, void *unused)
+{
+	return go ? 1 : 0;
+}
+
+static __always_inline void hold(struct inode *inode, bool sleepable)
+{
+	struct value *value = inode_map_lookup(map_id, inode, struct value);
+	__u64 word;
+
+	if (!value)
+		return;
+	holding = 1;
+	/* Sleeps, where user space can arrange for that. */
+	if (sleepable)
+		bpf_copy_from_user(&word, sizeof(word), user_page);
+	for (int i = 0; i < 8 && !go; i++)
+		bpf_loop(1 << 23, wait_a_bit, NULL, 0);
+	if (is_whole(value) && value->seed == 1)
+		hits++;
+	else
+		torn++;
+	/* The map may be gone, too. */
+	if (!inode_map_lookup(map_id, inode, struct value))
+		misses++;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(hold_atomic, struct file *file)
+{
+	if (ours())
+		hold(file->f_inode, false);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(hold_sleepable, struct file *file)
+{
+	if (ours())
+		hold(file->f_inode, true);
+	return 0;
+}
