@@ -45,7 +45,8 @@ static void inode_addon_setup(struct inode_mark *mark, struct inode *inode)
 /* What ends the inode: fsnotify does not say. Its caller holds the inode. */
 static enum inode_map_reason inode_addon_reason(const struct inode_addon *addon)
 {
-	if (!(READ_ONCE(addon->sb->s_flags) & SB_ACTIVE))
+	/* Names go first, and with them inodes that are not kept without; then it is inactive. */
+	if (!READ_ONCE(addon->sb->s_root) || !(READ_ONCE(addon->sb->s_flags) & SB_ACTIVE))
 		return INODE_MAP_UNMOUNTED;
 	if (READ_ONCE(addon->inode->i_state) & I_FREEING)
 		return INODE_MAP_EVICTED;
