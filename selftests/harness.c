@@ -27,6 +27,7 @@ static unsigned int slowdown(void)
 }
 
 const struct test *test_current;
+void (*test_table)(void);
 static struct test *tests;
 
 void test_register(struct test *test)
@@ -427,6 +428,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "table", no_argument, NULL, 't' },
 		{ }
 	};
 	int option = getopt_long(argc, argv, "h", options, NULL);
@@ -434,6 +436,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (option == 'h')
 		return usage(argv[0]), 0;
+	if (option == 't' && test_table)
+		return test_table(), 0;
 	if (option != -1)
 		return 2;
 	return run_all(argv + optind);

@@ -44,6 +44,9 @@ void test_register(struct test *test);
 /* The case that runs, for those that share a function. */
 extern const struct test *test_current;
 
+/* What --table prints, if it is set. */
+extern void (*test_table)(void);
+
 /* TEST(name) { ... }: a case. It passes when it returns. */
 #define TEST(name)							\
 	static void test_##name(void);					\
