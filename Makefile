@@ -8,6 +8,7 @@ KERNEL  ?= stock
 PREFIX  ?= /usr/local
 CLANG   ?= clang
 BPFTOOL ?= bpftool
+DURATION ?= 60
 CFLAGS  ?= -O2 -g
 
 # Administrators' tools are not on everybody's path.
@@ -35,7 +36,7 @@ endif
 GUARD := $(if $(wildcard bpf/inode_guard.c),inode-guard)
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard selftests
+.PHONY: all module bpf guard selftests stress-program
 all: inode_map.ko $(GUARD)
 
 module: $(BUILD)/inode_map.ko
@@ -84,7 +85,7 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 bpf_target  := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 BPF_CFLAGS  := -target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_$(bpf_target) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
-bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c))
+bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c stress/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -134,23 +135,39 @@ $(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
 
+# Not one of the selftests: it runs for as long as one likes.
+stress-program: $(BUILD)/stress/stress
+	@:
+
+$(BUILD)/stress/stress: stress/stress.c $(BUILD)/stress/stress.skel.h Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
+
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps guest test demo shell check
+.PHONY: deps kernel guest test stress demo shell check
 deps:
 	@scripts/deps
 
-# Everything for the test kernel, whatever the running one is. A flavour that
-# has a configuration in scripts/kernels is built from source first.
-guest: deps
+# A flavour that has a configuration in scripts/kernels is built from source.
+kernel: deps
 	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
+
+# Everything for the test kernel, whatever the running one is.
+guest: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" module guard selftests
 
 test:
 	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/test $(TESTS)
+
+stress: kernel
+	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
+		$(MAKE) --no-print-directory KDIR="$$kdir" module stress-program
+	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' scripts/stress $(if $(SEED),--seed '$(SEED)')
 
 demo: guest
 	@KERNEL='$(KERNEL)' scripts/demo
@@ -198,6 +215,7 @@ help:
 	@echo "  uninstall   remove what install installed"
 	@echo "  deps        install what building and testing needs (Debian 12)"
 	@echo "  test        run the tests in a virtual machine"
+	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  demo        show the inode map at work in a virtual machine"
 	@echo "  shell       a shell in a virtual machine that has everything"
 	@echo "  check       static checks: sparse, W=1, two compilers, shellcheck, checkpatch"
@@ -208,11 +226,13 @@ help:
 	@echo "                      uninstall are for: of the running kernel if installed,"
 	@echo "                      or else of the test kernel. Now:"
 	@echo "                      $(or $(KDIR),none found)"
-	@echo "  KERNEL=NAME         test kernel for test, demo, shell, check: stock (default),"
+	@echo "  KERNEL=NAME         test kernel for test, stress, demo, shell, check: stock (default),"
 	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
-	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200)"
-	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (120)"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
+	@echo "  DURATION=SECONDS    how long stress runs (60)"
+	@echo "  SEED=NUMBER         for the choices that stress makes; default: any, and printed"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
 	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
 	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that look up whatever inode comes along, in all maps of the stress test, and check what
+ * they find. Nobody is filtered out: no inode but those of the test is in these maps.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+#include "stress.h"
+
+char _license[] SEC("license") = "GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stress_board);
+} board SEC(".maps");
+
+/* For values that a program copies: they don't fit its stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stress_value);
+} copy SEC(".maps");
+
+/* One look in so many takes its time with the value. */
+#define DAWDLE_EVERY	32
+#define DAWDLE_STEPS	5000
+
+struct identity {
+	__u64 ino;
+	__u32 dev;
+	__u32 gen;
+};
+
+static __always_inline struct stress_board *get_board(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&board, &zero);
+}
+
+static __always_inline void count(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline void violation(struct stress_board *b, __u32 where, __u32 what, __u32 map,
+				      const struct identity *id, const struct stress_value *value)
+{
+	count(&b->violations);
+	if (__sync_val_compare_and_swap(&b->first, 0ULL, 1ULL))
+		return;
+	b->where = where;
+	b->what = what;
+	b->pid = bpf_get_current_pid_tgid() >> 32;
+	b->map = map;
+	b->dev = id->dev;
+	b->gen = id->gen;
+	b->ino = id->ino;
+	bpf_probe_read_kernel(&b->value, sizeof(b->value), value);
+	b->first = 2;
+}
+
+/* A global function: the verifier looks at it once, not at every call. */
+__noinline __u32 judge(const struct stress_value *value, __u32 map, const struct identity *id)
+{
+	if (!value || !id)
+		return NOTHING_WRONG;
+	if (value->sum != stress_sum(value))
+		return WRONG_SUM;
+	if (value->ino != id->ino || value->dev != id->dev || value->gen != id->gen)
+		return WRONG_FILE;
+	if (value->map != map)
+		return WRONG_MAP;
+	return NOTHING_WRONG;
+}
+
+static long do_nothing(__u32 i, void *unused)
+{
+	return 0;
+}
+
+/* Access to user memory is where a sleepable program gives way to others. */
+static __always_inline void dawdle(bool sleepable)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	char byte;
+
+	for (int i = 0; i < 4; i++) {
+		bpf_loop(DAWDLE_STEPS, do_nothing, NULL, 0);
+		if (sleepable)
+			bpf_copy_from_user(&byte, 1, (void *)BPF_CORE_READ(task, mm, arg_start));
+	}
+}
+
+static __always_inline void look(struct inode *inode, __u32 where, bool sleepable)
+{
+	struct stress_board *b = get_board();
+	struct stress_value *value;
+	struct identity id = {};
+	__u32 map, what;
+	__u64 seq;
+
+	if (!b || !inode)
+		return;
+	count(&b->runs[where]);
+	id.ino = inode->i_ino;
+	id.dev = inode->i_sb->s_dev;
+	id.gen = inode->i_generation;
+	for (int i = 0; i < STRESS_SLOTS; i++) {
+		map = *(volatile __u32 *)&b->maps[i];
+		value = inode_map_lookup(map, inode, struct stress_value);
+		if (!value)
+			continue;
+		count(&b->hits[where]);
+		what = judge(value, map, &id);
+		if (what) {
+			violation(b, where, what, map, &id, value);
+			return;
+		}
+		count(&value->hits);
+		if (bpf_get_prandom_u32() % DAWDLE_EVERY)
+			continue;
+		/* What the program has stays as it is, whatever becomes of the entry. */
+		seq = *(volatile __u64 *)&value->seq;
+		dawdle(sleepable);
+		if (judge(value, map, &id) || *(volatile __u64 *)&value->seq != seq) {
+			violation(b, where, WRONG_SUM_LATER, map, &id, value);
+			return;
+		}
+	}
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(file_open, struct file *file)
+{
+	look(file->f_inode, IN_FILE_OPEN, false);
+	return 0;
+}
+
+SEC("lsm.s/file_open")
+int BPF_PROG(file_open_sleepable, struct file *file)
+{
+	look(file->f_inode, IN_FILE_OPEN_SLEEPABLE, true);
+	return 0;
+}
+
+SEC("lsm.s/inode_unlink")
+int BPF_PROG(inode_unlink_sleepable, struct inode *dir, struct dentry *dentry)
+{
+	look(dentry->d_inode, IN_UNLINK_SLEEPABLE, true);
+	return 0;
+}
+
+/* What is renamed, and what the rename replaces. */
+SEC("lsm/inode_rename")
+int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+	     struct dentry *new_dentry)
+{
+	look(old_dentry->d_inode, IN_RENAME, false);
+	look(new_dentry->d_inode, IN_RENAME, false);
+	return 0;
+}
+
+SEC("fentry/iput")
+int BPF_PROG(iput_entry, struct inode *inode)
+{
+	look(inode, IN_FENTRY_IPUT, false);
+	return 0;
+}
+
+/* Eviction: the entries of the inode are about to go. */
+SEC("fentry/clear_inode")
+int BPF_PROG(clear_inode_entry, struct inode *inode)
+{
+	look(inode, IN_FENTRY_CLEAR_INODE, false);
+	return 0;
+}
+
+/* The module's tracepoints. Of its structures, what is looked at. */
+
+struct inode_map {
+	__u32 id;
+} __attribute__((preserve_access_index));
+
+struct inode_addon {
+	__u64 ino;
+	__u32 gen;
+} __attribute__((preserve_access_index));
+
+struct inode_map_entry {
+	struct inode *inode;
+	struct inode_addon *addon;
+	__u8 value[];
+} __attribute__((preserve_access_index));
+
+static __always_inline void check_entry(const struct inode_map *map,
+					const struct inode_map_entry *entry, __u32 where)
+{
+	struct stress_board *b = get_board();
+	struct stress_value *value;
+	struct identity id = {};
+	__u32 zero = 0, what;
+
+	value = bpf_map_lookup_elem(&copy, &zero);
+	if (!b || !value || !map || !entry)
+		return;
+	count(&b->runs[where]);
+	if (bpf_probe_read_kernel(value, sizeof(*value), &entry->value))
+		return;
+	count(&b->hits[where]);
+	id.ino = entry->addon->ino;
+	id.gen = entry->addon->gen;
+	/* The entry's inode is in memory as long as the entry is linked. */
+	id.dev = entry->inode->i_sb->s_dev;
+	what = judge(value, map->id, &id);
+	if (!what && entry->inode->i_generation != id.gen)
+		what = WRONG_FILE;
+	if (what)
+		violation(b, where, what, map->id, &id, value);
+}
+
+SEC("tp_btf/inode_map_insert")
+int BPF_PROG(inserted, const struct inode_map *map, const struct inode_map_entry *entry)
+{
+	check_entry(map, entry, IN_INSERT);
+	return 0;
+}
+
+SEC("tp_btf/inode_map_remove")
+int BPF_PROG(removed, const struct inode_map *map, const struct inode_map_entry *entry,
+	     __u32 reason)
+{
+	struct stress_board *b = get_board();
+
+	check_entry(map, entry, IN_REMOVE);
+	if (b && reason < STRESS_REASONS)
+		count(&b->removed[reason]);
+	return 0;
+}
