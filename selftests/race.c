@@ -409,8 +409,10 @@ TEST(same_moment)
 }
 
 /*
- * The last link goes while somebody still has the file open, by a name that went before: the end of
- * its entries, and they race with those who add another.
+ * The last link goes while somebody has the file open, by a name that went before, and adds it
+ * again and again. Kernels differ in whether that ends the inode's entries or the last close does
+ * ("fs: make sure to call fsnotify_inoderemove() only once when inode is dead"); after it there
+ * must be none.
  */
 
 static pthread_barrier_t step;
