@@ -27,24 +27,10 @@ static void put(int map, const char *path, unsigned int value, __u32 flags)
 	close(open_put(map, path, value, flags));
 }
 
-static bool has(int map, const char *path)
-{
-	int fd = file_open(path, O_RDONLY);
-	bool found = map_has(map, fd);
-
-	close(fd);
-	return found;
-}
-
-static bool is_empty(void *map)
-{
-	return !map_count(*(int *)map);
-}
-
 static bool is_empty_after_drop(void *map)
 {
 	drop_caches();
-	return is_empty(map);
+	return map_is_empty(map);
 }
 
 /* Evict every inode of the file system at m that can be evicted: the last one used is. */
@@ -95,7 +81,7 @@ TEST(pinned_stays_below_an_evicted_directory)
 	CHECK_SYS(mkdir("m/d", 0755));
 	put(map, "m/d/f", 1, 0);
 	evict();
-	CHECK(has(map, "m/d/f"));
+	CHECK(map_has_path(map, "m/d/f"));
 }
 
 TEST(weak_goes)
@@ -107,11 +93,11 @@ TEST(weak_goes)
 	counts_wait(1, 1, 1, 0);
 	evict();
 	CHECK_EQ(map_count(map), 0);
-	CHECK(!has(map, "m/f"));
+	CHECK(!map_has_path(map, "m/f"));
 	counts_wait(1, 0, 0, 0);
 	/* It is the same file, and can be put into the map again. */
 	put(map, "m/f", 2, INODE_MAP_WEAK);
-	CHECK(has(map, "m/f"));
+	CHECK(map_has_path(map, "m/f"));
 }
 
 TEST(weak_stays_while_open)
@@ -141,12 +127,12 @@ TEST(weak_and_pinned)
 		CHECK_EQ(map_only_key(weak).flags, INODE_MAP_WEAK);
 		CHECK_EQ(map_only_key(pinned).flags, 0);
 		evict();
-		CHECK(has(weak, "m/f"));
-		CHECK(has(pinned, "m/f"));
+		CHECK(map_has_path(weak, "m/f"));
+		CHECK(map_has_path(pinned, "m/f"));
 
 		CHECK_OK(inode_map_remove_path(pinned, "m/f"));
 		counts_wait(2, 1, 1, 0);
-		CHECK(has(weak, "m/f"));
+		CHECK(map_has_path(weak, "m/f"));
 		evict();
 		counts_wait(2, 0, 0, 0);
 		CHECK_EQ(map_count(weak), 0);
@@ -165,7 +151,7 @@ TEST(pinned_in_two_maps)
 	CHECK_OK(inode_map_remove_path(maps[0], "m/f"));
 	counts_wait(2, 1, 1, 1);
 	evict();
-	CHECK(has(maps[1], "m/f"));
+	CHECK(map_has_path(maps[1], "m/f"));
 	/* The end of a map lets go of what it pins. */
 	close(maps[1]);
 	counts_wait(1, 0, 0, 0);
@@ -181,7 +167,7 @@ TEST(weak_becomes_pinned)
 	CHECK_EQ(map_only_key(map).flags, 0);
 	counts_wait(1, 1, 1, 1);
 	evict();
-	CHECK(has(map, "m/f"));
+	CHECK(map_has_path(map, "m/f"));
 }
 
 TEST(pinned_becomes_weak)
@@ -218,7 +204,7 @@ TEST(update_by_handle_keeps_the_lifetime)
 		CHECK_EQ(value, 2);
 		evict();
 		CHECK_EQ(map_count(map), !flags);
-		CHECK_EQ(has(map, "m/f"), !flags);
+		CHECK_EQ(map_has_path(map, "m/f"), !flags);
 		CHECK_SYS(unlink("m/f"));
 		CHECK_EQ(map_count(map), 0);
 	}
@@ -236,7 +222,7 @@ TEST(four_byte_keys_pin)
 	close(fd);
 	counts_wait(1, 1, 1, 1);
 	evict();
-	CHECK(has(map, "m/f"));
+	CHECK(map_has_path(map, "m/f"));
 }
 
 /* Kernel-internal mounts: entries are weak, whatever was asked. */
@@ -258,7 +244,7 @@ static void use_internal(int map, int fd)
 	drop_caches();
 	CHECK_EQ(map_get(map, fd), 1);
 	close(fd);
-	if (!wait_until(is_empty, &map, 10))
+	if (!wait_until(map_is_empty, &map, 10))
 		FAIL("the entry outlives its inode");
 	counts_wait(1, 0, 0, 0);
 }
@@ -404,9 +390,9 @@ TEST(namespace_ends)
 	child_kill(pid);
 	CHECK_EQ(map_count(mounted), 1);
 	close(fd);
-	if (!wait_until(is_empty, &mounted, 10))
+	if (!wait_until(map_is_empty, &mounted, 10))
 		FAIL("the mount namespace is still there");
-	if (!wait_until(is_empty, &map, 10))
+	if (!wait_until(map_is_empty, &map, 10))
 		FAIL("the entry of the mount namespace is still there");
 }
 

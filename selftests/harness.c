@@ -206,6 +206,20 @@ struct inode_map_key map_only_key(int map)
 	return key;
 }
 
+bool map_has_path(int map, const char *path)
+{
+	int fd = file_open(path, O_RDONLY);
+	bool found = map_has(map, fd);
+
+	close(fd);
+	return found;
+}
+
+bool map_is_empty(void *map)
+{
+	return !map_count(*(int *)map);
+}
+
 /* Files */
 
 int file_open(const char *path, int flags)

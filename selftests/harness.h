@@ -168,6 +168,8 @@ unsigned int map_id_of(int map);
 	for (__u32 flags = 0; flags <= INODE_MAP_WEAK; flags += INODE_MAP_WEAK)
 
 void map_put(int map, int fd, unsigned int value, __u32 key_flags);	/* 4-byte values, BPF_ANY */
+bool map_has_path(int map, const char *path);
+bool map_is_empty(void *map);				/* of an int *: for wait_until() */
 struct inode_map_key map_only_key(int map);		/* of a map that must have one entry */
 
 #endif /* HARNESS_H */

@@ -16,20 +16,6 @@ static void put(int map, const char *path, unsigned int value, __u32 flags)
 	close(fd);
 }
 
-static bool has(int map, const char *path)
-{
-	int fd = file_open(path, O_RDONLY);
-	bool found = map_has(map, fd);
-
-	close(fd);
-	return found;
-}
-
-static bool is_empty(void *map)
-{
-	return !map_count(*(int *)map);
-}
-
 static bool is_detached(void *device)
 {
 	char path[128];
@@ -172,10 +158,10 @@ TEST(other_file_systems)
 	}
 	CHECK_SYS(umount("m"));
 	CHECK_EQ(map_count(map), 2);
-	CHECK(has(map, "t/f") && has(map, "f"));
+	CHECK(map_has_path(map, "t/f") && map_has_path(map, "f"));
 	CHECK_SYS(umount("t"));
 	CHECK_EQ(map_count(map), 1);
-	CHECK(has(map, "f"));
+	CHECK(map_has_path(map, "f"));
 }
 
 /* Only a file that is open keeps a file system, and its entries. */
@@ -189,7 +175,7 @@ TEST(busy)
 	put(map, "m/f", 1, 0);
 	fd = file_create("m/g");
 	CHECK(umount("m") && errno == EBUSY);
-	CHECK(has(map, "m/f"));
+	CHECK(map_has_path(map, "m/f"));
 	close(fd);
 	CHECK_SYS(umount("m"));
 	CHECK_EQ(map_count(map), 0);
@@ -215,7 +201,7 @@ TEST(lazy)
 		map_put(map, fd, 3, flags);
 		CHECK_EQ(map_get(map, fd), 3);
 		close(fd);
-		if (!wait_until(is_empty, &map, 10))
+		if (!wait_until(map_is_empty, &map, 10))
 			FAIL("the entry outlives its file system");
 		check_detached(device);
 		close(map);
@@ -246,7 +232,7 @@ TEST(two_mounts)
 		put(map, flags ? "n/f" : "m/f", 1, flags);
 		CHECK_SYS(umount(flags ? "n" : "m"));
 		CHECK_EQ(map_count(map), 1);
-		CHECK(has(map, flags ? "n2/f" : "m2/f"));
+		CHECK(map_has_path(map, flags ? "n2/f" : "m2/f"));
 		CHECK_SYS(umount(flags ? "n2" : "m2"));
 		CHECK_EQ(map_count(map), 0);
 		check_detached(device);
@@ -263,7 +249,7 @@ TEST(mounted_again)
 	put(map, "m/f", 1, 0);
 	CHECK_SYS(umount("m"));
 	mount_again("m");
-	CHECK(!has(map, "m/f"));
+	CHECK(!map_has_path(map, "m/f"));
 	put(map, "m/f", 2, 0);
 	CHECK_EQ(map_count(map), 1);
 }
@@ -319,7 +305,7 @@ TEST(end_of_mount_namespace)
 	CHECK_EQ(map_count(child.map), 2);
 	CHECK_SYS(kill(pid, SIGKILL));
 	CHECK_SYS(waitpid(pid, NULL, 0));
-	if (!wait_until(is_empty, &child.map, 10))
+	if (!wait_until(map_is_empty, &child.map, 10))
 		FAIL("the entries outlive their file system");
 	check_detached(device);
 }
