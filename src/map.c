@@ -211,7 +211,11 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 
 	inode_map_lock(map, addon);
 	old = inode_map_find(map, new->inode);
-	err = addon->dead ? -ESTALE : inode_map_check_flags(old, flags);
+	/* Or it is the entry of an addon before this one, which is going and not ours to change. */
+	if (addon->dead || (old && old->addon != addon))
+		err = -ESTALE;
+	else
+		err = inode_map_check_flags(old, flags);
 	if (err)
 		goto out;
 	if (old)
