@@ -17,8 +17,7 @@ enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 /* A case that takes longer hangs. Emulation is slow: a second elsewhere is ten here. */
 #define CASE_SECONDS	100
 
-/* Debug kernels are slower still: TEST_SLOWDOWN says how many times, and stretches time limits. */
-static unsigned int slowdown(void)
+unsigned int test_slowdown(void)
 {
 	const char *text = getenv("TEST_SLOWDOWN");
 	int factor = text ? atoi(text) : 1;
@@ -77,7 +76,7 @@ bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds)
 	struct timespec now, end;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += seconds * slowdown();
+	end.tv_sec += seconds * test_slowdown();
 	do {
 		if (ready(arg))
 			return true;
@@ -360,7 +359,7 @@ static void case_run(void *arg)
 	struct test *test = arg;
 
 	test_current = test;
-	alarm(CASE_SECONDS * slowdown());
+	alarm(CASE_SECONDS * test_slowdown());
 	case_setup();
 	test->run();
 }

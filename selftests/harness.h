@@ -82,7 +82,7 @@ void test_skip(const char *format, ...);
 			FAIL("%s is %lld, not %s (%lld)", #got, got_, #want, want_); \
 	} while (0)
 
-/* A call that returns 0 or more, or a negative errno: the libraries' convention. Gives the result. */
+/* A call that returns 0 or more, or a negative errno, as libraries do. Gives the result. */
 #define CHECK_OK(call)							\
 	({								\
 		long long ret_ = (call);				\
@@ -102,12 +102,12 @@ void test_skip(const char *format, ...);
 			     ret_ < 0 ? strerror(-ret_) : "success", #error); \
 	} while (0)
 
-/* A system call: -1 with errno, or the result. */
+/* A system call, or libbpf's for one: negative with errno, or the result. */
 #define CHECK_SYS(call)							\
 	({								\
 		long long ret_ = (call);				\
 									\
-		if (ret_ == -1)						\
+		if (ret_ < 0)						\
 			FAIL("%s: %s", #call, strerror(errno));		\
 		ret_;							\
 	})
@@ -121,7 +121,8 @@ struct counts {
 };
 
 void counts_read(struct counts *counts);
-/* Time limits are stretched on slow kernels (TEST_SLOWDOWN). */
+/* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); stretches limits. */
+unsigned int test_slowdown(void);
 
 /* Wait up to ten seconds until the counters are these; fail when they don't become so. */
 void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);
@@ -129,7 +130,7 @@ void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, u
 /* Wait up to @seconds until @ready(@arg) is true. Returns whether it became so. */
 bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds);
 
-/* Maps. @key_size is 4 or 32. Both fail the case when they don't succeed, but for map_try_create(). */
+/* Maps. @key_size is 4 or 32. All but map_try_create() fail the case when they don't succeed. */
 int map_create(unsigned int key_size, unsigned int value_size, unsigned int max_entries);
 int map_try_create(unsigned int type, unsigned int key_size, unsigned int value_size,
 		   unsigned int max_entries, unsigned int flags);

@@ -785,12 +785,6 @@ static bool all_have_opened(void *arg)
 	return __atomic_load_n(&shared->won, __ATOMIC_SEQ_CST) == tasks;
 }
 
-static bool map_is_empty(void *arg)
-{
-	(void)arg;
-	return !map_count(maps[0]);
-}
-
 TEST(unmount)
 {
 	double end = now() + SECONDS;
@@ -813,7 +807,7 @@ TEST(unmount)
 		CHECK_SYS(umount2("mnt", MNT_DETACH));
 		child_wait(pids[0]);
 		child_wait(pids[1]);
-		if (!wait_until(map_is_empty, NULL, 10))
+		if (!wait_until(map_is_empty, &maps[0], 10))
 			FAIL("%u entries are left of a filesystem that is gone",
 			     map_count(maps[0]));
 		shared->stop = true;
