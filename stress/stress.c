@@ -1321,17 +1321,21 @@ static void map_maker(void)
 {
 	unsigned int slot = NR_MAPS + task_number % (STRESS_SLOTS - NR_MAPS);
 	char path[PATH_SIZE];
-	unsigned int what = 0;
+	unsigned int what = 0, pause = 60;
 	struct map map;
 
 	while (goes_on()) {
 		if (phase() == LOADING) {
 			shared->idle[task_number] = shared->epoch;
+			pause = 60;
 			msleep(1);
 			continue;
 		}
-		if (phase() == UNLOADING)
-			msleep(20 + below(60));
+		/* Longer and longer: on a slow kernel, too, there is a moment without a map. */
+		if (phase() == UNLOADING) {
+			msleep(20 + below(pause));
+			pause = pause < 4000 ? 2 * pause : pause;
+		}
 		if (try_map(&map, one_in(2) ? 4 : 32, 1 + below(64))) {
 			was_refused(MAP);
 			msleep(5);
