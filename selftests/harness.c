@@ -64,6 +64,14 @@ void test_skip(const char *format, ...)
 	_exit(EXIT_SKIP);
 }
 
+double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
 static void sleep_ms(unsigned int ms)
 {
 	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };

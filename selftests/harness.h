@@ -127,6 +127,9 @@ unsigned int test_slowdown(void);
 /* Wait up to ten seconds until the counters are these; fail when they don't become so. */
 void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);
 
+/* Seconds, from a clock that nobody sets. */
+double now(void);
+
 /* Wait up to @seconds until @ready(@arg) is true. Returns whether it became so. */
 bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds);
 

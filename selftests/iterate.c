@@ -73,14 +73,6 @@ static int create_numbered(const char *prefix, unsigned int number)
 	return file_create(name);
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 TEST(none)
 {
 	FOR_EACH_KEY_SIZE(key_size) {

@@ -251,14 +251,6 @@ MODULE_TEST(counters_open)
 	check_works();
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 /* All of its uses, from loading to removing. */
 MODULE_TEST(reloaded_20_times)
 {

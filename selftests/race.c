@@ -71,14 +71,6 @@ static struct shared {
 static unsigned int tasks, processors;
 static int maps[20];
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 static void msleep(unsigned int ms)
 {
 	usleep(ms * 1000);
