@@ -669,7 +669,7 @@ static void churn_entries(void *arg)
 
 		snprintf(name, sizeof(name), "v%d.%u", getpid(), i % 40);
 		fd = file_create(name);
-		map_put(maps[0], fd, i, i & INODE_MAP_WEAK);
+		map_put(maps[0], fd, i, i % 2 ? INODE_MAP_WEAK : 0);
 		CHECK_OK(map_set(maps[1], fd, i));
 		if (i % 3 == 0)
 			CHECK_OK(inode_map_remove_fd(maps[0], fd));
@@ -847,7 +847,7 @@ static void fill_mount(int map, unsigned int nr_files)
 
 		snprintf(name, sizeof(name), "m/f%u", i);
 		fd = file_create(name);
-		map_put(map, fd, i, i & INODE_MAP_WEAK);
+		map_put(map, fd, i, i % 2 ? INODE_MAP_WEAK : 0);
 		close(fd);
 	}
 }
@@ -1328,7 +1328,7 @@ static void change_at_random(void *arg)
 			unlink(name);
 		else if (random() % 3 == 0)
 			inode_map_remove_fd(map, fd);
-		err = inode_map_set_fd(map, fd, &value, BPF_ANY, random() & INODE_MAP_WEAK);
+		err = inode_map_set_fd(map, fd, &value, BPF_ANY, random() & 1 ? INODE_MAP_WEAK : 0);
 		if (err && err != -ESTALE)
 			FAIL("update: %s", strerror(-err));
 		close(fd);
