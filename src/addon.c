@@ -136,6 +136,18 @@ void inode_addon_put(struct inode_addon *addon)
 }
 
 /**
+ * inode_addon_end - take an inode out of every map
+ * @inode: the inode; the caller holds a reference to it
+ *
+ * Context: process; may sleep.
+ */
+void inode_addon_end(struct inode *inode)
+{
+	inode_mark_destroy(&addon_class, inode);
+	inode_mark_destroy(&pin_class, inode);
+}
+
+/**
  * inode_pin_get - keep an inode in memory until it is removed or its superblock shuts down
  * @inode: the inode; the caller holds a reference to it
  *

@@ -8,7 +8,9 @@
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
 
+#include "compat.h"
 #include "mark.h"
 
 /*
@@ -48,9 +50,35 @@ struct inode_addon {
 	struct hlist_head entries;
 };
 
+/**
+ * inode_in_any_map - whether an inode is in any map, by the bit that its addon sets
+ * @inode: any pointer; what does not point to an inode is in no map
+ *
+ * The common answer is no, and this makes it one load.
+ *
+ * LSM programs pass an inode that the kernel holds for them. The pointers that fentry and fexit
+ * programs have are not verified by 6.12 to be more than once valid, and may be NULL: a load that
+ * faults is a "no". Whatever inode is at the address by now, its entries are its own.
+ *
+ * Context: any.
+ * Return: true if it may be in a map, false if it is in none.
+ */
+static __always_inline bool inode_in_any_map(const struct inode *inode)
+{
+	u32 mask;
+
+	if (!kernel_data_address(inode))
+		return false;
+	__get_kernel_nofault(&mask, &inode->i_fsnotify_mask, u32, fault);
+	return mask & INODE_ADDON_MASK;
+fault:
+	return false;
+}
+
 struct inode_addon *inode_addon_get(struct inode *inode);
 void inode_addon_hold(struct inode_addon *addon);
 void inode_addon_put(struct inode_addon *addon);
+void inode_addon_end(struct inode *inode);
 
 struct inode_mark *inode_pin_get(struct inode *inode);
 void inode_pin_hold(struct inode_mark *pin);

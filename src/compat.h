@@ -10,9 +10,11 @@
 #error "the inode map needs a kernel with CONFIG_NET_NS"
 #endif
 
+#include <linux/irqflags.h>
 #include <linux/kasan.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
+#include <linux/preempt.h>
 
 /**
  * netdev_keep_in_netns - refuse to move a device to another network namespace
@@ -49,6 +51,31 @@ static __always_inline bool kernel_data_address(const void *ptr)
 		return false;
 #endif
 	return addr >= PAGE_OFFSET;
+}
+
+/**
+ * context_may_allocate - can memory be allocated without sleeping, and freed?
+ *
+ * A tracing program may have interrupted anything, the allocator included. But where interrupts are
+ * enabled an interrupt handler could be running instead, which may do both.
+ *
+ * Return: whether it can.
+ */
+static inline bool context_may_allocate(void)
+{
+	return !in_nmi() && !irqs_disabled();
+}
+
+/**
+ * context_may_trylock - can a spinlock be tried?
+ *
+ * Those of PREEMPT_RT are sleeping locks, which an interrupt handler can't even try.
+ *
+ * Return: whether it can.
+ */
+static inline bool context_may_trylock(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || context_may_allocate();
 }
 
 #endif /* _INODE_MAP_COMPAT_H */

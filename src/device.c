@@ -16,7 +16,6 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_arp.h>
-#include <linux/magic.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/mm.h>
@@ -34,24 +33,6 @@ static struct net_device *map_netdev;
 static struct inode_map *to_map(struct bpf_offloaded_map *offmap)
 {
 	return offmap->dev_priv;
-}
-
-/*
- * The inode that eventfds, epoll instances, BPF objects and so on all share is no identity. Secure
- * anonymous inodes are each on their own, and not private.
- */
-static bool inode_is_shared_anon(const struct inode *inode)
-{
-	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
-}
-
-/*
- * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
- * them: a pinned nsfs inode keeps the namespace.
- */
-static bool inode_is_internal(const struct inode *inode)
-{
-	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
 }
 
 /* The handle that a target names in a map, or 0. */
@@ -98,7 +79,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	unsigned int nofs;
 	int err;
 
-	inode_map_publish(map, &offmap->map);
+	inode_map_publish(map);
 
 	err = inode_map_key_get(map, key, &target);
 	if (err)
@@ -106,12 +87,9 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	nofs = memalloc_nofs_save();
 	if (!target.file)
 		err = inode_map_update_handle(map, target.handle, value, flags);
-	else if (inode_is_shared_anon(target.inode))
-		err = -EOPNOTSUPP;
 	else
-		err = inode_map_update(map, target.inode,
-				       target.weak || inode_is_internal(target.inode), value,
-				       flags);
+		err = inode_map_update(map, target.inode, target.weak, value, flags,
+				       INODE_MAP_GFP);
 	memalloc_nofs_restore(nofs);
 	inode_map_key_put(&target);
 	return err;
@@ -169,12 +147,17 @@ static const struct bpf_map_dev_ops inode_map_dev_ops = {
  */
 #define INODE_MAP_ELEM_SIZE_MAX	(KMALLOC_MAX_SIZE - 48)
 
-/* BPF_F_NO_PREALLOC asks for what this map does anyway. */
-#define INODE_MAP_CREATE_FLAGS	BPF_F_NO_PREALLOC
+/*
+ * BPF_F_NO_PREALLOC asks for what this map does anyway. BPF_F_RDONLY and BPF_F_WRONLY are the
+ * kernel's business, and not passed on.
+ */
+#define INODE_MAP_CREATE_FLAGS	(BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG)
 
 static int inode_map_alloc_check(const struct bpf_map *attr)
 {
 	if (attr->map_type != BPF_MAP_TYPE_HASH || attr->map_flags & ~INODE_MAP_CREATE_FLAGS)
+		return -EINVAL;
+	if (!bpf_map_flags_access_ok(attr->map_flags))
 		return -EINVAL;
 	if (!inode_map_key_size_ok(attr->key_size) || !attr->value_size || !attr->max_entries)
 		return -EINVAL;
@@ -204,8 +187,7 @@ static int inode_map_dev_alloc(struct bpf_offloaded_map *offmap)
 	if (err)
 		return err;
 	nofs = memalloc_nofs_save();
-	map = inode_map_create(offmap->map.key_size, offmap->map.value_size,
-			       offmap->map.max_entries);
+	map = inode_map_create(&offmap->map);
 	memalloc_nofs_restore(nofs);
 	if (IS_ERR(map))
 		return PTR_ERR(map);

@@ -2,13 +2,15 @@
 /*
  * Entries: the memory of a value, and what it holds.
  *
- * Entries are allocated by updates, in process context. Once unlinked, they are released by whoever
+ * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by whoever
  * unlinked them, without locks, and freed after a grace period of RCU tasks trace and one of RCU:
  * programs of either kind may hold a pointer to the value.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
  * cgroup, for hundreds of milliseconds. Who updates faster than that must not run into the limit of
- * a cgroup with dead entries: past some megabytes of them, updates are slowed down.
+ * a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
+ * program makes can't be, because the grace period would wait for the program: they fail when there
+ * are very many.
  */
 #include <linux/bpf.h>
 #include <linux/rcupdate_trace.h>
@@ -21,7 +23,8 @@
 static atomic_t nr_entries = ATOMIC_INIT(0);
 
 static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
-#define DEAD_BYTES_MAX	SZ_4M
+#define DEAD_BYTES_MAX		SZ_4M
+#define DEAD_BYTES_MAX_PROG	SZ_64M
 
 /*
  * Wait until no more than @limit bytes of dead entries are in memory, for a second at the most: a
@@ -32,21 +35,8 @@ static void inode_map_entry_settle(long limit)
 	wait_var_event_timeout(&dead_bytes, atomic_long_read(&dead_bytes) <= limit, HZ);
 }
 
-/**
- * inode_map_entry_alloc - make an entry that is not linked yet
- * @map: the map that it will be linked into
- * @value: the value
- * @size: bytes of the value
- *
- * The memory is charged to the memory cgroup of the task.
- *
- * Context: process; may sleep, up to a second for a grace period.
- * Return: the entry, for inode_map_entry_free() until it is linked and inode_map_entry_release()
- * after it is unlinked, or NULL.
- */
-struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size)
+static struct inode_map_entry *inode_map_entry_alloc_wait(u32 bytes)
 {
-	u32 bytes = struct_size_t(struct inode_map_entry, value, size);
 	struct inode_map_entry *entry;
 
 	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX)
@@ -56,6 +46,40 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 		inode_map_entry_settle(0);
 		entry = kvzalloc(bytes, INODE_MAP_GFP);
 	}
+	return entry;
+}
+
+static struct inode_map_entry *inode_map_entry_alloc_prog(u32 bytes, gfp_t gfp)
+{
+	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX_PROG)
+		return NULL;
+	/* Virtually contiguous memory takes locks that an interrupt handler must not take. */
+	return gfpflags_allow_blocking(gfp) ? kvzalloc(bytes, gfp) : kzalloc(bytes, gfp);
+}
+
+/**
+ * inode_map_entry_alloc - make an entry that is not linked yet
+ * @map: the map that it will be linked into
+ * @value: the value
+ * @size: bytes of the value
+ * @gfp: INODE_MAP_GFP or one of those for programs
+ *
+ * The memory is charged to the memory cgroup of the task.
+ *
+ * Context: with INODE_MAP_GFP, process; may sleep, up to a second for a grace period. With
+ * INODE_MAP_GFP_PROG, likewise but without waiting for one. With INODE_MAP_GFP_NOWAIT, where
+ * context_may_allocate().
+ * Return: the entry, for inode_map_entry_free() until it is linked and inode_map_entry_release()
+ * after it is unlinked, or NULL.
+ */
+struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size,
+					      gfp_t gfp)
+{
+	u32 bytes = struct_size_t(struct inode_map_entry, value, size);
+	struct inode_map_entry *entry;
+
+	entry = gfp == INODE_MAP_GFP ? inode_map_entry_alloc_wait(bytes) :
+				       inode_map_entry_alloc_prog(bytes, gfp);
 	if (!entry)
 		return NULL;
 	entry->map = map;
@@ -69,7 +93,7 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
  * inode_map_entry_free - free an entry that nobody can see
  * @entry: the entry; the caller drops what it holds
  *
- * Context: any but NMI; does not sleep.
+ * Context: where context_may_allocate(); does not sleep.
  */
 void inode_map_entry_free(struct inode_map_entry *entry)
 {

@@ -6,6 +6,7 @@
 #define _INODE_MAP_ENTRY_H
 
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/rcupdate.h>
 
 #include "addon.h"
@@ -17,7 +18,11 @@ struct inode_map;
  * size that no memory can hold, is an error for the caller, neither a report in the log nor a
  * reason to kill anybody.
  */
-#define INODE_MAP_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/* For programs that may sleep, though not for a grace period, and for those that may not. */
+#define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
+#define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
 /**
  * struct inode_map_entry - one value of one map
@@ -31,10 +36,13 @@ struct inode_map;
  * @map: the map; alive while the entry is linked, must not be used after
  * @handle: names the entry within its map; a replaced value keeps it
  * @bytes: what it takes of memory
+ * @removed: it is not in the map any more, though it may still be in the map's index; written under
+ *	the index lock
+ * @deferred: links the entry into the list of those that a worker is to release
  * @rcu: frees the entry after both kinds of grace period
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
- * All but the links and the value are written before the entry is linked and never after.
+ * All but the links, @removed and the value are written before the entry is linked and never after.
  */
 struct inode_map_entry {
 	struct hlist_node in_table;
@@ -46,11 +54,17 @@ struct inode_map_entry {
 	struct inode_map *map;
 	u32 handle;
 	u32 bytes;
-	struct rcu_head rcu;
+	bool removed;
+	/* One after the other. */
+	union {
+		struct llist_node deferred;
+		struct rcu_head rcu;
+	};
 	u8 value[] __aligned(8);
 };
 
-struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size);
+struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size,
+					      gfp_t gfp);
 void inode_map_entry_free(struct inode_map_entry *entry);
 void inode_map_entry_release(struct inode_map_entry *entry);
 void inode_map_entry_read(const struct inode_map_entry *entry, void *value, u32 size);

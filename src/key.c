@@ -91,6 +91,27 @@ void inode_map_key_put(struct inode_map_target *target)
 }
 
 /**
+ * inode_map_key_fill_full - make a 32-byte key that names an entry
+ * @entry: the entry
+ * @key: gets the key
+ *
+ * Context: any, under RCU.
+ */
+void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key)
+{
+	const struct inode_addon *addon = entry->addon;
+
+	*key = (struct inode_map_key) {
+		.fd	= -1,
+		.flags	= entry->pin ? 0 : INODE_MAP_WEAK,
+		.handle	= entry->handle,
+		.dev	= addon->dev,
+		.ino	= addon->ino,
+		.gen	= addon->gen,
+	};
+}
+
+/**
  * inode_map_key_fill - make a key that names an entry
  * @map: the map, for its key format
  * @entry: the entry
@@ -101,19 +122,8 @@ void inode_map_key_put(struct inode_map_target *target)
 void inode_map_key_fill(const struct inode_map *map, const struct inode_map_entry *entry,
 			void *key)
 {
-	const struct inode_addon *addon = entry->addon;
-	struct inode_map_key *full = key;
-
-	if (map->key_size == sizeof(__s32)) {
+	if (map->key_size == sizeof(__s32))
 		*(__s32 *)key = -(s32)entry->handle;
-		return;
-	}
-	*full = (struct inode_map_key) {
-		.fd	= -1,
-		.flags	= entry->pin ? 0 : INODE_MAP_WEAK,
-		.handle	= entry->handle,
-		.dev	= addon->dev,
-		.ino	= addon->ino,
-		.gen	= addon->gen,
-	};
+	else
+		inode_map_key_fill_full(entry, key);
 }

@@ -4,36 +4,90 @@
  *
  * They run in whatever context the program runs in, from sleepable LSM hooks to NMI, inside an RCU
  * or RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
- * stay valid until the program ends. They take no lock.
+ * stay valid until the program ends. Those that only read take no lock. Those that change a map
+ * only try to, because the program may have interrupted who holds it; but for the update of any
+ * inode, which is for programs that may sleep.
+ *
+ * An inode or dentry that 6.12 does not vouch for is taken for what it is worth (see
+ * inode_in_any_map() and tree.c), except by those that take references: the verifier lets them have
+ * trusted pointers only (KF_TRUSTED_ARGS).
+ *
+ * Memory arguments: the verifier has checked that all of the bytes are the program's to read and
+ * write, but lets NULL pass.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
+#include <linux/sched/mm.h>
 
-#include "compat.h"
+#include <linux/inode_map.h>
+
+#include "hold.h"
+#include "key.h"
 #include "kfunc.h"
 #include "map.h"
+#include "tree.h"
 
 /*
- * Whether an inode is in any map, by the bit that its addon sets: the common answer is no, and this
- * makes it one load.
+ * struct bpf_iter_inode_map - a program's walk over the entries of a map
  *
- * LSM programs pass an inode that the kernel holds for them. The pointers that fentry and fexit
- * programs have are not verified by 6.12 to be more than once valid, and may be NULL: a load that
- * faults is a "no". Whatever inode is at the address by now, its entries are its own.
+ * The kernel demands the name, and that a program sees nothing of what is in it (struct
+ * inode_map_walk).
  */
-static __always_inline bool inode_in_any_map(const struct inode *inode)
-{
-	u32 mask;
+struct bpf_iter_inode_map {
+	u64 __opaque[7];
+} __aligned(8);
 
-	if (!kernel_data_address(inode))
-		return false;
-	__get_kernel_nofault(&mask, &inode->i_fsnotify_mask, u32, fault);
-	return mask & INODE_ADDON_MASK;
-fault:
-	return false;
+/**
+ * struct inode_map_walk - what is in a struct bpf_iter_inode_map
+ * @map: the map, or NULL: the walk is at its end
+ * @entry: the entry where the walk is, or NULL before the first one. Stays in memory until the
+ *	program ends
+ * @key: names this entry
+ */
+struct inode_map_walk {
+	struct inode_map *map;
+	struct inode_map_entry *entry;
+	struct inode_map_key key;
+};
+
+static struct inode_map *inode_map_get(u32 id)
+{
+	struct inode_map *map = inode_map_by_id(id);
+
+	return likely(map) ? map : inode_map_by_id_fresh(id);
+}
+
+/* A map to be changed, or an ERR_PTR(). */
+static struct inode_map *inode_map_get_write(u32 id)
+{
+	struct inode_map *map = inode_map_get(id);
+
+	if (!map)
+		return ERR_PTR(-ENODEV);
+	return map->prog_write ? map : ERR_PTR(-EPERM);
+}
+
+/* A map of which a program wants to have the first bytes of values, or an ERR_PTR(). */
+static struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
+{
+	struct inode_map *map = inode_map_get(id);
+
+	if (!map)
+		return ERR_PTR(-ENODEV);
+	if (!map->peek_size)
+		return ERR_PTR(-EPERM);
+	return dst && size <= map->value_size ? map : ERR_PTR(-EINVAL);
+}
+
+/* Returns @distance if it is one and not an error. */
+static int inode_map_read_found(const struct inode_map_entry *entry, int distance, void *dst,
+				u32 size)
+{
+	if (distance >= 0)
+		inode_map_entry_read(entry, dst, size);
+	return distance;
 }
 
 __bpf_kfunc_start_defs();
@@ -51,7 +105,8 @@ __bpf_kfunc_start_defs();
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
  * Return: the value, or NULL when the inode is not in the map, when there is no inode map of that
- * id (or nothing was ever stored in it), or when the map's values are smaller than @rdwr_buf_size.
+ * id, when the map's values are smaller than @rdwr_buf_size, or when it was created with
+ * BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG.
  */
 __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode, const int rdwr_buf_size)
 {
@@ -61,16 +116,395 @@ __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode, const int 
 	if (!inode_in_any_map(inode))
 		return NULL;
 	map = inode_map_by_id(map_id);
-	if (!map || (u32)rdwr_buf_size > map->value_size)
+	if (!map || (u32)rdwr_buf_size > map->lookup_size)
 		return NULL;
 	entry = inode_map_find(map, inode);
 	return entry ? entry->value : NULL;
+}
+
+/**
+ * bpf_inode_map_peek - look an inode up in an inode map, for reading only
+ * @map_id: as for bpf_inode_map_lookup()
+ * @inode: likewise
+ * @rdonly_buf_size: bytes of the value that the program means to read, a constant
+ *
+ * The program can't write to these bytes; others may.
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: as bpf_inode_map_lookup(), but only BPF_F_WRONLY_PROG forbids it.
+ */
+__bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode,
+					 const int rdonly_buf_size)
+{
+	struct inode_map_entry *entry;
+	struct inode_map *map;
+
+	if (!inode_in_any_map(inode))
+		return NULL;
+	map = inode_map_by_id(map_id);
+	if (!map || (u32)rdonly_buf_size > map->peek_size)
+		return NULL;
+	entry = inode_map_find(map, inode);
+	return entry ? entry->value : NULL;
+}
+
+/**
+ * bpf_inode_map_read - copy the value of an inode
+ * @map_id: id of the BPF map
+ * @inode: the inode; NULL and stale pointers are safe and in no map
+ * @dst: gets the value; aligned words of it that programs write to meanwhile are copied whole
+ * @dst__sz: bytes of @dst: the map's value size, or less for the beginning of the value only
+ *
+ * Tells "not in the map" from "there is no such map", so that a policy can fail closed.
+ *
+ * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst is NULL, or larger
+ * than a value), -EPERM (BPF_F_WRONLY_PROG). @dst is written to only if this succeeds.
+ */
+__bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode, void *dst, u32 dst__sz)
+{
+	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map_entry *entry;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	if (!inode_in_any_map(inode))
+		return -ENOENT;
+	entry = inode_map_find(map, inode);
+	return inode_map_read_found(entry, entry ? 0 : -ENOENT, dst, dst__sz);
+}
+
+/**
+ * bpf_inode_map_update - give an inode a value
+ * @map_id: id of the BPF map
+ * @inode: the inode
+ * @value: the value
+ * @value__sz: bytes of it: the map's value size
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST; and INODE_MAP_WEAK, if the entry shall not keep the
+ *	inode in memory
+ *
+ * What bpf(2) does by a key with a descriptor, for a program that has an inode.
+ *
+ * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem: the program may be called
+ * with a filesystem's locks held.
+ * Return: 0, -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM (also when very
+ * many replaced values wait for a grace period), -ESTALE (the inode or its superblock is going away
+ * at this moment), -ENODEV (no such inode map), -EINVAL (unknown flags, or another size), -EPERM
+ * (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the one that anonymous files share).
+ */
+__bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz,
+				     u64 flags)
+{
+	struct inode_map *map = inode_map_get_write(map_id);
+	bool weak = flags & INODE_MAP_WEAK;
+	struct inode_hold *hold;
+	unsigned int nofs;
+	int err;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	flags &= ~(u64)INODE_MAP_WEAK;
+	if (flags > BPF_EXIST || value__sz != map->value_size)
+		return -EINVAL;
+
+	nofs = memalloc_nofs_save();
+	hold = inode_hold_get(inode);
+	if (IS_ERR(hold)) {
+		err = PTR_ERR(hold);
+		goto out;
+	}
+	err = inode_map_update(map, inode, weak, value, flags, INODE_MAP_GFP_PROG);
+	if (!err && inode_hold_is_orphan(hold)) {
+		inode_addon_end(inode);
+		err = -ESTALE;
+	}
+	inode_hold_put(hold);
+out:
+	memalloc_nofs_restore(nofs);
+	return err;
+}
+
+/**
+ * bpf_inode_map_replace - give an inode that is in a map another value
+ * @map_id: id of the BPF map
+ * @inode: the inode; NULL and stale pointers are safe and in no map
+ * @value: the value
+ * @value__sz: bytes of it: the map's value size
+ *
+ * What bpf_inode_map_update() does with BPF_EXIST, for programs that may not sleep. The entry's
+ * lifetime stays as it is. Who looks the inode up sees the old value or the new one.
+ *
+ * Context: any; does not sleep. Where interrupts are disabled (and so in NMI) nothing can be
+ * allocated: -EBUSY. Write through the pointer of bpf_inode_map_lookup() there.
+ * Return: 0, -ENOENT (not in the map), -EBUSY (interrupts are disabled, or a lock is held, perhaps
+ * by whoever the program has interrupted), -ENOMEM (also when very many replaced values wait for a
+ * grace period), -ENODEV (no such inode map), -EINVAL (@value is NULL or of another size), -EPERM
+ * (BPF_F_RDONLY_PROG).
+ */
+__bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode, void *value, u32 value__sz)
+{
+	struct inode_map *map = inode_map_get_write(map_id);
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	if (!value || value__sz != map->value_size)
+		return -EINVAL;
+	if (!inode_in_any_map(inode))
+		return -ENOENT;
+	return inode_map_try_replace(map, inode, value);
+}
+
+/**
+ * bpf_inode_map_delete - take an inode out of a map
+ * @map_id: id of the BPF map
+ * @inode: the inode; NULL and stale pointers are safe and in no map
+ *
+ * Context: any, NMI included; does not sleep. The inode is let go later, by a worker.
+ * Return: 0, -ENOENT (not in the map), -EBUSY (a lock is held, perhaps by whoever the program has
+ * interrupted), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
+ */
+__bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode)
+{
+	struct inode_map *map = inode_map_get_write(map_id);
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	if (!inode_in_any_map(inode))
+		return -ENOENT;
+	return inode_map_try_delete(map, inode);
+}
+
+/**
+ * bpf_inode_map_delete_handle - remove an entry by its handle
+ * @map_id: id of the BPF map
+ * @handle: the handle, as in a struct inode_map_key
+ *
+ * Context: as bpf_inode_map_delete().
+ * Return: as bpf_inode_map_delete().
+ */
+__bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
+{
+	struct inode_map *map = inode_map_get_write(map_id);
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	return inode_map_try_delete_handle(map, handle);
+}
+
+/**
+ * bpf_inode_map_lookup_tree - look a file or its nearest ancestor up
+ * @map_id: id of the BPF map
+ * @dentry: the file; may be negative. NULL and stale pointers are safe
+ * @rdwr_buf_size: as for bpf_inode_map_lookup()
+ *
+ * The dentry itself is looked up first, then its parent, and so on to the root of its filesystem,
+ * all of them in a single moment between two renames.
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: the value of the first that is in the map. NULL when none is, when it could not be told
+ * (bpf_inode_map_read_tree() makes the difference), or as bpf_inode_map_lookup().
+ */
+__bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
+					  const int rdwr_buf_size)
+{
+	struct inode_map *map = inode_map_by_id(map_id);
+	struct inode_map_entry *entry;
+
+	if (!map || (u32)rdwr_buf_size > map->lookup_size)
+		return NULL;
+	return inode_map_tree_find(map, dentry, &entry) < 0 ? NULL : entry->value;
+}
+
+/**
+ * bpf_inode_map_read_tree - copy the value of a file or its nearest ancestor
+ * @map_id: id of the BPF map
+ * @dentry: as for bpf_inode_map_lookup_tree()
+ * @dst: as for bpf_inode_map_read()
+ * @dst__sz: likewise
+ *
+ * Tells "none is in the map" from "could not tell", so that a policy on a tree can fail closed.
+ *
+ * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Return: the distance, 0 when it is the dentry's own value, or -ENOENT (none is in the map). Could
+ * not tell: -EAGAIN (dentries were being moved all the time, perhaps by whoever the program has
+ * interrupted; or the file was opened by handle, and nobody has looked its name up), -ELOOP (too
+ * deep), -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
+ */
+__bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void *dst, u32 dst__sz)
+{
+	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map_entry *entry;
+	int distance;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	distance = inode_map_tree_find(map, dentry, &entry);
+	return inode_map_read_found(entry, distance, dst, dst__sz);
+}
+
+/**
+ * bpf_inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
+ * @map_id: id of the BPF map
+ * @path: the file
+ * @rdwr_buf_size: as for bpf_inode_map_lookup()
+ *
+ * As bpf_inode_map_lookup_tree(), but from the root of a filesystem it goes on with the directory
+ * that this is mounted on, until it comes to the root of the filesystem where the task has its root
+ * directory.
+ *
+ * Context: process; may sleep (KF_SLEEPABLE).
+ * Return: as bpf_inode_map_lookup_tree().
+ */
+__bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, struct path *path, const int rdwr_buf_size)
+{
+	struct inode_map *map = inode_map_by_id(map_id);
+	struct inode_map_entry *entry;
+
+	if (!map || (u32)rdwr_buf_size > map->lookup_size)
+		return NULL;
+	return inode_map_tree_find_path(map, path, &entry) < 0 ? NULL : entry->value;
+}
+
+/**
+ * bpf_inode_map_read_path - copy the value of a file or its nearest ancestor, across mounts
+ * @map_id: id of the BPF map
+ * @path: as for bpf_inode_map_lookup_path()
+ * @dst: as for bpf_inode_map_read()
+ * @dst__sz: likewise
+ *
+ * Context: process; may sleep (KF_SLEEPABLE).
+ * Return: as bpf_inode_map_read_tree(), but renames are waited for. A filesystem's root is at a
+ * distance of one from the directory that it is mounted on.
+ */
+__bpf_kfunc int bpf_inode_map_read_path(u32 map_id, struct path *path, void *dst, u32 dst__sz)
+{
+	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map_entry *entry;
+	int distance;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	distance = inode_map_tree_find_path(map, path, &entry);
+	return inode_map_read_found(entry, distance, dst, dst__sz);
+}
+
+/**
+ * bpf_inode_map_id - find an inode map by its name
+ * @name__str: the name, a constant string in a read-only map
+ *
+ * For programs that no loader tells an id. The map is not bound to the program by this.
+ *
+ * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Return: the map's id, -ENOENT (no inode map has the name), -ENOTUNIQ (more than one has), -EINVAL
+ * (the name is empty), -EBUSY (a map of any name has just been created, and a lock is held).
+ */
+__bpf_kfunc int bpf_inode_map_id(const char *name__str)
+{
+	return *name__str ? inode_map_id_by_name(name__str) : -EINVAL;
+}
+
+/**
+ * bpf_iter_inode_map_new - begin a walk over the entries of a map
+ * @it: the walk
+ * @map_id: id of the BPF map
+ *
+ * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Return: 0, -ENODEV (no such inode map), -EPERM (BPF_F_WRONLY_PROG). After an error the walk is at
+ * its end.
+ */
+__bpf_kfunc int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id)
+{
+	struct inode_map_walk *walk = (void *)it;
+	struct inode_map *map = inode_map_get(map_id);
+
+	BUILD_BUG_ON(sizeof(*walk) > sizeof(*it));
+	BUILD_BUG_ON(__alignof__(*walk) != __alignof__(*it));
+
+	memset(walk, 0, sizeof(*walk));
+	if (!map)
+		return -ENODEV;
+	if (!map->peek_size)
+		return -EPERM;
+	walk->map = map;
+	return 0;
+}
+
+/**
+ * bpf_iter_inode_map_next - go to the next entry of a walk
+ * @it: the walk
+ *
+ * Every entry that is in the map throughout the walk is met once. One that is inserted meanwhile is
+ * not met, so that the walk comes to an end however fast others insert.
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: a key that names the entry, for the program to read until it goes on, or NULL at the end.
+ */
+__bpf_kfunc struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it)
+{
+	struct inode_map_walk *walk = (void *)it;
+
+	if (!walk->map)
+		return NULL;
+	rcu_read_lock();
+	walk->entry = inode_map_next(walk->map, walk->key.handle);
+	if (walk->entry)
+		inode_map_key_fill_full(walk->entry, &walk->key);
+	else
+		walk->map = NULL;
+	rcu_read_unlock();
+	return walk->entry ? &walk->key : NULL;
+}
+
+/**
+ * bpf_iter_inode_map_value - the value of the entry where a walk is
+ * @it__iter: the walk
+ * @rdwr_buf_size: as for bpf_inode_map_lookup()
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: the value that the entry had when the walk came to it, whatever has become of the entry;
+ * NULL before the first entry and after the last, or as bpf_inode_map_lookup().
+ */
+__bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
+					 const int rdwr_buf_size)
+{
+	struct inode_map_walk *walk = (void *)it__iter;
+
+	if (!walk->map || !walk->entry || (u32)rdwr_buf_size > walk->map->lookup_size)
+		return NULL;
+	return walk->entry->value;
+}
+
+/**
+ * bpf_iter_inode_map_destroy - end a walk
+ * @it: the walk
+ *
+ * A walk holds nothing. The verifier demands that there is an end.
+ *
+ * Context: any.
+ */
+__bpf_kfunc void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it)
+{
 }
 
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(inode_map_kfunc_ids)
 BTF_ID_FLAGS(func, bpf_inode_map_lookup, KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_inode_map_peek, KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_inode_map_read)
+BTF_ID_FLAGS(func, bpf_inode_map_update, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_inode_map_replace)
+BTF_ID_FLAGS(func, bpf_inode_map_delete)
+BTF_ID_FLAGS(func, bpf_inode_map_delete_handle)
+BTF_ID_FLAGS(func, bpf_inode_map_lookup_tree, KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_inode_map_read_tree)
+BTF_ID_FLAGS(func, bpf_inode_map_lookup_path, KF_SLEEPABLE | KF_TRUSTED_ARGS | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_inode_map_read_path, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_inode_map_id)
+BTF_ID_FLAGS(func, bpf_iter_inode_map_new, KF_ITER_NEW)
+BTF_ID_FLAGS(func, bpf_iter_inode_map_next, KF_ITER_NEXT | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_inode_map_value, KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_inode_map_destroy, KF_ITER_DESTROY)
 BTF_KFUNCS_END(inode_map_kfunc_ids)
 
 static const struct btf_kfunc_id_set inode_map_kfunc_set = {
@@ -82,12 +516,13 @@ static const struct btf_kfunc_id_set inode_map_kfunc_set = {
  * inode_map_kfunc_init - offer the functions to BPF programs
  *
  * LSM, tracing, tracepoint and perf event programs share one set: one registration serves them all.
- * A program that calls one of the functions holds a reference on the module. The kernel drops the
- * registration with the module.
+ * Syscall programs have one of their own. A program that calls one of the functions holds a
+ * reference on the module. The kernel drops the registrations with the module.
  *
  * Return: 0 or a negative errno.
  */
 int inode_map_kfunc_init(void)
 {
-	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &inode_map_kfunc_set);
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &inode_map_kfunc_set) ?:
+	       register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL, &inode_map_kfunc_set);
 }

@@ -5,8 +5,11 @@
  *   device.c   the BPF map type, behind map offload: create, update, lookup, delete, iterate
  *   key.c      the keys of these operations
  *   kfunc.c    what BPF programs call
+ *   tree.c     the walk from a file to its nearest ancestor that is in a map
+ *   hold.c     what a program needs to hold for an update
  *   map.c      maps, and how their entries are linked
  *   entry.c    the entries themselves
+ *   defer.c    the release of entries that a program has taken out of a map
  *   addon.c    what is hung on an inode that is in a map
  *   mark.c     the fsnotify marks under it
  *   trace.c    the tracepoints

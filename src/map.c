@@ -11,6 +11,11 @@
  *
  * They nest in this order. Under them nothing sleeps, allocates or releases anything.
  *
+ * Programs may run on top of anything, our own critical sections included. Their changes therefore
+ * only try the locks (the inode_map_try_*() functions, any context), and leave what follows an
+ * unlinking to a worker (defer.c): until it has erased it from the index, an entry that a program
+ * deleted is still there, marked as removed.
+ *
  * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
  * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
  * ourselves of the latter. An addon found through an entry can be dereferenced under RCU only.
@@ -24,19 +29,29 @@
  * meets every entry that was there all the time exactly once. The index is an xarray, which walks
  * upwards, so that entries are stored at inode_map_slot().
  *
+ * A map begins in two steps. When it is created it has neither its id nor its name: the kernel sets
+ * both before anybody else can name it. It is fresh until somebody looks for it.
+ *
  * A map ends in two steps. inode_map_destroy() is called under rtnl and only hides the map; a
  * worker then takes the entries out one by one, which lets go of inodes, through workers again.
+ * Programs that found the map before may still be using it: the worker first marks it dead, under
+ * the index lock, and no entry is added to or removed from a dead map by a program.
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <linux/magic.h>
+
+#include "compat.h"
+#include "defer.h"
 #include "map.h"
 #include "trace.h"
 
-/* Maps by id. */
+/* Maps by id, and those that are not among them yet. */
 struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
+static HLIST_HEAD(inode_map_fresh);
 static DEFINE_SPINLOCK(inode_map_ids_lock);
 
 static struct workqueue_struct *free_wq;
@@ -61,6 +76,27 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 {
 	xa_unlock(&map->index);
 	spin_unlock(&addon->lock);
+}
+
+/*
+ * How often a program tries. Others hold the locks for less than this takes; whoever the program
+ * has interrupted does not let go of them meanwhile.
+ */
+#define INODE_MAP_TRIES	128
+
+static bool inode_map_trylock(struct inode_map *map, struct inode_addon *addon)
+{
+	if (!context_may_trylock())
+		return false;
+	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
+		if (spin_trylock(&addon->lock)) {
+			if (xa_trylock(&map->index))
+				return true;
+			spin_unlock(&addon->lock);
+		}
+		cpu_relax();
+	}
+	return false;
 }
 
 /* Links. All of these run under both locks. */
@@ -88,14 +124,35 @@ static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 	trace_inode_map_insert(map, new);
 }
 
+/* Out of all but the index. */
+static void inode_map_unhash(struct inode_map *map, struct inode_map_entry *entry,
+			     enum inode_map_reason reason)
+{
+	WRITE_ONCE(entry->removed, true);
+	hlist_del_rcu(&entry->in_table);
+	hlist_del_init(&entry->in_addon);
+	map->nr_entries--;
+	trace_inode_map_remove(map, entry, reason);
+}
+
 static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
 			     enum inode_map_reason reason)
 {
-	hlist_del_rcu(&entry->in_table);
-	hlist_del_init(&entry->in_addon);
+	inode_map_unhash(map, entry, reason);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
-	map->nr_entries--;
-	trace_inode_map_remove(map, entry, reason);
+}
+
+/* Give the inode of an entry another value: a new entry that holds what the old one holds. */
+static void inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
+			    struct inode_map_entry *new)
+{
+	new->inode = old->inode;
+	new->sb = old->sb;
+	new->addon = old->addon;
+	new->pin = old->pin;
+	inode_addon_hold(new->addon);
+	inode_pin_hold(new->pin);
+	inode_map_replace(map, old, new);
 }
 
 /**
@@ -116,6 +173,24 @@ void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reaso
 }
 
 /**
+ * inode_map_forget - erase an entry from its map's index, if it is still there
+ * @entry: an entry that was given to inode_map_defer(), which is what keeps the map alive
+ *
+ * Context: any but interrupts.
+ */
+void inode_map_forget(struct inode_map_entry *entry)
+{
+	unsigned long slot = inode_map_slot(entry->handle);
+	struct xarray *index = &entry->map->index;
+
+	xa_lock(index);
+	/* It is not if another value has taken its place. */
+	if (xa_load(index, slot) == entry)
+		__xa_erase(index, slot);
+	xa_unlock(index);
+}
+
+/**
  * inode_map_find_handle - find an entry by its handle
  * @map: the map
  * @handle: the handle
@@ -125,9 +200,12 @@ void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reaso
  */
 struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
 {
+	struct inode_map_entry *entry;
+
 	if (!handle || handle > INODE_MAP_HANDLE_MAX)
 		return NULL;
-	return xa_load(&map->index, inode_map_slot(handle));
+	entry = xa_load(&map->index, inode_map_slot(handle));
+	return entry && !READ_ONCE(entry->removed) ? entry : NULL;
 }
 
 /**
@@ -141,13 +219,17 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
  */
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
 {
+	struct inode_map_entry *entry;
 	unsigned long slot = 0;
 
 	if (handle > INODE_MAP_HANDLE_MAX)
 		handle = 0;
 	if (handle)
 		slot = inode_map_slot(handle) + 1;
-	return xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	while (entry && READ_ONCE(entry->removed))
+		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	return entry;
 }
 
 /* The addon of the entry that a handle names, or NULL: what to lock before the entry is changed. */
@@ -180,7 +262,10 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 		xa_lock(&map->index);
 		next = map->next_handle;
 		map->next_handle = next == INODE_MAP_HANDLE_MAX ? 1 : next + 1;
-		err = __xa_insert(&map->index, inode_map_slot(next), NULL, INODE_MAP_GFP);
+		/* May drop the lock for as long as it allocates. */
+		err = map->dead ? -ENODEV :
+				  __xa_insert(&map->index, inode_map_slot(next), NULL,
+					      INODE_MAP_GFP);
 		xa_unlock(&map->index);
 	} while (err == -EBUSY);
 
@@ -214,6 +299,8 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 	/* Or it is the entry of an addon before this one, which is going and not ours to change. */
 	if (addon->dead || (old && old->addon != addon))
 		err = -ESTALE;
+	else if (map->dead)
+		err = -ENODEV;
 	else
 		err = inode_map_check_flags(old, flags);
 	if (err)
@@ -279,30 +366,52 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 	return inode_map_check_flags(exists, flags);
 }
 
+/*
+ * The inode that eventfds, epoll instances, BPF objects and so on all share is no identity. Secure
+ * anonymous inodes are each on their own, and not private.
+ */
+static bool inode_is_shared_anon(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
+}
+
+/*
+ * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
+ * them: a pinned nsfs inode keeps the namespace.
+ */
+static bool inode_is_internal(const struct inode *inode)
+{
+	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
+}
+
 /**
  * inode_map_update - give an inode a value
  * @map: the map
  * @inode: the inode; the caller holds a reference to it
- * @weak: the entry shall not keep the inode in memory
+ * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
  * @value: map->value_size bytes
  * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
+ * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
  *
  * Context: process; may sleep.
  * Return: 0, or -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM, -ESTALE
- * (the inode or its superblock is going away at this moment).
+ * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
+ * (the inode is the one that anonymous files share).
  */
 int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags)
+		     u64 flags, gfp_t gfp)
 {
 	struct inode_map_entry *new;
 	struct inode_addon *addon;
 	struct inode_mark *pin;
 	int err;
 
+	if (inode_is_shared_anon(inode))
+		return -EOPNOTSUPP;
 	err = inode_map_precheck(map, inode, flags);
 	if (err)
 		return err;
-	new = inode_map_entry_alloc(map, value, map->value_size);
+	new = inode_map_entry_alloc(map, value, map->value_size, gfp);
 	if (!new)
 		return -ENOMEM;
 	addon = inode_addon_get(inode);
@@ -310,7 +419,7 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 		err = PTR_ERR(addon);
 		goto err_free;
 	}
-	pin = weak ? NULL : inode_pin_get(inode);
+	pin = weak || inode_is_internal(inode) ? NULL : inode_pin_get(inode);
 	if (IS_ERR(pin)) {
 		err = PTR_ERR(pin);
 		goto err_addon;
@@ -353,7 +462,7 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 	struct inode_addon *addon;
 	int err = -ENOENT;
 
-	new = inode_map_entry_alloc(map, value, map->value_size);
+	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
 	if (!new)
 		return -ENOMEM;
 
@@ -365,15 +474,8 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 	old = inode_map_find_locked(map, handle, addon);
 	if (old)
 		err = inode_map_check_flags(true, flags);
-	if (!err) {
-		new->inode = old->inode;
-		new->sb = old->sb;
-		new->addon = addon;
-		new->pin = old->pin;
-		inode_addon_hold(addon);
-		inode_pin_hold(new->pin);
-		inode_map_replace(map, old, new);
-	}
+	if (!err)
+		inode_map_renew(map, old, new);
 	inode_map_unlock(map, addon);
 	if (!err)
 		inode_map_entry_release(old);
@@ -414,6 +516,128 @@ out:
 	return entry ? 0 : -ENOENT;
 }
 
+/* What programs do. The entry that they mean has been found under RCU. */
+
+static int inode_map_try_remove(struct inode_map *map, const struct inode_map_entry *found)
+{
+	struct inode_addon *addon = found->addon;
+	struct inode_map_entry *entry;
+	int err = 0;
+
+	if (!inode_map_trylock(map, addon))
+		return -EBUSY;
+	entry = inode_map_find_locked(map, found->handle, addon);
+	if (map->dead) {
+		err = -ENODEV;
+	} else if (!entry) {
+		err = -ENOENT;
+	} else {
+		inode_map_unhash(map, entry, INODE_MAP_DELETED);
+		inode_map_defer(entry);
+	}
+	inode_map_unlock(map, addon);
+	return err;
+}
+
+/**
+ * inode_map_try_delete - remove the entry of an inode
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had), -ENODEV (the
+ * map is being freed).
+ */
+int inode_map_try_delete(struct inode_map *map, const struct inode *inode)
+{
+	struct inode_map_entry *entry;
+	int err;
+
+	rcu_read_lock();
+	entry = inode_map_find(map, inode);
+	err = entry ? inode_map_try_remove(map, entry) : -ENOENT;
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * inode_map_try_delete_handle - remove the entry that has a handle
+ * @map: the map
+ * @handle: the handle
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: as inode_map_try_delete().
+ */
+int inode_map_try_delete_handle(struct inode_map *map, u32 handle)
+{
+	struct inode_map_entry *entry;
+	int err;
+
+	rcu_read_lock();
+	entry = inode_map_find_handle(map, handle);
+	err = entry ? inode_map_try_remove(map, entry) : -ENOENT;
+	rcu_read_unlock();
+	return err;
+}
+
+static int inode_map_try_renew(struct inode_map *map, const struct inode_map_entry *found,
+			       struct inode_map_entry *new)
+{
+	struct inode_addon *addon = found->addon;
+	struct inode_map_entry *old;
+	int err = 0;
+
+	if (!inode_map_trylock(map, addon))
+		return -EBUSY;
+	old = inode_map_find_locked(map, found->handle, addon);
+	if (map->dead) {
+		err = -ENODEV;
+	} else if (!old) {
+		err = -ENOENT;
+	} else {
+		inode_map_renew(map, old, new);
+		inode_map_defer(old);
+	}
+	inode_map_unlock(map, addon);
+	return err;
+}
+
+/**
+ * inode_map_try_replace - give an inode that is in the map another value
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ * @value: map->value_size bytes
+ *
+ * The entry's lifetime stays as it is.
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had, or interrupts
+ * are disabled, so that nothing can be allocated), -ENOMEM, -ENODEV (the map is being freed).
+ */
+int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value)
+{
+	struct inode_map_entry *found, *new;
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	found = inode_map_find(map, inode);
+	if (!found)
+		goto out;
+	err = -EBUSY;
+	if (!context_may_allocate())
+		goto out;
+	err = -ENOMEM;
+	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
+	if (!new)
+		goto out;
+	err = inode_map_try_renew(map, found, new);
+	if (err)
+		inode_map_entry_free(new);
+out:
+	rcu_read_unlock();
+	return err;
+}
+
 /* Maps */
 
 static void inode_map_free_rcu(struct rcu_head *rcu)
@@ -445,11 +669,15 @@ static void inode_map_free(struct work_struct *work)
 	struct inode_map *map = container_of(work, struct inode_map, free);
 	u32 handle;
 
+	xa_lock(&map->index);
+	map->dead = true;
+	xa_unlock(&map->index);
 	/* Nobody adds entries any more; inodes that end take theirs out at the same time as we. */
 	while ((handle = inode_map_first_handle(map))) {
 		inode_map_delete(map, handle, INODE_MAP_FREED);
 		cond_resched();
 	}
+	inode_map_defer_flush();
 	xa_destroy(&map->index);
 	call_rcu_tasks_trace(&map->rcu, inode_map_free_trace);
 	/* inode_map_exit() waits for this function to return. */
@@ -458,17 +686,17 @@ static void inode_map_free(struct work_struct *work)
 
 /**
  * inode_map_create - allocate a map
- * @key_size: bytes of a key
- * @value_size: bytes of a value
- * @max_entries: limit on the number of entries, not 0; also sizes the table
+ * @attr: the BPF map: its sizes, its max_entries (not 0; also sizes the table) and its flags. Stays
+ *	until inode_map_destroy() returns
  *
  * The map holds a reference on the module until inode_map_destroy() has let go of its inodes.
  *
  * Context: process; may sleep. Called under rtnl.
  * Return: the map or an ERR_PTR(): -E2BIG, -ENOMEM, -ENODEV (the module is being removed).
  */
-struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries)
+struct inode_map *inode_map_create(const struct bpf_map *attr)
 {
+	u32 max_entries = attr->max_entries;
 	struct inode_map *map;
 	u32 hash_bits;
 
@@ -483,37 +711,114 @@ struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries
 		kvfree(map);
 		return ERR_PTR(-ENODEV);
 	}
-	INIT_HLIST_NODE(&map->in_ids);
+	map->attr = attr;
 	map->hash_bits = hash_bits;
-	map->key_size = key_size;
-	map->value_size = value_size;
+	map->key_size = attr->key_size;
+	map->value_size = attr->value_size;
+	map->peek_size = attr->map_flags & BPF_F_WRONLY_PROG ? 0 : attr->value_size;
+	map->prog_write = !(attr->map_flags & BPF_F_RDONLY_PROG);
+	map->lookup_size = map->prog_write ? map->peek_size : 0;
 	map->max_entries = max_entries;
 	map->next_handle = 1;
 	xa_init_flags(&map->index, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&map->free, inode_map_free);
 	atomic_inc(&nr_maps);
+	spin_lock(&inode_map_ids_lock);
+	hlist_add_head(&map->in_ids, &inode_map_fresh);
+	spin_unlock(&inode_map_ids_lock);
 	return map;
 }
 
+/* Under the lock. The kernel gives the map its name and then its id, which is not 0. */
+static void inode_map_publish_locked(struct inode_map *map)
+{
+	u32 id = smp_load_acquire(&map->attr->id);
+
+	if (!id || map->id)
+		return;
+	hlist_del(&map->in_ids);
+	strscpy(map->name, map->attr->name, sizeof(map->name));
+	WRITE_ONCE(map->id, id);
+	hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(id));
+}
+
 /**
- * inode_map_publish - let programs find a map by its id
+ * inode_map_publish - let programs find a map by its id and its name
  * @map: the map
- * @attr: the BPF map, which the kernel gives its id and its name between its creation and its first
- *	use
  *
  * Context: process; does not sleep.
  */
-void inode_map_publish(struct inode_map *map, const struct bpf_map *attr)
+void inode_map_publish(struct inode_map *map)
 {
-	if (!hlist_unhashed_lockless(&map->in_ids))
+	if (READ_ONCE(map->id))
 		return;
 	spin_lock(&inode_map_ids_lock);
-	if (hlist_unhashed(&map->in_ids)) {
-		map->id = attr->id;
-		strscpy(map->name, attr->name, sizeof(map->name));
-		hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(map->id));
-	}
+	inode_map_publish_locked(map);
 	spin_unlock(&inode_map_ids_lock);
+}
+
+/* Publish all maps that can be, or return false where the lock is not to be had. */
+static bool inode_map_try_publish(void)
+{
+	struct hlist_node *next;
+	struct inode_map *map;
+
+	if (!context_may_trylock())
+		return false;
+	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
+		if (!spin_trylock(&inode_map_ids_lock)) {
+			cpu_relax();
+			continue;
+		}
+		hlist_for_each_entry_safe(map, next, &inode_map_fresh, in_ids)
+			inode_map_publish_locked(map);
+		spin_unlock(&inode_map_ids_lock);
+		return true;
+	}
+	return false;
+}
+
+/**
+ * inode_map_by_id_fresh - find a map that inode_map_by_id() has not found, if it is fresh
+ * @id: the id
+ *
+ * Context: as inode_map_by_id().
+ * Return: the map, or NULL when there is no inode map of that id. When a program that interrupts us
+ * looks for a fresh map it may not be found.
+ */
+struct inode_map *inode_map_by_id_fresh(u32 id)
+{
+	if (READ_ONCE(inode_map_fresh.first))
+		inode_map_try_publish();
+	/* Or somebody else was quicker. */
+	return inode_map_by_id(id);
+}
+
+/**
+ * inode_map_id_by_name - find a map by its name
+ * @name: the name, not empty
+ *
+ * Context: as inode_map_by_id().
+ * Return: the id, -ENOENT (no inode map of that name), -ENOTUNIQ (more than one), -EBUSY (a lock
+ * was not to be had).
+ */
+int inode_map_id_by_name(const char *name)
+{
+	struct inode_map *map;
+	int id = -ENOENT;
+
+	if (READ_ONCE(inode_map_fresh.first) && !inode_map_try_publish())
+		return -EBUSY;
+	for (u32 i = 0; i < ARRAY_SIZE(inode_map_ids); i++) {
+		inode_map_for_each_rcu(map, &inode_map_ids[i], in_ids) {
+			if (strncmp(map->name, name, sizeof(map->name)))
+				continue;
+			if (id > 0)
+				return -ENOTUNIQ;
+			id = map->id;
+		}
+	}
+	return id;
 }
 
 /**
@@ -545,8 +850,7 @@ struct inode_map *inode_map_next_map(u32 id)
 void inode_map_destroy(struct inode_map *map)
 {
 	spin_lock(&inode_map_ids_lock);
-	if (!hlist_unhashed(&map->in_ids))
-		hlist_del_rcu(&map->in_ids);
+	hlist_del_rcu(&map->in_ids);
 	spin_unlock(&inode_map_ids_lock);
 	queue_work(free_wq, &map->free);
 }

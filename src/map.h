@@ -22,16 +22,21 @@
 
 /**
  * struct inode_map - what the module keeps for one BPF map
- * @in_ids: links the map into the table of maps by id, written under its lock, read under RCU or
- *	RCU-tasks-trace. Not hashed until the first update
- * @id: the BPF map id; set before the map is hashed
+ * @in_ids: links the map into the list of fresh maps, and once it is published into the table of
+ *	maps by id. Both are written under one lock; the table is read under RCU or RCU-tasks-trace
+ * @attr: the BPF map; gone when inode_map_destroy() has returned
+ * @id: the BPF map id, or 0 until the map is published
  * @name: the BPF map's name, likewise
  * @hash_bits: log2 of the number of buckets
  * @value_size: bytes of a value
+ * @lookup_size: bytes of it that programs may have a pointer to for reading and writing: all or none
+ * @peek_size: bytes of it that programs may read, likewise
+ * @prog_write: whether programs may change the map
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
  * @nr_entries: entries that are linked, under the lock of @index
  * @next_handle: where the search for an unused handle starts, under the lock of @index
+ * @dead: the map is being freed: programs that still see it can't change it. Likewise
  * @index: the entries by inode_map_slot() of their handle. Its xa_lock is the map's lock: every
  *	change of @index, @table and the fields above is made under it
  * @free: detaches all entries, then frees the map
@@ -40,14 +45,19 @@
  */
 struct inode_map {
 	struct hlist_node in_ids;
+	const struct bpf_map *attr;
 	u32 id;
 	char name[BPF_OBJ_NAME_LEN];
 	u32 hash_bits;
 	u32 value_size;
+	u32 lookup_size;
+	u32 peek_size;
+	bool prog_write;
 	u32 key_size;
 	u32 max_entries;
 	u32 nr_entries;
 	u32 next_handle;
+	bool dead;
 	struct xarray index;
 	struct work_struct free;
 	struct rcu_head rcu;
@@ -78,7 +88,8 @@ static __always_inline struct hlist_head *inode_map_ids_bucket(u32 id)
  *
  * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
  * can be used.
- * Return: the map, or NULL when there is no inode map of that id or nothing was ever stored in it.
+ * Return: the map, or NULL when there is no published inode map of that id: then there is nothing in
+ * it, but it may exist (see inode_map_by_id_fresh()).
  */
 static __always_inline struct inode_map *inode_map_by_id(u32 id)
 {
@@ -124,17 +135,24 @@ static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *
 	return NULL;
 }
 
-struct inode_map *inode_map_create(u32 key_size, u32 value_size, u32 max_entries);
+struct inode_map *inode_map_create(const struct bpf_map *attr);
 void inode_map_destroy(struct inode_map *map);
-void inode_map_publish(struct inode_map *map, const struct bpf_map *attr);
+void inode_map_publish(struct inode_map *map);
+struct inode_map *inode_map_by_id_fresh(u32 id);
+int inode_map_id_by_name(const char *name);
 struct inode_map *inode_map_next_map(u32 id);
 
 struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle);
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
 int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags);
+		     u64 flags, gfp_t gfp);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
 int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason);
+
+int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value);
+int inode_map_try_delete(struct inode_map *map, const struct inode *inode);
+int inode_map_try_delete_handle(struct inode_map *map, u32 handle);
+void inode_map_forget(struct inode_map_entry *entry);
 
 void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
 

@@ -139,6 +139,23 @@ void inode_mark_put(struct inode_mark *mark)
 }
 
 /**
+ * inode_mark_destroy - do to an inode's mark of a class what the VFS does when the inode ends
+ * @class: which kind of mark
+ * @inode: the inode; the caller holds a reference to it
+ *
+ * Context: process; may sleep.
+ */
+void inode_mark_destroy(struct inode_mark_class *class, struct inode *inode)
+{
+	struct fsnotify_mark *fsn = fsnotify_find_inode_mark(inode, class->group);
+
+	if (!fsn)
+		return;
+	fsnotify_destroy_mark(fsn, class->group);
+	fsnotify_put_mark(fsn);
+}
+
+/**
  * inode_mark_handle_event - fsnotify's callback for an event
  * @fsn: unused
  * @mask: unused

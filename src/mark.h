@@ -55,6 +55,7 @@ void inode_mark_class_unregister(struct inode_mark_class *class);
 
 struct inode_mark *inode_mark_get(struct inode_mark_class *class, struct inode *inode);
 void inode_mark_put(struct inode_mark *mark);
+void inode_mark_destroy(struct inode_mark_class *class, struct inode *inode);
 
 int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *inode,
 			    struct inode *dir, const struct qstr *name, u32 cookie);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Holds: references that a program needs on an inode and its superblock for the time of an update.
+ */
+#ifndef _INODE_MAP_HOLD_H
+#define _INODE_MAP_HOLD_H
+
+#include <linux/fs.h>
+
+struct inode_hold;
+
+struct inode_hold *inode_hold_get(struct inode *inode);
+bool inode_hold_is_orphan(const struct inode_hold *hold);
+void inode_hold_put(struct inode_hold *hold);
+
+#endif /* _INODE_MAP_HOLD_H */

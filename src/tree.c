@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Trees: the entry of the nearest ancestor of a file.
+ *
+ * A walk goes from a dentry up its d_parent pointers, under RCU and without a reference on
+ * anything. It is a single moment's view of the tree: rename_lock's sequence count, which everybody
+ * who moves a dentry raises, must be the same before and after it. A reader may not wait for it to
+ * become even, because a tracing program may have interrupted the very rename that made it odd: so
+ * walks are tried a number of times, and then the answer is that it could not be told. Only who may
+ * sleep can take the lock.
+ *
+ * Tracing programs pass dentries that the verifier of 6.12 does not vouch for. Every load from a
+ * dentry therefore survives a fault, and is never more than a load: inodes are looked up by
+ * address. A stale dentry gives the answer of whatever it has become, as it does with
+ * bpf_probe_read_kernel().
+ *
+ * A dentry that was opened by file handle may hang in the air until somebody looks up its name. Its
+ * ancestors can't be told then, unlike those of what has none (pipes, sockets).
+ */
+#include <linux/fs_struct.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "tree.h"
+
+/* Looks at the count, and walks that it was even for, before it could not be told. */
+#define TREE_LOOKS	256
+#define TREE_WALKS	16
+
+/**
+ * struct tree_walk - a walk from a dentry to the root of its filesystem
+ * @map: the map that ancestors are looked up in
+ * @limit: how many dentries may be looked at
+ * @distance: how many were, less one: of the entry found or of the root, from where the walk began
+ * @found: the entry, or NULL
+ */
+struct tree_walk {
+	struct inode_map *map;
+	u32 limit;
+	u32 distance;
+	struct inode_map_entry *found;
+};
+
+/*
+ * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN for what is not connected. Without the lock it may
+ * have seen a dentry at one place and its parent at another.
+ */
+static __always_inline int tree_walk_once(struct tree_walk *walk, struct dentry *dentry)
+{
+	unsigned long inode, parent;
+	u32 flags;
+
+	for (u32 distance = 0; distance < walk->limit; distance++) {
+		walk->distance = distance;
+		if (!kernel_data_address(dentry))
+			return -EFAULT;
+		__get_kernel_nofault(&inode, &dentry->d_inode, unsigned long, fault);
+		if (inode_in_any_map((struct inode *)inode)) {
+			walk->found = inode_map_find(walk->map, (struct inode *)inode);
+			if (walk->found)
+				return 0;
+		}
+		__get_kernel_nofault(&parent, &dentry->d_parent, unsigned long, fault);
+		if (parent != (unsigned long)dentry) {
+			dentry = (struct dentry *)parent;
+			continue;
+		}
+		__get_kernel_nofault(&flags, &dentry->d_flags, u32, fault);
+		return flags & DCACHE_DISCONNECTED ? -EAGAIN : -ENOENT;
+	}
+	return -ELOOP;
+fault:
+	return -EFAULT;
+}
+
+static int tree_walk(struct tree_walk *walk, struct dentry *dentry)
+{
+	struct tree_walk own = { .map = walk->map, .limit = 1 };
+	unsigned int seq;
+	int err;
+
+	for (unsigned int looks = 0; looks < TREE_LOOKS; looks++) {
+		seq = raw_read_seqcount(&rename_lock.seqcount);
+		if (seq & 1) {
+			cpu_relax();
+			continue;
+		}
+		err = tree_walk_once(walk, dentry);
+		if (!read_seqcount_retry(&rename_lock.seqcount, seq))
+			return err;
+		looks += TREE_LOOKS / TREE_WALKS;
+	}
+	/* The dentry's own entry does not depend on where the dentry is. */
+	if (tree_walk_once(&own, dentry))
+		return -EAGAIN;
+	*walk = own;
+	return 0;
+}
+
+static int tree_walk_locked(struct tree_walk *walk, struct dentry *dentry)
+{
+	int err;
+
+	read_seqlock_excl(&rename_lock);
+	err = tree_walk_once(walk, dentry);
+	read_sequnlock_excl(&rename_lock);
+	return err;
+}
+
+/**
+ * inode_map_tree_find - find the entry of a dentry or of its nearest ancestor that has one
+ * @map: the map
+ * @dentry: where to begin; may be negative. NULL and stale pointers are safe
+ * @found: gets the entry
+ *
+ * The walk ends at the root of the filesystem, whatever is mounted.
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section, which is how long
+ * the result can be used.
+ * Return: the distance, 0 for the dentry itself, or -ENOENT (none has one). Or that it could not be
+ * told: -EAGAIN (dentries were being moved all the time, or the dentry is not connected to the root
+ * of its filesystem), -ELOOP (%INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
+ * (it is not a dentry).
+ */
+int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
+			struct inode_map_entry **found)
+{
+	struct tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
+	int err;
+
+	rcu_read_lock();
+	err = tree_walk(&walk, dentry);
+	rcu_read_unlock();
+	*found = walk.found;
+	return err ?: walk.distance;
+}
+
+/**
+ * inode_map_tree_find_path - find the entry of a file or of its nearest ancestor, across mounts
+ * @map: the map
+ * @path: where to begin; the caller holds it
+ * @found: gets the entry
+ *
+ * Where a filesystem ends without an entry the walk goes on with the directory that it is mounted
+ * on, until it comes to an end in the filesystem where the task has its root directory, or in one
+ * that is mounted nowhere. A bind mount does not hide what is above it in its own filesystem.
+ *
+ * Each filesystem is looked at in a single moment, one after the other.
+ *
+ * Context: process; may sleep. Inside an RCU-tasks-trace read-side section, which is how long the
+ * result can be used.
+ * Return: the distance, a filesystem's root being one below what it is mounted on, or an error as
+ * inode_map_tree_find(), but never -EAGAIN because of renames.
+ */
+int inode_map_tree_find_path(struct inode_map *map, const struct path *path,
+			     struct inode_map_entry **found)
+{
+	struct tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
+	struct path walker = *path, root = {};
+	u32 distance = 0;
+	int err;
+
+	/* Tasks that exit have none any more. */
+	if (current->fs)
+		get_fs_root(current->fs, &root);
+	path_get(&walker);
+	for (;;) {
+		rcu_read_lock();
+		err = tree_walk(&walk, walker.dentry);
+		if (err == -EAGAIN)
+			err = tree_walk_locked(&walk, walker.dentry);
+		rcu_read_unlock();
+		distance += walk.distance;
+		if (err != -ENOENT || walker.mnt == root.mnt || !follow_up(&walker))
+			break;
+		distance++;
+		walk.limit = INODE_MAP_TREE_DEPTH - distance;
+	}
+	path_put(&walker);
+	path_put(&root);
+	*found = walk.found;
+	return err ?: distance;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Trees: the entry of the nearest ancestor of a file.
+ */
+#ifndef _INODE_MAP_TREE_H
+#define _INODE_MAP_TREE_H
+
+#include <linux/dcache.h>
+#include <linux/path.h>
+
+#include "map.h"
+
+/*
+ * How many ancestors are looked at: more than a path of PATH_MAX bytes can name. Directories can be
+ * nested deeper, by who does so on purpose.
+ */
+#define INODE_MAP_TREE_DEPTH	2048
+
+int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
+			struct inode_map_entry **found);
+int inode_map_tree_find_path(struct inode_map *map, const struct path *path,
+			     struct inode_map_entry **found);
+
+#endif /* _INODE_MAP_TREE_H */
