@@ -26,15 +26,51 @@
 #include <bpf/bpf_helpers.h>
 #include <linux/inode_map.h>
 
-extern __u8 *bpf_inode_map_lookup(__u32 map_id, struct inode *inode,
-				  const int rdwr_buf_size) __ksym;
-
 /*
- * A use of the type that makes the compiler describe struct inode in full. Older ones (clang 14)
- * otherwise emit a forward declaration for the prototype above, which libbpf then finds to be
- * incompatible with the kernel's.
+ * Uses of the types that make the compiler describe them in full. Older ones (clang 14) otherwise
+ * emit forward declarations for the prototypes below, which libbpf then finds to be incompatible
+ * with the kernel's.
  */
 static const struct inode *const inode_map_wants_struct_inode __attribute__((used));
+static const struct dentry *const inode_map_wants_struct_dentry __attribute__((used));
+static const struct path *const inode_map_wants_struct_path __attribute__((used));
+
+/*
+ * The functions of the module: src/kfunc.c describes each, and the README has a table of what may
+ * call which. Those with a wrapper below are meant to be called by it.
+ */
+struct bpf_iter_inode_map {
+	__u64 __opaque[7];
+} __attribute__((aligned(8)));
+
+extern __u8 *bpf_inode_map_lookup(__u32 map_id, struct inode *inode,
+				  const int rdwr_buf_size) __ksym;
+extern const __u8 *bpf_inode_map_peek(__u32 map_id, struct inode *inode,
+				      const int rdonly_buf_size) __ksym;
+extern int bpf_inode_map_read(__u32 map_id, struct inode *inode, void *dst, __u32 dst__sz) __ksym;
+extern int bpf_inode_map_update(__u32 map_id, struct inode *inode, void *value, __u32 value__sz,
+				__u64 flags) __ksym;
+extern int bpf_inode_map_replace(__u32 map_id, struct inode *inode, void *value,
+				 __u32 value__sz) __ksym;
+extern int bpf_inode_map_delete(__u32 map_id, struct inode *inode) __ksym;
+extern int bpf_inode_map_delete_handle(__u32 map_id, __u32 handle) __ksym;
+
+extern __u8 *bpf_inode_map_lookup_tree(__u32 map_id, struct dentry *dentry,
+				       const int rdwr_buf_size) __ksym;
+extern int bpf_inode_map_read_tree(__u32 map_id, struct dentry *dentry, void *dst,
+				   __u32 dst__sz) __ksym;
+extern __u8 *bpf_inode_map_lookup_path(__u32 map_id, struct path *path,
+				       const int rdwr_buf_size) __ksym;
+extern int bpf_inode_map_read_path(__u32 map_id, struct path *path, void *dst,
+				   __u32 dst__sz) __ksym;
+
+extern int bpf_inode_map_id(const char *name__str) __ksym;
+
+extern int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, __u32 map_id) __ksym;
+extern struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it) __ksym;
+extern __u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
+				      const int rdwr_buf_size) __ksym;
+extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 
 /**
  * inode_map_lookup - look an inode up
@@ -42,13 +78,158 @@ static const struct inode *const inode_map_wants_struct_inode __attribute__((use
  * @inode: a struct inode *; may be NULL where the verifier lets it be
  * @type: type of the value, or of the beginning of it
  *
- * See bpf_inode_map_lookup() in src/kfunc.c. For LSM, fentry, fexit, fmod_ret, tracepoint and perf
- * event programs, sleepable or not.
+ * For LSM, fentry, fexit, fmod_ret, tracepoint, perf event and syscall programs, sleepable or not.
  *
  * Return: a pointer to the value that the program may read and write until it ends, or NULL when
  * the inode is not in the map.
  */
 #define inode_map_lookup(map_id, inode, type) \
 	((type *)bpf_inode_map_lookup(map_id, inode, sizeof(type)))
+
+/**
+ * inode_map_peek - look an inode up, for reading only
+ * @map_id: id of the BPF map
+ * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @type: type of the value, or of the beginning of it
+ *
+ * Return: a pointer to the value that the program may read until it ends, or NULL.
+ */
+#define inode_map_peek(map_id, inode, type) \
+	((const type *)bpf_inode_map_peek(map_id, inode, sizeof(type)))
+
+/**
+ * inode_map_read - copy the value of an inode
+ * @map_id: id of the BPF map
+ * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @dst: pointer to a variable of the value's type, or of the beginning of it; initialized, because
+ *	the verifier does not know that it is only written to
+ *
+ * Return: 0, -ENOENT (not in the map), or another negative errno (could not tell).
+ */
+#define inode_map_read(map_id, inode, dst) \
+	bpf_inode_map_read(map_id, inode, dst, sizeof(*(dst)))
+
+/**
+ * inode_map_update - give an inode a value
+ * @map_id: id of the BPF map
+ * @inode: a struct inode * that the verifier trusts
+ * @value: pointer to a variable of the value's type
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST, and INODE_MAP_WEAK if the entry shall not keep the
+ *	inode in memory
+ *
+ * For sleepable programs.
+ *
+ * Return: 0 or a negative errno.
+ */
+#define inode_map_update(map_id, inode, value, flags) \
+	bpf_inode_map_update(map_id, inode, value, sizeof(*(value)), flags)
+
+/**
+ * inode_map_replace - give an inode that is in the map another value
+ * @map_id: id of the BPF map
+ * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @value: pointer to a variable of the value's type
+ *
+ * Return: 0, -ENOENT, -EBUSY, or another negative errno.
+ */
+#define inode_map_replace(map_id, inode, value) \
+	bpf_inode_map_replace(map_id, inode, value, sizeof(*(value)))
+
+/**
+ * inode_map_lookup_tree - look a file or its nearest ancestor in its filesystem up
+ * @map_id: id of the BPF map
+ * @dentry: a struct dentry *; may be NULL where the verifier lets it be
+ * @type: type of the value, or of the beginning of it
+ *
+ * Return: as inode_map_lookup(); NULL also when it could not be told.
+ */
+#define inode_map_lookup_tree(map_id, dentry, type) \
+	((type *)bpf_inode_map_lookup_tree(map_id, dentry, sizeof(type)))
+
+/**
+ * inode_map_read_tree - copy the value of a file or its nearest ancestor in its filesystem
+ * @map_id: id of the BPF map
+ * @dentry: a struct dentry *; may be NULL where the verifier lets it be
+ * @dst: as for inode_map_read()
+ *
+ * Return: the distance (0: the file's own value), -ENOENT (none is in the map), or another negative
+ * errno (could not tell).
+ */
+#define inode_map_read_tree(map_id, dentry, dst) \
+	bpf_inode_map_read_tree(map_id, dentry, dst, sizeof(*(dst)))
+
+/**
+ * inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
+ * @map_id: id of the BPF map
+ * @path: a struct path * that the verifier trusts, such as &file->f_path of a trusted file
+ * @type: type of the value, or of the beginning of it
+ *
+ * For sleepable programs.
+ *
+ * Return: as inode_map_lookup_tree().
+ */
+#define inode_map_lookup_path(map_id, path, type) \
+	((type *)bpf_inode_map_lookup_path(map_id, path, sizeof(type)))
+
+/**
+ * inode_map_read_path - copy the value of a file or its nearest ancestor, across mounts
+ * @map_id: id of the BPF map
+ * @path: as for inode_map_lookup_path()
+ * @dst: as for inode_map_read()
+ *
+ * For sleepable programs.
+ *
+ * Return: as inode_map_read_tree().
+ */
+#define inode_map_read_path(map_id, path, dst) \
+	bpf_inode_map_read_path(map_id, path, dst, sizeof(*(dst)))
+
+/**
+ * inode_map_id - find an inode map by its name
+ * @name: the name, a literal
+ *
+ * Return: its id, -ENOENT (no inode map has this name), -ENOTUNIQ (more than one has), or another
+ * negative errno.
+ */
+#define inode_map_id(name)							\
+	({									\
+		static const char inode_map_name_[] = name;			\
+										\
+		bpf_inode_map_id(inode_map_name_);				\
+	})
+
+/**
+ * inode_map_for_each - walk over the entries of a map
+ * @it: a name for the walk, which it declares
+ * @key: a variable of type struct inode_map_key *, which gets a key of each entry
+ * @map_id: id of the BPF map; where there is none the loop has no pass
+ *
+ *	inode_map_for_each(it, key, map_id) {
+ *		struct verdict *v = inode_map_value(it, struct verdict);
+ *		...
+ *	}
+ *
+ * Entries may come and go meanwhile, by the program's doing too.
+ */
+#define inode_map_for_each(it, key, map_id)					\
+	for (struct bpf_iter_inode_map it					\
+			__attribute__((cleanup(bpf_iter_inode_map_destroy))),	\
+		/* A reference to a function that only a cleanup names. */	\
+		*it##_begun_ __attribute__((unused)) =				\
+			(bpf_iter_inode_map_new(&it, map_id),			\
+			 (void)bpf_iter_inode_map_destroy,			\
+			 (struct bpf_iter_inode_map *)0);			\
+	     ((key) = bpf_iter_inode_map_next(&it));)
+
+/**
+ * inode_map_value - the value of the entry where a walk is
+ * @it: the walk's name
+ * @type: type of the value, or of the beginning of it
+ *
+ * Return: a pointer as inode_map_lookup(), to the value that the entry had when the walk came to it.
+ * NULL is for the verifier and for maps that programs may not have both ways.
+ */
+#define inode_map_value(it, type) \
+	((type *)bpf_iter_inode_map_value(&(it), sizeof(type)))
 
 #endif /* _INODE_MAP_BPF_H */
