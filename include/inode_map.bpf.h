@@ -70,6 +70,8 @@ extern int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, __u32 map_id) _
 extern struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it) __ksym;
 extern __u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
 				      const int rdwr_buf_size) __ksym;
+extern const __u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__iter,
+					   const int rdonly_buf_size) __ksym;
 extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 
 /**
@@ -226,10 +228,20 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @it: the walk's name
  * @type: type of the value, or of the beginning of it
  *
- * Return: a pointer as inode_map_lookup(), to the value that the entry had when the walk came to it.
- * NULL is for the verifier and for maps that programs may not have both ways.
+ * Return: a pointer as inode_map_lookup(), to the value that the entry had when the walk came to
+ * it. NULL is for the verifier and for maps that programs may not have both ways.
  */
 #define inode_map_value(it, type) \
 	((type *)bpf_iter_inode_map_value(&(it), sizeof(type)))
+
+/**
+ * inode_map_value_peek - the value of the entry where a walk is, for reading only
+ * @it: the walk's name
+ * @type: type of the value, or of the beginning of it
+ *
+ * Return: a pointer as inode_map_peek(), otherwise as inode_map_value().
+ */
+#define inode_map_value_peek(it, type) \
+	((const type *)bpf_iter_inode_map_peek(&(it), sizeof(type)))
 
 #endif /* _INODE_MAP_BPF_H */

@@ -10,6 +10,11 @@
 #error "the inode map needs a kernel with CONFIG_NET_NS"
 #endif
 
+/* Programs try our spinlocks from interrupts, where those of PREEMPT_RT, which sleep, can't be. */
+#ifdef CONFIG_PREEMPT_RT
+#error "the inode map does not work on kernels with CONFIG_PREEMPT_RT"
+#endif
+
 #include <linux/irqflags.h>
 #include <linux/kasan.h>
 #include <linux/mm.h>
@@ -64,18 +69,6 @@ static __always_inline bool kernel_data_address(const void *ptr)
 static inline bool context_may_allocate(void)
 {
 	return !in_nmi() && !irqs_disabled();
-}
-
-/**
- * context_may_trylock - can a spinlock be tried?
- *
- * Those of PREEMPT_RT are sleeping locks, which an interrupt handler can't even try.
- *
- * Return: whether it can.
- */
-static inline bool context_may_trylock(void)
-{
-	return !IS_ENABLED(CONFIG_PREEMPT_RT) || context_may_allocate();
 }
 
 #endif /* _INODE_MAP_COMPAT_H */

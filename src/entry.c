@@ -2,9 +2,9 @@
 /*
  * Entries: the memory of a value, and what it holds.
  *
- * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by whoever
- * unlinked them, without locks, and freed after a grace period of RCU tasks trace and one of RCU:
- * programs of either kind may hold a pointer to the value.
+ * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by
+ * whoever unlinked them (or a worker for him), without locks, and freed after a grace period of RCU
+ * tasks trace and one of RCU: programs of either kind may hold a pointer to the value.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
  * cgroup, for hundreds of milliseconds. Who updates faster than that must not run into the limit of

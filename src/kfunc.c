@@ -158,8 +158,8 @@ __bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode,
  * Tells "not in the map" from "there is no such map", so that a policy can fail closed.
  *
  * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
- * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst is NULL, or larger
- * than a value), -EPERM (BPF_F_WRONLY_PROG). @dst is written to only if this succeeds.
+ * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst is NULL, or
+ * larger than a value), -EPERM (BPF_F_WRONLY_PROG). @dst is written to only if this succeeds.
  */
 __bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode, void *dst, u32 dst__sz)
 {
@@ -475,6 +475,24 @@ __bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
 }
 
 /**
+ * bpf_iter_inode_map_peek - the value of the entry where a walk is, for reading only
+ * @it__iter: the walk
+ * @rdonly_buf_size: as for bpf_inode_map_peek()
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: as bpf_iter_inode_map_value(), but only BPF_F_WRONLY_PROG forbids it.
+ */
+__bpf_kfunc const u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__iter,
+					      const int rdonly_buf_size)
+{
+	struct inode_map_walk *walk = (void *)it__iter;
+
+	if (!walk->map || !walk->entry || (u32)rdonly_buf_size > walk->map->peek_size)
+		return NULL;
+	return walk->entry->value;
+}
+
+/**
  * bpf_iter_inode_map_destroy - end a walk
  * @it: the walk
  *
@@ -504,6 +522,7 @@ BTF_ID_FLAGS(func, bpf_inode_map_id)
 BTF_ID_FLAGS(func, bpf_iter_inode_map_new, KF_ITER_NEW)
 BTF_ID_FLAGS(func, bpf_iter_inode_map_next, KF_ITER_NEXT | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_iter_inode_map_value, KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_inode_map_peek, KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_iter_inode_map_destroy, KF_ITER_DESTROY)
 BTF_KFUNCS_END(inode_map_kfunc_ids)
 

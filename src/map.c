@@ -78,27 +78,6 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 	spin_unlock(&addon->lock);
 }
 
-/*
- * How often a program tries. Others hold the locks for less than this takes; whoever the program
- * has interrupted does not let go of them meanwhile.
- */
-#define INODE_MAP_TRIES	128
-
-static bool inode_map_trylock(struct inode_map *map, struct inode_addon *addon)
-{
-	if (!context_may_trylock())
-		return false;
-	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
-		if (spin_trylock(&addon->lock)) {
-			if (xa_trylock(&map->index))
-				return true;
-			spin_unlock(&addon->lock);
-		}
-		cpu_relax();
-	}
-	return false;
-}
-
 /* Links. All of these run under both locks. */
 
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
@@ -516,26 +495,59 @@ out:
 	return entry ? 0 : -ENOENT;
 }
 
-/* What programs do. The entry that they mean has been found under RCU. */
+/* What programs do. */
 
-static int inode_map_try_remove(struct inode_map *map, const struct inode_map_entry *found)
+/*
+ * How often a program tries a lock. Others hold it for less than this takes; whoever the program
+ * has interrupted does not let go of it meanwhile.
+ */
+#define INODE_MAP_TRIES	128
+
+/* Both locks are held. Take the entry that has the handle out, or put @new in its place. */
+static int inode_map_change(struct inode_map *map, const struct inode_addon *addon, u32 handle,
+			    struct inode_map_entry *new)
 {
-	struct inode_addon *addon = found->addon;
-	struct inode_map_entry *entry;
-	int err = 0;
+	struct inode_map_entry *old;
 
-	if (!inode_map_trylock(map, addon))
+	if (map->dead)
+		return -ENODEV;
+	old = inode_map_find_locked(map, handle, addon);
+	if (!old)
+		return -ENOENT;
+	if (new)
+		inode_map_renew(map, old, new);
+	else
+		inode_map_unhash(map, old, INODE_MAP_DELETED);
+	inode_map_defer(old);
+	return 0;
+}
+
+static int inode_map_change_if_free(struct inode_map *map, struct inode_addon *addon, u32 handle,
+				    struct inode_map_entry *new)
+{
+	int err;
+
+	if (!spin_trylock(&addon->lock))
 		return -EBUSY;
-	entry = inode_map_find_locked(map, found->handle, addon);
-	if (map->dead) {
-		err = -ENODEV;
-	} else if (!entry) {
-		err = -ENOENT;
-	} else {
-		inode_map_unhash(map, entry, INODE_MAP_DELETED);
-		inode_map_defer(entry);
+	if (!xa_trylock(&map->index)) {
+		spin_unlock(&addon->lock);
+		return -EBUSY;
 	}
+	err = inode_map_change(map, addon, handle, new);
 	inode_map_unlock(map, addon);
+	return err;
+}
+
+/* @found was found under RCU, which has not been left since. */
+static int inode_map_try_change(struct inode_map *map, const struct inode_map_entry *found,
+				struct inode_map_entry *new)
+{
+	int err = -EBUSY;
+
+	for (unsigned int i = 0; err == -EBUSY && i < INODE_MAP_TRIES; i++) {
+		err = inode_map_change_if_free(map, found->addon, found->handle, new);
+		cpu_relax();
+	}
 	return err;
 }
 
@@ -555,7 +567,7 @@ int inode_map_try_delete(struct inode_map *map, const struct inode *inode)
 
 	rcu_read_lock();
 	entry = inode_map_find(map, inode);
-	err = entry ? inode_map_try_remove(map, entry) : -ENOENT;
+	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
 	rcu_read_unlock();
 	return err;
 }
@@ -575,30 +587,8 @@ int inode_map_try_delete_handle(struct inode_map *map, u32 handle)
 
 	rcu_read_lock();
 	entry = inode_map_find_handle(map, handle);
-	err = entry ? inode_map_try_remove(map, entry) : -ENOENT;
+	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
 	rcu_read_unlock();
-	return err;
-}
-
-static int inode_map_try_renew(struct inode_map *map, const struct inode_map_entry *found,
-			       struct inode_map_entry *new)
-{
-	struct inode_addon *addon = found->addon;
-	struct inode_map_entry *old;
-	int err = 0;
-
-	if (!inode_map_trylock(map, addon))
-		return -EBUSY;
-	old = inode_map_find_locked(map, found->handle, addon);
-	if (map->dead) {
-		err = -ENODEV;
-	} else if (!old) {
-		err = -ENOENT;
-	} else {
-		inode_map_renew(map, old, new);
-		inode_map_defer(old);
-	}
-	inode_map_unlock(map, addon);
 	return err;
 }
 
@@ -630,7 +620,7 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
 	if (!new)
 		goto out;
-	err = inode_map_try_renew(map, found, new);
+	err = inode_map_try_change(map, found, new);
 	if (err)
 		inode_map_entry_free(new);
 out:
@@ -732,7 +722,8 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 /* Under the lock. The kernel gives the map its name and then its id, which is not 0. */
 static void inode_map_publish_locked(struct inode_map *map)
 {
-	u32 id = smp_load_acquire(&map->attr->id);
+	/* Whoever is told the id has been told by then what came before. */
+	u32 id = READ_ONCE(map->attr->id);
 
 	if (!id || map->id)
 		return;
@@ -763,17 +754,14 @@ static bool inode_map_try_publish(void)
 	struct hlist_node *next;
 	struct inode_map *map;
 
-	if (!context_may_trylock())
-		return false;
 	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
-		if (!spin_trylock(&inode_map_ids_lock)) {
-			cpu_relax();
-			continue;
+		if (spin_trylock(&inode_map_ids_lock)) {
+			hlist_for_each_entry_safe(map, next, &inode_map_fresh, in_ids)
+				inode_map_publish_locked(map);
+			spin_unlock(&inode_map_ids_lock);
+			return true;
 		}
-		hlist_for_each_entry_safe(map, next, &inode_map_fresh, in_ids)
-			inode_map_publish_locked(map);
-		spin_unlock(&inode_map_ids_lock);
-		return true;
+		cpu_relax();
 	}
 	return false;
 }

@@ -29,7 +29,7 @@
  * @name: the BPF map's name, likewise
  * @hash_bits: log2 of the number of buckets
  * @value_size: bytes of a value
- * @lookup_size: bytes of it that programs may have a pointer to for reading and writing: all or none
+ * @lookup_size: bytes of it that programs may both read and write: all or none
  * @peek_size: bytes of it that programs may read, likewise
  * @prog_write: whether programs may change the map
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
@@ -88,8 +88,8 @@ static __always_inline struct hlist_head *inode_map_ids_bucket(u32 id)
  *
  * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
  * can be used.
- * Return: the map, or NULL when there is no published inode map of that id: then there is nothing in
- * it, but it may exist (see inode_map_by_id_fresh()).
+ * Return: the map, or NULL when there is no published inode map of that id: then there is nothing
+ * in it, but it may exist (see inode_map_by_id_fresh()).
  */
 static __always_inline struct inode_map *inode_map_by_id(u32 id)
 {

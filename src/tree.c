@@ -45,8 +45,8 @@ struct tree_walk {
 };
 
 /*
- * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN for what is not connected. Without the lock it may
- * have seen a dentry at one place and its parent at another.
+ * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN for what is not connected. Without the lock it
+ * may have seen a dentry at one place and its parent at another.
  */
 static __always_inline int tree_walk_once(struct tree_walk *walk, struct dentry *dentry)
 {
