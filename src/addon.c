@@ -22,7 +22,7 @@
 #include <linux/kdev_t.h>
 
 #include "addon.h"
-#include "map.h"
+#include "table.h"
 
 static struct inode_addon *to_addon(struct inode_mark *mark)
 {

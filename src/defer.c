@@ -14,7 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "defer.h"
-#include "map.h"
+#include "table.h"
 
 static LLIST_HEAD(deferred);
 

@@ -25,7 +25,7 @@
 #include "compat.h"
 #include "device.h"
 #include "key.h"
-#include "map.h"
+#include "table.h"
 
 static struct bpf_offload_dev *offload_dev;
 static struct net_device *map_netdev;

@@ -7,7 +7,7 @@
 
 #include <linux/fs.h>
 
-#include "map.h"
+#include "table.h"
 
 /**
  * struct inode_map_target - what a key names

@@ -26,7 +26,7 @@
 #include "hold.h"
 #include "key.h"
 #include "kfunc.h"
-#include "map.h"
+#include "table.h"
 #include "tree.h"
 
 /*

@@ -7,7 +7,8 @@
  *   kfunc.c    what BPF programs call
  *   tree.c     the walk from a file to its nearest ancestor that is in a map
  *   hold.c     what a program needs to hold for an update
- *   map.c      maps, and how their entries are linked
+ *   map.c      maps: how they begin, are found and end
+ *   table.c    the entries of a map: how they are linked
  *   entry.c    the entries themselves
  *   defer.c    the release of entries that a program has taken out of a map
  *   addon.c    what is hung on an inode that is in a map

@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Maps. The story of their locking and lifetime, and of their entries', opens map.c; the lookup
- * that BPF programs make is inline here.
+ * Maps. The story of their locking and lifetime opens map.c.
  */
 #ifndef _INODE_MAP_MAP_H
 #define _INODE_MAP_MAP_H
 
 #include <linux/bpf.h>
-#include <linux/hash.h>
-#include <linux/limits.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "entry.h"
-#include "reason.h"
-
-/* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
-#define INODE_MAP_HANDLE_MAX	INT_MAX
+/*
+ * How often a program tries a lock. Others hold it for less than this takes; whoever the program
+ * has interrupted does not let go of it meanwhile.
+ */
+#define INODE_MAP_TRIES	128
 
 /**
  * struct inode_map - what the module keeps for one BPF map
@@ -101,60 +98,12 @@ static __always_inline struct inode_map *inode_map_by_id(u32 id)
 	return NULL;
 }
 
-/**
- * inode_map_bucket - where an inode is looked for in a map
- * @map: the map
- * @inode: the inode; not dereferenced
- *
- * Return: the head of the bucket.
- */
-static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map,
-							   const struct inode *inode)
-{
-	return &map->table[hash_ptr(inode, map->hash_bits)];
-}
-
-/**
- * inode_map_find - find the entry of an inode
- * @map: the map
- * @inode: the inode; not dereferenced. An inode belongs to one superblock for as long as it lives,
- *	and its entries go before its memory does, so that its address alone is the key
- *
- * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
- * can be used, or under the map's lock.
- * Return: the entry, or NULL.
- */
-static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *map,
-							      const struct inode *inode)
-{
-	struct inode_map_entry *entry;
-
-	inode_map_for_each_rcu(entry, inode_map_bucket(map, inode), in_table)
-		if (entry->inode == inode)
-			return entry;
-	return NULL;
-}
-
 struct inode_map *inode_map_create(const struct bpf_map *attr);
 void inode_map_destroy(struct inode_map *map);
 void inode_map_publish(struct inode_map *map);
 struct inode_map *inode_map_by_id_fresh(u32 id);
 int inode_map_id_by_name(const char *name);
 struct inode_map *inode_map_next_map(u32 id);
-
-struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle);
-struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
-int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags, gfp_t gfp);
-int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
-int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason);
-
-int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value);
-int inode_map_try_delete(struct inode_map *map, const struct inode *inode);
-int inode_map_try_delete_handle(struct inode_map *map, u32 handle);
-void inode_map_forget(struct inode_map_entry *entry);
-
-void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
 
 unsigned int inode_map_count(void);
 

@@ -16,8 +16,8 @@
 #include <linux/seq_file.h>
 
 #include "addon.h"
-#include "map.h"
 #include "proc.h"
+#include "table.h"
 
 #define INODE_MAP_PROC	"inode_map"
 

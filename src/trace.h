@@ -13,7 +13,7 @@
 
 #include <linux/tracepoint.h>
 
-#include "map.h"
+#include "table.h"
 
 #include <linux/kdev_t.h>
 

@@ -8,7 +8,7 @@
 #include <linux/dcache.h>
 #include <linux/path.h>
 
-#include "map.h"
+#include "table.h"
 
 /*
  * How many ancestors are looked at: more than a path of PATH_MAX bytes can name. Directories can be

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The entries of a map.
+ *
+ * An entry is reachable from three places: its bucket in the map's table (lookups), the map's index
+ * by handle (iteration, and keys that are handles) and the list of its addon (the end of the
+ * inode). It is linked into all three and unlinked from all three in one go, under two locks:
+ *
+ *   addon->lock       so that no entry is added to an inode that is ending, and
+ *   map->index lock   (xa_lock) which orders the changes of one map.
+ *
+ * They nest in this order. Under them nothing sleeps, allocates or releases anything.
+ *
+ * Programs may run on top of anything, our own critical sections included. Their changes therefore
+ * only try the locks (the inode_map_try_*() functions, any context), and leave what follows an
+ * unlinking to a worker (defer.c): until it has erased it from the index, an entry that a program
+ * deleted is still there, marked as removed.
+ *
+ * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
+ * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
+ * ourselves of the latter. An addon found through an entry can be dereferenced under RCU only.
+ *
+ * The value of a linked entry is never written by an update: a new entry takes the place of the old
+ * one, with its handle, so that a reader sees the old value or the new one.
+ *
+ * Handles count up from 1 and start again at 1 when the largest was used. Iteration goes from the
+ * largest to the smallest, against the direction in which they are given out: what is inserted
+ * during a walk is behind the walker, who therefore comes to an end however fast others insert, and
+ * meets every entry that was there all the time exactly once. The index is an xarray, which walks
+ * upwards, so that entries are stored at inode_map_slot().
+ */
+#include <linux/bpf.h>
+#include <linux/magic.h>
+
+#include "compat.h"
+#include "defer.h"
+#include "table.h"
+#include "trace.h"
+
+/* Where in the index an entry is: the larger its handle, the sooner a walk meets it. */
+static unsigned long inode_map_slot(u32 handle)
+{
+	return INODE_MAP_HANDLE_MAX - handle;
+}
+
+static void inode_map_lock(struct inode_map *map, struct inode_addon *addon)
+	__acquires(&addon->lock) __acquires(&map->index.xa_lock)
+{
+	spin_lock(&addon->lock);
+	xa_lock(&map->index);
+}
+
+static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
+	__releases(&map->index.xa_lock) __releases(&addon->lock)
+{
+	xa_unlock(&map->index);
+	spin_unlock(&addon->lock);
+}
+
+/* Links. All of these run under both locks. */
+
+static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
+{
+	entry->handle = handle;
+	/* The slot was reserved: nothing is allocated and nothing can fail. */
+	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
+	hlist_add_head(&entry->in_addon, &entry->addon->entries);
+	map->nr_entries++;
+	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
+	trace_inode_map_insert(map, entry);
+}
+
+static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
+			      struct inode_map_entry *new)
+{
+	new->handle = old->handle;
+	__xa_store(&map->index, inode_map_slot(old->handle), new, 0);
+	hlist_add_before(&new->in_addon, &old->in_addon);
+	hlist_del_init(&old->in_addon);
+	hlist_replace_rcu(&old->in_table, &new->in_table);
+	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
+	trace_inode_map_insert(map, new);
+}
+
+/* Out of all but the index. */
+static void inode_map_unhash(struct inode_map *map, struct inode_map_entry *entry,
+			     enum inode_map_reason reason)
+{
+	WRITE_ONCE(entry->removed, true);
+	hlist_del_rcu(&entry->in_table);
+	hlist_del_init(&entry->in_addon);
+	map->nr_entries--;
+	trace_inode_map_remove(map, entry, reason);
+}
+
+static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
+			     enum inode_map_reason reason)
+{
+	inode_map_unhash(map, entry, reason);
+	__xa_erase(&map->index, inode_map_slot(entry->handle));
+}
+
+/* Give the inode of an entry another value: a new entry that holds what the old one holds. */
+static void inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
+			    struct inode_map_entry *new)
+{
+	new->inode = old->inode;
+	new->sb = old->sb;
+	new->addon = old->addon;
+	new->pin = old->pin;
+	inode_addon_hold(new->addon);
+	inode_pin_hold(new->pin);
+	inode_map_replace(map, old, new);
+}
+
+/**
+ * inode_map_unlink - take an entry out of its map
+ * @entry: a linked entry; inode_map_entry_release() is due once the locks are dropped
+ * @reason: why
+ *
+ * Context: any but interrupts; the addon's lock is held, which is what keeps the map alive.
+ */
+void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
+{
+	struct inode_map *map = entry->map;
+
+	lockdep_assert_held(&entry->addon->lock);
+	xa_lock(&map->index);
+	inode_map_remove(map, entry, reason);
+	xa_unlock(&map->index);
+}
+
+/**
+ * inode_map_forget - erase an entry from its map's index, if it is still there
+ * @entry: an entry that was given to inode_map_defer(), which is what keeps the map alive
+ *
+ * Context: any but interrupts.
+ */
+void inode_map_forget(struct inode_map_entry *entry)
+{
+	unsigned long slot = inode_map_slot(entry->handle);
+	struct xarray *index = &entry->map->index;
+
+	xa_lock(index);
+	/* It is not if another value has taken its place. */
+	if (xa_load(index, slot) == entry)
+		__xa_erase(index, slot);
+	xa_unlock(index);
+}
+
+/**
+ * inode_map_find_handle - find an entry by its handle
+ * @map: the map
+ * @handle: the handle
+ *
+ * Context: any, under RCU, which is how long the result can be used.
+ * Return: the entry, or NULL.
+ */
+struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
+{
+	struct inode_map_entry *entry;
+
+	if (!handle || handle > INODE_MAP_HANDLE_MAX)
+		return NULL;
+	entry = xa_load(&map->index, inode_map_slot(handle));
+	return entry && !READ_ONCE(entry->removed) ? entry : NULL;
+}
+
+/**
+ * inode_map_next - walk over the entries
+ * @map: the map
+ * @handle: the handle where the walk is, whether or not its entry is still there, or 0 to begin
+ *
+ * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
+ * its steps.
+ * Return: the entry with the largest handle below @handle, or of all, or NULL at the end.
+ */
+struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
+{
+	struct inode_map_entry *entry;
+	unsigned long slot = 0;
+
+	if (handle > INODE_MAP_HANDLE_MAX)
+		handle = 0;
+	if (handle)
+		slot = inode_map_slot(handle) + 1;
+	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	while (entry && READ_ONCE(entry->removed))
+		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	return entry;
+}
+
+/* The addon of the entry that a handle names, or NULL: what to lock before the entry is changed. */
+static struct inode_addon *inode_map_handle_addon(struct inode_map *map, u32 handle)
+{
+	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
+
+	return entry ? entry->addon : NULL;
+}
+
+/*
+ * The entry that a handle names, or NULL, now that its addon is locked: it may have been removed
+ * before it was, or have got another value, which is another entry of the same addon.
+ */
+static struct inode_map_entry *inode_map_find_locked(struct inode_map *map, u32 handle,
+						     const struct inode_addon *addon)
+{
+	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
+
+	return entry && entry->addon == addon ? entry : NULL;
+}
+
+/* Reserve an unused handle, which walks and lookups don't see until an entry is stored there. */
+static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
+{
+	u32 next;
+	int err;
+
+	do {
+		xa_lock(&map->index);
+		next = map->next_handle;
+		map->next_handle = next == INODE_MAP_HANDLE_MAX ? 1 : next + 1;
+		/* May drop the lock for as long as it allocates. */
+		err = map->dead ? -ENODEV :
+				  __xa_insert(&map->index, inode_map_slot(next), NULL,
+					      INODE_MAP_GFP);
+		xa_unlock(&map->index);
+	} while (err == -EBUSY);
+
+	if (!err)
+		*handle = next;
+	return err;
+}
+
+/* What the flags of an update say when the entry exists or does not. */
+static int inode_map_check_flags(bool exists, u64 flags)
+{
+	if (exists && flags == BPF_NOEXIST)
+		return -EEXIST;
+	if (!exists && flags == BPF_EXIST)
+		return -ENOENT;
+	return 0;
+}
+
+/*
+ * Link a new entry, in place of the one that the inode has in the map if there is one. @handle is
+ * reserved, for the case that there is none, or 0. Returns -EAGAIN when one was needed.
+ */
+static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags, u32 handle)
+{
+	struct inode_addon *addon = new->addon;
+	struct inode_map_entry *old;
+	int err;
+
+	inode_map_lock(map, addon);
+	old = inode_map_find(map, new->inode);
+	/* Or it is the entry of an addon before this one, which is going and not ours to change. */
+	if (addon->dead || (old && old->addon != addon))
+		err = -ESTALE;
+	else if (map->dead)
+		err = -ENODEV;
+	else
+		err = inode_map_check_flags(old, flags);
+	if (err)
+		goto out;
+	if (old)
+		inode_map_replace(map, old, new);
+	else if (map->nr_entries >= map->max_entries)
+		err = -E2BIG;
+	else if (!handle)
+		err = -EAGAIN;
+	else
+		inode_map_insert(map, new, handle);
+out:
+	inode_map_unlock(map, addon);
+	if (!err && old)
+		inode_map_entry_release(old);
+	return err;
+}
+
+static bool inode_map_has(struct inode_map *map, const struct inode *inode)
+{
+	bool exists;
+
+	rcu_read_lock();
+	exists = inode_map_find(map, inode);
+	rcu_read_unlock();
+	return exists;
+}
+
+static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *new, u64 flags)
+{
+	u32 handle = 0;
+	int err;
+
+	if (!inode_map_has(map, new->inode)) {
+		err = inode_map_reserve_handle(map, &handle);
+		if (err)
+			return err;
+	}
+	/* From here on @new is not ours if this succeeds: another task may remove and free it. */
+	err = inode_map_link(map, new, flags, handle);
+	/* Does nothing when an entry has been stored there. */
+	if (handle)
+		xa_release(&map->index, inode_map_slot(handle));
+	return err;
+}
+
+/*
+ * An update that can't succeed is turned down before anything is allocated for it. Under the lock:
+ * a map that is full only because this very inode has just been added is not full for it.
+ */
+static int inode_map_precheck(struct inode_map *map, const struct inode *inode, u64 flags)
+{
+	bool exists, full;
+
+	xa_lock(&map->index);
+	exists = inode_map_find(map, inode);
+	full = map->nr_entries >= map->max_entries;
+	xa_unlock(&map->index);
+
+	if (!exists && flags != BPF_EXIST && full)
+		return -E2BIG;
+	return inode_map_check_flags(exists, flags);
+}
+
+/*
+ * The inode that eventfds, epoll instances, BPF objects and so on all share is no identity. Secure
+ * anonymous inodes are each on their own, and not private.
+ */
+static bool inode_is_shared_anon(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
+}
+
+/*
+ * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
+ * them: a pinned nsfs inode keeps the namespace.
+ */
+static bool inode_is_internal(const struct inode *inode)
+{
+	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
+}
+
+/**
+ * inode_map_update - give an inode a value
+ * @map: the map
+ * @inode: the inode; the caller holds a reference to it
+ * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
+ * @value: map->value_size bytes
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
+ * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
+ *
+ * Context: process; may sleep.
+ * Return: 0, or -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM, -ESTALE
+ * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
+ * (the inode is the one that anonymous files share).
+ */
+int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
+		     u64 flags, gfp_t gfp)
+{
+	struct inode_map_entry *new;
+	struct inode_addon *addon;
+	struct inode_mark *pin;
+	int err;
+
+	if (inode_is_shared_anon(inode))
+		return -EOPNOTSUPP;
+	err = inode_map_precheck(map, inode, flags);
+	if (err)
+		return err;
+	new = inode_map_entry_alloc(map, value, map->value_size, gfp);
+	if (!new)
+		return -ENOMEM;
+	addon = inode_addon_get(inode);
+	if (IS_ERR(addon)) {
+		err = PTR_ERR(addon);
+		goto err_free;
+	}
+	pin = weak || inode_is_internal(inode) ? NULL : inode_pin_get(inode);
+	if (IS_ERR(pin)) {
+		err = PTR_ERR(pin);
+		goto err_addon;
+	}
+	new->inode = inode;
+	new->sb = inode->i_sb;
+	new->addon = addon;
+	new->pin = pin;
+
+	do {
+		err = inode_map_try_update(map, new, flags);
+	} while (err == -EAGAIN);
+	if (!err)
+		return 0;
+
+	inode_pin_put(pin);
+err_addon:
+	inode_addon_put(addon);
+err_free:
+	inode_map_entry_free(new);
+	return err;
+}
+
+/**
+ * inode_map_update_handle - give an existing entry another value
+ * @map: the map
+ * @handle: the entry's handle
+ * @value: map->value_size bytes
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
+ *
+ * The entry's lifetime stays as it is.
+ *
+ * Context: process; may sleep.
+ * Return: 0, -ENOENT (no entry has this handle), -EEXIST (one has, and @flags is BPF_NOEXIST),
+ * -ENOMEM.
+ */
+int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags)
+{
+	struct inode_map_entry *new, *old;
+	struct inode_addon *addon;
+	int err = -ENOENT;
+
+	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
+	if (!new)
+		return -ENOMEM;
+
+	rcu_read_lock();
+	addon = inode_map_handle_addon(map, handle);
+	if (!addon)
+		goto out;
+	inode_map_lock(map, addon);
+	old = inode_map_find_locked(map, handle, addon);
+	if (old)
+		err = inode_map_check_flags(true, flags);
+	if (!err)
+		inode_map_renew(map, old, new);
+	inode_map_unlock(map, addon);
+	if (!err)
+		inode_map_entry_release(old);
+out:
+	rcu_read_unlock();
+	if (err)
+		inode_map_entry_free(new);
+	return err;
+}
+
+/**
+ * inode_map_delete - remove an entry
+ * @map: the map
+ * @handle: the entry's handle
+ * @reason: why
+ *
+ * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
+ * Return: 0, or -ENOENT when no entry has this handle.
+ */
+int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason)
+{
+	struct inode_map_entry *entry = NULL;
+	struct inode_addon *addon;
+
+	rcu_read_lock();
+	addon = inode_map_handle_addon(map, handle);
+	if (!addon)
+		goto out;
+	inode_map_lock(map, addon);
+	entry = inode_map_find_locked(map, handle, addon);
+	if (entry)
+		inode_map_remove(map, entry, reason);
+	inode_map_unlock(map, addon);
+	if (entry)
+		inode_map_entry_release(entry);
+out:
+	rcu_read_unlock();
+	return entry ? 0 : -ENOENT;
+}
+
+/* What programs do. */
+
+/* Both locks are held. Take the entry that has the handle out, or put @new in its place. */
+static int inode_map_change(struct inode_map *map, const struct inode_addon *addon, u32 handle,
+			    struct inode_map_entry *new)
+{
+	struct inode_map_entry *old;
+
+	if (map->dead)
+		return -ENODEV;
+	old = inode_map_find_locked(map, handle, addon);
+	if (!old)
+		return -ENOENT;
+	if (new)
+		inode_map_renew(map, old, new);
+	else
+		inode_map_unhash(map, old, INODE_MAP_DELETED);
+	inode_map_defer(old);
+	return 0;
+}
+
+static int inode_map_change_if_free(struct inode_map *map, struct inode_addon *addon, u32 handle,
+				    struct inode_map_entry *new)
+{
+	int err;
+
+	if (!spin_trylock(&addon->lock))
+		return -EBUSY;
+	if (!xa_trylock(&map->index)) {
+		spin_unlock(&addon->lock);
+		return -EBUSY;
+	}
+	err = inode_map_change(map, addon, handle, new);
+	inode_map_unlock(map, addon);
+	return err;
+}
+
+/* @found was found under RCU, which has not been left since. */
+static int inode_map_try_change(struct inode_map *map, const struct inode_map_entry *found,
+				struct inode_map_entry *new)
+{
+	int err = -EBUSY;
+
+	for (unsigned int i = 0; err == -EBUSY && i < INODE_MAP_TRIES; i++) {
+		err = inode_map_change_if_free(map, found->addon, found->handle, new);
+		cpu_relax();
+	}
+	return err;
+}
+
+/**
+ * inode_map_try_delete - remove the entry of an inode
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had), -ENODEV (the
+ * map is being freed).
+ */
+int inode_map_try_delete(struct inode_map *map, const struct inode *inode)
+{
+	struct inode_map_entry *entry;
+	int err;
+
+	rcu_read_lock();
+	entry = inode_map_find(map, inode);
+	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * inode_map_try_delete_handle - remove the entry that has a handle
+ * @map: the map
+ * @handle: the handle
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: as inode_map_try_delete().
+ */
+int inode_map_try_delete_handle(struct inode_map *map, u32 handle)
+{
+	struct inode_map_entry *entry;
+	int err;
+
+	rcu_read_lock();
+	entry = inode_map_find_handle(map, handle);
+	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * inode_map_try_replace - give an inode that is in the map another value
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ * @value: map->value_size bytes
+ *
+ * The entry's lifetime stays as it is.
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had, or interrupts
+ * are disabled, so that nothing can be allocated), -ENOMEM, -ENODEV (the map is being freed).
+ */
+int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value)
+{
+	struct inode_map_entry *found, *new;
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	found = inode_map_find(map, inode);
+	if (!found)
+		goto out;
+	err = -EBUSY;
+	if (!context_may_allocate())
+		goto out;
+	err = -ENOMEM;
+	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
+	if (!new)
+		goto out;
+	err = inode_map_try_change(map, found, new);
+	if (err)
+		inode_map_entry_free(new);
+out:
+	rcu_read_unlock();
+	return err;
+}
