@@ -8,7 +8,6 @@
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
-#include <linux/uaccess.h>
 
 #include "compat.h"
 #include "mark.h"
@@ -65,14 +64,8 @@ struct inode_addon {
  */
 static __always_inline bool inode_in_any_map(const struct inode *inode)
 {
-	u32 mask;
-
-	if (!kernel_data_address(inode))
-		return false;
-	__get_kernel_nofault(&mask, &inode->i_fsnotify_mask, u32, fault);
-	return mask & INODE_ADDON_MASK;
-fault:
-	return false;
+	return kernel_data_address(inode) &&
+	       kernel_word_has(&inode->i_fsnotify_mask, INODE_ADDON_MASK);
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode);

@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/preempt.h>
+#include <linux/uaccess.h>
 
 /**
  * netdev_keep_in_netns - refuse to move a device to another network namespace
@@ -52,10 +53,39 @@ static __always_inline bool kernel_data_address(const void *ptr)
 	unsigned long addr = (unsigned long)kasan_reset_tag(ptr);
 
 #ifdef CONFIG_X86_64
-	if (addr >= __START_KERNEL_map)
+	/* This address itself does no harm, and fits into an instruction. */
+	if (addr > __START_KERNEL_map)
 		return false;
 #endif
 	return addr >= PAGE_OFFSET;
+}
+
+/**
+ * kernel_word_has - look at bits of a word that may not be there
+ * @word: a kernel_data_address(), perhaps of memory that is not mapped
+ * @bits: the bits
+ *
+ * __get_kernel_nofault() and a test, without what it takes compilers that can't have outputs of an
+ * asm that branches (gcc 12 is one) to tell a fault from a value.
+ *
+ * Return: whether any of the bits is set; false after a fault.
+ */
+static __always_inline bool kernel_word_has(const u32 *word, u32 bits)
+{
+#ifdef CONFIG_X86_64
+	asm goto("1:	testl %[bits], %[word]\n"
+		 "	jz %l[no]\n"
+		 _ASM_EXTABLE_UA(1b, %l[no])
+		 : : [word] "m" (*word), [bits] "ri" (bits) : "cc" : no);
+	return true;
+#else
+	u32 value;
+
+	__get_kernel_nofault(&value, word, u32, no);
+	return value & bits;
+#endif
+no:
+	return false;
 }
 
 /**

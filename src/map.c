@@ -104,7 +104,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 		return ERR_PTR(-ENODEV);
 	}
 	map->attr = attr;
-	map->hash_bits = hash_bits;
+	map->hash_shift = 64 - hash_bits;
 	map->key_size = attr->key_size;
 	map->value_size = attr->value_size;
 	map->peek_size = attr->map_flags & BPF_F_WRONLY_PROG ? 0 : attr->value_size;

@@ -24,7 +24,7 @@
  * @attr: the BPF map; gone when inode_map_destroy() has returned
  * @id: the BPF map id, or 0 until the map is published
  * @name: the BPF map's name, likewise
- * @hash_bits: log2 of the number of buckets
+ * @hash_shift: 64 less log2 of the number of buckets
  * @value_size: bytes of a value
  * @lookup_size: bytes of it that programs may both read and write: all or none
  * @peek_size: bytes of it that programs may read, likewise
@@ -38,14 +38,14 @@
  *	change of @index, @table and the fields above is made under it
  * @free: detaches all entries, then frees the map
  * @rcu: frees the map after both kinds of grace period
- * @table: the entries by inode, 1 << @hash_bits buckets
+ * @table: the entries by inode, a power of two of buckets
  */
 struct inode_map {
 	struct hlist_node in_ids;
 	const struct bpf_map *attr;
 	u32 id;
 	char name[BPF_OBJ_NAME_LEN];
-	u32 hash_bits;
+	u32 hash_shift;
 	u32 value_size;
 	u32 lookup_size;
 	u32 peek_size;

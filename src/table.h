@@ -26,7 +26,8 @@
 static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map,
 							   const struct inode *inode)
 {
-	return &map->table[hash_ptr(inode, map->hash_bits)];
+	/* hash_ptr(), without the subtraction. */
+	return &map->table[(u64)(unsigned long)inode * GOLDEN_RATIO_64 >> map->hash_shift];
 }
 
 /**
