@@ -39,34 +39,32 @@ static inline void netdev_keep_in_netns(struct net_device *dev)
 }
 
 /**
- * kernel_data_address - can a pointer be loaded from with __get_kernel_nofault()?
+ * kernel_data_address - can a pointer be loaded from by kernel_word_has() and kernel_load_pointer()?
  * @ptr: any pointer
  *
- * On x86 such a load survives an unmapped address, but not one that is not canonical, one of user
- * space, or the vsyscall page (copy_from_kernel_nofault() makes the same distinctions). Data that
- * was allocated is between the direct map's begin and the kernel image.
+ * These survive an address that nothing is mapped at, and on x86 one that is not canonical. There
+ * one of user space is a bug of the kernel's all the same, and the vsyscall page is one of these.
+ * What was allocated is between the beginning of the direct map and the kernel image.
  *
  * Return: whether it can.
  */
 static __always_inline bool kernel_data_address(const void *ptr)
 {
-	unsigned long addr = (unsigned long)kasan_reset_tag(ptr);
-
 #ifdef CONFIG_X86_64
-	/* This address itself does no harm, and fits into an instruction. */
-	if (addr > __START_KERNEL_map)
-		return false;
+	/* Addresses of the kernel are negative, and this one fits into an instruction. */
+	return (long)ptr <= (long)__START_KERNEL_map;
+#else
+	return (unsigned long)kasan_reset_tag(ptr) >= PAGE_OFFSET;
 #endif
-	return addr >= PAGE_OFFSET;
 }
 
 /**
  * kernel_word_has - look at bits of a word that may not be there
- * @word: a kernel_data_address(), perhaps of memory that is not mapped
+ * @word: a kernel_data_address()
  * @bits: the bits
  *
- * __get_kernel_nofault() and a test, without what it takes compilers that can't have outputs of an
- * asm that branches (gcc 12 is one) to tell a fault from a value.
+ * On x86 this is one instruction and a branch, less than with __get_kernel_nofault() and compilers
+ * that can't have outputs of an asm that branches (gcc 12).
  *
  * Return: whether any of the bits is set; false after a fault.
  */
@@ -75,7 +73,7 @@ static __always_inline bool kernel_word_has(const u32 *word, u32 bits)
 #ifdef CONFIG_X86_64
 	asm goto("1:	testl %[bits], %[word]\n"
 		 "	jz %l[no]\n"
-		 _ASM_EXTABLE_UA(1b, %l[no])
+		 _ASM_EXTABLE(1b, %l[no])
 		 : : [word] "m" (*word), [bits] "ri" (bits) : "cc" : no);
 	return true;
 #else
@@ -86,6 +84,30 @@ static __always_inline bool kernel_word_has(const u32 *word, u32 bits)
 #endif
 no:
 	return false;
+}
+
+/**
+ * kernel_load_pointer - load a pointer from where there may be none
+ * @ptr: a kernel_data_address()
+ *
+ * Return: the pointer; NULL after a fault.
+ */
+static __always_inline void *kernel_load_pointer(const void *ptr)
+{
+	void *value;
+
+#ifdef CONFIG_X86_64
+	asm volatile("1:	movq %[from], %[to]\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[to])
+		     : [to] "=r" (value) : [from] "m" (*(void *const *)ptr));
+	return value;
+#else
+	__get_kernel_nofault(&value, ptr, void *, fault);
+	return value;
+fault:
+	return NULL;
+#endif
 }
 
 /**

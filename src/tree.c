@@ -21,7 +21,6 @@
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/sched.h>
-#include <linux/uaccess.h>
 
 #include "compat.h"
 #include "tree.h"
@@ -44,39 +43,42 @@ struct tree_walk {
 	struct inode_map_entry *found;
 };
 
+/* The root of a tree has been come to. */
+static int tree_end(const struct dentry *root)
+{
+	return kernel_word_has(&root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
+}
+
 /*
  * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN for what is not connected. Without the lock it
  * may have seen a dentry at one place and its parent at another.
  */
-static __always_inline int tree_walk_once(struct tree_walk *walk, struct dentry *dentry)
+static __always_inline int tree_walk_once(struct tree_walk *walk, const struct dentry *dentry)
 {
-	unsigned long inode, parent;
-	u32 flags;
+	const struct dentry *parent;
+	struct inode *inode;
 
-	for (u32 distance = 0; distance < walk->limit; distance++) {
-		walk->distance = distance;
+	for (u32 left = walk->limit; left; left--, dentry = parent) {
 		if (!kernel_data_address(dentry))
 			return -EFAULT;
-		__get_kernel_nofault(&inode, &dentry->d_inode, unsigned long, fault);
-		if (inode_in_any_map((struct inode *)inode)) {
-			walk->found = inode_map_find(walk->map, (struct inode *)inode);
-			if (walk->found)
+		inode = kernel_load_pointer(&dentry->d_inode);
+		parent = kernel_load_pointer(&dentry->d_parent);
+		if (inode_in_any_map(inode)) {
+			walk->found = inode_map_find(walk->map, inode);
+			if (walk->found) {
+				walk->distance = walk->limit - left;
 				return 0;
+			}
 		}
-		__get_kernel_nofault(&parent, &dentry->d_parent, unsigned long, fault);
-		if (parent != (unsigned long)dentry) {
-			dentry = (struct dentry *)parent;
-			continue;
+		if (parent == dentry) {
+			walk->distance = walk->limit - left;
+			return tree_end(dentry);
 		}
-		__get_kernel_nofault(&flags, &dentry->d_flags, u32, fault);
-		return flags & DCACHE_DISCONNECTED ? -EAGAIN : -ENOENT;
 	}
 	return -ELOOP;
-fault:
-	return -EFAULT;
 }
 
-static int tree_walk(struct tree_walk *walk, struct dentry *dentry)
+static int tree_walk(struct tree_walk *walk, const struct dentry *dentry)
 {
 	struct tree_walk own = { .map = walk->map, .limit = 1 };
 	unsigned int seq;
@@ -100,7 +102,7 @@ static int tree_walk(struct tree_walk *walk, struct dentry *dentry)
 	return 0;
 }
 
-static int tree_walk_locked(struct tree_walk *walk, struct dentry *dentry)
+static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
 {
 	int err;
 
