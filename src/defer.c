@@ -58,5 +58,7 @@ void inode_map_defer(struct inode_map_entry *entry)
 void inode_map_defer_flush(void)
 {
 	irq_work_sync(&defer_irq_work);
+	/* Whoever put the first entry on the list may not have come to tell the worker yet. */
+	queue_work(system_unbound_wq, &defer_work);
 	flush_work(&defer_work);
 }

@@ -13,7 +13,7 @@
  * trusted pointers only (KF_TRUSTED_ARGS).
  *
  * Memory arguments: the verifier has checked that all of the bytes are the program's to read and
- * write, but lets NULL pass.
+ * write, but lets NULL pass where it does not demand trusted pointers.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -189,8 +189,9 @@ __bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode, void *dst, u
  * with a filesystem's locks held.
  * Return: 0, -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM (also when very
  * many replaced values wait for a grace period), -ESTALE (the inode or its superblock is going away
- * at this moment), -ENODEV (no such inode map), -EINVAL (unknown flags, or another size), -EPERM
- * (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the one that anonymous files share).
+ * at this moment), -ENODEV (no such inode map), -EINVAL (@inode is NULL, as that of a negative
+ * dentry is; unknown flags, or another size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is
+ * the one that anonymous files share).
  */
 __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz,
 				     u64 flags)
@@ -204,7 +205,8 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	flags &= ~(u64)INODE_MAP_WEAK;
-	if (flags > BPF_EXIST || value__sz != map->value_size)
+	/* The verifier takes the inode of a negative dentry for one that is there. */
+	if (!inode || flags > BPF_EXIST || value__sz != map->value_size)
 		return -EINVAL;
 
 	nofs = memalloc_nofs_save();
@@ -327,8 +329,8 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
  * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
  * Return: the distance, 0 when it is the dentry's own value, or -ENOENT (none is in the map). Could
  * not tell: -EAGAIN (dentries were being moved all the time, perhaps by whoever the program has
- * interrupted; or the file was opened by handle, and nobody has looked its name up), -ELOOP (too
- * deep), -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
+ * interrupted; or the file was opened by handle when its name was not in memory), -ELOOP (too deep),
+ * -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
  */
 __bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void *dst, u32 dst__sz)
 {

@@ -14,8 +14,9 @@
  * address. A stale dentry gives the answer of whatever it has become, as it does with
  * bpf_probe_read_kernel().
  *
- * A dentry that was opened by file handle may hang in the air until somebody looks up its name. Its
- * ancestors can't be told then, unlike those of what has none (pipes, sockets).
+ * A dentry that was opened by file handle may hang in the air, and does so as long as it is in use,
+ * though somebody look its name up meanwhile and get another dentry. Its ancestors can't be told
+ * then, unlike those of what has none (pipes, sockets).
  */
 #include <linux/fs_struct.h>
 #include <linux/mount.h>
@@ -124,7 +125,7 @@ static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
  * the result can be used.
  * Return: the distance, 0 for the dentry itself, or -ENOENT (none has one). Or that it could not be
  * told: -EAGAIN (dentries were being moved all the time, or the dentry is not connected to the root
- * of its filesystem), -ELOOP (%INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
+ * of its filesystem), -ELOOP (INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
  * (it is not a dentry).
  */
 int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,

@@ -11,8 +11,8 @@
 #include "table.h"
 
 /*
- * How many ancestors are looked at: more than a path of PATH_MAX bytes can name. Directories can be
- * nested deeper, by who does so on purpose.
+ * How many dentries are looked at, the file's own included: as many as a path of PATH_MAX bytes can
+ * name. Directories can be nested deeper, by who does so on purpose.
  */
 #define INODE_MAP_TREE_DEPTH	2048
 
