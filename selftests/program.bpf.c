@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs of every type that has the functions, which do what @todo says; some that make several
+ * calls in a row; and those that the verifier must refuse. They run once for the process @pid when
+ * it has set @armed.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+
+#include "program.h"
+
+#define EPERM	1
+
+char _license[] SEC("license") = "GPL";
+
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+
+/* Where nothing is ever found. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct value);
+} ordinary SEC(".maps");
+
+__u32 pid;
+__u32 armed;
+__u32 map_id;
+__u32 todo;
+__u32 handle;
+
+__u32 done;
+int result;
+int results[RESULTS];
+__u64 number;
+__u32 keys;	/* how many a walk has met, and the handle in the last */
+__u32 met;
+
+__u32 size;
+__u8 buffer[BUFFER_SIZE];
+
+static __always_inline bool ours(void)
+{
+	if (!armed || bpf_get_current_pid_tgid() >> 32 != pid)
+		return false;
+	armed = 0;
+	return true;
+}
+
+static __always_inline void finish(int ret)
+{
+	result = ret;
+	__sync_fetch_and_add(&done, 1);
+}
+
+static __always_inline struct dentry *working_directory(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->fs->pwd.dentry;
+}
+
+/* One function */
+
+static __always_inline int look(const struct value *value)
+{
+	if (!value)
+		return NOTHING;
+	number = value->number;
+	return 0;
+}
+
+static __always_inline int copied(int ret, const struct value *value)
+{
+	if (ret >= 0)
+		number = value->number;
+	return ret;
+}
+
+/* Returns what the beginning of the walk does. */
+static __always_inline int walk(void)
+{
+	struct bpf_iter_inode_map it;
+	struct inode_map_key *key;
+	int ret;
+
+	ret = bpf_iter_inode_map_new(&it, map_id);
+	for (keys = 0; (key = bpf_iter_inode_map_next(&it)); keys++)
+		met = key->handle;
+	/* It stays at its end, and is at no entry. */
+	if (bpf_iter_inode_map_next(&it) || inode_map_value(it, struct value))
+		ret = 1;
+	bpf_iter_inode_map_destroy(&it);
+	return ret;
+}
+
+static __always_inline int walk_values(void)
+{
+	struct inode_map_key *key;
+	int ret = NOTHING;
+
+	inode_map_for_each(it, key, map_id)
+		ret = look(inode_map_value(it, struct value));
+	return ret;
+}
+
+static __always_inline int run(struct inode *inode, struct dentry *dentry)
+{
+	struct value value = { .number = WRITTEN };
+
+	switch (todo) {
+	case DO_LOOKUP:
+		return look(inode_map_lookup(map_id, inode, struct value));
+	case DO_PEEK:
+		return look(inode_map_peek(map_id, inode, struct value));
+	case DO_READ:
+		return copied(inode_map_read(map_id, inode, &value), &value);
+	case DO_LOOKUP_TREE:
+		return look(inode_map_lookup_tree(map_id, dentry, struct value));
+	case DO_READ_TREE:
+		return copied(inode_map_read_tree(map_id, dentry, &value), &value);
+	case DO_REPLACE:
+		return inode_map_replace(map_id, inode, &value);
+	case DO_DELETE:
+		return bpf_inode_map_delete(map_id, inode);
+	case DO_DELETE_HANDLE:
+		return bpf_inode_map_delete_handle(map_id, handle);
+	case DO_WALK:
+		return walk();
+	case DO_VALUE:
+		return walk_values();
+	}
+	return 1;
+}
+
+static __always_inline int run_trusted(struct inode *inode, struct path *path)
+{
+	struct value value = { .number = WRITTEN };
+
+	switch (todo) {
+	case DO_UPDATE:
+		return inode_map_update(map_id, inode, &value, BPF_ANY);
+	case DO_LOOKUP_PATH:
+		return look(inode_map_lookup_path(map_id, path, struct value));
+	case DO_READ_PATH:
+		return copied(inode_map_read_path(map_id, path, &value), &value);
+	}
+	return 1;
+}
+
+/* The file is one that is opened. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(on_lsm, struct file *file)
+{
+	if (ours())
+		finish(run(file->f_inode, file->f_path.dentry));
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(on_lsm_sleepable, struct file *file)
+{
+	if (!ours())
+		return 0;
+	if (todo >= DO_TRUSTED) {
+		finish(run_trusted(file->f_inode, &file->f_path));
+		return 0;
+	}
+	/* For the dentry: the verifier trusts no other field of the file than the inode. */
+	bpf_rcu_read_lock();
+	finish(run(file->f_inode, file->f_path.dentry));
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+SEC("?fentry/vfs_open")
+int BPF_PROG(on_fentry, const struct path *path, struct file *file)
+{
+	if (ours())
+		finish(run(path->dentry->d_inode, path->dentry));
+	return 0;
+}
+
+SEC("?fexit/vfs_open")
+int BPF_PROG(on_fexit, const struct path *path, struct file *file, int ret)
+{
+	if (ours())
+		finish(run(file->f_inode, file->f_path.dentry));
+	return 0;
+}
+
+SEC("?fmod_ret/security_file_open")
+int BPF_PROG(on_fmod_ret, struct file *file, int ret)
+{
+	if (ours())
+		finish(run(file->f_inode, file->f_path.dentry));
+	return ret;
+}
+
+/* It is locked. */
+
+/* The verifier takes both for pointers that may be NULL, and minds where they are followed. */
+SEC("?tp_btf/posix_lock_inode")
+int BPF_PROG(on_tp_btf, struct inode *inode, struct file_lock *lock)
+{
+	if (lock && ours())
+		finish(run(inode, lock->c.flc_file->f_path.dentry));
+	return 0;
+}
+
+/* It is the working directory. */
+
+SEC("?tp/raw_syscalls/sys_enter")
+int on_tracepoint(void *ctx)
+{
+	if (ours())
+		finish(run(working_directory()->d_inode, working_directory()));
+	return 0;
+}
+
+SEC("?perf_event")
+int on_perf_event(void *ctx)
+{
+	if (ours())
+		finish(run(working_directory()->d_inode, working_directory()));
+	return 0;
+}
+
+SEC("?fentry.s/bpf_fentry_test1")
+int BPF_PROG(on_fentry_sleepable, int argument)
+{
+	if (!ours())
+		return 0;
+	bpf_rcu_read_lock();
+	finish(run(working_directory()->d_inode, working_directory()));
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+SEC("?syscall")
+int on_syscall(void *ctx)
+{
+	if (!ours())
+		return 0;
+	bpf_rcu_read_lock();
+	finish(run(working_directory()->d_inode, working_directory()));
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+/* It is about to be made: there is no inode yet, though the verifier believes so. */
+
+SEC("?lsm/inode_create")
+int BPF_PROG(no_inode, struct inode *dir, struct dentry *dentry)
+{
+	if (ours())
+		finish(run(dentry->d_inode, dentry));
+	return 0;
+}
+
+SEC("?lsm.s/inode_create")
+int BPF_PROG(no_inode_sleepable, struct inode *dir, struct dentry *dentry)
+{
+	struct value value = { .number = WRITTEN };
+
+	if (ours())
+		finish(inode_map_update(map_id, dentry->d_inode, &value, BPF_ANY));
+	return 0;
+}
+
+/* Several calls in a row, in the order of @results. */
+
+/* Of more bytes than a value has, and of all but one of them. */
+SEC("?lsm.s/file_open")
+int BPF_PROG(other_sizes, struct file *file)
+{
+	struct inode *inode = file->f_inode;
+	__u64 bytes[4] = { WRITTEN };
+	struct inode_map_key *key;
+	struct dentry *dentry;
+
+	if (!ours())
+		return 0;
+	bpf_rcu_read_lock();
+	dentry = file->f_path.dentry;
+	bpf_rcu_read_unlock();
+	results[0] = look((void *)bpf_inode_map_peek(map_id, inode, 17));
+	results[1] = look((void *)bpf_inode_map_lookup_tree(map_id, dentry, 17));
+	results[2] = look((void *)bpf_inode_map_lookup_path(map_id, &file->f_path, 17));
+	inode_map_for_each(it, key, map_id)
+		results[3] = look((void *)bpf_iter_inode_map_value(&it, 17));
+	results[4] = bpf_inode_map_read_tree(map_id, dentry, bytes, 17);
+	results[5] = bpf_inode_map_read_path(map_id, &file->f_path, bytes, 17);
+	results[6] = bpf_inode_map_replace(map_id, inode, bytes, 17);
+	results[7] = bpf_inode_map_replace(map_id, inode, bytes, 15);
+	results[8] = bpf_inode_map_replace(map_id, inode, bytes, 0);
+
+	results[9] = look((void *)bpf_inode_map_peek(map_id, inode, 15));
+	results[10] = look((void *)bpf_inode_map_lookup_tree(map_id, dentry, 15));
+	results[11] = look((void *)bpf_inode_map_lookup_path(map_id, &file->f_path, 15));
+	inode_map_for_each(again, key, map_id)
+		results[12] = look((void *)bpf_iter_inode_map_value(&again, 15));
+	results[13] = bpf_inode_map_read_tree(map_id, dentry, bytes, 15);
+	results[14] = bpf_inode_map_read_path(map_id, &file->f_path, bytes, 15);
+	finish(0);
+	return 0;
+}
+
+/* Pointers that the verifier lets pass though they may be NULL, and are. */
+SEC("?lsm/file_open")
+int BPF_PROG(null_memory, struct file *file)
+{
+	__u32 key = 0;
+	struct value *null;
+
+	if (!ours())
+		return 0;
+	null = bpf_map_lookup_elem(&ordinary, &key);
+	results[0] = bpf_inode_map_read(map_id, file->f_inode, null, sizeof(*null));
+	null = bpf_map_lookup_elem(&ordinary, &key);
+	results[1] = bpf_inode_map_read_tree(map_id, file->f_path.dentry, null, sizeof(*null));
+	null = bpf_map_lookup_elem(&ordinary, &key);
+	results[2] = bpf_inode_map_replace(map_id, file->f_inode, null, sizeof(*null));
+	finish(0);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(read_bytes, struct file *file)
+{
+	__u32 bytes = size;
+
+	if (bytes <= sizeof(buffer) && ours())
+		finish(bpf_inode_map_read(map_id, file->f_inode, buffer, bytes));
+	return 0;
+}
+
+static __always_inline void replace_and_look(struct inode *inode)
+{
+	struct value value = { .number = WRITTEN, .count = 8 }, *old, *new;
+
+	old = inode_map_lookup(map_id, inode, struct value);
+	if (!old)
+		return;
+	results[0] = inode_map_replace(map_id, inode, &value);
+	/* What is written to the old value is lost. */
+	old->count = 9;
+	new = inode_map_lookup(map_id, inode, struct value);
+	results[1] = old->number;
+	results[2] = new ? new->number == WRITTEN && new->count == 8 : NOTHING;
+	results[3] = walk();
+	results[4] = keys;
+	finish(0);
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(replace, struct file *file)
+{
+	if (ours())
+		replace_and_look(file->f_inode);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(replace_sleepable, struct file *file)
+{
+	if (ours())
+		replace_and_look(file->f_inode);
+	return 0;
+}
+
+/* By @handle, if that is not 0. */
+SEC("?lsm/file_open")
+int BPF_PROG(delete_and_look, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *inode = file->f_inode;
+	struct value value = {}, *old;
+	__u32 by = handle;
+
+	if (!ours())
+		return 0;
+	old = inode_map_lookup(map_id, inode, struct value);
+	if (!old)
+		return 0;
+	results[0] = by ? bpf_inode_map_delete_handle(map_id, by) :
+			  bpf_inode_map_delete(map_id, inode);
+	results[1] = look(inode_map_lookup(map_id, inode, struct value));
+	results[2] = look(inode_map_peek(map_id, inode, struct value));
+	results[3] = look(inode_map_lookup_tree(map_id, dentry, struct value));
+	results[4] = inode_map_read(map_id, inode, &value);
+	results[5] = inode_map_replace(map_id, inode, &value);
+	results[6] = bpf_inode_map_delete(map_id, inode);
+	results[7] = by ? bpf_inode_map_delete_handle(map_id, by) : 0;
+	results[8] = walk();
+	results[9] = keys;
+	/* It can be read until the program ends. */
+	results[10] = old->number;
+	finish(0);
+	return 0;
+}
+
+/* Room for the new entry is there as soon as the old one is deleted. */
+SEC("?lsm.s/file_open")
+int BPF_PROG(delete_and_update, struct file *file)
+{
+	struct value value = { .number = WRITTEN };
+
+	if (!ours())
+		return 0;
+	results[0] = bpf_inode_map_delete(map_id, file->f_inode);
+	results[1] = inode_map_update(map_id, file->f_inode, &value, BPF_NOEXIST);
+	results[2] = look(inode_map_lookup(map_id, file->f_inode, struct value));
+	results[3] = walk();
+	results[4] = keys;
+	finish(0);
+	return 0;
+}
+
+SEC("?syscall")
+int names(void *ctx)
+{
+	results[0] = inode_map_id("program_one");
+	results[1] = inode_map_id("program_on");
+	results[2] = inode_map_id("program_one_");
+	results[3] = inode_map_id("fifteen_letters");
+	results[4] = inode_map_id("fifteen_letters_");
+	results[5] = inode_map_id("");
+	return 0;
+}
+
+/* What the verifier must refuse. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_peek_write, struct file *file)
+{
+	struct value *value = (void *)inode_map_peek(map_id, file->f_inode, struct value);
+
+	if (value)
+		value->number = 1;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_peek_atomic, struct file *file)
+{
+	struct value *value = (void *)inode_map_peek(map_id, file->f_inode, struct value);
+
+	if (value)
+		__sync_fetch_and_add(&value->count, 1);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_key_write, struct file *file)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		key->handle = 1;
+	return 0;
+}
+
+/* One after the end of what was asked for, no check for NULL, a size that is not constant. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_peek_beyond, struct file *file)
+{
+	const __u8 *bytes = bpf_inode_map_peek(map_id, file->f_inode, 8);
+
+	if (bytes)
+		number = bytes[8];
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_peek_unchecked, struct file *file)
+{
+	const __u8 *bytes = bpf_inode_map_peek(map_id, file->f_inode, 8);
+
+	number = bytes[0];
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_peek_variable_size, struct file *file)
+{
+	if (bpf_inode_map_peek(map_id, file->f_inode, size & 7))
+		number++;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_tree_beyond, struct file *file)
+{
+	__u8 *bytes = bpf_inode_map_lookup_tree(map_id, file->f_path.dentry, 8);
+
+	if (bytes)
+		bytes[8] = 1;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_tree_unchecked, struct file *file)
+{
+	__u8 *bytes = bpf_inode_map_lookup_tree(map_id, file->f_path.dentry, 8);
+
+	bytes[0] = 1;
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_path_unchecked, struct file *file)
+{
+	__u8 *bytes = bpf_inode_map_lookup_path(map_id, &file->f_path, 8);
+
+	bytes[0] = 1;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_value_beyond, struct file *file)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		__u8 *bytes = bpf_iter_inode_map_value(&it, 8);
+
+		if (bytes)
+			bytes[8] = 1;
+	}
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_value_unchecked, struct file *file)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		__u8 *bytes = bpf_iter_inode_map_value(&it, 8);
+
+		bytes[0] = 1;
+	}
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_value_variable_size, struct file *file)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		if (bpf_iter_inode_map_value(&it, size & 7))
+			number++;
+	return 0;
+}
+
+/* Memory that is smaller than the program says. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_read_small, struct file *file)
+{
+	__u64 half = 0;
+
+	bpf_inode_map_read(map_id, file->f_inode, &half, sizeof(struct value));
+	number = half;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_replace_small, struct file *file)
+{
+	__u64 half = 0;
+
+	bpf_inode_map_replace(map_id, file->f_inode, &half, sizeof(struct value));
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_read_unbounded, struct file *file)
+{
+	bpf_inode_map_read(map_id, file->f_inode, buffer, size);
+	return 0;
+}
+
+/* A read-only value is none to read into. */
+SEC("?lsm/file_open")
+int BPF_PROG(refused_read_into_peek, struct file *file)
+{
+	void *value = (void *)inode_map_peek(map_id, file->f_inode, struct value);
+
+	if (value)
+		bpf_inode_map_read(map_id, file->f_inode, value, sizeof(struct value));
+	return 0;
+}
+
+/* Functions that sleep, where the program does not. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_update_atomic, struct file *file)
+{
+	struct value value = {};
+
+	inode_map_update(map_id, file->f_inode, &value, BPF_ANY);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_lookup_path_atomic, struct file *file)
+{
+	if (inode_map_lookup_path(map_id, &file->f_path, struct value))
+		number++;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_read_path_atomic, struct file *file)
+{
+	struct value value = {};
+
+	inode_map_read_path(map_id, &file->f_path, &value);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_update_rcu, struct file *file)
+{
+	struct value value = {};
+
+	bpf_rcu_read_lock();
+	inode_map_update(map_id, file->f_inode, &value, BPF_ANY);
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+/* Functions that take references, of pointers that may be stale. */
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_update_walked, struct file *file)
+{
+	struct value value = {};
+
+	inode_map_update(map_id, file->f_path.dentry->d_inode, &value, BPF_ANY);
+	return 0;
+}
+
+/* The same kind of pointer as an argument of an fentry program. */
+SEC("?fentry.s/bpf_fentry_test1")
+int BPF_PROG(refused_update_plain, int argument)
+{
+	struct value value = {};
+	struct inode *inode;
+
+	bpf_rcu_read_lock();
+	inode = working_directory()->d_inode;
+	bpf_rcu_read_unlock();
+	inode_map_update(map_id, inode, &value, BPF_ANY);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_update_syscall(void *ctx)
+{
+	struct value value = {};
+	struct inode *inode;
+
+	bpf_rcu_read_lock();
+	inode = working_directory()->d_inode;
+	bpf_rcu_read_unlock();
+	inode_map_update(map_id, inode, &value, BPF_ANY);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_lookup_path_untrusted, struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (inode_map_lookup_path(map_id, &task->fs->pwd, struct value))
+		number++;
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_read_path_untrusted, struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct value value = {};
+
+	inode_map_read_path(map_id, &task->fs->pwd, &value);
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(refused_update_null_value, struct file *file)
+{
+	__u32 key = 0;
+	struct value *value = bpf_map_lookup_elem(&ordinary, &key);
+
+	inode_map_update(map_id, file->f_inode, value, BPF_ANY);
+	return 0;
+}
+
+/* Walks that have no begin or no end. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_walk_open, struct file *file)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	if (bpf_iter_inode_map_next(&it))
+		number++;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_walk_not_begun, struct file *file)
+{
+	struct bpf_iter_inode_map it = {};
+
+	if (bpf_iter_inode_map_next(&it))
+		number++;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_walk_ended, struct file *file)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	bpf_iter_inode_map_destroy(&it);
+	if (bpf_iter_inode_map_next(&it))
+		number++;
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_value_ended, struct file *file)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	bpf_iter_inode_map_destroy(&it);
+	if (inode_map_value(it, struct value))
+		number++;
+	return 0;
+}
+
+/* Names that somebody could be changing. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_name_variable, struct file *file)
+{
+	number = bpf_inode_map_id((const char *)buffer);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_name_on_stack, struct file *file)
+{
+	char name[8] = "name";
+
+	number = bpf_inode_map_id(name);
+	return 0;
+}
+
+/* Programs of types that do not have the functions. */
+
+SEC("?xdp")
+int refused_xdp(struct xdp_md *ctx)
+{
+	return inode_map_id("program_one") > 0 ? XDP_PASS : XDP_DROP;
+}
+
+SEC("?socket")
+int refused_socket(struct __sk_buff *ctx)
+{
+	return walk();
+}
+
+SEC("?kprobe/vfs_open")
+int refused_kprobe(struct pt_regs *ctx)
+{
+	return bpf_inode_map_delete_handle(map_id, 1);
+}
+
+SEC("?raw_tp/sys_enter")
+int refused_raw_tp(void *ctx)
+{
+	return bpf_inode_map_delete_handle(map_id, 1);
+}
