@@ -140,7 +140,9 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 /**
  * inode_map_lookup_tree - look a file or its nearest ancestor in its filesystem up
  * @map_id: id of the BPF map
- * @dentry: a struct dentry *; may be NULL where the verifier lets it be
+ * @dentry: a struct dentry *; may be NULL where the verifier lets it be. A sleepable program may
+ *	follow a pointer to one, such as file->f_path.dentry, only between bpf_rcu_read_lock() and
+ *	bpf_rcu_read_unlock(), where it has to make the call as well
  * @type: type of the value, or of the beginning of it
  *
  * Return: as inode_map_lookup(); NULL also when it could not be told.
@@ -151,7 +153,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 /**
  * inode_map_read_tree - copy the value of a file or its nearest ancestor in its filesystem
  * @map_id: id of the BPF map
- * @dentry: a struct dentry *; may be NULL where the verifier lets it be
+ * @dentry: as for inode_map_lookup_tree()
  * @dst: as for inode_map_read()
  *
  * Return: the distance (0: the file's own value), -ENOENT (none is in the map), or another negative
@@ -211,7 +213,9 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  *		...
  *	}
  *
- * Entries may come and go meanwhile, by the program's doing too.
+ * Entries may come and go meanwhile, by the program's doing too. The key is the program's until it
+ * goes on; the verifier lets it be read field by field (or by bpf_probe_read_kernel()), not assigned
+ * as a whole.
  */
 #define inode_map_for_each(it, key, map_id)					\
 	for (struct bpf_iter_inode_map it					\
@@ -228,8 +232,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @it: the walk's name
  * @type: type of the value, or of the beginning of it
  *
- * Return: a pointer as inode_map_lookup(), to the value that the entry had when the walk came to
- * it. NULL is for the verifier and for maps that programs may not have both ways.
+ * Return: a pointer to the value that the entry had when the walk came to it, for use within the
+ * loop. NULL is for the verifier and for maps that programs may not have both ways.
  */
 #define inode_map_value(it, type) \
 	((type *)bpf_iter_inode_map_value(&(it), sizeof(type)))

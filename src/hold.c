@@ -80,19 +80,32 @@ void inode_hold_put(struct inode_hold *hold)
 	schedule_work(&hold->drop);
 }
 
+/*
+ * The inode has not begun, or has ended. It may be a new one that a security module has refused, of
+ * whose end fsnotify is not told. Or it has been evicted: then nothing is taken for it, lest ours be
+ * the last reference to a superblock that is being unmounted. One that can be used has a name, or is
+ * in the list of its superblock's inodes (on some internal mounts none is).
+ */
+static bool inode_is_nobodys(const struct inode *inode)
+{
+	return list_empty(&inode->i_sb_list) && hlist_empty(&inode->i_dentry);
+}
+
 /**
  * inode_hold_get - keep an inode and its superblock from going away
  * @inode: the inode; its memory and its superblock's stay for the time of the call
  *
  * Context: process; may sleep.
  * Return: the hold, for inode_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE when the inode or its
- * superblock is going away at this moment.
+ * superblock is going away at this moment, or the inode has never begun.
  */
 struct inode_hold *inode_hold_get(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 	struct inode_hold *hold;
 
+	if (inode_is_nobodys(inode))
+		return ERR_PTR(-ESTALE);
 	hold = kmalloc(sizeof(*hold), GFP_KERNEL | __GFP_NOWARN);
 	if (!hold)
 		return ERR_PTR(-ENOMEM);
