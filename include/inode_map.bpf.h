@@ -213,9 +213,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  *		...
  *	}
  *
- * Entries may come and go meanwhile, by the program's doing too. The key is the program's until it
- * goes on; the verifier lets it be read field by field (or by bpf_probe_read_kernel()), not assigned
- * as a whole.
+ * Entries may come and go meanwhile, by the program's doing too. The verifier lets the key be read
+ * field by field (or by bpf_probe_read_kernel()), not assigned as a whole.
  */
 #define inode_map_for_each(it, key, map_id)					\
 	for (struct bpf_iter_inode_map it					\

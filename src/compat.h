@@ -39,7 +39,7 @@ static inline void netdev_keep_in_netns(struct net_device *dev)
 }
 
 /**
- * kernel_data_address - can a pointer be loaded from by kernel_word_has() and kernel_load_pointer()?
+ * kernel_data_address - can kernel_word_has() and kernel_load_pointer() load from there?
  * @ptr: any pointer
  *
  * These survive an address that nothing is mapped at, and on x86 one that is not canonical. There

@@ -82,9 +82,9 @@ void inode_hold_put(struct inode_hold *hold)
 
 /*
  * The inode has not begun, or has ended. It may be a new one that a security module has refused, of
- * whose end fsnotify is not told. Or it has been evicted: then nothing is taken for it, lest ours be
- * the last reference to a superblock that is being unmounted. One that can be used has a name, or is
- * in the list of its superblock's inodes (on some internal mounts none is).
+ * whose end fsnotify is not told. Or it has been evicted: then nothing is taken for it, lest ours
+ * be the last reference to a superblock that is being unmounted. One that can be used has a name,
+ * or is in the list of its superblock's inodes (on some internal mounts none is).
  */
 static bool inode_is_nobodys(const struct inode *inode)
 {

@@ -329,8 +329,8 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
  * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
  * Return: the distance, 0 when it is the dentry's own value, or -ENOENT (none is in the map). Could
  * not tell: -EAGAIN (dentries were being moved all the time, perhaps by whoever the program has
- * interrupted; or the file was opened by handle when its name was not in memory), -ELOOP (too deep),
- * -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
+ * interrupted; or the file was opened by handle when its name was not in memory), -ELOOP (too
+ * deep), -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
  */
 __bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void *dst, u32 dst__sz)
 {
