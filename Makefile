@@ -36,8 +36,8 @@ endif
 GUARD := $(if $(wildcard bpf/inode_guard.c),inode-guard)
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard selftests stress-program
-all: inode_map.ko $(GUARD)
+.PHONY: all module bpf guard examples selftests stress-program
+all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
 	@:
@@ -115,6 +115,16 @@ $(BUILD)/inode-guard: bpf/inode_guard.c $(BUILD)/bpf/inode_guard.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(LDFLAGS) $(libraries) -o $@
 
+# bpf/NAME.c is the loader of bpf/NAME.bpf.c, an example.
+examples := $(patsubst %.bpf.c,$(BUILD)/%,$(filter-out bpf/inode_guard.bpf.c,$(wildcard bpf/*.bpf.c)))
+
+examples: $(examples)
+	@:
+
+$(examples): $(BUILD)/%: %.c $(BUILD)/%.skel.h Makefile
+	$(say) CC $@
+	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
+
 # selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all.
 selftest_bpf   := $(wildcard selftests/*.bpf.c)
 selftest_names := $(filter-out harness,$(patsubst selftests/%.c,%, \
@@ -133,7 +143,10 @@ $(BUILD)/selftests/harness.o: selftests/harness.c Makefile
 $(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(harness) $(selftest_skels) Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
+	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
+
+# It also loads their programs itself.
+$(BUILD)/selftests/examples: $(examples:%=%.skel.h)
 
 # Not one of the selftests: it runs for as long as one likes.
 stress-program: $(BUILD)/stress/stress
@@ -159,7 +172,7 @@ kernel: deps
 # Everything for the test kernel, whatever the running one is.
 guest: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module guard selftests
+		$(MAKE) --no-print-directory KDIR="$$kdir" module guard examples selftests
 
 test:
 	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/test $(TESTS)
@@ -210,7 +223,9 @@ clean:
 
 help:
 	@echo "Targets:"
-	@echo "  all         inode_map.ko and inode-guard (default)"
+	@echo "  all         inode_map.ko, inode-guard and the examples (default)"
+	@echo "  examples    the examples in bpf/; they are not installed. They go to"
+	@echo "              $(BUILD)/bpf/"
 	@echo "  install     install the module, inode-guard and the headers"
 	@echo "  uninstall   remove what install installed"
 	@echo "  deps        install what building and testing needs (Debian 12)"
