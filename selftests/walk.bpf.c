@@ -31,6 +31,7 @@ struct inode_map_key keys[MET_MAX];
 __u64 numbers[MET_MAX];
 volatile __u32 met;
 volatile __u32 no_value;
+__u64 stopped_number;
 volatile int result;
 volatile int errors;
 volatile __u32 runs;
@@ -135,6 +136,40 @@ int walk_by_hand(void *ctx)
 	return 0;
 }
 
+/* Reads the values only. */
+SEC("?syscall")
+int walk_peek(void *ctx)
+{
+	const struct value *value;
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		value = inode_map_value_peek(it, struct value);
+		if (!value)
+			no_value++;
+		else
+			stopped_number = value->number;
+		if (bpf_iter_inode_map_peek(&it, sizeof(*value) + 1))
+			errors++;
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int refused_write_to_peeked(void *ctx)
+{
+	struct value *value;
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		value = (struct value *)inode_map_value_peek(it, struct value);
+		if (value)
+			value->number = 1;
+	}
+	return 0;
+}
+
 /* Only some bytes, or more than there are. */
 SEC("?syscall")
 int walk_sizes(void *ctx)
@@ -155,7 +190,6 @@ int walk_sizes(void *ctx)
 
 __u32 stop_at;
 __u32 stopped_at;
-__u64 stopped_number;
 
 SEC("?syscall")
 int walk_and_break(void *ctx)

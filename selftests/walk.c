@@ -276,6 +276,29 @@ TEST(restricted_maps)
 	CHECK_EQ(programs->bss->met, 0);
 }
 
+/* Values for reading only: those of a map that programs may write to and of one that they may not. */
+TEST(peek)
+{
+	int maps[] = {
+		map_create(32, sizeof(struct value), 8),
+		CHECK_OK(map_try_create(BPF_MAP_TYPE_HASH, 32, sizeof(struct value), 8,
+					BPF_F_RDONLY_PROG)),
+	};
+	int fd = file_create("f");
+
+	for (unsigned int i = 0; i < 2; i++) {
+		put(maps[i], fd, 70 + i, 0);
+		if (i == 0)
+			program_load("walk_peek", maps[i]);
+		programs->bss->map_id = map_id_of(maps[i]);
+		run();
+		CHECK_EQ(programs->bss->met, 1);
+		CHECK_EQ(programs->bss->no_value, 0);
+		CHECK_EQ(programs->bss->stopped_number, 70 + i);
+		CHECK_EQ(programs->bss->errors, 0);
+	}
+}
+
 TEST(sizes)
 {
 	int map = map_create(32, 16, 8), smaller = map_create(32, 15, 8), fd = file_create("f");
@@ -599,6 +622,7 @@ TEST(verifier)
 	} refused[] = {
 		{ "refused_copy_of_key", "access beyond the end of member" },
 		{ "refused_write_to_key", "only read is supported" },
+		{ "refused_write_to_peeked", "cannot write into rdonly_mem" },
 		{ "refused_beyond_key", "access beyond struct inode_map_key" },
 		{ "refused_unchecked_key", "invalid mem access 'scalar'" },
 		{ "refused_unchecked_value", "invalid mem access 'mem_or_null'" },
