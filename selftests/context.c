@@ -635,10 +635,13 @@ static bool enough_at_once(void *unused)
 
 TEST(contention)
 {
+	struct bpf_link *link;
+
 	setup();
 	LOAD("on_contention");
-	attach("on_contention");
+	link = attach("on_contention");
 	run_both(churn, churn, enough_at_once);
+	bpf_link__destroy(link);
 	printf("# %llu calls\n", programs->bss->calls);
 	CHECK_OUTCOMES(deletes);
 	CHECK_OUTCOMES(others);
@@ -656,6 +659,13 @@ static void delete_entries(void)
 static bool deleted_both_ways(void)
 {
 	return get(&programs->bss->deletes.ok) && get(&programs->bss->others.ok);
+}
+
+/* In half of the rounds there is a moment for the programs between the beginning and the end. */
+static void give_way(unsigned int round)
+{
+	if (round % 2)
+		usleep(round % 10 * 100);
 }
 
 /* Do @end again and again. */
@@ -685,6 +695,7 @@ static void free_map(unsigned int round)
 	programs->bss->map_id = map_id_of(freed);
 	set(freed, dir, round);
 	set(freed, file, round);
+	give_way(round);
 	close(freed);
 }
 
@@ -709,6 +720,7 @@ static void unlink_file(unsigned int round)
 
 	put_in_turn(fd, round);
 	close(fd);
+	give_way(round / 2);
 	CHECK_SYS(unlink("u"));
 	CHECK_EQ(map_count(map), 0);
 }
@@ -733,6 +745,7 @@ static void unmount(unsigned int round)
 		put_in_turn(fd, round + i);
 		close(fd);
 	}
+	give_way(round);
 	CHECK_SYS(umount("m"));
 	CHECK_EQ(map_count(map), 0);
 }
