@@ -36,7 +36,7 @@ endif
 GUARD := $(if $(wildcard bpf/inode_guard.c),inode-guard)
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard examples selftests stress-program
+.PHONY: all module bpf guard examples selftests stress-program bench-program
 all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
@@ -70,6 +70,17 @@ endif
 		echo 'warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is missing' >&2
 	@cmp -s $(BUILD)/module/inode_map.ko $@ || cp $(BUILD)/module/inode_map.ko $@
 
+# The bench's own module, likewise.
+bench_links := $(patsubst bench/%,$(BUILD)/bench/module/%,$(wildcard bench/Kbuild bench/module.c))
+
+$(bench_links): $(BUILD)/bench/module/%: bench/%
+	@mkdir -p $(@D)
+	@ln -sfr $< $@
+
+$(BUILD)/bench/inode_map_bench.ko: FORCE | $(bench_links)
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(BUILD)/bench/module) modules
+	@cmp -s $(BUILD)/bench/module/inode_map_bench.ko $@ || cp $(BUILD)/bench/module/inode_map_bench.ko $@
+
 # --- BPF objects and their skeletons ------------------------------------------
 
 # From the build tree's vmlinux, or from the kernel itself if it is running.
@@ -85,7 +96,8 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 bpf_target  := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 BPF_CFLAGS  := -target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_$(bpf_target) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
-bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c stress/*.bpf.c))
+bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c stress/*.bpf.c \
+	bench/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -157,11 +169,20 @@ $(BUILD)/stress/stress: stress/stress.c $(BUILD)/stress/stress.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
 
+# What 'make bench' takes into the virtual machine.
+bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
+	@:
+
+$(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -o $@
+
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest test stress demo shell check
+.PHONY: deps kernel guest test stress bench bench-scale demo shell check
 deps:
 	@scripts/deps
 
@@ -181,6 +202,11 @@ stress: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" module stress-program
 	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' scripts/stress $(if $(SEED),--seed '$(SEED)')
+
+bench bench-scale: kernel
+	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
+		$(MAKE) --no-print-directory KDIR="$$kdir" module bench-program
+	@KERNEL='$(KERNEL)' scripts/bench $(if $(filter bench-scale,$@),--scale)
 
 demo: guest
 	@KERNEL='$(KERNEL)' scripts/demo
@@ -231,6 +257,8 @@ help:
 	@echo "  deps        install what building and testing needs (Debian 12)"
 	@echo "  test        run the tests in a virtual machine"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
+	@echo "  bench       count instructions in a virtual machine, next to other maps"
+	@echo "  bench-scale  likewise with 1,000,000 entries"
 	@echo "  demo        show the inode map at work in a virtual machine"
 	@echo "  shell       a shell in a virtual machine that has everything"
 	@echo "  check       static checks: sparse, W=1, two compilers, shellcheck, checkpatch"
@@ -241,7 +269,7 @@ help:
 	@echo "                      uninstall are for: of the running kernel if installed,"
 	@echo "                      or else of the test kernel. Now:"
 	@echo "                      $(or $(KDIR),none found)"
-	@echo "  KERNEL=NAME         test kernel for test, stress, demo, shell, check: stock (default),"
+	@echo "  KERNEL=NAME         test kernel for test, stress, bench, demo, shell, check: stock (default),"
 	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"

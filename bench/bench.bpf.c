@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The programs that the bench measures: one for each operation on each kind of map.
+ *
+ * All of them run when the bench opens a file, whose inode is what they look up. Between two looks
+ * at the clock stands the operation, and nothing else, so many times over: unrolled, there is no
+ * loop to subtract. What the clock itself costs is what the program "nothing" measures.
+ *
+ * Before the first look at the clock the program has the inode and, where it needs one, the map's
+ * id in registers. What an operation needs beyond that to make its key belongs to it: it is made
+ * anew each time, as a program would that makes one lookup.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+#include "bench.h"
+
+char _license[] SEC("license") = "GPL";
+
+extern __u64 bpf_bench_clock(void) __ksym;
+extern __u8 *bpf_bench_nothing(__u32 map_id, struct inode *inode, const int rdwr_buf_size) __ksym;
+
+/* The maps that the inode map is compared with. The bench sets the number of entries. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} storage SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct bench_number);
+	__type(value, __u64);
+} by_number SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u64);
+} by_pointer SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct bench_number);
+	__type(value, __u64);
+} lru SEC(".maps");
+
+/* Who is measured, and in which inode map programs look. */
+__u32 pid;
+__u32 map_id;
+
+/* What came out: instructions, and the last result (a pointer to a value, or an error). */
+__u64 elapsed;
+long result;
+
+/* The key of the entry that was last inserted by a program. */
+__u64 pointer;
+
+#define EIGHT(what)	what what what what what what what what
+
+static __always_inline bool ours(void)
+{
+	return bpf_get_current_pid_tgid() >> 32 == pid;
+}
+
+/* Have the compiler forget what it knows about an inode, so that it makes the next key anew. */
+#define forget(inode)	asm volatile("" : "+r"(inode) : : "memory")
+
+/* A program that measures @what, @times times over (by a macro). @what sets @last. */
+#define MEASURE(name, times, what)						\
+SEC("?lsm/file_open")								\
+int BPF_PROG(name, struct file *file)						\
+{										\
+	struct inode *inode = file->f_inode;					\
+	__u32 id = map_id;							\
+	__u64 begin;								\
+	long last = 0;								\
+										\
+	if (!ours())								\
+		return 0;							\
+	begin = bpf_bench_clock();						\
+	times(what)								\
+	elapsed = bpf_bench_clock() - begin;					\
+	result = last;								\
+	/* For those that use neither. */					\
+	forget(inode);								\
+	forget(id);								\
+	return 0;								\
+}
+
+#define SIXTY_FOUR(what)	EIGHT(EIGHT(what))
+
+#define ONCE(what)		what
+
+/* All of them keep the last result. */
+MEASURE(nothing, ONCE, {
+	asm volatile("%0 = 0" : "=r"(last));
+})
+
+MEASURE(floor_lookup, SIXTY_FOUR, {
+	last = (long)bpf_bench_nothing(id, inode, sizeof(__u64));
+})
+
+/* Lookups: whether it is a hit or a miss is up to who opens which file. */
+
+MEASURE(inode_map_get, SIXTY_FOUR, {
+	last = (long)bpf_inode_map_lookup(id, inode, sizeof(__u64));
+})
+
+MEASURE(storage_get, SIXTY_FOUR, {
+	last = (long)bpf_inode_storage_get(&storage, inode, NULL, 0);
+})
+
+static __always_inline void make_number(struct bench_number *number, struct inode *inode)
+{
+	number->dev = inode->i_sb->s_dev;
+	number->ino = inode->i_ino;
+}
+
+MEASURE(by_number_get, SIXTY_FOUR, {
+	struct bench_number number;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&by_number, &number);
+})
+
+MEASURE(by_pointer_get, SIXTY_FOUR, {
+	__u64 key = (__u64)inode;
+
+	forget(inode);
+	last = (long)bpf_map_lookup_elem(&by_pointer, &key);
+})
+
+MEASURE(lru_get, SIXTY_FOUR, {
+	struct bench_number number;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&lru, &number);
+})
+
+/* Another value for an inode that has one. */
+
+MEASURE(inode_map_set, SIXTY_FOUR, {
+	__u64 value = 1;
+
+	last = bpf_inode_map_replace(id, inode, &value, sizeof(value));
+})
+
+/* There is no such operation: what there is takes the value away first. */
+MEASURE(storage_set, SIXTY_FOUR, {
+	__u64 value = 1;
+
+	bpf_inode_storage_delete(&storage, inode);
+	last = !bpf_inode_storage_get(&storage, inode, &value, BPF_LOCAL_STORAGE_GET_F_CREATE);
+})
+
+MEASURE(by_number_set, SIXTY_FOUR, {
+	struct bench_number number;
+	__u64 value = 1;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = bpf_map_update_elem(&by_number, &number, &value, BPF_EXIST);
+})
+
+MEASURE(by_pointer_set, SIXTY_FOUR, {
+	__u64 key = (__u64)inode;
+	__u64 value = 1;
+
+	forget(inode);
+	last = bpf_map_update_elem(&by_pointer, &key, &value, BPF_EXIST);
+})
+
+MEASURE(lru_set, SIXTY_FOUR, {
+	struct bench_number number;
+	__u64 value = 1;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = bpf_map_update_elem(&lru, &number, &value, BPF_EXIST);
+})
+
+/*
+ * Trees: the value of the file or of its nearest ancestor that has one. With maps that know nothing
+ * of trees the program has to walk. (Who renames directories at this moment is not its concern;
+ * the inode map's is.)
+ */
+
+#define MEASURE_TREE(name, what)						\
+SEC("?lsm/file_open")								\
+int BPF_PROG(name, struct file *file)						\
+{										\
+	struct dentry *dentry = file->f_path.dentry;				\
+	__u32 id = map_id;							\
+	__u64 begin;								\
+	long last = 0;								\
+										\
+	if (!ours())								\
+		return 0;							\
+	begin = bpf_bench_clock();						\
+	EIGHT(what)								\
+	elapsed = bpf_bench_clock() - begin;					\
+	result = last;								\
+	forget(dentry);								\
+	forget(id);								\
+	return 0;								\
+}
+
+#define WALK(what)								\
+	{									\
+		struct dentry *at = dentry;					\
+										\
+		last = 0;							\
+		for (int i = 0; i <= BENCH_DEPTH && !last; i++) {		\
+			struct inode *inode = at->d_inode;			\
+										\
+			what							\
+			at = at->d_parent;					\
+		}								\
+	}
+
+MEASURE_TREE(inode_map_tree, {
+	last = (long)bpf_inode_map_lookup_tree(id, dentry, sizeof(__u64));
+})
+
+MEASURE_TREE(storage_tree, WALK({
+	last = (long)bpf_inode_storage_get(&storage, inode, NULL, 0);
+}))
+
+MEASURE_TREE(by_number_tree, WALK({
+	struct bench_number number;
+
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&by_number, &number);
+}))
+
+MEASURE_TREE(by_pointer_tree, WALK({
+	__u64 key = (__u64)inode;
+
+	last = (long)bpf_map_lookup_elem(&by_pointer, &key);
+}))
+
+MEASURE_TREE(lru_tree, WALK({
+	struct bench_number number;
+
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&lru, &number);
+}))
+
+/*
+ * Lookups per second: many more of them, in nanoseconds, on whichever processor it is. What the
+ * loop costs is in it, for all alike.
+ */
+
+/* By processor: nobody opens files on others. */
+__u64 spent[BENCH_CPUS];
+
+#define MEASURE_RATE(name, what)						\
+SEC("?lsm/file_open")								\
+int BPF_PROG(name, struct file *file)						\
+{										\
+	__u32 cpu = bpf_get_smp_processor_id();					\
+	struct inode *inode = file->f_inode;					\
+	__u32 id = map_id;							\
+	__u64 begin;								\
+	long last = 0;								\
+										\
+	if (!ours())								\
+		return 0;							\
+	begin = bpf_ktime_get_ns();						\
+	_Pragma("clang loop unroll(disable)")					\
+	for (int i = 0; i < BENCH_RATE_TIMES / 8; i++) {			\
+		EIGHT(what)							\
+	}									\
+	spent[cpu % BENCH_CPUS] = last ? bpf_ktime_get_ns() - begin : 0;			\
+	forget(inode);								\
+	forget(id);								\
+	return 0;								\
+}
+
+MEASURE_RATE(inode_map_rate, {
+	last = (long)bpf_inode_map_lookup(id, inode, sizeof(__u64));
+})
+
+MEASURE_RATE(storage_rate, {
+	last = (long)bpf_inode_storage_get(&storage, inode, NULL, 0);
+})
+
+MEASURE_RATE(by_number_rate, {
+	struct bench_number number;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&by_number, &number);
+})
+
+MEASURE_RATE(by_pointer_rate, {
+	__u64 key = (__u64)inode;
+
+	forget(inode);
+	last = (long)bpf_map_lookup_elem(&by_pointer, &key);
+})
+
+MEASURE_RATE(lru_rate, {
+	struct bench_number number;
+
+	forget(inode);
+	make_number(&number, inode);
+	last = (long)bpf_map_lookup_elem(&lru, &number);
+})
+
+/* Not measured: gives an inode an entry in the map that user space has no key for. */
+SEC("?lsm/file_open")
+int BPF_PROG(by_pointer_insert, struct file *file)
+{
+	__u64 key = (__u64)file->f_inode;
+	__u64 value = 1;
+
+	if (!ours())
+		return 0;
+	pointer = key;
+	result = bpf_map_update_elem(&by_pointer, &key, &value, BPF_ANY);
+	return 0;
+}

@@ -1,0 +1,105 @@
+# Makes markdown of what the bench prints. Called by scripts/bench.
+#
+# The input is CSV: table, row, column, value. Rows and columns stand in the order in which they
+# first occur; a cell that never occurs is a dash.
+
+function title(table)
+{
+	if (table == "programs")
+		return "Instructions of an operation of a program"
+	if (table == "calls")
+		return "Instructions of an operation of user space, system call included"
+	if (table == "memory")
+		return "Kernel memory of an entry with a value of 8 bytes"
+	if (table == "filesystem")
+		return "Instructions on a filesystem"
+	if (table == "scale")
+		return "Instructions for each entry, in a map of 1,000 and one of 1,000,000"
+	if (table == "smp")
+		return "Lookups per second, inode storage = 1.00"
+	return table
+}
+
+function heading(column)
+{
+	if (column == "hash dev+ino")
+		return "hash on `{dev, ino}`"
+	if (column == "LRU hash dev+ino")
+		return "LRU hash on `{dev, ino}`"
+	if (column == "hash pointer")
+		return "hash on the pointer"
+	if (column == "empty")
+		return "empty function"
+	return column
+}
+
+# 1234567 becomes 1,234,567.
+function commas(digits)
+{
+	return length(digits) > 3 ? commas(substr(digits, 1, length(digits) - 3)) "," \
+		substr(digits, length(digits) - 2) : digits
+}
+
+function number(value, column)
+{
+	if (value == "")
+		return "–"
+	if (column == "ratio" || table == "smp")
+		return sprintf("%.3f", value)
+	if (value >= 1000)
+		return commas(sprintf("%.0f", value))
+	return value == int(value) ? int(value) : sprintf("%.1f", value)
+}
+
+# "hit in 100000" becomes "hit in 100,000"; a semicolon stands for a comma.
+function words(row,    n, parts, i, text)
+{
+	gsub(/;/, ",", row)
+	n = split(row, parts, " ")
+	for (i = 1; i <= n; i++)
+		text = text (i > 1 ? " " : "") (parts[i] ~ /^[0-9]+$/ ? commas(parts[i]) : parts[i])
+	return text
+}
+
+$1 == "about" {
+	about[$2] = $3
+	next
+}
+
+NF == 4 {
+	if (!($1 in nr_rows))
+		tables[++nr_tables] = $1
+	if (!(($1, $2) in seen_row)) {
+		seen_row[$1, $2] = 1
+		rows[$1, ++nr_rows[$1]] = $2
+	}
+	if (!(($1, $3) in seen_column)) {
+		seen_column[$1, $3] = 1
+		columns[$1, ++nr_columns[$1]] = $3
+	}
+	cells[$1, $2, $3] = $4
+}
+
+END {
+	for (t = 1; t <= nr_tables; t++) {
+		table = tables[t]
+		printf "%s| %s |", (t > 1 ? "\n" : ""), title(table)
+		for (c = 1; c <= nr_columns[table]; c++)
+			printf " %s |", heading(columns[table, c])
+		printf "\n| --- |"
+		for (c = 1; c <= nr_columns[table]; c++)
+			printf " ---: |"
+		printf "\n"
+		for (r = 1; r <= nr_rows[table]; r++) {
+			printf "| %s |", words(rows[table, r])
+			for (c = 1; c <= nr_columns[table]; c++) {
+				column = columns[table, c]
+				printf " %s |", number(cells[table, rows[table, r], column], column)
+			}
+			printf "\n"
+		}
+	}
+	if (about["kernel"])
+		printf "\nLinux %s, %s. Written by `make bench`; how each figure is measured: `bench/bench.c`.\n",
+			about["kernel"], about["date"]
+}
