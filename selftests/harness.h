@@ -167,6 +167,25 @@ void child_wait(pid_t pid);
 /* Set a program's map id, load and attach: see map_id_of(). */
 unsigned int map_id_of(int map);
 
+/* A program that the verifier must refuse, and what it is to say, lest it be for another reason. */
+struct refused {
+	const char *name, *message;
+};
+
+/* Fail the case unless each is refused, loaded alone from an object in which none is by itself. */
+void verifier_must_refuse(const void *object, size_t size, const struct refused *refused,
+			  unsigned int nr);
+
+/* The same for an array of them and a skeleton. */
+#define CHECK_VERIFIER_REFUSES(skeleton, refused)			\
+	do {								\
+		size_t size_;						\
+		const void *object_ = skeleton##__elf_bytes(&size_);	\
+									\
+		verifier_must_refuse(object_, size_, refused,		\
+				     sizeof(refused) / sizeof((refused)[0]));	\
+	} while (0)
+
 /* 32-byte keys. FOR_EACH_LIFETIME(flags) { ... }: once for pinned entries, once for weak ones. */
 #define FOR_EACH_LIFETIME(flags) \
 	for (__u32 flags = 0; flags <= INODE_MAP_WEAK; flags += INODE_MAP_WEAK)

@@ -50,12 +50,6 @@ static const struct {
 
 /* Loading and attaching */
 
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
 /* A skeleton in which only the program @name will be loaded. */
 static struct program *programs_open(const char *name, struct bpf_program **program)
 {
@@ -894,35 +888,11 @@ TEST(bpftool_alone)
 
 /* What the verifier must refuse, and what it is to say, lest it be for another reason. */
 
-struct refused {
-	const char *name, *message;
-};
-
-static void check_refused(const struct refused *refused, unsigned int count)
-{
-	static char log[1 << 20];
-
-	libbpf_set_print(print_nothing);
-	for (unsigned int i = 0; i < count; i++) {
-		struct bpf_program *program;
-		struct program *programs = programs_open(refused[i].name, &program);
-
-		log[0] = 0;
-		bpf_program__set_log_buf(program, log, sizeof(log));
-		bpf_program__set_log_level(program, 1);
-		if (!program__load(programs))
-			FAIL("%s: accepted", refused[i].name);
-		if (!strstr(log, refused[i].message))
-			FAIL("%s: no \"%s\" in: %s", refused[i].name, refused[i].message, log);
-		programs_destroy(programs);
-	}
-}
-
 #define CHECK_REFUSED(...)						\
 	do {								\
 		static const struct refused refused_[] = { __VA_ARGS__ };	\
 									\
-		check_refused(refused_, COUNT_OF(refused_));		\
+		CHECK_VERIFIER_REFUSES(program, refused_);			\
 	} while (0)
 
 #define BEYOND		"invalid access to memory, mem_size=8 off=8 size=1"

@@ -1169,39 +1169,16 @@ TEST(no_such_map)
 			    false, false);
 }
 
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
 /* Programs that the verifier must refuse, and what it is to say, lest it be for another reason. */
 TEST(verifier)
 {
-	static const struct {
-		const char *name, *message;
-	} refused[] = {
+	static const struct refused refused[] = {
 		{ "refused_not_sleepable", "must be sleepable" },
 		{ "refused_fentry", "must be sleepable" },
 		{ "refused_untrusted", "untrusted_ptr_" },
 		{ "refused_other_type", "expected pointer to STRUCT dentry but R2 has a pointer to "
 					"STRUCT file" },
 	};
-	static char log[1 << 16];
 
-	libbpf_set_print(print_nothing);
-	for (unsigned int i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		struct bpf_program *program;
-
-		programs_open();
-		program = program_find(refused[i].name);
-		log[0] = 0;
-		bpf_program__set_log_buf(program, log, sizeof(log));
-		bpf_program__set_log_level(program, 1);
-		if (!tree__load(programs))
-			FAIL("%s: accepted", refused[i].name);
-		if (!strstr(log, refused[i].message))
-			FAIL("%s: no \"%s\" in: %s", refused[i].name, refused[i].message, log);
-		tree__destroy(programs);
-	}
+	CHECK_VERIFIER_REFUSES(tree, refused);
 }

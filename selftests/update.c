@@ -28,12 +28,6 @@
 
 static struct update *programs;
 
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level, (void)format, (void)args;
-	return 0;
-}
-
 static void program_choose(const char *name)
 {
 	struct bpf_program *program;
@@ -235,9 +229,7 @@ TEST(negative_dentry)
 
 TEST(verifier)
 {
-	static const struct {
-		const char *name, *message;
-	} refused[] = {
+	static const struct refused refused[] = {
 		{ "refused_not_sleepable", "program must be sleepable to call" },
 		{ "refused_in_rcu", "is sleepable within rcu_read_lock region" },
 		{ "refused_untrusted", "R2 must be referenced or trusted" },
@@ -249,23 +241,8 @@ TEST(verifier)
 		{ "refused_null_value", "Possibly NULL pointer passed to trusted arg2" },
 		{ "refused_beyond_value", "invalid indirect access to stack" },
 	};
-	static char log[1 << 16];
 
-	libbpf_set_print(print_nothing);
-	for (unsigned int i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		struct bpf_program *program;
-
-		program_choose(refused[i].name);
-		program = bpf_object__find_program_by_name(programs->obj, refused[i].name);
-		log[0] = 0;
-		bpf_program__set_log_buf(program, log, sizeof(log));
-		bpf_program__set_log_level(program, 1);
-		if (!update__load(programs))
-			FAIL("%s: accepted", refused[i].name);
-		if (!strstr(log, refused[i].message))
-			FAIL("%s: no \"%s\" in: %s", refused[i].name, refused[i].message, log);
-		programs_destroy();
-	}
+	CHECK_VERIFIER_REFUSES(update, refused);
 }
 
 /* Flags and errors */

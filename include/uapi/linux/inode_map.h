@@ -31,13 +31,12 @@
 
 /**
  * enum inode_map_key_flags - how an entry's life depends on its inode
- *
- * Programs pass them to bpf_inode_map_update() beside the BPF_* flags of an update, and therefore
- * they begin far above these.
- *
  * @INODE_MAP_WEAK: the entry does not keep the inode in memory and goes when the inode is evicted;
  *	without it the entry is pinned: the inode stays in memory as long as the entry. Entries on
  *	kernel-internal mounts (pipes, sockets, namespaces, pidfds) are weak whatever was asked.
+ *
+ * Programs pass them to bpf_inode_map_update() beside the BPF_* flags of an update, and therefore
+ * they begin far above these.
  */
 enum inode_map_key_flags {
 	INODE_MAP_WEAK	= 1U << 16,
