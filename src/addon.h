@@ -64,8 +64,7 @@ struct inode_addon {
  */
 static __always_inline bool inode_in_any_map(const struct inode *inode)
 {
-	return kernel_data_address(inode) &&
-	       kernel_word_has(&inode->i_fsnotify_mask, INODE_ADDON_MASK);
+	return kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK);
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode);

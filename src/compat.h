@@ -39,10 +39,10 @@ static inline void netdev_keep_in_netns(struct net_device *dev)
 }
 
 /**
- * kernel_data_address - can kernel_word_has() and kernel_load_pointer() load from there?
+ * kernel_data_address - can kernel_load_pointer() load from there?
  * @ptr: any pointer
  *
- * These survive an address that nothing is mapped at, and on x86 one that is not canonical. There
+ * It survives an address that nothing is mapped at, and on x86 one that is not canonical. There
  * one of user space is a bug of the kernel's all the same, and the vsyscall page is one of these.
  * What was allocated is between the beginning of the direct map and the kernel image.
  *
@@ -59,26 +59,34 @@ static __always_inline bool kernel_data_address(const void *ptr)
 }
 
 /**
- * kernel_word_has - look at bits of a word that may not be there
- * @word: a kernel_data_address()
+ * kernel_word_has - look at bits of an object that may not be there
+ * @object: any pointer
+ * @word: a word in the object
  * @bits: the bits
  *
- * On x86 this is one instruction and a branch, less than with __get_kernel_nofault() and compilers
- * that can't have outputs of an asm that branches (gcc 12).
+ * On x86 two instructions and two branches to one place, less than kernel_data_address(),
+ * __get_kernel_nofault() and a test, and compilers that can't have outputs of an asm that branches
+ * (gcc 12).
  *
- * Return: whether any of the bits is set; false after a fault.
+ * Return: whether any of the bits is set; false after a fault, or if it is no
+ * kernel_data_address().
  */
-static __always_inline bool kernel_word_has(const u32 *word, u32 bits)
+static __always_inline bool kernel_word_has(const void *object, const u32 *word, u32 bits)
 {
 #ifdef CONFIG_X86_64
-	asm goto("1:	testl %[bits], %[word]\n"
+	asm goto("	cmpq %[end], %[object]\n"
+		 "	jg %l[no]\n"
+		 "1:	testl %[bits], %[word]\n"
 		 "	jz %l[no]\n"
 		 _ASM_EXTABLE(1b, %l[no])
-		 : : [word] "m" (*word), [bits] "ri" (bits) : "cc" : no);
+		 : : [object] "r" (object), [end] "e" (__START_KERNEL_map),
+		     [word] "m" (*word), [bits] "ri" (bits) : "cc" : no);
 	return true;
 #else
 	u32 value;
 
+	if (!kernel_data_address(object))
+		goto no;
 	__get_kernel_nofault(&value, word, u32, no);
 	return value & bits;
 #endif

@@ -47,7 +47,7 @@ struct tree_walk {
 /* The root of a tree has been come to. */
 static int tree_end(const struct dentry *root)
 {
-	return kernel_word_has(&root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
+	return kernel_word_has(root, &root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
 }
 
 /*
