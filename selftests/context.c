@@ -544,7 +544,6 @@ TEST(functions)
 	static const struct function functions[] = {
 		/* With the map's lock. */
 		{ "inode_map_defer", BUSY },
-		{ "inode_addon_hold", BUSY },
 		/* It is about to be released, or another one is. */
 		{ "_raw_spin_unlock", BOTH },
 		/* With it only when the map is empty. */
@@ -553,11 +552,11 @@ TEST(functions)
 		/* Locks, updates, walks, releases. */
 		{ "_raw_spin_lock", WORKS },
 		{ "_raw_spin_trylock", WORKS },
-		{ "__kvmalloc_node_noprof", WORKS },
+		{ "kmem_cache_alloc_noprof", WORKS },
 		{ "fsnotify_find_mark", WORKS },
 		{ "fsnotify_add_mark", ANY },
 		{ "inode_map_next", WORKS },
-		{ "inode_mark_put", WORKS },
+		{ "inode_map_entry_retire", WORKS },
 		{ "__queue_work", ANY },
 		{ "call_rcu_tasks_trace", ANY },
 	};

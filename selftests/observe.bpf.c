@@ -16,15 +16,11 @@ struct inode_map {
 	__u32 id;
 } __attribute__((preserve_access_index));
 
-struct inode_addon {
-	__u64 ino;
-	__u32 dev;
-} __attribute__((preserve_access_index));
-
 struct inode_map_entry {
-	struct inode_addon *addon;
-	void *pin;
+	struct inode *inode;
 	__u32 handle;
+	__u32 bytes : 31;
+	__u32 pinned : 1;
 } __attribute__((preserve_access_index));
 
 struct trace_event_raw_inode_map_insert {
@@ -71,12 +67,12 @@ static __always_inline void record(struct inode_map *map, struct inode_map_entry
 				   __u32 removed, __u32 detail)
 {
 	struct event event = { .removed = removed, .detail = detail };
-	__u32 dev = entry->addon->dev;
+	__u32 dev = entry->inode->i_sb->s_dev;
 
-	event.ino = entry->addon->ino;
+	event.ino = entry->inode->i_ino;
 	event.map_id = map->id;
-	event.major = (dev & 0xfff00) >> 8;
-	event.minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+	event.major = dev >> 20;
+	event.minor = dev & 0xfffff;
 	event.handle = entry->handle;
 	event_add(&event);
 }
@@ -87,7 +83,7 @@ SEC("?tp_btf/inode_map_insert")
 int BPF_PROG(btf_insert, struct inode_map *map, struct inode_map_entry *entry)
 {
 	if (map && entry)
-		record(map, entry, 0, entry->pin != NULL);
+		record(map, entry, 0, BPF_CORE_READ_BITFIELD(entry, pinned));
 	return 0;
 }
 

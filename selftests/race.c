@@ -363,6 +363,40 @@ TEST(one_addon)
 	counts_wait(TASKS, TASKS, 1, 1);
 }
 
+/* Likewise, but what they want of the inode changes all the time, until they all want the same. */
+static void race_lifetimes(unsigned int task)
+{
+	unsigned int value = 0;
+	__u32 flags;
+
+	while (next_round(task, judge_nothing)) {
+		for (unsigned int i = 0; i < 8; i++) {
+			flags = (i / 2 + task) % 2 ? INODE_MAP_WEAK : 0;
+			CHECK_OK(inode_map_set_fd(maps[task], file, &value, BPF_ANY, flags));
+			if (i == 3)
+				CHECK_OK(inode_map_remove_fd(maps[task], file));
+		}
+		flags = shared->rounds % 2 ? INODE_MAP_WEAK : 0;
+		CHECK_OK(inode_map_set_fd(maps[task], file, &value, BPF_ANY, flags));
+		barrier();
+		if (!task && shared->rounds % 32 < 2)
+			counts_wait(TASKS, TASKS, 1, !flags);
+		barrier();
+	}
+}
+
+TEST(one_pin)
+{
+	file = file_create("f");
+	for (unsigned int i = 0; i < TASKS; i++)
+		maps[i] = map_create(32, 4, 8);
+	parallel(TASKS, race_lifetimes);
+	printf("# %u rounds\n", shared->rounds);
+	for (unsigned int i = 0; i < TASKS; i++)
+		CHECK_OK(inode_map_remove_fd(maps[i], file));
+	counts_wait(TASKS, 0, 0, 0);
+}
+
 /* Two processors add the same inode at the same moment: the addon that both make. */
 
 static void run_on_cpu(unsigned int cpu)

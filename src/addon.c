@@ -1,54 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Addons and pins.
+ * Addons.
  *
- * An inode that is in any map has one addon, which lists the entries of all maps for it. The addon
- * does not hold the inode: entries that must outlast memory pressure share a second mark, the pin,
- * which does. Two marks, because fsnotify counts references to inodes itself (it waits for them
- * when a superblock shuts down, before it looks for busy inodes), and decides by the marks that are
- * attached: the inode is let go when the last pinned entry goes, and weak ones can stay.
+ * An inode that is in any map has one addon, which lists the entries of all maps for it. It is a
+ * mark (mark.c), found or added atomically, and has users: entries, and tasks about to add one.
  *
- * Entries end in one of two ways. Either a map gives one up (map.c), or the inode ends and
- * fsnotify calls inode_addon_freeing(), in process context with none of its locks held:
+ * Pinned entries want the inode to be kept in memory, weak ones don't. Marks do that, or don't:
+ * fsnotify counts references to inodes itself, waits for them when a superblock shuts down, before
+ * it looks for busy inodes, and decides by the marks that are attached. As long as all users want
+ * the same the addon's own mark does what they want. Where they are mixed it does not keep the
+ * inode, and a second mark, the pin, does: it goes with the last pinned user, and weak ones can
+ * stay. An addon that keeps the inode stops doing so when the first weak user comes, after a pin
+ * has been attached; it never begins to.
+ *
+ *   inode_addon_get()      finds the inode's addon or adds it, and counts the caller in.
+ *   inode_addon_put()      counts a user out, unless the rest would sleep. Then it is left to
+ *   inode_addon_release()  which lets go of what nobody needs any more: the pin, if no pinned user
+ *                          is left, and the addon, if no user is.
+ *
+ * An addon whose last user is gone but which is still attached is in nobody's use and never will be
+ * again: who finds such an addon helps detach it and adds a new one, rather than wait.
+ *
+ * Entries end in one of two ways. Either a map gives one up (table.c), or the inode ends and
+ * fsnotify calls inode_addon_freeing(), in process context with none of its locks held, users or
+ * not:
  *
  *   last link and last user gone    from the last dput(), inode still referenced by the caller
- *   eviction (no pin)               from destroy_inode(): nobody can find the inode any more
+ *   eviction (not kept)             from destroy_inode(): nobody can find the inode any more
  *   superblock shutdown             before the check for busy inodes
  *
- * Lock order: addon->lock, then the lock of a map's index (xa_lock). Both are spinlocks and nothing
- * is allocated or released under them.
+ * So an inode is alive as long as an entry of it is linked, and its memory for a grace period of
+ * RCU longer: inodes are freed after one.
+ *
+ * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
+ * spinlocks and nothing is allocated or released under them.
  */
 #include <linux/fs.h>
-#include <linux/kdev_t.h>
 
 #include "addon.h"
 #include "table.h"
+
+static atomic_t nr_pinned = ATOMIC_INIT(0);
 
 static struct inode_addon *to_addon(struct inode_mark *mark)
 {
 	return container_of(mark, struct inode_addon, mark);
 }
 
-static void inode_addon_setup(struct inode_mark *mark, struct inode *inode)
+static struct inode_mark *to_mark(struct fsnotify_mark *fsn)
 {
-	struct inode_addon *addon = to_addon(mark);
-
-	addon->inode = inode;
-	addon->sb = inode->i_sb;
-	addon->ino = inode->i_ino;
-	addon->gen = inode->i_generation;
-	addon->dev = new_encode_dev(inode->i_sb->s_dev);
-	spin_lock_init(&addon->lock);
-	INIT_HLIST_HEAD(&addon->entries);
+	return container_of(fsn, struct inode_mark, fsn);
 }
 
 /* What ends the inode: fsnotify does not say. Its caller holds the inode. */
-static enum inode_map_reason inode_addon_reason(const struct inode_addon *addon)
+static enum inode_map_reason inode_end_reason(const struct inode *inode)
 {
+	const struct super_block *sb = inode->i_sb;
+
 	/* Names go first, and with them inodes that are not kept without; then it is inactive. */
-	if (!READ_ONCE(addon->sb->s_root) || !(READ_ONCE(addon->sb->s_flags) & SB_ACTIVE))
+	if (!READ_ONCE(sb->s_root) || !(READ_ONCE(sb->s_flags) & SB_ACTIVE))
 		return INODE_MAP_UNMOUNTED;
-	if (READ_ONCE(addon->inode->i_state) & I_FREEING)
+	if (READ_ONCE(inode->i_state) & I_FREEING)
 		return INODE_MAP_EVICTED;
 	return INODE_MAP_UNLINKED;
 }
@@ -59,7 +71,7 @@ static enum inode_map_reason inode_addon_reason(const struct inode_addon *addon)
  */
 static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
 {
-	struct inode_addon *addon = to_addon(container_of(fsn, struct inode_mark, fsn));
+	struct inode_addon *addon = to_addon(to_mark(fsn));
 	struct inode_map_entry *entry;
 	struct hlist_node *next;
 	HLIST_HEAD(gone);
@@ -67,7 +79,7 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 	spin_lock(&addon->lock);
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		inode_map_unlink(entry, inode_addon_reason(addon));
+		inode_map_unlink(entry, inode_end_reason(entry->inode));
 		hlist_add_head(&entry->in_addon, &gone);
 	}
 	spin_unlock(&addon->lock);
@@ -76,62 +88,236 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 		inode_map_entry_release(entry);
 }
 
+static void inode_addon_free(struct fsnotify_mark *fsn);
+static void inode_pin_free(struct fsnotify_mark *fsn);
+
 static struct inode_mark_class addon_class = {
+	.name	= "inode_map_addon",
 	.size	= sizeof(struct inode_addon),
 	.mask	= INODE_ADDON_MASK,
-	.flags	= FSNOTIFY_MARK_FLAG_NO_IREF,
-	.init	= inode_addon_setup,
 	.ops	= {
 		.handle_inode_event	= inode_mark_handle_event,
 		.freeing_mark		= inode_addon_freeing,
-		.free_mark		= inode_mark_free,
+		.free_mark		= inode_addon_free,
 	},
 };
 
+/* Two tasks may attach a pin to an inode at the same time; one of them is kept. */
 static struct inode_mark_class pin_class = {
+	.name	= "inode_map_pin",
 	.size	= sizeof(struct inode_mark),
+	.group_flags = FSNOTIFY_GROUP_DUPS,
 	.ops	= {
 		.handle_inode_event	= inode_mark_handle_event,
-		.free_mark		= inode_mark_free,
+		.free_mark		= inode_pin_free,
 	},
 };
+
+static void inode_addon_free_rcu(struct rcu_head *rcu)
+{
+	inode_mark_free(&addon_class, container_of(rcu, struct inode_mark, rcu));
+}
+
+/* For those who reached the addon through an entry. */
+static void inode_addon_free(struct fsnotify_mark *fsn)
+{
+	struct inode_addon *addon = to_addon(to_mark(fsn));
+
+	if (addon->pins)
+		atomic_dec(&nr_pinned);
+	/* Not kfree_rcu(), which may take seconds: until then it is charged to a memory cgroup. */
+	call_rcu(&addon->mark.rcu, inode_addon_free_rcu);
+}
+
+static void inode_pin_free(struct fsnotify_mark *fsn)
+{
+	atomic_dec(&nr_pinned);
+	inode_mark_free(&pin_class, to_mark(fsn));
+}
+
+static struct inode_addon *inode_addon_alloc(bool pinned)
+{
+	unsigned int flags = pinned ? 0 : FSNOTIFY_MARK_FLAG_NO_IREF;
+	struct inode_mark *mark = inode_mark_alloc(&addon_class, flags);
+	struct inode_addon *addon;
+
+	if (!mark)
+		return NULL;
+	addon = to_addon(mark);
+	refcount_set(&addon->users, 1);
+	spin_lock_init(&addon->lock);
+	addon->pinned_users = pinned;
+	addon->pins = pinned;
+	if (pinned)
+		atomic_inc(&nr_pinned);
+	return addon;
+}
+
+/* The inode's addon with the caller counted in, or NULL where there is none to use. */
+static struct inode_addon *inode_addon_find(struct inode *inode)
+{
+	struct inode_mark *mark = inode_mark_find(&addon_class, inode);
+	struct inode_addon *addon;
+
+	if (!mark)
+		return NULL;
+	addon = to_addon(mark);
+	if (!refcount_inc_not_zero(&addon->users)) {
+		/* Its last user is gone: make room rather than wait for the release. */
+		inode_mark_destroy(&addon_class, mark);
+		addon = NULL;
+	}
+	inode_mark_put(mark);
+	return addon;
+}
+
+/* Count a user in as pinned, or find out whether it can stay as it is. */
+static bool inode_addon_suits(struct inode_addon *addon, bool pinned)
+{
+	bool suits = pinned ? addon->pins || addon->pin : !addon->pins;
+
+	if (suits && pinned)
+		addon->pinned_users++;
+	return suits;
+}
+
+/*
+ * Have the inode kept in memory by a pin, whose reference becomes the addon's, or which is handed
+ * back. The new user is counted in as pinned if it is.
+ */
+static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned,
+					  struct inode_mark *pin)
+{
+	spin_lock(&addon->lock);
+	addon->pinned_users += pinned;
+	if (addon->pinned_users && !addon->pin)
+		swap(addon->pin, pin);
+	if (addon->pins) {
+		addon->pins = false;
+		/* fsnotify counts anew when the next mark comes or goes: the pin, at the latest. */
+		spin_lock(&addon->mark.fsn.lock);
+		addon->mark.fsn.flags |= FSNOTIFY_MARK_FLAG_NO_IREF;
+		spin_unlock(&addon->mark.fsn.lock);
+		atomic_dec(&nr_pinned);
+	}
+	spin_unlock(&addon->lock);
+	return pin;
+}
+
+static void inode_pin_drop(struct inode_mark *pin)
+{
+	inode_mark_destroy(&pin_class, pin);
+	inode_mark_put(pin);
+}
+
+/* Give a user of an addon what he wants. The caller is counted in, as a weak user so far. */
+static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool pinned)
+{
+	struct inode_mark *pin;
+	bool suits;
+	int err;
+
+	spin_lock(&addon->lock);
+	suits = inode_addon_suits(addon, pinned);
+	spin_unlock(&addon->lock);
+	if (suits)
+		return 0;
+
+	pin = inode_mark_alloc(&pin_class, 0);
+	if (!pin)
+		return -ENOMEM;
+	atomic_inc(&nr_pinned);
+	err = inode_mark_attach(pin, inode);
+	if (err) {
+		inode_mark_put(pin);
+		return err;
+	}
+	pin = inode_addon_mix(addon, pinned, pin);
+	if (pin)
+		inode_pin_drop(pin);
+	return 0;
+}
 
 /**
  * inode_addon_get - find or make the addon of an inode
  * @inode: the inode; the caller holds a reference to it
+ * @pinned: whether the inode shall be kept in memory
  *
  * The memory is charged to the memory cgroup of the task that makes it.
  *
  * Context: process; may sleep.
- * Return: the addon, for inode_addon_put(), or an ERR_PTR(): -ENOMEM; -ESTALE when the inode or its
- * superblock is going away at this moment.
+ * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():
+ * -ENOMEM; -ESTALE when the inode or its superblock is going away at this moment.
  */
-struct inode_addon *inode_addon_get(struct inode *inode)
+struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
 {
-	struct inode_mark *mark = inode_mark_get(&addon_class, inode);
+	struct inode_addon *addon;
+	int err;
 
-	return IS_ERR(mark) ? ERR_CAST(mark) : to_addon(mark);
-}
+	do {
+		addon = inode_addon_find(inode);
+		if (addon) {
+			err = inode_addon_join(addon, inode, pinned);
+			if (!err)
+				return addon;
+			inode_addon_release(addon);
+			return ERR_PTR(err);
+		}
+		addon = inode_addon_alloc(pinned);
+		if (!addon)
+			return ERR_PTR(-ENOMEM);
+		err = inode_mark_attach(&addon->mark, inode);
+		if (!err)
+			return addon;
+		/* Somebody was quicker (-EEXIST), or it failed: drop the copy nobody else saw. */
+		inode_mark_put(&addon->mark);
+	} while (err == -EEXIST);
 
-/**
- * inode_addon_hold - count one more user of an addon in
- * @addon: an addon that has a user, who can't go meanwhile
- *
- * Context: any.
- */
-void inode_addon_hold(struct inode_addon *addon)
-{
-	refcount_inc(&addon->mark.users);
+	return ERR_PTR(err);
 }
 
 /**
  * inode_addon_put - count a user of an addon out
- * @addon: what inode_addon_get() returned or inode_addon_hold() was given
+ * @addon: what inode_addon_get() returned
+ * @pinned: what it was given
  *
- * Context: any but NMI; does not sleep.
+ * Context: any but interrupts; does not sleep.
+ * Return: whether inode_addon_release() is due. If not, the addon may be gone on return, after a
+ * grace period of RCU.
  */
-void inode_addon_put(struct inode_addon *addon)
+bool inode_addon_put(struct inode_addon *addon, bool pinned)
 {
+	bool unpinned = false;
+
+	if (pinned) {
+		spin_lock(&addon->lock);
+		addon->pinned_users--;
+		unpinned = !addon->pinned_users && addon->pin;
+		spin_unlock(&addon->lock);
+	}
+	return unpinned || !refcount_dec_not_one(&addon->users);
+}
+
+/**
+ * inode_addon_release - let go of an inode that no user, or no pinned user, needs any more
+ * @addon: the addon, of which the caller is a user and ceases to be one
+ *
+ * Context: process; may sleep, for a filesystem to evict the inode.
+ */
+void inode_addon_release(struct inode_addon *addon)
+{
+	struct inode_mark *pin = NULL;
+
+	spin_lock(&addon->lock);
+	/* There may be one again by now. */
+	if (!addon->pinned_users)
+		swap(addon->pin, pin);
+	spin_unlock(&addon->lock);
+	if (pin)
+		inode_pin_drop(pin);
+	if (!refcount_dec_and_test(&addon->users))
+		return;
+	inode_mark_destroy(&addon_class, &addon->mark);
 	inode_mark_put(&addon->mark);
 }
 
@@ -143,46 +329,12 @@ void inode_addon_put(struct inode_addon *addon)
  */
 void inode_addon_end(struct inode *inode)
 {
-	inode_mark_destroy(&addon_class, inode);
-	inode_mark_destroy(&pin_class, inode);
-}
+	struct inode_mark *mark = inode_mark_find(&addon_class, inode);
 
-/**
- * inode_pin_get - keep an inode in memory until it is removed or its superblock shuts down
- * @inode: the inode; the caller holds a reference to it
- *
- * Context: process; may sleep.
- * Return: the pin, for inode_pin_put(), or an ERR_PTR() as inode_addon_get().
- */
-struct inode_mark *inode_pin_get(struct inode *inode)
-{
-	return inode_mark_get(&pin_class, inode);
-}
-
-/**
- * inode_pin_hold - count one more user of a pin in
- * @pin: a pin that has a user, who can't go meanwhile, or NULL
- *
- * Context: any.
- */
-void inode_pin_hold(struct inode_mark *pin)
-{
-	if (pin)
-		refcount_inc(&pin->users);
-}
-
-/**
- * inode_pin_put - count a user of a pin out
- * @pin: what inode_pin_get() returned or inode_pin_hold() was given, or NULL
- *
- * The inode is let go later, by a worker.
- *
- * Context: any but NMI; does not sleep.
- */
-void inode_pin_put(struct inode_mark *pin)
-{
-	if (pin)
-		inode_mark_put(pin);
+	if (!mark)
+		return;
+	inode_mark_destroy(&addon_class, mark);
+	inode_mark_put(mark);
 }
 
 /**
@@ -196,13 +348,13 @@ unsigned int inode_addon_count(void)
 }
 
 /**
- * inode_pin_count - how many pins are in memory
+ * inode_pin_count - how many inodes are kept in memory
  *
- * Return: the number, those that wait for a grace period included.
+ * Return: the number, those included that have been let go and whose mark waits for a grace period.
  */
 unsigned int inode_pin_count(void)
 {
-	return atomic_read(&pin_class.nr);
+	return atomic_read(&nr_pinned);
 }
 
 /**
@@ -216,21 +368,12 @@ int inode_addon_init(void)
 
 	BUILD_BUG_ON(offsetof(struct inode_addon, mark) != 0);
 
-	err = inode_mark_init();
-	if (err)
-		return err;
 	err = inode_mark_class_register(&addon_class);
 	if (err)
-		goto err_mark;
+		return err;
 	err = inode_mark_class_register(&pin_class);
 	if (err)
-		goto err_addon;
-	return 0;
-
-err_addon:
-	inode_mark_class_unregister(&addon_class);
-err_mark:
-	inode_mark_exit();
+		inode_mark_class_unregister(&addon_class);
 	return err;
 }
 
@@ -243,7 +386,6 @@ err_mark:
  */
 void inode_addon_exit(void)
 {
-	inode_mark_exit();
 	inode_mark_class_unregister(&pin_class);
 	inode_mark_class_unregister(&addon_class);
 }

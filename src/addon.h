@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The addon: what the module hangs on an inode that is in any map.
+ * The addon: what the module hangs on an inode that is in any map. The story of its locking and
+ * lifetime opens addon.c.
  */
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
 
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 
 #include "compat.h"
@@ -22,31 +24,27 @@
 
 /**
  * struct inode_addon - one for each inode that is in any map, whatever number of maps
- * @mark: finds the addon from the inode and is told when the inode ends; does not pin the inode.
- *	Must be first
- * @inode: the inode, as a key only: whoever dereferences it needs a reference of his own
- * @sb: its superblock, likewise
- * @ino: inode number, when the addon was made
- * @gen: inode generation, likewise
- * @dev: new_encode_dev() of the superblock's device, likewise
- * @lock: protects @entries and @dead; the lock of a map's index nests inside
- * @dead: the inode is gone or going: no entry may be added, and none is left
+ * @mark: finds the addon from the inode and is told when the inode ends. Must be first
+ * @users: who needs the addon: entries, and tasks about to add one. Once zero it stays zero. They
+ *	share the mark's reference from its allocation
+ * @lock: protects the fields below; the lock of a map's index nests inside
  * @entries: the entries of all maps for this inode, through their in_addon
+ * @pin: keeps the inode in memory for pinned users when @mark does not, or NULL
+ * @pinned_users: how many of the users want the inode to be kept in memory
+ * @pins: whether @mark keeps the inode in memory
+ * @dead: the inode is gone or going: no entry may be added, and none is left
  *
- * It lives while it has entries, and for grace periods beyond (see mark.c): under RCU an entry's
- * addon can be dereferenced.
+ * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced.
  */
 struct inode_addon {
 	struct inode_mark mark;
-	struct inode *inode;
-	struct super_block *sb;
-	u64 ino;
-	u32 gen;
-	u32 dev;
-	/* Protects the fields below. */
+	refcount_t users;
 	spinlock_t lock;
-	bool dead;
 	struct hlist_head entries;
+	struct inode_mark *pin;
+	u32 pinned_users;
+	bool pins;
+	bool dead;
 };
 
 /**
@@ -67,14 +65,10 @@ static __always_inline bool inode_in_any_map(const struct inode *inode)
 	return kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK);
 }
 
-struct inode_addon *inode_addon_get(struct inode *inode);
-void inode_addon_hold(struct inode_addon *addon);
-void inode_addon_put(struct inode_addon *addon);
+struct inode_addon *inode_addon_get(struct inode *inode, bool pinned);
+bool inode_addon_put(struct inode_addon *addon, bool pinned);
+void inode_addon_release(struct inode_addon *addon);
 void inode_addon_end(struct inode *inode);
-
-struct inode_mark *inode_pin_get(struct inode *inode);
-void inode_pin_hold(struct inode_mark *pin);
-void inode_pin_put(struct inode_mark *pin);
 
 unsigned int inode_addon_count(void);
 unsigned int inode_pin_count(void);

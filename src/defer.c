@@ -24,7 +24,10 @@ static void inode_map_defer_work(struct work_struct *work)
 
 	llist_for_each_entry_safe(entry, next, llist_del_all(&deferred), deferred) {
 		inode_map_forget(entry);
-		inode_map_entry_release(entry);
+		if (entry->handed_on)
+			inode_map_entry_retire(entry);
+		else
+			inode_map_entry_release(entry);
 		cond_resched();
 	}
 }
@@ -41,11 +44,13 @@ static DEFINE_IRQ_WORK(defer_irq_work, inode_map_defer_queue);
 /**
  * inode_map_defer - have a worker let go of an entry
  * @entry: an entry that is in no list of its map or addon any more, but may be in the map's index
+ * @handed_on: whether another has taken its place, with inode_map_renew()
  *
  * Context: any, NMI included; the lock of the map's index is held.
  */
-void inode_map_defer(struct inode_map_entry *entry)
+void inode_map_defer(struct inode_map_entry *entry, bool handed_on)
 {
+	entry->handed_on = handed_on;
 	if (llist_add(&entry->deferred, &deferred))
 		irq_work_queue(&defer_irq_work);
 }

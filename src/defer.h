@@ -7,7 +7,7 @@
 
 #include "entry.h"
 
-void inode_map_defer(struct inode_map_entry *entry);
+void inode_map_defer(struct inode_map_entry *entry, bool handed_on);
 void inode_map_defer_flush(void);
 
 #endif /* _INODE_MAP_DEFER_H */

@@ -3,16 +3,25 @@
  * Entries: the memory of a value, and what it holds.
  *
  * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by
- * whoever unlinked them (or a worker for him), without locks, and freed after a grace period of RCU
- * tasks trace and one of RCU: programs of either kind may hold a pointer to the value.
+ * whoever unlinked them (or a worker for him), without locks. To let go of an inode may take long:
+ * a worker does it, one for each entry, so that a filesystem that hangs does not hold others up.
+ * Then they are freed after a grace period of RCU tasks trace and one of RCU: programs of either
+ * kind may hold a pointer to the value.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
  * cgroup, for hundreds of milliseconds. Who updates faster than that must not run into the limit of
  * a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
  * program makes can't be, because the grace period would wait for the program: they fail when there
  * are very many.
+ *
+ * Small values are the rule and there may be a great many of them: entries for them come from slab
+ * caches of just their size.
+ *
+ * Module lifetime: a queued release holds a reference on the module, so that a release that waits
+ * for a filesystem shows as a module in use and not as an rmmod that hangs.
  */
 #include <linux/bpf.h>
+#include <linux/module.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -25,6 +34,28 @@ static atomic_t nr_entries = ATOMIC_INIT(0);
 static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
 #define DEAD_BYTES_MAX		SZ_4M
 #define DEAD_BYTES_MAX_PROG	SZ_64M
+
+static struct workqueue_struct *release_wq;
+
+/* By the words of a value, less one. */
+static struct kmem_cache *entry_caches[8];
+
+static struct kmem_cache *inode_map_entry_cache(u32 bytes)
+{
+	u32 words = DIV_ROUND_UP(bytes - sizeof(struct inode_map_entry), sizeof(u64));
+
+	return words && words <= ARRAY_SIZE(entry_caches) ? entry_caches[words - 1] : NULL;
+}
+
+static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
+{
+	struct kmem_cache *cache = inode_map_entry_cache(bytes);
+
+	if (cache)
+		return kmem_cache_alloc(cache, gfp);
+	/* Virtually contiguous memory takes locks that an interrupt handler must not take. */
+	return gfpflags_allow_blocking(gfp) ? kvmalloc(bytes, gfp) : kmalloc(bytes, gfp);
+}
 
 /*
  * Wait until no more than @limit bytes of dead entries are in memory, for a second at the most: a
@@ -41,10 +72,10 @@ static struct inode_map_entry *inode_map_entry_alloc_wait(u32 bytes)
 
 	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX)
 		inode_map_entry_settle(DEAD_BYTES_MAX);
-	entry = kvzalloc(bytes, INODE_MAP_GFP);
+	entry = inode_map_entry_alloc_bytes(bytes, INODE_MAP_GFP);
 	if (!entry && atomic_long_read(&dead_bytes)) {
 		inode_map_entry_settle(0);
-		entry = kvzalloc(bytes, INODE_MAP_GFP);
+		entry = inode_map_entry_alloc_bytes(bytes, INODE_MAP_GFP);
 	}
 	return entry;
 }
@@ -53,8 +84,7 @@ static struct inode_map_entry *inode_map_entry_alloc_prog(u32 bytes, gfp_t gfp)
 {
 	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX_PROG)
 		return NULL;
-	/* Virtually contiguous memory takes locks that an interrupt handler must not take. */
-	return gfpflags_allow_blocking(gfp) ? kvzalloc(bytes, gfp) : kzalloc(bytes, gfp);
+	return inode_map_entry_alloc_bytes(bytes, gfp);
 }
 
 /**
@@ -82,8 +112,10 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 				       inode_map_entry_alloc_prog(bytes, gfp);
 	if (!entry)
 		return NULL;
-	entry->map = map;
-	entry->bytes = bytes;
+	*entry = (struct inode_map_entry) {
+		.map	= map,
+		.bytes	= bytes,
+	};
 	memcpy(entry->value, value, size);
 	atomic_inc(&nr_entries);
 	return entry;
@@ -97,7 +129,12 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
  */
 void inode_map_entry_free(struct inode_map_entry *entry)
 {
-	kvfree(entry);
+	struct kmem_cache *cache = inode_map_entry_cache(entry->bytes);
+
+	if (cache)
+		kmem_cache_free(cache, entry);
+	else
+		kvfree(entry);
 	if (atomic_dec_and_test(&nr_entries))
 		wake_up_var(&nr_entries);
 }
@@ -114,21 +151,49 @@ static void inode_map_entry_free_rcu(struct rcu_head *rcu)
 
 static void inode_map_entry_free_trace(struct rcu_head *rcu)
 {
-	call_rcu(rcu, inode_map_entry_free_rcu);
+	if (rcu_trace_implies_rcu_gp())
+		inode_map_entry_free_rcu(rcu);
+	else
+		call_rcu(rcu, inode_map_entry_free_rcu);
+}
+
+/**
+ * inode_map_entry_retire - free an unlinked entry that holds nothing any more
+ * @entry: the entry; readers may still see it
+ *
+ * Context: any but NMI; does not sleep.
+ */
+void inode_map_entry_retire(struct inode_map_entry *entry)
+{
+	atomic_long_add(entry->bytes, &dead_bytes);
+	call_rcu_tasks_trace(&entry->rcu, inode_map_entry_free_trace);
+}
+
+static void inode_map_entry_release_work(struct work_struct *work)
+{
+	struct inode_map_entry *entry = container_of(work, struct inode_map_entry, release);
+
+	inode_addon_release(entry->addon);
+	inode_map_entry_retire(entry);
+	/* inode_map_entry_exit() waits for this function to return. */
+	module_put(THIS_MODULE);
 }
 
 /**
  * inode_map_entry_release - let go of the inode of an unlinked entry and free it
  * @entry: the entry; readers may still see it
  *
- * Context: any but NMI; does not sleep.
+ * Context: any but interrupts; does not sleep.
  */
 void inode_map_entry_release(struct inode_map_entry *entry)
 {
-	inode_pin_put(entry->pin);
-	inode_addon_put(entry->addon);
-	atomic_long_add(entry->bytes, &dead_bytes);
-	call_rcu_tasks_trace(&entry->rcu, inode_map_entry_free_trace);
+	if (!inode_addon_put(entry->addon, entry->pinned)) {
+		inode_map_entry_retire(entry);
+		return;
+	}
+	__module_get(THIS_MODULE);
+	INIT_WORK(&entry->release, inode_map_entry_release_work);
+	queue_work(release_wq, &entry->release);
 }
 
 /**
@@ -159,15 +224,55 @@ unsigned int inode_map_entry_count(void)
 	return atomic_read(&nr_entries);
 }
 
+static void inode_map_entry_destroy_caches(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(entry_caches); i++)
+		kmem_cache_destroy(entry_caches[i]);
+}
+
+/**
+ * inode_map_entry_init - get ready to make entries
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int inode_map_entry_init(void)
+{
+	char name[32];
+
+	for (u32 i = 0; i < ARRAY_SIZE(entry_caches); i++) {
+		u32 size = (i + 1) * sizeof(u64);
+
+		snprintf(name, sizeof(name), "inode_map_entry_%u", size);
+		entry_caches[i] = kmem_cache_create(name, sizeof(struct inode_map_entry) + size,
+						    0, 0, NULL);
+		if (!entry_caches[i])
+			goto err;
+	}
+	release_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, 0);
+	if (!release_wq)
+		goto err;
+	return 0;
+
+err:
+	inode_map_entry_destroy_caches();
+	return -ENOMEM;
+}
+
 /**
  * inode_map_entry_exit - wait until the last entry is freed
  *
  * No map may exist any more; but an inode that is ending may have taken the last entry out of one
- * and have yet to release it. A callback of RCU may still be returning.
+ * and have yet to release it.
  *
  * Context: process; sleeps for grace periods.
  */
 void inode_map_entry_exit(void)
 {
 	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
+	destroy_workqueue(release_wq);
+	/* Callbacks may still be returning. The first kind queues the second. */
+	rcu_barrier_tasks_trace();
+	rcu_barrier();
+	inode_map_entry_destroy_caches();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entries: the memory of a value, and what it holds. How entries are linked is map.c's business.
+ * Entries: the memory of a value, and what it holds. How entries are linked is table.c's business.
  */
 #ifndef _INODE_MAP_ENTRY_H
 #define _INODE_MAP_ENTRY_H
@@ -8,6 +8,7 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/rcupdate.h>
+#include <linux/workqueue.h>
 
 #include "addon.h"
 
@@ -26,40 +27,49 @@ struct inode_map;
 
 /**
  * struct inode_map_entry - one value of one map
- * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
- *	under RCU or RCU-tasks-trace
- * @inode: the key, with @sb; compared, never dereferenced
- * @sb: the inode's superblock
- * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
- * @pin: keeps the inode in memory, likewise; NULL when the entry is weak
+ * @map: the map, while the entry is linked or deferred
  * @in_addon: links the entry into the list of its addon, under addon->lock
- * @map: the map; alive while the entry is linked, must not be used after
+ * @deferred: links the entry into the list of those that a worker is to release
+ * @handed_on: what the entry held is held by the one that has taken its place
+ * @release: lets go of the inode
+ * @rcu: frees the entry after both kinds of grace period
+ * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
  * @handle: names the entry within its map; a replaced value keeps it
  * @bytes: what it takes of memory
- * @removed: it is not in the map any more, though it may still be in the map's index; written under
- *	the index lock
- * @deferred: links the entry into the list of those that a worker is to release
- * @rcu: frees the entry after both kinds of grace period
+ * @pinned: whether it keeps the inode in memory
+ * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
+ *	under RCU or RCU-tasks-trace. Unhashed when the entry has been removed, though it may still
+ *	be in the map's index
+ * @inode: the key, of one superblock for as long as it lives. Compared by lookups; alive while the
+ *	entry is linked, and a grace period of RCU longer
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
- * All but the links, @removed and the value are written before the entry is linked and never after.
+ * All but the links and the value are written before the entry is linked and never after. What
+ * readers that take no lock may look at is not in the union: they may see the entry when it has
+ * been unlinked.
  */
 struct inode_map_entry {
-	struct hlist_node in_table;
-	struct inode *inode;
-	struct super_block *sb;
-	struct inode_addon *addon;
-	struct inode_mark *pin;
-	struct hlist_node in_addon;
-	struct inode_map *map;
-	u32 handle;
-	u32 bytes;
-	bool removed;
-	/* One after the other. */
 	union {
-		struct llist_node deferred;
+		struct {
+			struct inode_map *map;
+			union {
+				struct hlist_node in_addon;
+				struct {
+					struct llist_node deferred;
+					bool handed_on;
+				};
+			};
+		};
+		struct work_struct release;
 		struct rcu_head rcu;
 	};
+	struct inode_addon *addon;
+	u32 handle;
+	u32 bytes : 31;
+	u32 pinned : 1;
+	/* What a lookup needs, close to each other. */
+	struct hlist_node in_table;
+	struct inode *inode;
 	u8 value[] __aligned(8);
 };
 
@@ -67,9 +77,11 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 					      gfp_t gfp);
 void inode_map_entry_free(struct inode_map_entry *entry);
 void inode_map_entry_release(struct inode_map_entry *entry);
+void inode_map_entry_retire(struct inode_map_entry *entry);
 void inode_map_entry_read(const struct inode_map_entry *entry, void *value, u32 size);
 
 unsigned int inode_map_entry_count(void);
+int inode_map_entry_init(void);
 void inode_map_entry_exit(void);
 
 #endif /* _INODE_MAP_ENTRY_H */

@@ -6,6 +6,7 @@
  * operations of bpf(2), in process context, without any of our locks.
  */
 #include <linux/file.h>
+#include <linux/kdev_t.h>
 
 #include <linux/inode_map.h>
 
@@ -99,15 +100,15 @@ void inode_map_key_put(struct inode_map_target *target)
  */
 void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key)
 {
-	const struct inode_addon *addon = entry->addon;
+	const struct inode *inode = entry->inode;
 
 	*key = (struct inode_map_key) {
 		.fd	= -1,
-		.flags	= entry->pin ? 0 : INODE_MAP_WEAK,
+		.flags	= entry->pinned ? 0 : INODE_MAP_WEAK,
 		.handle	= entry->handle,
-		.dev	= addon->dev,
-		.ino	= addon->ino,
-		.gen	= addon->gen,
+		.dev	= new_encode_dev(inode->i_sb->s_dev),
+		.ino	= inode->i_ino,
+		.gen	= inode->i_generation,
 	};
 }
 

@@ -7,6 +7,8 @@
 
 #include <linux/fs.h>
 
+#include <linux/inode_map.h>
+
 #include "table.h"
 
 /**

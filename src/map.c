@@ -258,12 +258,20 @@ unsigned int inode_map_count(void)
 /**
  * inode_map_init - get ready to create maps
  *
+ * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int inode_map_init(void)
 {
+	int err = inode_map_entry_init();
+
+	if (err)
+		return err;
 	free_wq = alloc_workqueue("inode_map_free", WQ_UNBOUND, 0);
-	return free_wq ? 0 : -ENOMEM;
+	if (free_wq)
+		return 0;
+	inode_map_entry_exit();
+	return -ENOMEM;
 }
 
 /**
@@ -276,8 +284,6 @@ int inode_map_init(void)
 void inode_map_exit(void)
 {
 	destroy_workqueue(free_wq);
+	/* It waits for both kinds of callback, as the memory of maps needs it, too. */
 	inode_map_entry_exit();
-	/* The first kind of callback queues the second. */
-	rcu_barrier_tasks_trace();
-	rcu_barrier();
 }

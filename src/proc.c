@@ -16,6 +16,7 @@
 #include <linux/seq_file.h>
 
 #include "addon.h"
+#include "key.h"
 #include "proc.h"
 #include "table.h"
 
@@ -27,64 +28,77 @@
  */
 #define INODE_MAP_POS_BITS	31
 
-static loff_t inode_map_pos(const struct inode_map_entry *entry)
+/**
+ * struct inode_map_proc - a reader of the file
+ * @map: the map of the entry that is shown; within one section of RCU
+ */
+struct inode_map_proc {
+	struct inode_map *map;
+};
+
+static loff_t inode_map_pos(const struct inode_map *map, const struct inode_map_entry *entry)
 {
-	return (loff_t)entry->map->id << INODE_MAP_POS_BITS | (INODE_MAP_HANDLE_MAX - entry->handle);
+	return (loff_t)map->id << INODE_MAP_POS_BITS | (INODE_MAP_HANDLE_MAX - entry->handle);
 }
 
-/* The first entry of the map with this id or of a later one. */
-static struct inode_map_entry *inode_map_proc_first(u32 id)
+/* The first entry behind a map. */
+static struct inode_map_entry *inode_map_proc_first(struct inode_map_proc *proc, u32 id)
 {
 	struct inode_map_entry *entry = NULL;
-	struct inode_map *map;
 
-	for (map = inode_map_next_map(id - 1); map && !entry; map = inode_map_next_map(map->id))
-		entry = inode_map_next(map, 0);
+	while (!entry) {
+		proc->map = inode_map_next_map(id);
+		if (!proc->map)
+			return NULL;
+		entry = inode_map_next(proc->map, 0);
+		id = proc->map->id;
+	}
 	return entry;
 }
 
 /* The entry at a position, or the first one behind it. */
-static struct inode_map_entry *inode_map_proc_at(loff_t pos)
+static struct inode_map_entry *inode_map_proc_at(struct inode_map_proc *proc, loff_t pos)
 {
 	u32 handle = INODE_MAP_HANDLE_MAX - (pos & INODE_MAP_HANDLE_MAX);
 	u32 id = pos >> INODE_MAP_POS_BITS;
-	struct inode_map *map = inode_map_by_id(id);
 	struct inode_map_entry *entry = NULL;
 
+	proc->map = inode_map_by_id(id);
 	/* inode_map_next() begins behind the handle it is given: give it the one before. */
-	if (map)
-		entry = inode_map_next(map, handle < INODE_MAP_HANDLE_MAX ? handle + 1 : 0);
-	return entry ?: inode_map_proc_first(id + 1);
+	if (proc->map)
+		entry = inode_map_next(proc->map, handle < INODE_MAP_HANDLE_MAX ? handle + 1 : 0);
+	return entry ?: inode_map_proc_first(proc, id);
 }
 
 static void *inode_map_proc_start(struct seq_file *seq, loff_t *pos)
 	__acquires(rcu)
 {
+	struct inode_map_proc *proc = seq->private;
 	struct inode_map_entry *entry;
 
 	rcu_read_lock();
 	if (!*pos)
 		return SEQ_START_TOKEN;
-	entry = inode_map_proc_at(*pos);
+	entry = inode_map_proc_at(proc, *pos);
 	if (entry)
-		*pos = inode_map_pos(entry);
+		*pos = inode_map_pos(proc->map, entry);
 	return entry;
 }
 
 static void *inode_map_proc_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	struct inode_map_entry *entry = v;
+	struct inode_map_proc *proc = seq->private;
+	struct inode_map_entry *entry = NULL;
+	u32 id = 0;
 
-	if (v == SEQ_START_TOKEN) {
-		entry = inode_map_proc_first(1);
-	} else {
-		u32 id = entry->map->id;
-
-		/* The next of this map, or the first of a later one. */
-		entry = inode_map_next(entry->map, entry->handle) ?: inode_map_proc_first(id + 1);
+	if (v != SEQ_START_TOKEN) {
+		entry = inode_map_next(proc->map, ((struct inode_map_entry *)v)->handle);
+		id = proc->map->id;
 	}
+	if (!entry)
+		entry = inode_map_proc_first(proc, id);
 	/* A position is never used twice, at the end neither. */
-	*pos = entry ? inode_map_pos(entry) : *pos + 1;
+	*pos = entry ? inode_map_pos(proc->map, entry) : *pos + 1;
 	return entry;
 }
 
@@ -95,32 +109,33 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
 }
 
 /*
- * A name of the inode, one that can still be looked up if there is one, or NULL. The entry is in
- * the list of its addon, so that the inode can't be freed before the addon's lock is dropped; the
+ * A name of the inode, one that can still be looked up if there is one, or NULL. The entry is
+ * linked, so that the inode can't be freed before the addon's lock is dropped; the
  * dentry can't be before the caller leaves RCU.
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
 	struct inode_addon *addon = entry->addon;
 	struct dentry *dentry, *alias = NULL;
+	struct inode *inode = entry->inode;
 
 	spin_lock(&addon->lock);
-	if (addon->dead || hlist_unhashed(&entry->in_addon))
+	if (addon->dead || hlist_unhashed(&entry->in_table))
 		goto out;
-	spin_lock(&addon->inode->i_lock);
-	hlist_for_each_entry(dentry, &addon->inode->i_dentry, d_u.d_alias) {
+	spin_lock(&inode->i_lock);
+	hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
 		/*
 		 * Pipes and sockets have dentries that are freed at once. They have no path, and
 		 * neither have namespaces: roots that are not their superblock's.
 		 */
 		if (dentry->d_flags & DCACHE_NORCU ||
-		    (IS_ROOT(dentry) && dentry != addon->sb->s_root))
+		    (IS_ROOT(dentry) && dentry != inode->i_sb->s_root))
 			continue;
 		alias = dentry;
 		if (!d_unhashed(dentry))
 			break;
 	}
-	spin_unlock(&addon->inode->i_lock);
+	spin_unlock(&inode->i_lock);
 out:
 	spin_unlock(&addon->lock);
 	return alias;
@@ -128,8 +143,9 @@ out:
 
 static int inode_map_proc_show(struct seq_file *seq, void *v)
 {
+	const struct inode_map_proc *proc = seq->private;
 	const struct inode_map_entry *entry = v;
-	const struct inode_addon *addon;
+	struct inode_map_key key;
 	struct dentry *alias;
 	dev_t dev;
 
@@ -138,12 +154,12 @@ static int inode_map_proc_show(struct seq_file *seq, void *v)
 			   inode_map_entry_count(), inode_addon_count(), inode_pin_count());
 		return 0;
 	}
-	addon = entry->addon;
-	dev = new_decode_dev(addon->dev);
-	seq_printf(seq, "%u ", entry->map->id);
-	seq_escape_str(seq, entry->map->name[0] ? entry->map->name : "-", ESCAPE_SPACE, NULL);
-	seq_printf(seq, " %u:%u %llu %u %u %s ", MAJOR(dev), MINOR(dev), addon->ino, addon->gen,
-		   entry->handle, entry->pin ? "pinned" : "weak");
+	inode_map_key_fill_full(entry, &key);
+	dev = new_decode_dev(key.dev);
+	seq_printf(seq, "%u ", proc->map->id);
+	seq_escape_str(seq, proc->map->name[0] ? proc->map->name : "-", ESCAPE_SPACE, NULL);
+	seq_printf(seq, " %u:%u %llu %u %u %s ", MAJOR(dev), MINOR(dev), key.ino, key.gen,
+		   key.handle, key.flags & INODE_MAP_WEAK ? "weak" : "pinned");
 	alias = inode_map_proc_alias(entry);
 	if (alias)
 		seq_dentry(seq, alias, " \t\n\\");
@@ -167,7 +183,11 @@ static const struct seq_operations inode_map_proc_ops = {
  */
 int inode_map_proc_init(void)
 {
-	return proc_create_seq(INODE_MAP_PROC, 0400, NULL, &inode_map_proc_ops) ? 0 : -ENOMEM;
+	struct proc_dir_entry *entry;
+
+	entry = proc_create_seq_private(INODE_MAP_PROC, 0400, NULL, &inode_map_proc_ops,
+					sizeof(struct inode_map_proc), NULL);
+	return entry ? 0 : -ENOMEM;
 }
 
 /**

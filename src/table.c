@@ -14,7 +14,7 @@
  * Programs may run on top of anything, our own critical sections included. Their changes therefore
  * only try the locks (the inode_map_try_*() functions, any context), and leave what follows an
  * unlinking to a worker (defer.c): until it has erased it from the index, an entry that a program
- * deleted is still there, marked as removed.
+ * deleted is still there, but hashed no more.
  *
  * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
  * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
@@ -62,11 +62,12 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
 	entry->handle = handle;
-	/* The slot was reserved: nothing is allocated and nothing can fail. */
-	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	map->nr_entries++;
+	/* Hashed first: what is in the index and not in the table has been removed. */
 	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
+	/* The slot was reserved: nothing is allocated and nothing can fail. */
+	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	trace_inode_map_insert(map, entry);
 }
 
@@ -74,10 +75,11 @@ static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 			      struct inode_map_entry *new)
 {
 	new->handle = old->handle;
-	__xa_store(&map->index, inode_map_slot(old->handle), new, 0);
-	hlist_add_before(&new->in_addon, &old->in_addon);
-	hlist_del_init(&old->in_addon);
+	hlist_del(&old->in_addon);
+	hlist_add_head(&new->in_addon, &new->addon->entries);
+	/* Does not make @old unhashed: who finds it at this moment has found the old value. */
 	hlist_replace_rcu(&old->in_table, &new->in_table);
+	__xa_store(&map->index, inode_map_slot(new->handle), new, 0);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
 	trace_inode_map_insert(map, new);
 }
@@ -86,9 +88,8 @@ static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 static void inode_map_unhash(struct inode_map *map, struct inode_map_entry *entry,
 			     enum inode_map_reason reason)
 {
-	WRITE_ONCE(entry->removed, true);
-	hlist_del_rcu(&entry->in_table);
-	hlist_del_init(&entry->in_addon);
+	hlist_del_init_rcu(&entry->in_table);
+	hlist_del(&entry->in_addon);
 	map->nr_entries--;
 	trace_inode_map_remove(map, entry, reason);
 }
@@ -100,16 +101,16 @@ static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entr
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
 }
 
-/* Give the inode of an entry another value: a new entry that holds what the old one holds. */
+/*
+ * Give the inode of an entry another value: what the old entry holds is handed on to the new one.
+ * inode_map_entry_retire() is then due for @old.
+ */
 static void inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
 			    struct inode_map_entry *new)
 {
 	new->inode = old->inode;
-	new->sb = old->sb;
 	new->addon = old->addon;
-	new->pin = old->pin;
-	inode_addon_hold(new->addon);
-	inode_pin_hold(new->pin);
+	new->pinned = old->pinned;
 	inode_map_replace(map, old, new);
 }
 
@@ -148,6 +149,12 @@ void inode_map_forget(struct inode_map_entry *entry)
 	xa_unlock(index);
 }
 
+/* It may still be in the index. */
+static bool inode_map_is_removed(const struct inode_map_entry *entry)
+{
+	return hlist_unhashed_lockless(&entry->in_table);
+}
+
 /**
  * inode_map_find_handle - find an entry by its handle
  * @map: the map
@@ -163,7 +170,7 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
 	if (!handle || handle > INODE_MAP_HANDLE_MAX)
 		return NULL;
 	entry = xa_load(&map->index, inode_map_slot(handle));
-	return entry && !READ_ONCE(entry->removed) ? entry : NULL;
+	return entry && !inode_map_is_removed(entry) ? entry : NULL;
 }
 
 /**
@@ -185,7 +192,7 @@ struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
 	if (handle)
 		slot = inode_map_slot(handle) + 1;
 	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
-	while (entry && READ_ONCE(entry->removed))
+	while (entry && inode_map_is_removed(entry))
 		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
 	return entry;
 }
@@ -307,6 +314,45 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 }
 
 /*
+ * Put @new in the place of an entry that was found under RCU, which has not been left since. Returns
+ * -ENOENT when the entry has been removed meanwhile, or the map is dead.
+ */
+static int inode_map_renew_found(struct inode_map *map, const struct inode_map_entry *found,
+				 struct inode_map_entry *new)
+{
+	struct inode_addon *addon = found->addon;
+	struct inode_map_entry *old;
+
+	inode_map_lock(map, addon);
+	old = map->dead ? NULL : inode_map_find_locked(map, found->handle, addon);
+	if (old)
+		inode_map_renew(map, old, new);
+	inode_map_unlock(map, addon);
+	if (!old)
+		return -ENOENT;
+	inode_map_entry_retire(old);
+	return 0;
+}
+
+/*
+ * The short way for an inode that is in the map with the lifetime that is wanted. Returns -ENOENT
+ * when there is no such entry.
+ */
+static int inode_map_renew_inode(struct inode_map *map, const struct inode *inode, bool pinned,
+				 struct inode_map_entry *new)
+{
+	struct inode_map_entry *found;
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	found = inode_map_find(map, inode);
+	if (found && found->pinned == pinned)
+		err = inode_map_renew_found(map, found, new);
+	rcu_read_unlock();
+	return err;
+}
+
+/*
  * An update that can't succeed is turned down before anything is allocated for it. Under the lock:
  * a map that is full only because this very inode has just been added is not full for it.
  */
@@ -359,9 +405,9 @@ static bool inode_is_internal(const struct inode *inode)
 int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
 		     u64 flags, gfp_t gfp)
 {
+	bool pinned = !weak && !inode_is_internal(inode);
 	struct inode_map_entry *new;
 	struct inode_addon *addon;
-	struct inode_mark *pin;
 	int err;
 
 	if (inode_is_shared_anon(inode))
@@ -372,32 +418,25 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	new = inode_map_entry_alloc(map, value, map->value_size, gfp);
 	if (!new)
 		return -ENOMEM;
-	addon = inode_addon_get(inode);
+	if (flags != BPF_NOEXIST && !inode_map_renew_inode(map, inode, pinned, new))
+		return 0;
+	addon = inode_addon_get(inode, pinned);
 	if (IS_ERR(addon)) {
-		err = PTR_ERR(addon);
-		goto err_free;
-	}
-	pin = weak || inode_is_internal(inode) ? NULL : inode_pin_get(inode);
-	if (IS_ERR(pin)) {
-		err = PTR_ERR(pin);
-		goto err_addon;
+		inode_map_entry_free(new);
+		return PTR_ERR(addon);
 	}
 	new->inode = inode;
-	new->sb = inode->i_sb;
 	new->addon = addon;
-	new->pin = pin;
+	new->pinned = pinned;
 
 	do {
 		err = inode_map_try_update(map, new, flags);
 	} while (err == -EAGAIN);
-	if (!err)
-		return 0;
-
-	inode_pin_put(pin);
-err_addon:
-	inode_addon_put(addon);
-err_free:
-	inode_map_entry_free(new);
+	if (err) {
+		if (inode_addon_put(addon, pinned))
+			inode_addon_release(addon);
+		inode_map_entry_free(new);
+	}
 	return err;
 }
 
@@ -416,8 +455,7 @@ err_free:
  */
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags)
 {
-	struct inode_map_entry *new, *old;
-	struct inode_addon *addon;
+	struct inode_map_entry *found, *new;
 	int err = -ENOENT;
 
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
@@ -425,19 +463,10 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 		return -ENOMEM;
 
 	rcu_read_lock();
-	addon = inode_map_handle_addon(map, handle);
-	if (!addon)
-		goto out;
-	inode_map_lock(map, addon);
-	old = inode_map_find_locked(map, handle, addon);
-	if (old)
-		err = inode_map_check_flags(true, flags);
-	if (!err)
-		inode_map_renew(map, old, new);
-	inode_map_unlock(map, addon);
-	if (!err)
-		inode_map_entry_release(old);
-out:
+	found = inode_map_find_handle(map, handle);
+	if (found)
+		err = inode_map_check_flags(true, flags) ?:
+		      inode_map_renew_found(map, found, new);
 	rcu_read_unlock();
 	if (err)
 		inode_map_entry_free(new);
@@ -491,7 +520,7 @@ static int inode_map_change(struct inode_map *map, const struct inode_addon *add
 		inode_map_renew(map, old, new);
 	else
 		inode_map_unhash(map, old, INODE_MAP_DELETED);
-	inode_map_defer(old);
+	inode_map_defer(old, new);
 	return 0;
 }
 

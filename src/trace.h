@@ -3,7 +3,7 @@
  * The tracepoints inode_map:inode_map_insert and inode_map:inode_map_remove.
  *
  * They are raised under the lock of the map, so that the events of one map come in the order of its
- * changes: a BPF program on them can't change the map.
+ * changes: a BPF program on them can't change the map. An entry's inode is alive there.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM inode_map
@@ -53,11 +53,11 @@ TRACE_EVENT(inode_map_insert,
 	),
 
 	TP_fast_assign(
-		__entry->ino	= item->addon->ino;
+		__entry->ino	= item->inode->i_ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= new_decode_dev(item->addon->dev);
+		__entry->dev	= item->inode->i_sb->s_dev;
 		__entry->handle	= item->handle;
-		__entry->pinned	= item->pin;
+		__entry->pinned	= item->pinned;
 	),
 
 	TP_printk("map_id=%u dev=%u:%u ino=%llu handle=%u %s", __entry->map_id,
@@ -81,9 +81,9 @@ TRACE_EVENT(inode_map_remove,
 	),
 
 	TP_fast_assign(
-		__entry->ino	= item->addon->ino;
+		__entry->ino	= item->inode->i_ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= new_decode_dev(item->addon->dev);
+		__entry->dev	= item->inode->i_sb->s_dev;
 		__entry->handle	= item->handle;
 		__entry->reason	= reason;
 	),
