@@ -41,7 +41,7 @@ static u32 inode_map_target_find(struct inode_map *map, const struct inode_map_t
 	struct inode_map_entry *entry;
 	u32 handle = target->handle;
 
-	if (!target->file)
+	if (!target->inode)
 		return handle;
 	rcu_read_lock();
 	entry = inode_map_find(map, target->inode);
@@ -63,7 +63,7 @@ static int inode_map_dev_lookup(struct bpf_offloaded_map *offmap, void *key, voi
 		return err;
 
 	rcu_read_lock();
-	entry = target.file ? inode_map_find(map, target.inode) :
+	entry = target.inode ? inode_map_find(map, target.inode) :
 			      inode_map_find_handle(map, target.handle);
 	if (entry)
 		inode_map_entry_read(entry, value, map->value_size);
@@ -85,7 +85,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	if (err)
 		return err;
 	nofs = memalloc_nofs_save();
-	if (!target.file)
+	if (!target.inode)
 		err = inode_map_update_handle(map, target.handle, value, flags);
 	else
 		err = inode_map_update(map, target.inode, target.weak, value, flags,

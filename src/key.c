@@ -27,11 +27,17 @@ bool inode_map_key_size_ok(u32 key_size)
 
 static int inode_map_target_fd(struct inode_map_target *target, int fd)
 {
-	/* Raw: an O_PATH descriptor names an inode as well as any. */
-	target->file = fget_raw(fd);
-	if (!target->file)
-		return -EBADF;
-	target->inode = file_inode(target->file);
+	struct file *file;
+
+	target->fd = fdget(fd);
+	if (fd_empty(target->fd)) {
+		/* An O_PATH descriptor names an inode as well as any. */
+		file = fget_raw(fd);
+		if (!file)
+			return -EBADF;
+		target->fd = CLONED_FD(file);
+	}
+	target->inode = file_inode(fd_file(target->fd));
 	return 0;
 }
 
@@ -87,8 +93,7 @@ int inode_map_key_get(const struct inode_map *map, const void *key,
  */
 void inode_map_key_put(struct inode_map_target *target)
 {
-	if (target->file)
-		fput(target->file);
+	fdput(target->fd);
 }
 
 /**

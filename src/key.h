@@ -5,6 +5,7 @@
 #ifndef _INODE_MAP_KEY_H
 #define _INODE_MAP_KEY_H
 
+#include <linux/file.h>
 #include <linux/fs.h>
 
 #include <linux/inode_map.h>
@@ -13,13 +14,13 @@
 
 /**
  * struct inode_map_target - what a key names
- * @file: the open file that names an inode, or NULL when the key is a handle
- * @inode: the inode of @file
- * @weak: with @file, the lifetime asked for
- * @handle: without @file, the entry's handle; may name no entry
+ * @fd: the open file that names an inode, or empty when the key is a handle
+ * @inode: the inode of @fd, or NULL
+ * @weak: with @fd, the lifetime asked for
+ * @handle: without @fd, the entry's handle; may name no entry
  */
 struct inode_map_target {
-	struct file *file;
+	struct fd fd;
 	struct inode *inode;
 	bool weak;
 	u32 handle;
