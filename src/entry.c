@@ -6,7 +6,7 @@
  * whoever unlinked them (or a worker for him), without locks. To let go of an inode may take long:
  * a worker does it, one for each entry, so that a filesystem that hangs does not hold others up.
  * Then they are freed after a grace period of RCU tasks trace and one of RCU: programs of either
- * kind may hold a pointer to the value.
+ * kind may hold a pointer to the value. All that are waiting share one.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
  * cgroup, for hundreds of milliseconds. Who updates faster than that must not run into the limit of
@@ -35,7 +35,8 @@ static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
 #define DEAD_BYTES_MAX		SZ_4M
 #define DEAD_BYTES_MAX_PROG	SZ_64M
 
-static struct workqueue_struct *release_wq;
+/* Lets go of inodes, and frees entries. */
+static struct workqueue_struct *entry_wq;
 
 /* By the words of a value, less one. */
 static struct kmem_cache *entry_caches[8];
@@ -112,10 +113,9 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 				       inode_map_entry_alloc_prog(bytes, gfp);
 	if (!entry)
 		return NULL;
-	*entry = (struct inode_map_entry) {
-		.map	= map,
-		.bytes	= bytes,
-	};
+	INIT_HLIST_NODE(&entry->in_table);
+	entry->map = map;
+	entry->bytes = bytes;
 	memcpy(entry->value, value, size);
 	atomic_inc(&nr_entries);
 	return entry;
@@ -139,22 +139,55 @@ void inode_map_entry_free(struct inode_map_entry *entry)
 		wake_up_var(&nr_entries);
 }
 
-static void inode_map_entry_free_rcu(struct rcu_head *rcu)
-{
-	struct inode_map_entry *entry = container_of(rcu, struct inode_map_entry, rcu);
-	u32 bytes = entry->bytes;
+/*
+ * Entries wait for a grace period in batches: one whose grace period is under way, and those that
+ * have been retired meanwhile. @reaping is set as long as there is the former, which is the reaper's.
+ */
+static LLIST_HEAD(retired);
+static struct llist_node *waiting;
+static unsigned long reaping;
+static struct rcu_head grace;
 
-	inode_map_entry_free(entry);
-	atomic_long_sub(bytes, &dead_bytes);
-	wake_up_var(&dead_bytes);
+static void inode_map_entry_reap(struct work_struct *work);
+static DECLARE_WORK(reap_work, inode_map_entry_reap);
+
+static void inode_map_entry_grace_rcu(struct rcu_head *rcu)
+{
+	queue_work(entry_wq, &reap_work);
 }
 
-static void inode_map_entry_free_trace(struct rcu_head *rcu)
+static void inode_map_entry_grace_trace(struct rcu_head *rcu)
 {
 	if (rcu_trace_implies_rcu_gp())
-		inode_map_entry_free_rcu(rcu);
+		inode_map_entry_grace_rcu(rcu);
 	else
-		call_rcu(rcu, inode_map_entry_free_rcu);
+		call_rcu(rcu, inode_map_entry_grace_rcu);
+}
+
+/* Whoever finds the reaper at work leaves it to him: he looks again. */
+static void inode_map_entry_begin_grace(void)
+{
+	if (test_and_set_bit(0, &reaping))
+		return;
+	waiting = llist_del_all(&retired);
+	call_rcu_tasks_trace(&grace, inode_map_entry_grace_trace);
+}
+
+static void inode_map_entry_reap(struct work_struct *work)
+{
+	struct inode_map_entry *entry, *next;
+
+	llist_for_each_entry_safe(entry, next, waiting, retired) {
+		atomic_long_sub(entry->bytes, &dead_bytes);
+		inode_map_entry_free(entry);
+		cond_resched();
+	}
+	wake_up_var(&dead_bytes);
+	clear_bit_unlock(0, &reaping);
+	/* Either we see what has been retired until now, or whoever did sees that we are done. */
+	smp_mb__after_atomic();
+	if (!llist_empty(&retired))
+		inode_map_entry_begin_grace();
 }
 
 /**
@@ -166,7 +199,8 @@ static void inode_map_entry_free_trace(struct rcu_head *rcu)
 void inode_map_entry_retire(struct inode_map_entry *entry)
 {
 	atomic_long_add(entry->bytes, &dead_bytes);
-	call_rcu_tasks_trace(&entry->rcu, inode_map_entry_free_trace);
+	if (llist_add(&entry->retired, &retired))
+		inode_map_entry_begin_grace();
 }
 
 static void inode_map_entry_release_work(struct work_struct *work)
@@ -193,7 +227,7 @@ void inode_map_entry_release(struct inode_map_entry *entry)
 	}
 	__module_get(THIS_MODULE);
 	INIT_WORK(&entry->release, inode_map_entry_release_work);
-	queue_work(release_wq, &entry->release);
+	queue_work(entry_wq, &entry->release);
 }
 
 /**
@@ -249,8 +283,8 @@ int inode_map_entry_init(void)
 		if (!entry_caches[i])
 			goto err;
 	}
-	release_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, 0);
-	if (!release_wq)
+	entry_wq = alloc_workqueue("inode_map_entry", WQ_UNBOUND, 0);
+	if (!entry_wq)
 		goto err;
 	return 0;
 
@@ -270,7 +304,7 @@ err:
 void inode_map_entry_exit(void)
 {
 	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
-	destroy_workqueue(release_wq);
+	destroy_workqueue(entry_wq);
 	/* Callbacks may still be returning. The first kind queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();

@@ -7,7 +7,6 @@
 
 #include <linux/list.h>
 #include <linux/llist.h>
-#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
 #include "addon.h"
@@ -27,21 +26,21 @@ struct inode_map;
 
 /**
  * struct inode_map_entry - one value of one map
+ * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
+ *	under RCU or RCU-tasks-trace. Unhashed when the entry has been removed, though it may still
+ *	be in the map's index. First, so that who follows the links has the entry
+ * @inode: the key, of one superblock for as long as it lives. Compared by lookups; alive while the
+ *	entry is linked, and a grace period of RCU longer
+ * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
+ * @handle: names the entry within its map; a replaced value keeps it
+ * @bytes: what it takes of memory
+ * @pinned: whether it keeps the inode in memory
  * @map: the map, while the entry is linked or deferred
  * @in_addon: links the entry into the list of its addon, under addon->lock
  * @deferred: links the entry into the list of those that a worker is to release
  * @handed_on: what the entry held is held by the one that has taken its place
  * @release: lets go of the inode
- * @rcu: frees the entry after both kinds of grace period
- * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
- * @handle: names the entry within its map; a replaced value keeps it
- * @bytes: what it takes of memory
- * @pinned: whether it keeps the inode in memory
- * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
- *	under RCU or RCU-tasks-trace. Unhashed when the entry has been removed, though it may still
- *	be in the map's index
- * @inode: the key, of one superblock for as long as it lives. Compared by lookups; alive while the
- *	entry is linked, and a grace period of RCU longer
+ * @retired: links the entry into the list of those that wait for both kinds of grace period
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
  * All but the links and the value are written before the entry is linked and never after. What
@@ -49,6 +48,12 @@ struct inode_map;
  * been unlinked.
  */
 struct inode_map_entry {
+	struct hlist_node in_table;
+	struct inode *inode;
+	struct inode_addon *addon;
+	u32 handle;
+	u32 bytes : 31;
+	u32 pinned : 1;
 	union {
 		struct {
 			struct inode_map *map;
@@ -61,15 +66,8 @@ struct inode_map_entry {
 			};
 		};
 		struct work_struct release;
-		struct rcu_head rcu;
+		struct llist_node retired;
 	};
-	struct inode_addon *addon;
-	u32 handle;
-	u32 bytes : 31;
-	u32 pinned : 1;
-	/* What a lookup needs, close to each other. */
-	struct hlist_node in_table;
-	struct inode *inode;
 	u8 value[] __aligned(8);
 };
 
