@@ -94,8 +94,11 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 
 	if (max_entries > INODE_MAP_HANDLE_MAX)
 		return ERR_PTR(-E2BIG);
-	/* A shift by all 64 bits of a hash is undefined: two buckets at least. */
-	hash_bits = max_entries > 2 ? order_base_2(max_entries) : 1;
+	/*
+	 * Between one and two buckets for each entry of a full map, twice over: what a collision
+	 * costs is worth the eight bytes. (A shift by all 64 bits of a hash would be undefined.)
+	 */
+	hash_bits = order_base_2(max_entries) + 1;
 	map = kvzalloc(struct_size(map, table, 1UL << hash_bits), INODE_MAP_GFP);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
@@ -136,15 +139,13 @@ static void inode_map_publish_locked(struct inode_map *map)
 }
 
 /**
- * inode_map_publish - let programs find a map by its id and its name
+ * inode_map_publish_fresh - inode_map_publish() for a map that has not been published
  * @map: the map
  *
  * Context: process; does not sleep.
  */
-void inode_map_publish(struct inode_map *map)
+void inode_map_publish_fresh(struct inode_map *map)
 {
-	if (READ_ONCE(map->id))
-		return;
 	spin_lock(&inode_map_ids_lock);
 	inode_map_publish_locked(map);
 	spin_unlock(&inode_map_ids_lock);

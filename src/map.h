@@ -100,7 +100,7 @@ static __always_inline struct inode_map *inode_map_by_id(u32 id)
 
 struct inode_map *inode_map_create(const struct bpf_map *attr);
 void inode_map_destroy(struct inode_map *map);
-void inode_map_publish(struct inode_map *map);
+void inode_map_publish_fresh(struct inode_map *map);
 struct inode_map *inode_map_by_id_fresh(u32 id);
 int inode_map_id_by_name(const char *name);
 struct inode_map *inode_map_next_map(u32 id);
@@ -109,5 +109,17 @@ unsigned int inode_map_count(void);
 
 int inode_map_init(void);
 void inode_map_exit(void);
+
+/**
+ * inode_map_publish - let programs find a map by its id and its name
+ * @map: the map
+ *
+ * Context: process; does not sleep.
+ */
+static inline void inode_map_publish(struct inode_map *map)
+{
+	if (unlikely(!READ_ONCE(map->id)))
+		inode_map_publish_fresh(map);
+}
 
 #endif /* _INODE_MAP_MAP_H */

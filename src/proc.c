@@ -23,8 +23,7 @@
 #define INODE_MAP_PROC	"inode_map"
 
 /*
- * The position in the file: 0 for the head, or the map's id above the entry's slot, which grows as
- * handles get smaller.
+ * The position in the file: 0 for the head, or the map's id above the entry's slot.
  */
 #define INODE_MAP_POS_BITS	31
 
@@ -38,7 +37,7 @@ struct inode_map_proc {
 
 static loff_t inode_map_pos(const struct inode_map *map, const struct inode_map_entry *entry)
 {
-	return (loff_t)map->id << INODE_MAP_POS_BITS | (INODE_MAP_HANDLE_MAX - entry->handle);
+	return (loff_t)map->id << INODE_MAP_POS_BITS | inode_map_slot(entry->handle);
 }
 
 /* The first entry behind a map. */
@@ -59,14 +58,12 @@ static struct inode_map_entry *inode_map_proc_first(struct inode_map_proc *proc,
 /* The entry at a position, or the first one behind it. */
 static struct inode_map_entry *inode_map_proc_at(struct inode_map_proc *proc, loff_t pos)
 {
-	u32 handle = INODE_MAP_HANDLE_MAX - (pos & INODE_MAP_HANDLE_MAX);
 	u32 id = pos >> INODE_MAP_POS_BITS;
 	struct inode_map_entry *entry = NULL;
 
 	proc->map = inode_map_by_id(id);
-	/* inode_map_next() begins behind the handle it is given: give it the one before. */
 	if (proc->map)
-		entry = inode_map_next(proc->map, handle < INODE_MAP_HANDLE_MAX ? handle + 1 : 0);
+		entry = inode_map_next_slot(proc->map, pos & GENMASK(INODE_MAP_POS_BITS - 1, 0));
 	return entry ?: inode_map_proc_first(proc, id);
 }
 

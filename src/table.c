@@ -23,13 +23,16 @@
  * The value of a linked entry is never written by an update: a new entry takes the place of the old
  * one, with its handle, so that a reader sees the old value or the new one.
  *
- * Handles count up from 1 and start again at 1 when the largest was used. Iteration goes from the
- * largest to the smallest, against the direction in which they are given out: what is inserted
- * during a walk is behind the walker, who therefore comes to an end however fast others insert, and
- * meets every entry that was there all the time exactly once. The index is an xarray, which walks
- * upwards, so that entries are stored at inode_map_slot().
+ * Handles count up from 1 and start again at 1 when the largest was used. Iteration goes against the
+ * direction in which they are given out: what is inserted during a walk is behind the walker, who
+ * therefore comes to an end however fast others insert, and meets every entry that was there all the
+ * time exactly once. The index is an xarray, which walks upwards, so that entries are stored at
+ * inode_map_slot(): handles that count up are slots that count down. As an xarray with small indexes
+ * only is smaller and faster, they do so in blocks, each as large as all before it. When one is used
+ * up, the next is ahead of the walkers; there are 20.
  */
 #include <linux/bpf.h>
+#include <linux/log2.h>
 #include <linux/magic.h>
 
 #include "compat.h"
@@ -37,10 +40,22 @@
 #include "table.h"
 #include "trace.h"
 
-/* Where in the index an entry is: the larger its handle, the sooner a walk meets it. */
-static unsigned long inode_map_slot(u32 handle)
+#define INODE_MAP_FIRST_BLOCK	4096UL
+
+/**
+ * inode_map_slot - where in its map's index an entry is
+ * @handle: the entry's handle
+ *
+ * In a block of handles the larger are met sooner by a walk.
+ *
+ * Return: the slot, less than 2^31. It is another for each handle, and its own slot's slot.
+ */
+unsigned long inode_map_slot(u32 handle)
 {
-	return INODE_MAP_HANDLE_MAX - handle;
+	unsigned long end = max(roundup_pow_of_two(handle + 1UL), INODE_MAP_FIRST_BLOCK);
+	unsigned long begin = end > INODE_MAP_FIRST_BLOCK ? end / 2 : 0;
+
+	return begin + (end - 1 - handle);
 }
 
 static void inode_map_lock(struct inode_map *map, struct inode_addon *addon)
@@ -174,27 +189,38 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
 }
 
 /**
+ * inode_map_next_slot - walk over the entries, by slots
+ * @map: the map
+ * @slot: where to begin
+ *
+ * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
+ * its steps.
+ * Return: the entry at @slot or the first one behind it, or NULL at the end.
+ */
+struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long slot)
+{
+	struct inode_map_entry *entry;
+
+	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	while (entry && inode_map_is_removed(entry))
+		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	return entry;
+}
+
+/**
  * inode_map_next - walk over the entries
  * @map: the map
  * @handle: the handle where the walk is, whether or not its entry is still there, or 0 to begin
  *
  * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
  * its steps.
- * Return: the entry with the largest handle below @handle, or of all, or NULL at the end.
+ * Return: the next entry, or NULL at the end.
  */
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
 {
-	struct inode_map_entry *entry;
-	unsigned long slot = 0;
-
-	if (handle > INODE_MAP_HANDLE_MAX)
-		handle = 0;
-	if (handle)
-		slot = inode_map_slot(handle) + 1;
-	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
-	while (entry && inode_map_is_removed(entry))
-		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
-	return entry;
+	if (!handle || handle > INODE_MAP_HANDLE_MAX)
+		return inode_map_next_slot(map, 0);
+	return inode_map_next_slot(map, inode_map_slot(handle) + 1);
 }
 
 /* The addon of the entry that a handle names, or NULL: what to lock before the entry is changed. */
@@ -314,42 +340,33 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 }
 
 /*
- * Put @new in the place of an entry that was found under RCU, which has not been left since. Returns
- * -ENOENT when the entry has been removed meanwhile, or the map is dead.
- */
-static int inode_map_renew_found(struct inode_map *map, const struct inode_map_entry *found,
-				 struct inode_map_entry *new)
-{
-	struct inode_addon *addon = found->addon;
-	struct inode_map_entry *old;
-
-	inode_map_lock(map, addon);
-	old = map->dead ? NULL : inode_map_find_locked(map, found->handle, addon);
-	if (old)
-		inode_map_renew(map, old, new);
-	inode_map_unlock(map, addon);
-	if (!old)
-		return -ENOENT;
-	inode_map_entry_retire(old);
-	return 0;
-}
-
-/*
- * The short way for an inode that is in the map with the lifetime that is wanted. Returns -ENOENT
- * when there is no such entry.
+ * The short way for an inode that is in the map with the lifetime that is wanted: what its entry
+ * holds is handed on, and the marks stay as they are. Returns -ENOENT when there is no such entry.
  */
 static int inode_map_renew_inode(struct inode_map *map, const struct inode *inode, bool pinned,
 				 struct inode_map_entry *new)
 {
-	struct inode_map_entry *found;
-	int err = -ENOENT;
+	struct inode_map_entry *found, *old = NULL;
+	struct inode_addon *addon;
 
 	rcu_read_lock();
 	found = inode_map_find(map, inode);
-	if (found && found->pinned == pinned)
-		err = inode_map_renew_found(map, found, new);
+	if (!found || found->pinned != pinned)
+		goto out;
+	addon = found->addon;
+	inode_map_lock(map, addon);
+	/* Another may have taken its place. */
+	old = map->dead ? NULL : inode_map_find(map, inode);
+	if (old && (old->addon != addon || old->pinned != pinned))
+		old = NULL;
+	if (old)
+		inode_map_renew(map, old, new);
+	inode_map_unlock(map, addon);
+	if (old)
+		inode_map_entry_retire(old);
+out:
 	rcu_read_unlock();
-	return err;
+	return old ? 0 : -ENOENT;
 }
 
 /*
@@ -408,22 +425,31 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	bool pinned = !weak && !inode_is_internal(inode);
 	struct inode_map_entry *new;
 	struct inode_addon *addon;
+	bool renew;
 	int err;
 
 	if (inode_is_shared_anon(inode))
 		return -EOPNOTSUPP;
-	err = inode_map_precheck(map, inode, flags);
+	/* With BPF_EXIST it is taken for granted, and found out if need be. */
+	renew = flags == BPF_EXIST || (flags == BPF_ANY && inode_map_has(map, inode));
+	err = renew ? 0 : inode_map_precheck(map, inode, flags);
 	if (err)
 		return err;
 	new = inode_map_entry_alloc(map, value, map->value_size, gfp);
 	if (!new)
 		return -ENOMEM;
-	if (flags != BPF_NOEXIST && !inode_map_renew_inode(map, inode, pinned, new))
-		return 0;
+	if (renew) {
+		if (!inode_map_renew_inode(map, inode, pinned, new))
+			return 0;
+		/* It is not in the map, or with another lifetime. */
+		err = inode_map_precheck(map, inode, flags);
+		if (err)
+			goto err_free;
+	}
 	addon = inode_addon_get(inode, pinned);
 	if (IS_ERR(addon)) {
-		inode_map_entry_free(new);
-		return PTR_ERR(addon);
+		err = PTR_ERR(addon);
+		goto err_free;
 	}
 	new->inode = inode;
 	new->addon = addon;
@@ -432,11 +458,13 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	do {
 		err = inode_map_try_update(map, new, flags);
 	} while (err == -EAGAIN);
-	if (err) {
-		if (inode_addon_put(addon, pinned))
-			inode_addon_release(addon);
-		inode_map_entry_free(new);
-	}
+	if (!err)
+		return 0;
+
+	if (inode_addon_put(addon, pinned))
+		inode_addon_release(addon);
+err_free:
+	inode_map_entry_free(new);
 	return err;
 }
 
@@ -455,7 +483,8 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
  */
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags)
 {
-	struct inode_map_entry *found, *new;
+	struct inode_map_entry *new, *old = NULL;
+	struct inode_addon *addon;
 	int err = -ENOENT;
 
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
@@ -463,10 +492,19 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 		return -ENOMEM;
 
 	rcu_read_lock();
-	found = inode_map_find_handle(map, handle);
-	if (found)
-		err = inode_map_check_flags(true, flags) ?:
-		      inode_map_renew_found(map, found, new);
+	addon = inode_map_handle_addon(map, handle);
+	if (!addon)
+		goto out;
+	inode_map_lock(map, addon);
+	old = inode_map_find_locked(map, handle, addon);
+	if (old)
+		err = inode_map_check_flags(true, flags);
+	if (!err)
+		inode_map_renew(map, old, new);
+	inode_map_unlock(map, addon);
+	if (!err)
+		inode_map_entry_retire(old);
+out:
 	rcu_read_unlock();
 	if (err)
 		inode_map_entry_free(new);
