@@ -176,7 +176,7 @@ bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -o $@
+	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
@@ -205,7 +205,7 @@ stress: kernel
 
 bench bench-scale: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module bench-program
+		$(MAKE) --no-print-directory KDIR="$$kdir" module guard bench-program
 	@KERNEL='$(KERNEL)' scripts/bench $(if $(filter bench-scale,$@),--scale)
 
 demo: guest
@@ -273,6 +273,7 @@ help:
 	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
+	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
 	@echo "  DURATION=SECONDS    how long stress runs (60)"
 	@echo "  SEED=NUMBER         for the choices that stress makes; default: any, and printed"

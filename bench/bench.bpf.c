@@ -21,7 +21,10 @@ char _license[] SEC("license") = "GPL";
 extern __u64 bpf_bench_clock(void) __ksym;
 extern __u8 *bpf_bench_nothing(__u32 map_id, struct inode *inode, const int rdwr_buf_size) __ksym;
 
-/* The maps that the inode map is compared with. The bench sets the number of entries. */
+/*
+ * The maps that the inode map is compared with. The bench sets the number of entries. Where these go
+ * shall not be left to chance.
+ */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
@@ -33,6 +36,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_ZERO_SEED);
 	__type(key, struct bench_number);
 	__type(value, __u64);
 } by_number SEC(".maps");
@@ -40,6 +44,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_ZERO_SEED);
 	__type(key, __u64);
 	__type(value, __u64);
 } by_pointer SEC(".maps");
@@ -47,6 +52,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_ZERO_SEED);
 	__type(key, struct bench_number);
 	__type(value, __u64);
 } lru SEC(".maps");

@@ -4,22 +4,25 @@
  *
  * Runs as root in a virtual machine whose clock counts instructions (scripts/vm --icount): there is
  * one processor, its time-stamp counter goes up by 1 with every instruction, idle time is skipped,
- * and nothing random comes from outside. What does not depend on where things are in memory agrees
- * from run to run to the instruction; hash buckets and slabs do depend on it, and their figures
- * differ by less than 1 %. (A repeated string instruction counts once for every repetition: clearing
- * and copying looks expensive.)
+ * and nothing random comes from outside. Still two machines do not begin at the same moment, by
+ * some instructions, and what the kernel makes of it is not the same: where inodes and slabs are,
+ * and so which entries share a bucket. A typical operation does not depend on it: what counts is the
+ * median of many, which agrees from run to run to the instruction. Their mean, with the collisions
+ * and the refills of slabs, is a row of its own, and differs by a fraction of a percent. (A repeated
+ * string instruction counts once for every repetition: clearing and copying looks expensive.)
  *
  * What a figure is:
  *
  *   - Of programs: a program makes the same operation 64 times over (trees: 8), unrolled, between
  *     two looks at the clock (bench.bpf.c). It runs when we open a file whose inode is what it
  *     looks up. Each file is opened several times and the smallest number counts, so that no timer
- *     interrupt is in it; the figure is the mean of up to 256 files, because how many entries share
- *     a bucket depends on the file, less what the clock costs. The call is in it: "empty" is the
- *     call of a function that has the arguments of bpf_inode_map_lookup() and does nothing.
- *   - Of system calls: the mean of 1,000 calls one after the other, each for a file of its own,
- *     with what it takes to make the key: fstat() for the number of a file. Likewise the best of
- *     several rounds, each with a new map. "Empty" is bpf(2) with a command that does not exist.
+ *     interrupt is in it; the figure is of up to 256 files, less what the clock costs. The call is
+ *     in it: "empty" is the call of a function that has the arguments of bpf_inode_map_lookup() and
+ *     does nothing. Hash maps hash without a random seed.
+ *   - Of system calls: of 1,000 calls one after the other, each for a file of its own, with what it
+ *     takes to make the key: fstat() for the number of a file; the inode map and inode storage have
+ *     descriptors for keys. Likewise the best of several rounds, each with a new map. "Empty" is
+ *     bpf(2) with a command that does not exist.
  *   - What others do later is in none of them: workers and grace periods, which free what was
  *     replaced or deleted, of all kinds of map. We have a real-time priority, lest they come
  *     between; but a timer interrupt may be in the figure of a long series.
@@ -39,6 +42,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -232,11 +236,18 @@ static void tmpfs_mount(const char *dir)
 /* Operations of user space: bpf(2) as it is, without the library's own instructions. */
 
 union any_key {
-	struct inode_map_key inode;
 	struct bench_number number;
 	__u64 pointer;
 	int fd;
 };
+
+/* A map whose keys are descriptors, as those of inode storage are. */
+static int inode_map_make(unsigned int n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+
+	return bpf_map_create(BPF_MAP_TYPE_HASH, "bench", sizeof(int), sizeof(__u64), n, &opts);
+}
 
 static void key_make(enum column column, int fd, union any_key *key)
 {
@@ -244,9 +255,6 @@ static void key_make(enum column column, int fd, union any_key *key)
 
 	switch (column) {
 	case INODE_MAP:
-		memset(&key->inode, 0, sizeof(key->inode));
-		key->inode.fd = fd;
-		break;
 	case STORAGE:
 		key->fd = fd;
 		break;
@@ -311,7 +319,7 @@ static void maps_make_sizes(unsigned int n, unsigned int others)
 	bpf_object__for_each_program(program, programs->obj)
 		bpf_program__set_autoload(program, true);
 	MUST(!bench__load(programs));
-	maps[INODE_MAP] = inode_map_create("bench", sizeof(__u64), n);
+	maps[INODE_MAP] = inode_map_make(n);
 	MUST(maps[INODE_MAP] >= 0);
 	maps[STORAGE] = bpf_map__fd(programs->maps.storage);
 	maps[BY_NUMBER] = bpf_map__fd(programs->maps.by_number);
@@ -410,27 +418,78 @@ static double clock_cost(const char *path)
 	return cost;
 }
 
-/* Instructions of an operation of a program, on the mean of @n files of a directory. */
-static double measure(const char *name, unsigned int times, const char *dir, unsigned int n,
-		      enum outcome outcome)
+/**
+ * struct cost - instructions of an operation that was measured many times
+ * @median: of the times
+ * @mean: likewise
+ */
+struct cost {
+	double median;
+	double mean;
+};
+
+static int compare_samples(const void *a, const void *b)
 {
-	unsigned int samples = n < SAMPLES ? n : SAMPLES;
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct cost cost_of(__u64 *samples, unsigned int n)
+{
+	struct cost cost = { };
+
+	qsort(samples, n, sizeof(*samples), compare_samples);
+	cost.median = samples[n / 2];
+	for (unsigned int i = 0; i < n; i++)
+		cost.mean += (double)samples[i] / n;
+	return cost;
+}
+
+/* Instructions of an operation of a program, for up to SAMPLES of the @n files of a directory. */
+static struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
+			   enum outcome outcome)
+{
+	unsigned int nr = n < SAMPLES ? n : SAMPLES;
 	double clock = clock_cost(file_path(dir, 0));
 	struct bpf_link *link = attach(name);
-	double sum = 0;
+	__u64 samples[SAMPLES];
+	struct cost cost;
 
-	for (unsigned int i = 0; i < samples; i++)
-		sum += run_program(file_path(dir, (unsigned long long)i * n / samples), outcome);
+	for (unsigned int i = 0; i < nr; i++)
+		samples[i] = run_program(file_path(dir, (unsigned long long)i * n / nr), outcome);
 	detach(link);
-	return (sum / samples - clock) / times;
+	cost = cost_of(samples, nr);
+	cost.median = (cost.median - clock) / times;
+	cost.mean = (cost.mean - clock) / times;
+	return cost;
+}
+
+/* The mean is a row of its own where it may be another figure. */
+static void emit_cost(const char *table, const char *row, enum column column, struct cost cost)
+{
+	emit(table, row, column_names[column], round(cost.median));
+}
+
+static void emit_mean(const char *table, const char *row, enum column column, struct cost cost)
+{
+	char mean[64];
+
+	snprintf(mean, sizeof(mean), "%s; on the mean", row);
+	emit(table, mean, column_names[column], cost.mean);
 }
 
 static void measure_get(const char *row, const char *dir, unsigned int n, enum outcome outcome)
 {
-	for (enum column column = 0; column < NR_COLUMNS; column++)
-		emit("programs", row, column_names[column],
-		     measure(get_names[column], BENCH_TIMES, dir, n,
-			     column == EMPTY ? A_MISS : outcome));
+	struct cost costs[NR_COLUMNS];
+
+	for (enum column column = 0; column < NR_COLUMNS; column++) {
+		costs[column] = measure(get_names[column], BENCH_TIMES, dir, n,
+					column == EMPTY ? A_MISS : outcome);
+		emit_cost("programs", row, column, costs[column]);
+	}
+	for (enum column column = 0; n > 1 && column < NR_COLUMNS; column++)
+		emit_mean("programs", row, column, costs[column]);
 }
 
 static void bench_get(unsigned int n)
@@ -447,7 +506,7 @@ static void bench_get(unsigned int n)
 /* Files whose inodes are in no map at all, and files whose inodes are in another inode map. */
 static void bench_miss(void)
 {
-	int other = inode_map_create("other", sizeof(__u64), SAMPLES), mine;
+	int other = inode_map_make(SAMPLES), mine;
 
 	MUST(other >= 0);
 	maps_make(CALLS);
@@ -462,8 +521,8 @@ static void bench_miss(void)
 		close(fd);
 	}
 	maps[INODE_MAP] = mine;
-	emit("programs", "miss; in another map", column_names[INODE_MAP],
-	     measure(get_names[INODE_MAP], BENCH_TIMES, BASE "/out", SAMPLES, A_MISS));
+	emit_cost("programs", "miss; in another map", INODE_MAP,
+		  measure(get_names[INODE_MAP], BENCH_TIMES, BASE "/out", SAMPLES, A_MISS));
 	close(other);
 	maps_free();
 }
@@ -474,8 +533,8 @@ static void bench_set(void)
 	insert_all(BASE "/in", CALLS);
 	for (enum column column = 0; column < EMPTY; column++) {
 		/* Few files: what was replaced waits for a grace period. */
-		emit("programs", "replace", column_names[column],
-		     measure(set_names[column], BENCH_TIMES, BASE "/in", 16, A_MISS));
+		emit_cost("programs", "replace", column,
+			  measure(set_names[column], BENCH_TIMES, BASE "/in", 16, A_MISS));
 		pause_ms(1000);
 	}
 	maps_free();
@@ -502,8 +561,8 @@ static void bench_tree(void)
 		insert_one(path);
 		snprintf(row, sizeof(row), "tree at depth %u", depths[i]);
 		for (enum column column = 0; column < EMPTY; column++)
-			emit("programs", row, column_names[column],
-			     measure(tree_names[column], BENCH_TREE_TIMES, leaf, 1, A_HIT));
+			emit_cost("programs", row, column,
+				  measure(tree_names[column], BENCH_TREE_TIMES, leaf, 1, A_HIT));
 		remove_one(path);
 	}
 	maps_free();
@@ -525,20 +584,23 @@ static int storage_create(void)
 
 static int map_create(enum column column, unsigned int n)
 {
+	/* Where their entries go shall not be left to chance. */
+	LIBBPF_OPTS(bpf_map_create_opts, zero_seed, .map_flags = BPF_F_ZERO_SEED);
+
 	switch (column) {
 	case INODE_MAP:
-		return inode_map_create("bench", sizeof(__u64), n);
+		return inode_map_make(n);
 	case STORAGE:
 		return storage_create();
 	case BY_NUMBER:
 		return bpf_map_create(BPF_MAP_TYPE_HASH, "bench", sizeof(struct bench_number),
-				      sizeof(__u64), n, NULL);
+				      sizeof(__u64), n, &zero_seed);
 	case BY_POINTER:
 		return bpf_map_create(BPF_MAP_TYPE_HASH, "bench", sizeof(__u64), sizeof(__u64), n,
-				      NULL);
+				      &zero_seed);
 	case LRU:
 		return bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "bench", sizeof(struct bench_number),
-				      sizeof(__u64), 2 * n + SAMPLES, NULL);
+				      sizeof(__u64), 2 * n + SAMPLES, &zero_seed);
 	default:
 		die("no map is of this kind");
 	}
@@ -550,48 +612,63 @@ static void column_map_make(enum column column, unsigned int n)
 	MUST(maps[column] >= 0);
 }
 
-static __u64 series(enum bpf_cmd cmd, enum column column, const int *fds, __u64 flags)
+/* A look at the clock is in each time. */
+static struct cost series(enum bpf_cmd cmd, enum column column, const int *fds, __u64 flags)
 {
-	__u64 begin = clock_now();
+	static __u64 times[CALLS];
 
-	for (unsigned int i = 0; i < CALLS; i++)
+	for (unsigned int i = 0; i < CALLS; i++) {
+		__u64 begin = clock_now();
+
 		MUST(!call(cmd, column, fds[i], flags));
-	return clock_now() - begin;
+		times[i] = clock_now() - begin;
+	}
+	return cost_of(times, CALLS);
+}
+
+static void keep_cheapest(struct cost *least, struct cost cost)
+{
+	if (!least->mean || cost.mean < least->mean)
+		*least = cost;
 }
 
 enum { INSERT, REPLACE, DELETE, NR_CALLS };
 
-static void bench_calls_column(enum column column, const int *fds)
+static void bench_calls_column(enum column column, const int *fds, struct cost *least)
 {
-	static const char *const rows[NR_CALLS] = { "insert", "replace", "delete" };
-	__u64 least[NR_CALLS] = {};
-
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		if (column != EMPTY)
 			column_map_make(column, CALLS);
-		keep_least(&least[INSERT],
-			   series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_NOEXIST));
+		keep_cheapest(&least[INSERT],
+			      series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_NOEXIST));
 		pause_ms(10);
-		keep_least(&least[REPLACE], series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_EXIST));
+		keep_cheapest(&least[REPLACE],
+			      series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_EXIST));
 		pause_ms(10);
-		keep_least(&least[DELETE], series(BPF_MAP_DELETE_ELEM, column, fds, 0));
+		keep_cheapest(&least[DELETE], series(BPF_MAP_DELETE_ELEM, column, fds, 0));
 		if (column != EMPTY)
 			close(maps[column]);
 		settle(0, 0);
 	}
-	for (unsigned int i = 0; i < NR_CALLS; i++)
-		emit("calls", rows[i], column_names[column], (double)least[i] / CALLS);
 }
 
 static void bench_calls(void)
 {
+	static const char *const rows[NR_CALLS] = { "insert", "replace", "delete" };
+	static struct cost least[NR_COLUMNS][NR_CALLS];
 	static int fds[CALLS];
 
 	for (unsigned int i = 0; i < CALLS; i++)
 		fds[i] = file_open(file_path(BASE "/in", i));
 	for (enum column column = 0; column < NR_COLUMNS; column++)
 		if (column != BY_POINTER)
-			bench_calls_column(column, fds);
+			bench_calls_column(column, fds, least[column]);
+	for (unsigned int i = 0; i < NR_CALLS; i++)
+		for (unsigned int mean = 0; mean < 2; mean++)
+			for (enum column column = 0; column < NR_COLUMNS; column++)
+				if (column != BY_POINTER)
+					(mean ? emit_mean : emit_cost)("calls", rows[i], column,
+								       least[column][i]);
 	for (unsigned int i = 0; i < CALLS; i++)
 		close(fds[i]);
 }
@@ -830,11 +907,12 @@ static void ordinary(const char *path, double figures[NR_ORDINARY])
 		figures[i] = least[i];
 }
 
+static const char *const ordinary_names[NR_ORDINARY] = {
+	"open and close", "read 4096 bytes", "read a byte", "stat"
+};
+
 static void bench_ordinary(void)
 {
-	static const char *const rows[NR_ORDINARY] = {
-		"open and close", "read 4096 bytes", "read a byte", "stat"
-	};
 	static const char *const columns[] = { "no entries", "entries", "itself an entry" };
 	static const char page[PAGE];
 	double figures[3][NR_ORDINARY];
@@ -858,12 +936,41 @@ static void bench_ordinary(void)
 	close(fd);
 	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
 		for (unsigned int j = 0; j < 3; j++)
-			emit("filesystem", rows[i], columns[j], figures[j][i]);
-		emit("filesystem", rows[i], "ratio", figures[1][i] / figures[0][i]);
+			emit("filesystem", ordinary_names[i], columns[j], figures[j][i]);
+		emit("filesystem", ordinary_names[i], "ratio", figures[1][i] / figures[0][i]);
 	}
 	close(maps[INODE_MAP]);
 	MUST(!umount(BASE "/used"));
 	settle(0, 0);
+}
+
+/* What inode-guard costs whom it does not guard: another file of the same filesystem is guarded. */
+static void bench_guard(void)
+{
+	static const char *const columns[] = { "guard off", "guard on" };
+	static const char page[PAGE];
+	double figures[2][NR_ORDINARY];
+	char command[256];
+	int fd;
+
+	tmpfs_mount(BASE "/used");
+	files_create(BASE "/used", 2);
+	fd = open(file_path(BASE "/used", 1), O_WRONLY);
+	MUST(fd >= 0 && write(fd, page, PAGE) == PAGE);
+	close(fd);
+	ordinary(file_path(BASE "/used", 1), figures[0]);
+	shell("inode-guard start");
+	snprintf(command, sizeof(command), "inode-guard deny --ops all %s",
+		 file_path(BASE "/used", 0));
+	shell(command);
+	ordinary(file_path(BASE "/used", 1), figures[1]);
+	shell("inode-guard stop");
+	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
+		for (unsigned int j = 0; j < 2; j++)
+			emit("guard", ordinary_names[i], columns[j], figures[j][i]);
+		emit("guard", ordinary_names[i], "ratio", figures[1][i] / figures[0][i]);
+	}
+	MUST(!umount(BASE "/used"));
 }
 
 /* Many entries. */
@@ -894,7 +1001,7 @@ static void scale_once(unsigned int n, struct costs *costs)
 			pause_ms(1);
 	}
 	costs->insert = (double)sum / n;
-	costs->hit = measure(get_names[INODE_MAP], BENCH_TIMES, BASE "/gone", n, A_HIT);
+	costs->hit = measure(get_names[INODE_MAP], BENCH_TIMES, BASE "/gone", n, A_HIT).mean;
 	pause_ms(100);
 	begin = clock_now();
 	MUST(!umount(BASE "/gone"));
@@ -1173,6 +1280,8 @@ static void bench(bool quick)
 	bench_unmount(CALLS);
 	bench_unmount(most);
 	bench_ordinary();
+	say("inode-guard");
+	bench_guard();
 }
 
 static void usage(FILE *file)

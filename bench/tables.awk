@@ -13,6 +13,8 @@ function title(table)
 		return "Kernel memory of an entry with a value of 8 bytes"
 	if (table == "filesystem")
 		return "Instructions on a filesystem"
+	if (table == "guard")
+		return "Instructions of a file that inode-guard does not guard"
 	if (table == "scale")
 		return "Instructions for each entry, in a map of 1,000 and one of 1,000,000"
 	if (table == "smp")
@@ -52,12 +54,13 @@ function number(value, column)
 }
 
 # "hit in 100000" becomes "hit in 100,000"; a semicolon stands for a comma.
-function words(row,    n, parts, i, text)
+function words(row,    n, parts, i, text, end)
 {
-	gsub(/;/, ",", row)
 	n = split(row, parts, " ")
-	for (i = 1; i <= n; i++)
-		text = text (i > 1 ? " " : "") (parts[i] ~ /^[0-9]+$/ ? commas(parts[i]) : parts[i])
+	for (i = 1; i <= n; i++) {
+		end = sub(/;$/, "", parts[i]) ? "," : ""
+		text = text (i > 1 ? " " : "") (parts[i] ~ /^[0-9]+$/ ? commas(parts[i]) : parts[i]) end
+	}
 	return text
 }
 
