@@ -1159,5 +1159,5 @@ TEST(memory_limit_with_large_values)
 /* ...or what the inode needs. */
 TEST(memory_limit_with_small_values)
 {
-	use_limit(false, 2500, 1UL << 19, 200);
+	use_limit(false, 5000, 1UL << 19, 200);
 }
