@@ -33,7 +33,7 @@ endif
 
 # --- Everything ---------------------------------------------------------------
 
-GUARD := $(if $(wildcard bpf/inode_guard.c),inode-guard)
+GUARD := inode-guard
 
 .DEFAULT_GOAL := all
 .PHONY: all module bpf guard examples selftests stress-program bench-program
@@ -96,8 +96,8 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 bpf_target  := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 BPF_CFLAGS  := -target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_$(bpf_target) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
-bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c selftests/*.bpf.c stress/*.bpf.c \
-	bench/*.bpf.c))
+bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
+	selftests/*.bpf.c stress/*.bpf.c bench/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -112,7 +112,10 @@ $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/vmlinux.h Makefile
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(say) SKEL $@
-	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(*F)) >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(or $(skeleton),$(subst -,_,$(*F))) >$@
+
+# Its loader has a struct guard of its own.
+$(BUILD)/bpf/guard/guard.skel.h: private skeleton := guard_bpf
 
 # --- Programs -----------------------------------------------------------------
 
@@ -123,12 +126,19 @@ libraries := -lbpf -lelf -lz
 guard: $(GUARD:%=$(BUILD)/%)
 	@:
 
-$(BUILD)/inode-guard: bpf/inode_guard.c $(BUILD)/bpf/inode_guard.skel.h Makefile
+guard_sources := $(filter-out %.bpf.c,$(wildcard bpf/guard/*.c))
+guard_objects := $(guard_sources:%.c=$(BUILD)/%.o)
+
+$(guard_objects): $(BUILD)/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h Makefile
 	$(say) CC $@
-	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(LDFLAGS) $(libraries) -o $@
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(BUILD)/inode-guard: $(guard_objects)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -o $@
 
 # bpf/NAME.c is the loader of bpf/NAME.bpf.c, an example.
-examples := $(patsubst %.bpf.c,$(BUILD)/%,$(filter-out bpf/inode_guard.bpf.c,$(wildcard bpf/*.bpf.c)))
+examples := $(patsubst %.bpf.c,$(BUILD)/%,$(wildcard bpf/*.bpf.c))
 
 examples: $(examples)
 	@:
@@ -178,7 +188,7 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
 # --- In the virtual machine ---------------------------------------------------
 

@@ -17,7 +17,7 @@
  *   - a script that an interpreter is told to read: "sh script" executes sh, and script is data;
  *   - what has been executed before, and what a running program does to its own memory;
  *   - the contents: an allowed file that is written to stays allowed. Make it immutable, or see
- *     inode_guard.bpf.c.
+ *     guard/guard.bpf.c.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Events: what a program tells of an access that it denies, for who watches. Nothing is told when
+ * nobody does; what there is no room for is counted.
+ */
+#ifndef _GUARD_EVENT_BPF_H
+#define _GUARD_EVENT_BPF_H
+
+#include "maps.bpf.h"
+
+/* A way up from @dentry, as far as it has been written down. */
+struct ascent {
+	struct dentry *dentry;
+	struct guard_event *event;
+};
+
+/*
+ * Write down the name of where the ascent is, and go up. Returns 1 at its end. The offset is kept
+ * in the event, of which the verifier knows nothing: so one pass through the loop is like another.
+ */
+static __always_inline int ascend(struct ascent *ascent, struct guard_place *place, char *names,
+				  __u32 size)
+{
+	struct dentry *dentry = ascent->dentry, *parent;
+	__u32 offset = place->length;
+	long length;
+
+	if (!dentry)
+		return 1;
+	parent = dentry->d_parent;
+	if (parent == dentry)
+		return 1;
+	if (offset > size - GUARD_COMPONENT) {
+		place->cut = 1;
+		return 1;
+	}
+	length = bpf_probe_read_kernel_str(names + offset, GUARD_COMPONENT, dentry->d_name.name);
+	if (length <= 0)
+		return 1;
+	place->length = offset + length;
+	ascent->dentry = parent;
+	return 0;
+}
+
+static int ascend_file(__u32 index, void *context)
+{
+	struct ascent *ascent = context;
+
+	return ascend(ascent, &ascent->event->file, ascent->event->path, GUARD_PATH);
+}
+
+static int ascend_exe(__u32 index, void *context)
+{
+	struct ascent *ascent = context;
+
+	return ascend(ascent, &ascent->event->exe, ascent->event->exe_path, GUARD_EXE);
+}
+
+static __always_inline void describe_place(struct guard_place *place, struct inode *inode)
+{
+	place->length = 0;
+	place->cut = 0;
+	place->dev = 0;
+	place->inum = 0;
+	if (!inode)
+		return;
+	place->dev = inode->i_sb->s_dev;
+	place->inum = inode->i_ino;
+}
+
+static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct guard_event *event;
+	struct ascent ascent;
+	struct file *exe = NULL;
+
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		__sync_fetch_and_add(&state.dropped, 1);
+		return 0;
+	}
+	event->time = bpf_ktime_get_boot_ns();
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->uid = bpf_get_current_uid_gid();
+	event->rule = rule;
+	event->ops = ops;
+	event->audit = !!STATE(audit);
+	bpf_get_current_comm(event->command, sizeof(event->command));
+
+	describe_place(&event->file, dentry->d_inode);
+	if (!event->file.dev)
+		event->file.dev = dentry->d_sb->s_dev;
+	ascent.event = event;
+	ascent.dentry = dentry;
+	bpf_loop(GUARD_DEPTH, ascend_file, &ascent, 0);
+
+	if (task->mm)
+		exe = task->mm->exe_file;
+	if (exe) {
+		describe_place(&event->exe, exe->f_inode);
+		ascent.dentry = exe->f_path.dentry;
+		bpf_loop(GUARD_DEPTH, ascend_exe, &ascent, 0);
+	} else {
+		describe_place(&event->exe, NULL);
+	}
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+#endif /* _GUARD_EVENT_BPF_H */

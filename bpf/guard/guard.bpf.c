@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The programs of inode-guard: security hooks that decide about operations with files.
+ *
+ * The kernel calls them in the context of the task that makes the access. They do not sleep, and
+ * cost next to nothing for files that there is no rule for. A denied access fails with EPERM, as
+ * with a file that is immutable (chattr +i), root's included. A denial by another security module
+ * stands: programs only deny.
+ *
+ * Each hook says here which operations it takes an access for; judge.bpf.h decides. The tool that
+ * loads and attaches the programs is in the other files of this directory.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include <inode_map.bpf.h>
+#include "guard.h"
+#include "judge.bpf.h"
+#include "append.bpf.h"
+#include "follow.bpf.h"
+#include "subject.bpf.h"
+
+#define O_ACCMODE	00000003
+#define O_TRUNC		00001000
+#define __FMODE_EXEC	0x20
+#define MAY_WRITE	0x2
+#define MAY_READ	0x4
+#define F_SETFL		4
+#define PROT_WRITE	0x2
+#define PROT_EXEC	0x4
+#define MAP_TYPE	0x0f
+#define MAP_PRIVATE	0x02
+#define VM_SHARED	0x08
+#define VM_MAYWRITE	0x20
+#define PAGE_SIZE	4096
+#define ATTR_SIZE	(1 << 3)
+#define ATTR_FORCE	(1 << 9)
+#define MS_REMOUNT	0x20
+#define MS_BIND		0x1000
+/* Shared, private, slave, unbindable: how mounts propagate. */
+#define MS_PROPAGATION	((1 << 17) | (1 << 18) | (1 << 19) | (1 << 20))
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Opening, reading, writing */
+
+/*
+ * What open(2) wants. The access mode 3 gives neither, and asks for the permissions of both. What
+ * the kernel opens in order to execute it is not read: a program that can be executed and not read
+ * works, as it does with mode 0111.
+ */
+static __always_inline __u32 open_ops(__u32 flags)
+{
+	__u32 write = flags & O_APPEND ? APPEND : WRITE;
+
+	if (flags & __FMODE_EXEC)
+		return EXEC;
+	if (flags & O_TRUNC)
+		write = WRITE;
+	switch (flags & O_ACCMODE) {
+	case 0:
+		return flags & O_TRUNC ? READ | WRITE : READ;
+	case 1:
+		return write;
+	default:
+		return READ | write;
+	}
+}
+
+/* Descriptors that are opened with O_PATH do not come here. */
+SEC("lsm/file_open")
+int BPF_PROG(guard_open, struct file *file)
+{
+	__u32 ops = opaque(open_ops(file->f_flags)) & (READ | APPEND | EXEC);
+
+	return guard(file->f_inode, file->f_path.dentry, ops);
+}
+
+/* Whether the kernel uses a file in order to execute it. */
+static __always_inline bool is_exec(struct file *file)
+{
+	return file->f_flags & __FMODE_EXEC &&
+	       BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve);
+}
+
+static __noinline int judge_permission(struct file *file, __u32 ops)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	__u32 kinds = ops & WRITE ? writes(file) : 0;
+
+	ops &= READ;
+	if (ops && is_exec(file))
+		ops = EXEC;
+	if (kinds == PLAIN)
+		ops |= WRITE;
+	else if (kinds == APPENDS)
+		ops |= APPEND;
+	else if (kinds)
+		ops |= EITHER;
+	ops = opaque(ops) & (READ | EITHER | EXEC);
+	return judge(file->f_inode, dentry, ops, dentry);
+}
+
+/* Every read and write of what is open, by whatever system call. */
+SEC("lsm/file_permission")
+int BPF_PROG(guard_permission, struct file *file, int mask)
+{
+	__u32 ops = 0;
+
+	if (mask & MAY_READ)
+		ops |= READ;
+	if (mask & MAY_WRITE)
+		ops |= APPEND;
+	if (!concerns(file->f_inode, ops))
+		return 0;
+	return judge_permission(file, ops);
+}
+
+/* Who may only append must not turn that off, while another thread is between check and write. */
+SEC("lsm/file_fcntl")
+int BPF_PROG(guard_fcntl, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd != F_SETFL || arg & O_APPEND || !(file->f_flags & O_APPEND) ||
+	    !(file->f_flags & O_ACCMODE))
+		return 0;
+	return guard(file->f_inode, file->f_path.dentry, WRITE);
+}
+
+SEC("lsm/inode_readlink")
+int BPF_PROG(guard_readlink, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, READ);
+}
+
+/* Mapping */
+
+SEC("lsm/mmap_file")
+int BPF_PROG(guard_mmap, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	__u32 ops = MMAP | READ;
+
+	/*
+	 * NULL when the memory is anonymous. A kernel that does not tell its verifier so may
+	 * remove the comparison with 0 for being pointless: hence the other one.
+	 */
+	if ((unsigned long)file < PAGE_SIZE)
+		return 0;
+	barrier_var(file);
+	if (!file)
+		return 0;
+	/* Whatever the protection is: a tracer reads all mappings, and /proc/self/mem is one. */
+	if (is_exec(file))
+		ops = 0;
+	if (prot & PROT_EXEC)
+		ops |= EXEC;
+	if (prot & PROT_WRITE && (flags & MAP_TYPE) != MAP_PRIVATE)
+		ops |= WRITE;
+	ops = opaque(ops) & (MMAP | READ | EXEC | WRITE);
+	return guard(file->f_inode, file->f_path.dentry, ops);
+}
+
+/* Not in all kernels. What overlayfs maps of the file in a layer, when that in the overlay is. */
+SEC("lsm/mmap_backing_file")
+int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backing_file)
+{
+	__u32 ops = MMAP | READ;
+
+	if (is_exec(backing_file))
+		ops = EXEC;
+	if (vma->vm_flags & VM_SHARED && vma->vm_flags & VM_MAYWRITE)
+		ops |= WRITE;
+	ops = opaque(ops) & (MMAP | READ | EXEC | WRITE);
+	return guard(backing_file->f_inode, backing_file->f_path.dentry, ops);
+}
+
+/* What the kernel mapped to execute it stays that: the dynamic linker changes it as well. */
+SEC("lsm/file_mprotect")
+int BPF_PROG(guard_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
+	     unsigned long prot)
+{
+	struct file *file = vma->vm_file;
+	__u32 ops = 0;
+
+	if (!file || !prot)
+		return 0;
+	if (!(file->f_flags & __FMODE_EXEC))
+		ops = MMAP | READ;
+	if (prot & PROT_EXEC)
+		ops |= EXEC;
+	if (prot & PROT_WRITE && vma->vm_flags & VM_SHARED)
+		ops |= WRITE;
+	ops = opaque(ops) & (MMAP | READ | EXEC | WRITE);
+	return guard(file->f_inode, file->f_path.dentry, ops);
+}
+
+/* Attributes, size among them */
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(guard_setattr, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	unsigned int valid = attr->ia_valid;
+
+	if (valid & ATTR_SIZE)
+		return guard(dentry->d_inode, dentry, WRITE);
+	/* The kernel itself takes set-user-ID bits from what is written to. */
+	if (valid & ATTR_FORCE)
+		return 0;
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(guard_setxattr, struct mnt_idmap *idmap, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(guard_removexattr, struct mnt_idmap *idmap, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
+SEC("lsm/inode_set_acl")
+int BPF_PROG(guard_set_acl, struct mnt_idmap *idmap, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
+SEC("lsm/inode_remove_acl")
+int BPF_PROG(guard_remove_acl, struct mnt_idmap *idmap, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
+/* By type and number: the sizes differ between 32 and 64 bits. */
+static __always_inline __u32 ioctl_ops(unsigned int cmd)
+{
+	switch (cmd & 0xffff) {
+	case 'f' << 8 | 2:	/* FS_IOC_SETFLAGS */
+	case 'f' << 8 | 19:	/* FS_IOC_SET_ENCRYPTION_POLICY */
+	case 'f' << 8 | 133:	/* FS_IOC_ENABLE_VERITY */
+	case 'v' << 8 | 2:	/* FS_IOC_SETVERSION */
+	case 'f' << 8 | 4:	/* EXT4_IOC_SETVERSION */
+	case 'X' << 8 | 32:	/* FS_IOC_FSSETXATTR */
+		return ATTR;
+	case 'f' << 8 | 17:	/* EXT4_IOC_SWAP_BOOT */
+		return WRITE;
+	case 'f' << 8 | 15:	/* EXT4_IOC_MOVE_EXT: the other file gets the contents */
+		return READ | WRITE;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline int guard_command(struct file *file, unsigned int cmd)
+{
+	__u32 ops = ioctl_ops(cmd);
+
+	if (!ops)
+		return 0;
+	ops = opaque(ops) & (READ | WRITE | ATTR);
+	return guard(file->f_inode, file->f_path.dentry, ops);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(guard_ioctl, struct file *file, unsigned int cmd)
+{
+	return guard_command(file, cmd);
+}
+
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(guard_ioctl_compat, struct file *file, unsigned int cmd)
+{
+	return guard_command(file, cmd);
+}
+
+/* Names */
+
+SEC("lsm/inode_create")
+int BPF_PROG(guard_create, struct inode *dir, struct dentry *dentry)
+{
+	return guard_name(dir, dentry);
+}
+
+SEC("lsm/inode_symlink")
+int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry)
+{
+	return guard_name(dir, dentry);
+}
+
+SEC("lsm/inode_mkdir")
+int BPF_PROG(guard_mkdir, struct inode *dir, struct dentry *dentry)
+{
+	return guard_name(dir, dentry);
+}
+
+SEC("lsm/inode_mknod")
+int BPF_PROG(guard_mknod, struct inode *dir, struct dentry *dentry)
+{
+	return guard_name(dir, dentry);
+}
+
+SEC("lsm/inode_link")
+int BPF_PROG(guard_link, struct dentry *old_dentry, struct inode *dir, struct dentry *new_dentry)
+{
+	int ret = guard(old_dentry->d_inode, old_dentry, LINK);
+
+	return ret ?: guard_name(dir, new_dentry);
+}
+
+SEC("lsm/inode_unlink")
+int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
+{
+	int ret = guard(dentry->d_inode, dentry, DELETE);
+
+	return ret ?: guard_name(dir, dentry);
+}
+
+SEC("lsm/inode_rmdir")
+int BPF_PROG(guard_rmdir, struct inode *dir, struct dentry *dentry)
+{
+	int ret = guard(dentry->d_inode, dentry, DELETE);
+
+	return ret ?: guard_name(dir, dentry);
+}
+
+/* For RENAME_EXCHANGE, the kernel calls it twice, with the files one way and the other. */
+SEC("lsm/inode_rename")
+int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+	     struct dentry *new_dentry)
+{
+	int ret = guard(old_dentry->d_inode, old_dentry, RENAME);
+
+	if (!ret)
+		ret = guard(new_dentry->d_inode, new_dentry, RENAME | DELETE);
+	if (!ret)
+		ret = guard_name(old_dir, old_dentry);
+	return ret ?: guard_name(new_dir, new_dentry);
+}
+
+/* What is mounted over a file takes its name, as a rename does. */
+
+SEC("lsm/sb_mount")
+int BPF_PROG(guard_mount, const char *dev_name, struct path *path, const char *type,
+	     unsigned long flags)
+{
+	struct dentry *dentry = path->dentry;
+
+	if (flags & MS_REMOUNT || (flags & MS_PROPAGATION && !(flags & MS_BIND)))
+		return 0;
+	return guard(dentry->d_inode, dentry, RENAME);
+}
+
+SEC("lsm/move_mount")
+int BPF_PROG(guard_move_mount, struct path *from_path, struct path *to_path)
+{
+	struct dentry *dentry = to_path->dentry;
+
+	return guard(dentry->d_inode, dentry, RENAME);
+}
+
+/* The old root is mounted there. */
+SEC("lsm/sb_pivotroot")
+int BPF_PROG(guard_pivotroot, struct path *old_path)
+{
+	struct dentry *dentry = old_path->dentry;
+
+	return guard(dentry->d_inode, dentry, RENAME);
+}

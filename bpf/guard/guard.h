@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the programs of inode-guard (guard.bpf.c) and its tool share: the contents of the maps.
+ *
+ * The policy changes in a single moment. What says "this inode has that rule" is in two slots, each
+ * with the generation of the policy from which on it holds, and the word @generation of the state
+ * tells which is the current one. The tool writes all slots of the next generation, then stores the
+ * word, then cleans up; whenever it is interrupted, the word says what is valid.
+ */
+#ifndef _GUARD_H
+#define _GUARD_H
+
+/* BPF programs have the types from vmlinux.h. */
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* Pins of another version are refused. */
+#define GUARD_VERSION	1
+
+/* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
+#define GUARD_PRCTL_PROBE	0x67756172
+
+/**
+ * enum guard_op - the operations that rules name
+ * @GUARD_READ: opening for reading, and reading; of a directory, listing it
+ * @GUARD_WRITE: opening for writing, writing, and changing the size; of a directory, making and
+ *	removing names in it
+ * @GUARD_EXEC: executing, and mapping as code
+ * @GUARD_APPEND: writing by descriptors that can only append
+ * @GUARD_DELETE: removing a name of it, or giving that to another file
+ * @GUARD_RENAME: renaming it, renaming over it, and mounting over it
+ * @GUARD_LINK: making another name for it
+ * @GUARD_ATTR: changing mode, owner, times, attributes
+ * @GUARD_MMAP: mapping it into memory
+ * @GUARD_OPS: how many there are
+ */
+enum guard_op {
+	GUARD_READ,
+	GUARD_WRITE,
+	GUARD_EXEC,
+	GUARD_APPEND,
+	GUARD_DELETE,
+	GUARD_RENAME,
+	GUARD_LINK,
+	GUARD_ATTR,
+	GUARD_MMAP,
+	GUARD_OPS
+};
+
+#define GUARD_ALL	((1U << GUARD_OPS) - 1)
+
+/**
+ * struct guard_entry - value of the inode maps that say which inode has which rule
+ * @generation: from which generation of the policy on the slot holds; 0, it is empty
+ * @rule: the rule, a key of the map "rules", or 0: there is none
+ *
+ * What holds is the slot with the largest generation that is not above the current one.
+ */
+struct guard_entry {
+	__u32 generation[2];
+	__u32 rule[2];
+};
+
+/**
+ * enum guard_flags - kinds of rules
+ * @GUARD_TREE: for all below a directory, and for itself
+ * @GUARD_FOLLOW: moves to the file that is renamed over the guarded name
+ * @GUARD_REMOVED: not a rule any more, from its generation on
+ * @GUARD_SYMLINK: its path leads to a symbolic link, which is meant itself
+ */
+enum guard_flags {
+	GUARD_TREE	= 1 << 0,
+	GUARD_FOLLOW	= 1 << 1,
+	GUARD_REMOVED	= 1 << 2,
+	GUARD_SYMLINK	= 1 << 3,
+};
+
+/**
+ * struct guard_rule - value of the map "rules"; never changes while a generation has it
+ * @generation: the generation it was made for
+ * @name: what stays when a rule is given other operations: the key of its "hits". Of the rules with
+ *	one name, that of the largest generation which is not above the current one is in force
+ * @text: key of its path in "texts"
+ * @flags: enum guard_flags
+ * @named: the operations that it says something about, a bit (1 << op) each; about others another
+ *	rule decides
+ * @denied: those that it denies
+ * @only: those that it allows to a set of executables, and denies to others
+ * @reserved: 0
+ * @set: for each operation of @only, the set
+ * @dev: st_dev of the inode that it was made for
+ * @ino: number of that inode
+ */
+struct guard_rule {
+	__u32 generation;
+	__u32 name;
+	__u32 text;
+	__u32 flags;
+	__u16 named;
+	__u16 denied;
+	__u16 only;
+	__u16 reserved;
+	__u32 set[GUARD_OPS];
+	__u32 dev;
+	__u64 ino;
+};
+
+/**
+ * struct guard_hits - value of the map "hits"
+ * @count: how often each operation was denied, or would have been
+ */
+struct guard_hits {
+	__u64 count[GUARD_OPS];
+};
+
+/**
+ * struct guard_member - key of the map "members"
+ * @set: a set of executables
+ * @subject: an executable in it, an id in "subjects"
+ */
+struct guard_member {
+	__u32 set;
+	__u32 subject;
+};
+
+#define GUARD_CHUNK	120
+
+/**
+ * struct guard_text_key - key of the map "texts"
+ * @text: the text
+ * @index: which piece of it
+ */
+struct guard_text_key {
+	__u32 text;
+	__u32 index;
+};
+
+/**
+ * struct guard_text - value of the map "texts"
+ * @piece: GUARD_CHUNK bytes of a path; the last piece ends with zeros
+ */
+struct guard_text {
+	char piece[GUARD_CHUNK];
+};
+
+/**
+ * struct guard_leaf_key - key of the map "leaves": a name that rules or executables follow
+ * @dir: its directory, an id in "subjects"
+ * @name: the last component, zeros behind it
+ */
+struct guard_leaf_key {
+	__u32 dir;
+	char name[256];
+};
+
+/**
+ * struct guard_leaf - value of the map "leaves"
+ * @entry: the rule of what is renamed to that name, as its entry in the map of files will have it
+ * @subject: its id as an executable, or 0
+ * @reserved: 0
+ */
+struct guard_leaf {
+	struct guard_entry entry;
+	__u32 subject;
+	__u32 reserved;
+};
+
+/**
+ * enum guard_moved - what a rename that is under way has had changed
+ * @GUARD_MOVED_RULE: the entry in the map of files
+ * @GUARD_HAD_RULE: it was there before
+ * @GUARD_MOVED_SUBJECT: the entry in "subjects"
+ * @GUARD_HAD_SUBJECT: it was there before
+ */
+enum guard_moved {
+	GUARD_MOVED_RULE	= 1 << 0,
+	GUARD_HAD_RULE		= 1 << 1,
+	GUARD_MOVED_SUBJECT	= 1 << 2,
+	GUARD_HAD_SUBJECT	= 1 << 3,
+};
+
+/**
+ * struct guard_move_key - key of the map "moves"
+ * @task: the thread that renames
+ * @inode: address of the inode that gets the name
+ */
+struct guard_move_key {
+	__u64 task;
+	__u64 inode;
+};
+
+/**
+ * struct guard_move - value of the map "moves": what was before, in case the rename fails
+ * @moved: enum guard_moved
+ * @subject: as an executable
+ * @entry: in the map of files
+ */
+struct guard_move {
+	__u32 moved;
+	__u32 subject;
+	struct guard_entry entry;
+};
+
+/**
+ * struct guard_state - the words that programs and tool share, by a map in memory
+ * @version: GUARD_VERSION
+ * @ready: whether the start has come to its end
+ * @generation: the current generation of the policy; 0, there is none, and all is allowed
+ * @trees: the operations that rules for trees name, a bit each
+ * @audit: report, deny nothing
+ * @dirty: whether a change of the policy was begun and not completed
+ * @next: the next id for rules, names, texts, sets and subjects
+ * @watching: whether somebody wants events
+ * @probed: how often a program was called for GUARD_PRCTL_PROBE
+ * @subjects: whether there is any set of executables
+ * @follows: whether any rule follows
+ * @pins: how many pins there are when all is well
+ * @zero: 0, which the verifier does not know: see opaque()
+ * @reserved: 0
+ * @dropped: events that there was no room for
+ */
+struct guard_state {
+	__u32 version;
+	__u32 ready;
+	__u32 generation;
+	__u32 trees;
+	__u32 audit;
+	__u32 dirty;
+	__u32 next;
+	__u32 watching;
+	__u32 probed;
+	__u32 subjects;
+	__u32 follows;
+	__u32 pins;
+	__u32 zero;
+	__u32 reserved;
+	__u64 dropped;
+};
+
+#define GUARD_PATH	1536
+#define GUARD_EXE	768
+#define GUARD_COMPONENT	256
+#define GUARD_DEPTH	64
+
+/**
+ * struct guard_place - the way from a file to the root of its filesystem
+ * @dev: the filesystem, 12 bits of major and 20 of minor number
+ * @length: bytes of @names
+ * @cut: whether it is longer than there is room for
+ * @inum: inode number
+ */
+struct guard_place {
+	__u32 dev;
+	__u16 length;
+	__u16 cut;
+	__u64 inum;
+};
+
+/**
+ * struct guard_event - what the ring buffer has of an access that was denied, or would have been
+ * @time: nanoseconds since boot, those in suspension included
+ * @pid: the process
+ * @uid: its user, as the initial user namespace numbers them
+ * @rule: the rule; 0 when it could not be told which, and was denied for that
+ * @ops: what was denied of it, a bit each
+ * @audit: whether it was only reported
+ * @command: the thread's name
+ * @file: where the file is
+ * @exe: where the executable is
+ * @path: the names on the way from the file up, each with a zero behind it
+ * @exe_path: likewise
+ */
+struct guard_event {
+	__u64 time;
+	__u32 pid;
+	__u32 uid;
+	__u32 rule;
+	__u16 ops;
+	__u16 audit;
+	char command[16];
+	struct guard_place file;
+	struct guard_place exe;
+	char path[GUARD_PATH];
+	char exe_path[GUARD_EXE];
+};
+
+#endif /* _GUARD_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The maps of inode-guard's programs. The tool makes the inode maps, tells their ids before it
+ * loads the programs and binds them; the others libbpf makes. The tool pins all of them.
+ */
+#ifndef _GUARD_MAPS_BPF_H
+#define _GUARD_MAPS_BPF_H
+
+/* In .bss, which the tool has mapped: see struct guard_state. */
+struct guard_state state;
+
+/*
+ * Inode maps: of rules for single files; of rules for trees, one for each operation, so that the
+ * nearest entry decides about it (both struct guard_entry); and of what has an id of its own,
+ * executables and the directories of names that rules follow (__u32).
+ */
+const volatile __u32 files_id;
+const volatile __u32 trees_id[GUARD_OPS];
+const volatile __u32 subjects_id;
+
+/* The tool sets how many entries each may have. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_rule);
+} rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_hits);
+} hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_member);
+	__type(value, __u32);
+} members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_text_key);
+	__type(value, struct guard_text);
+} texts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_leaf_key);
+	__type(value, struct guard_leaf);
+} leaves SEC(".maps");
+
+/* What is left of renames whose end no program was told drops out by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct guard_move_key);
+	__type(value, struct guard_move);
+} moves SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+/* A word of the state, as it is now. */
+#define STATE(word)	(*(volatile typeof(state.word) *)&state.word)
+
+#endif /* _GUARD_MAPS_BPF_H */

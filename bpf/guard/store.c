@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The maps that the policy is in, read and written in bulk where the kernel has that, and what an
+ * interrupted change of the policy left in them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <inode_map.h>
+
+#include "tool.h"
+
+/* How many elements are read or written by one system call. */
+#define BATCH	4096
+
+/* Maps */
+
+/* Read a whole hash map: returns 0 or a negative errno. The lock keeps it as it is meanwhile. */
+int map_read(int map, size_t key_size, size_t value_size, struct array *keys, struct array *values)
+{
+	size_t room = BATCH;
+	__u64 position = 0;
+	bool first = true;
+	__u32 count;
+	int err;
+
+	for (;;) {
+		keys->items = xrealloc(keys->items, (keys->count + room) * key_size);
+		values->items = xrealloc(values->items, (values->count + room) * value_size);
+		count = room;
+		err = bpf_map_lookup_batch(map, first ? NULL : &position, &position,
+					   (char *)keys->items + keys->count * key_size,
+					   (char *)values->items + values->count * value_size,
+					   &count, NULL) ? -errno : 0;
+		if (err == -ENOSPC) {
+			room *= 2;
+			continue;
+		}
+		if (err && err != -ENOENT)
+			return err;
+		first = false;
+		keys->count += count;
+		values->count += count;
+		keys->room = keys->count;
+		values->room = values->count;
+		if (err)
+			return 0;
+	}
+}
+
+int map_write(int map, const struct array *keys, const struct array *values, size_t key_size,
+	      size_t value_size)
+{
+	size_t done = 0;
+	__u32 count;
+
+	while (done < keys->count) {
+		count = keys->count - done < BATCH ? keys->count - done : BATCH;
+		if (bpf_map_update_batch(map, (char *)keys->items + done * key_size,
+					 (char *)values->items + done * value_size, &count, NULL))
+			return -errno;
+		done += count;
+	}
+	return 0;
+}
+
+/*
+ * Step to the next entry of an inode map; a key of zeros begins the walk, as no entry has the
+ * handle 0. An entry that goes before its value is read is passed over. Returns 1, 0 at the end, or
+ * a negative errno.
+ */
+int map_next(int map, struct inode_map_key *key, void *value)
+{
+	while (!bpf_map_get_next_key(map, key->handle ? key : NULL, key)) {
+		if (!bpf_map_lookup_elem(map, key, value))
+			return 1;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+/* An entry that is gone is as good as deleted. */
+int map_delete_handle(int map, __u32 handle)
+{
+	struct inode_map_key key = { .fd = -1, .handle = handle };
+
+	return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+}
+
+int entry_get(int map, int fd, void *value)
+{
+	struct inode_map_key key = { .fd = fd };
+
+	return bpf_map_lookup_elem(map, &key, value) ? -errno : 0;
+}
+
+int entry_update(int map, int fd, const void *value, __u64 flags)
+{
+	struct inode_map_key key = { .fd = fd };
+
+	return bpf_map_update_elem(map, &key, value, flags) ? -errno : 0;
+}
+
+void text_add(struct policy *policy, __u32 id, const char *text)
+{
+	size_t left = strlen(text) + 1, length;
+	struct guard_text_key *key;
+	struct guard_text *value;
+	__u32 index = 0;
+
+	for (; left; text += length, left -= length) {
+		key = array_add(&policy->new_text_keys, sizeof(*key));
+		value = array_add(&policy->new_texts, sizeof(*value));
+		length = left < sizeof(value->piece) ? left : sizeof(value->piece);
+		key->text = id;
+		key->index = index++;
+		memcpy(value->piece, text, length);
+	}
+}
+
+__u32 entry_rule(const struct guard_entry *entry, __u32 generation)
+{
+	__u32 best = 0, rule = 0;
+	int slot;
+
+	for (slot = 0; slot < 2; slot++)
+		if (entry->generation[slot] <= generation && entry->generation[slot] > best) {
+			best = entry->generation[slot];
+			rule = entry->rule[slot];
+		}
+	return rule;
+}
+
+bool entry_is_pending(const struct guard_entry *entry, __u32 generation)
+{
+	return entry->generation[0] > generation || entry->generation[1] > generation;
+}
+
+/* Texts */
+
+struct text_piece {
+	struct guard_text_key key;
+	const struct guard_text *value;
+};
+
+static int compare_pieces(const void *one, const void *other)
+{
+	const struct guard_text_key *a = one, *b = other;
+
+	if (a->text != b->text)
+		return a->text < b->text ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* The text that begins with a piece; returns how many pieces it has. */
+static size_t join_text(const struct text_piece *pieces, size_t left, char **text)
+{
+	size_t count = 1, i;
+
+	while (count < left && pieces[count].key.text == pieces->key.text)
+		count++;
+	*text = xcalloc(count * GUARD_CHUNK + 1, 1);
+	for (i = 0; i < count; i++)
+		memcpy(*text + i * GUARD_CHUNK, pieces[i].value->piece, GUARD_CHUNK);
+	return count;
+}
+
+static int load_texts(struct guard *guard, struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	struct text_piece *pieces;
+	size_t i, count;
+	char *text;
+	int err;
+
+	err = map_read(guard->texts, sizeof(struct guard_text_key), sizeof(struct guard_text),
+		       &keys, &values);
+	pieces = xcalloc(keys.count + 1, sizeof(*pieces));
+	for (i = 0; i < keys.count; i++) {
+		pieces[i].key = ((struct guard_text_key *)keys.items)[i];
+		pieces[i].value = (struct guard_text *)values.items + i;
+	}
+	qsort(pieces, keys.count, sizeof(*pieces), compare_pieces);
+	for (i = 0; i < keys.count; i += count) {
+		count = join_text(pieces + i, keys.count - i, &text);
+		index_put(&policy->texts, pieces[i].key.text, text);
+	}
+	free(pieces);
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+/* Rules and sets */
+
+/*
+ * Of the rules of one name, the one in force; others are not loaded. Texts are read behind rules, as
+ * they are written before them: who watches holds no lock.
+ */
+static int load_rules(struct guard *guard, struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	struct guard_rule *bodies, *body, *best;
+	struct index by_name = {};
+	struct rule *rule;
+	size_t i;
+	int err;
+
+	err = map_read(guard->rules, sizeof(__u32), sizeof(struct guard_rule), &keys, &values);
+	if (!err)
+		err = load_texts(guard, policy);
+	bodies = values.items;
+	for (i = 0; i < keys.count; i++) {
+		body = &bodies[i];
+		best = index_get(&by_name, body->name);
+		if (body->generation <= policy->generation &&
+		    (!best || best->generation < body->generation))
+			index_put(&by_name, body->name, body);
+	}
+	for (i = 0; i < keys.count; i++) {
+		body = &bodies[i];
+		if (index_get(&by_name, body->name) != body || body->flags & GUARD_REMOVED)
+			continue;
+		rule = xcalloc(1, sizeof(*rule));
+		rule->id = ((__u32 *)keys.items)[i];
+		rule->body = *body;
+		rule->path = index_get(&policy->texts, body->text);
+		rule->path = xstrdup(rule->path ?: "?");
+		*(struct rule **)array_add(&policy->rules, sizeof(rule)) = rule;
+		index_put(&policy->rule_by_id, rule->id, rule);
+	}
+	index_free(&by_name);
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+static int compare_ids(const void *one, const void *other)
+{
+	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+static int load_sets(struct guard *guard, struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	struct guard_member *members;
+	struct set *set, **sets;
+	size_t i;
+	int err;
+
+	err = map_read(guard->members, sizeof(struct guard_member), sizeof(__u32), &keys, &values);
+	members = keys.items;
+	for (i = 0; i < keys.count; i++) {
+		set = index_get(&policy->set_by_id, members[i].set);
+		if (!set) {
+			set = xcalloc(1, sizeof(*set));
+			set->id = members[i].set;
+			index_put(&policy->set_by_id, set->id, set);
+			*(struct set **)array_add(&policy->sets, sizeof(set)) = set;
+		}
+		*(__u32 *)array_add(&set->subjects, sizeof(__u32)) = members[i].subject;
+	}
+	sets = policy->sets.items;
+	for (i = 0; i < policy->sets.count; i++)
+		qsort(sets[i]->subjects.items, sets[i]->subjects.count, sizeof(__u32),
+		      compare_ids);
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+int policy_load(struct guard *guard, struct policy *policy)
+{
+	int err;
+
+	memset(policy, 0, sizeof(*policy));
+	policy->guard = guard;
+	policy->generation = __atomic_load_n(&guard->state->generation, __ATOMIC_ACQUIRE);
+	err = load_rules(guard, policy);
+	return err ?: load_sets(guard, policy);
+}
+
+void policy_free(struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	struct set **sets = policy->sets.items;
+	size_t i;
+
+	for (i = 0; i < policy->rules.count; i++) {
+		free(rules[i]->path);
+		free(rules[i]);
+	}
+	for (i = 0; i < policy->sets.count; i++) {
+		free(sets[i]->subjects.items);
+		free(sets[i]);
+	}
+	for (i = 0; policy->texts.slots && i <= policy->texts.mask; i++)
+		free(policy->texts.slots[i].item);
+	index_free(&policy->texts);
+	index_free(&policy->rule_by_id);
+	index_free(&policy->rule_by_path);
+	index_free(&policy->set_by_id);
+	free(policy->rules.items);
+	free(policy->sets.items);
+	free(policy->doomed.items);
+	free(policy->new_text_keys.items);
+	free(policy->new_texts.items);
+	memset(policy, 0, sizeof(*policy));
+}
+
+int policy_walk(struct policy *policy)
+{
+	struct guard_entry entry;
+	struct inode_map_key key;
+	struct rule *rule;
+	int index, err;
+
+	if (policy->walked)
+		return 0;
+	for (index = 0; index < RULE_MAPS; index++) {
+		memset(&key, 0, sizeof(key));
+		while ((err = map_next(policy->guard->maps[index], &key, &entry)) > 0) {
+			rule = index_get(&policy->rule_by_id,
+					 entry_rule(&entry, policy->generation));
+			/* A rule that follows a name may be on what had it before, too. */
+			if (!rule || rule->handle[index])
+				continue;
+			rule->handle[index] = key.handle;
+			rule->dev = key.dev;
+			rule->ino = key.ino;
+		}
+		if (err)
+			return err;
+	}
+	policy->walked = true;
+	return 0;
+}
+
+/* Leftovers */
+
+/* Empty the slots of an entry that are not in force yet; returns whether there were any. */
+static bool clear_pending(struct guard_entry *entry, __u32 generation)
+{
+	bool change = false;
+	int slot;
+
+	for (slot = 0; slot < 2; slot++)
+		if (entry->generation[slot] > generation) {
+			entry->generation[slot] = 0;
+			entry->rule[slot] = 0;
+			change = true;
+		}
+	return change;
+}
+
+/* Keep of an entry what is in force; delete it if nothing is. */
+static int sweep_entry(int map, const struct inode_map_key *key, struct guard_entry *entry,
+		       const struct policy *policy)
+{
+	if (!index_get(&policy->rule_by_id, entry_rule(entry, policy->generation)))
+		return map_delete_handle(map, key->handle);
+	if (clear_pending(entry, policy->generation) &&
+	    bpf_map_update_elem(map, key, entry, BPF_EXIST) && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+static int sweep_leaves(struct guard *guard, const struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	struct guard_leaf *leaf;
+	size_t i;
+	int err;
+
+	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys,
+		       &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		leaf = (struct guard_leaf *)values.items + i;
+		if (clear_pending(&leaf->entry, policy->generation) &&
+		    bpf_map_update_elem(guard->leaves, (struct guard_leaf_key *)keys.items + i,
+					leaf, BPF_EXIST))
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+static int sweep_entries(struct guard *guard, const struct policy *policy)
+{
+	struct guard_entry entry;
+	struct inode_map_key key;
+	int index, err;
+
+	for (index = 0; index < RULE_MAPS; index++) {
+		memset(&key, 0, sizeof(key));
+		while ((err = map_next(guard->maps[index], &key, &entry)) > 0) {
+			err = sweep_entry(guard->maps[index], &key, &entry, policy);
+			if (err)
+				return err;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Delete the elements of a hash map whose key, or the first word of it, is not in an index. */
+static int collect_map(int map, size_t key_size, size_t value_size, const struct index *wanted)
+{
+	struct array keys = {}, values = {};
+	size_t i;
+	char *key;
+	int err;
+
+	err = map_read(map, key_size, value_size, &keys, &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		key = (char *)keys.items + i * key_size;
+		if (!index_get(wanted, *(__u32 *)key) && bpf_map_delete_elem(map, key) &&
+		    errno != ENOENT)
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+/*
+ * Rules that are not in force. What says that one was removed goes last, or else, after a crash, it
+ * would not be known.
+ */
+static int collect_rules(struct guard *guard, const struct index *ids)
+{
+	struct array keys = {}, values = {};
+	const struct guard_rule *body;
+	const __u32 *id;
+	int err, last;
+	size_t i;
+
+	err = map_read(guard->rules, sizeof(*id), sizeof(*body), &keys, &values);
+	for (last = 0; last < 2; last++)
+		for (i = 0; i < keys.count && !err; i++) {
+			id = (__u32 *)keys.items + i;
+			body = (struct guard_rule *)values.items + i;
+			if (index_get(ids, *id) || last == !(body->flags & GUARD_REMOVED))
+				continue;
+			if (bpf_map_delete_elem(guard->rules, id) && errno != ENOENT)
+				err = -errno;
+		}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+/* Names that no rule in force and no executable in use follows. */
+static int collect_leaves(struct guard *guard, const struct index *ids,
+			  const struct index *subjects, __u32 *left)
+{
+	struct array keys = {}, values = {};
+	const struct guard_leaf *leaf;
+	const void *key;
+	size_t i;
+	int err;
+
+	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys,
+		       &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		leaf = (struct guard_leaf *)values.items + i;
+		key = (struct guard_leaf_key *)keys.items + i;
+		if (index_get(ids, entry_rule(&leaf->entry, guard->state->generation)) ||
+		    index_get(subjects, leaf->subject))
+			++*left;
+		else if (bpf_map_delete_elem(guard->leaves, key) && errno != ENOENT)
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+static int collect_subjects(struct guard *guard, const struct index *wanted)
+{
+	struct inode_map_key key = {};
+	__u32 subject;
+	int err;
+
+	while ((err = map_next(guard->subjects, &key, &subject)) > 0)
+		if (!index_get(wanted, subject)) {
+			err = map_delete_handle(guard->subjects, key.handle);
+			if (err)
+				return err;
+		}
+	return err;
+}
+
+/* What is found by an id in the indices below. */
+static char wanted_item;
+
+/* The directories of the names that are followed. */
+static int want_dirs(struct guard *guard, struct index *subjects)
+{
+	struct array keys = {}, values = {};
+	size_t i;
+	int err;
+
+	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(struct guard_leaf),
+		       &keys, &values);
+	for (i = 0; i < keys.count; i++)
+		index_put(subjects, ((struct guard_leaf_key *)keys.items)[i].dir, &wanted_item);
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+static void want_sets(const struct policy *policy, const struct rule *rule, struct index *sets,
+		      struct index *subjects)
+{
+	const struct set *set;
+	size_t i;
+	int op;
+
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (!(rule->body.only & (1U << op)))
+			continue;
+		set = index_get(&policy->set_by_id, rule->body.set[op]);
+		if (!set || index_get(sets, set->id))
+			continue;
+		index_put(sets, set->id, &wanted_item);
+		for (i = 0; i < set->subjects.count; i++)
+			index_put(subjects, ((__u32 *)set->subjects.items)[i], &wanted_item);
+	}
+}
+
+int policy_collect(struct guard *guard, const struct policy *policy)
+{
+	struct index ids = {}, names = {}, texts = {}, sets = {}, subjects = {};
+	struct rule **rules = policy->rules.items;
+	__u32 trees = 0, follows = 0;
+	size_t i;
+	int err;
+
+	for (i = 0; i < policy->rules.count; i++) {
+		const struct rule *rule = rules[i];
+
+		if (rule->dropped || rule->successor)
+			continue;
+		index_put(&ids, rule->id, &wanted_item);
+		index_put(&names, rule->body.name, &wanted_item);
+		index_put(&texts, rule->body.text, &wanted_item);
+		want_sets(policy, rule, &sets, &subjects);
+		if (rule->body.flags & GUARD_TREE)
+			trees |= rule->body.named;
+	}
+	err = collect_leaves(guard, &ids, &subjects, &follows);
+	if (!err)
+		err = want_dirs(guard, &subjects);
+	for (i = 0; subjects.slots && i <= subjects.mask; i++)
+		if (subjects.slots[i].item)
+			index_put(&texts, subjects.slots[i].id, &wanted_item);
+	if (!err)
+		err = collect_rules(guard, &ids);
+	if (!err)
+		err = collect_map(guard->hits, sizeof(__u32), sizeof(struct guard_hits), &names);
+	if (!err)
+		err = collect_map(guard->texts, sizeof(struct guard_text_key),
+				  sizeof(struct guard_text), &texts);
+	if (!err)
+		err = collect_map(guard->members, sizeof(struct guard_member), sizeof(__u32),
+				  &sets);
+	if (!err)
+		err = collect_subjects(guard, &subjects);
+	if (!err) {
+		__atomic_store_n(&guard->state->trees, trees, __ATOMIC_RELEASE);
+		__atomic_store_n(&guard->state->subjects, sets.count != 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&guard->state->follows, follows != 0, __ATOMIC_RELEASE);
+	}
+	index_free(&ids);
+	index_free(&names);
+	index_free(&texts);
+	index_free(&sets);
+	index_free(&subjects);
+	return err;
+}
+
+int policy_sweep(struct guard *guard)
+{
+	struct policy policy;
+	int err;
+
+	err = policy_load(guard, &policy);
+	/* What is renamed meanwhile gets what the leaves say. */
+	if (!err)
+		err = sweep_leaves(guard, &policy);
+	if (!err)
+		err = sweep_entries(guard, &policy);
+	if (!err)
+		err = policy_collect(guard, &policy);
+	if (!err)
+		__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_RELEASE);
+	policy_free(&policy);
+	return err;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Executables that may do what others may not: they must not become puppets of others. Who may
+ * trace a process, or write to its memory, could have it do what it likes; who may choose the
+ * libraries that it loads, likewise; and a process can tell the kernel that it executes another
+ * file than it does.
+ */
+#ifndef _GUARD_SUBJECT_BPF_H
+#define _GUARD_SUBJECT_BPF_H
+
+#define PTRACE_MODE_ATTACH	0x02
+#define PR_SET_MM		35
+#define PR_SET_MM_EXE_FILE	13
+#define PR_SET_MM_MAP		14
+
+static __always_inline int refuse(void)
+{
+	return STATE(audit) ? 0 : -EPERM;
+}
+
+/* Attaching to it, its memory, its descriptors. */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(guard_ptrace, struct task_struct *child, unsigned int mode)
+{
+	__u32 subject;
+
+	if (!STATE(subjects) || !(mode & PTRACE_MODE_ATTACH))
+		return 0;
+	subject = subject_of(child);
+	if (!subject || subject == subject_of(bpf_get_current_task_btf()))
+		return 0;
+	return refuse();
+}
+
+SEC("lsm/ptrace_traceme")
+int BPF_PROG(guard_traceme, struct task_struct *parent)
+{
+	__u32 subject;
+
+	if (!STATE(subjects))
+		return 0;
+	subject = subject_of(bpf_get_current_task_btf());
+	if (!subject || subject == subject_of(parent))
+		return 0;
+	return refuse();
+}
+
+/*
+ * It is not executed while somebody traces, and with AT_SECURE in its auxiliary vector, by which
+ * the dynamic linker knows that it must not obey its environment (LD_PRELOAD, LD_LIBRARY_PATH).
+ */
+SEC("lsm/bprm_check_security")
+int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const __u32 *subject;
+
+	if (!STATE(subjects) || is_confined(task))
+		return 0;
+	subject = inode_map_peek(subjects_id, bprm->file->f_inode, __u32);
+	if (!subject)
+		return 0;
+	if (task->ptrace && *subject != subject_of(task->parent))
+		return refuse();
+	if (!STATE(audit))
+		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
+	return 0;
+}
+
+/* Telling the kernel of another executable. And the question of the tool, whether we are called. */
+SEC("lsm/task_prctl")
+int BPF_PROG(guard_prctl, int option, unsigned long arg2)
+{
+	if (option == GUARD_PRCTL_PROBE)
+		__sync_fetch_and_add(&state.probed, 1);
+	if (option != PR_SET_MM || !STATE(subjects))
+		return 0;
+	if (arg2 != PR_SET_MM_EXE_FILE && arg2 != PR_SET_MM_MAP)
+		return 0;
+	return refuse();
+}
+
+#endif /* _GUARD_SUBJECT_BPF_H */

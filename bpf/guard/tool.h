@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the files of the tool share. main.c has the commands; rules.c reads what they say; load.c
+ * has the pins; policy.c changes the policy, and store.c reads and writes the maps that it is in;
+ * list.c and watch.c show it; util.c is for all.
+ */
+#ifndef _GUARD_TOOL_H
+#define _GUARD_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <linux/inode_map.h>
+
+#include "guard.h"
+
+/* Exit codes; EXIT_FAILURE is 1. */
+enum {
+	EXIT_USAGE = 2,
+	EXIT_STATE = 3,
+};
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Inode maps by index: trees by operation, then the files. */
+#define TREE_MAPS	GUARD_OPS
+#define FILES_MAP	GUARD_OPS
+#define RULE_MAPS	(GUARD_OPS + 1)
+
+/**
+ * struct guard - the running guard
+ * @maps: the inode maps that say which inode has which rule
+ * @subjects: the inode map of executables and directories that have an id
+ * @rules: likewise, for the maps of guard.bpf.c
+ * @hits: likewise
+ * @members: likewise
+ * @texts: likewise
+ * @leaves: likewise
+ * @moves: likewise
+ * @events: likewise
+ * @state_map: likewise
+ * @state: its contents
+ * @lock: descriptor that holds the lock, or -1
+ */
+struct guard {
+	int maps[RULE_MAPS];
+	int subjects;
+	int rules;
+	int hits;
+	int members;
+	int texts;
+	int leaves;
+	int moves;
+	int events;
+	int state_map;
+	struct guard_state *state;
+	int lock;
+};
+
+/* util.c */
+
+extern bool verbose;
+
+/* One line to standard error, behind the name of the tool. */
+__attribute__((format(printf, 1, 2)))
+void error(const char *format, ...);
+
+/* What a negative errno means, for the end of a line. */
+const char *reason(int err);
+
+/* malloc() and friends that end the program when there is no memory. */
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *memory, size_t size);
+char *xstrdup(const char *text);
+
+/* The words for operations, and all of them, separated by commas. */
+extern const char *const op_names[GUARD_OPS];
+const char *ops_text(__u32 ops);
+
+/* An absolute path for a path as somebody gave it, without "." and empty components. */
+char *absolute_path(const char *path);
+
+/* Write a path as a word of a conf file; as a JSON string. Both are one line, whatever is in it. */
+void put_word(FILE *file, const char *text);
+void put_json(FILE *file, const char *text);
+
+/**
+ * struct array - an array that grows
+ * @items: the items
+ * @count: how many
+ * @room: for how many there is room
+ */
+struct array {
+	void *items;
+	size_t count;
+	size_t room;
+};
+
+/* Make room for one more item of @size bytes behind the others; returns it, zeroed. */
+void *array_add(struct array *array, size_t size);
+
+/**
+ * struct index - finds pointers by an id
+ * @slots: ids and pointers
+ * @mask: number of slots less one
+ * @count: how many are in use
+ */
+struct index {
+	struct index_slot {
+		__u32 id;
+		void *item;
+	} *slots;
+	size_t mask;
+	size_t count;
+};
+
+void *index_get(const struct index *index, __u32 id);
+void index_put(struct index *index, __u32 id, void *item);
+void index_free(struct index *index);
+
+/* rules.c */
+
+/**
+ * struct request - what one "deny" or "allow" says
+ * @ops: the operations
+ * @deny: whether it denies them; to all, without @exes
+ * @tree: whether for all below
+ * @follow: whether the rule goes on with what replaces the file
+ * @nofollow: whether a symbolic link is meant itself
+ * @exes: the only executables that may
+ * @nr_exes: how many; 0, it does not say so
+ * @paths: the files
+ * @nr_paths: how many
+ * @set: for policy.c: the id of @exes as a set, or 0
+ */
+struct request {
+	__u32 ops;
+	bool deny;
+	bool tree;
+	bool follow;
+	bool nofollow;
+	char **exes;
+	int nr_exes;
+	char **paths;
+	int nr_paths;
+	__u32 set;
+};
+
+/*
+ * Read the words of a "deny" or "allow", the first of which that is. Returns 0, -1 with @message
+ * telling why not, or 1 for --help. The request points into @argv.
+ */
+int request_parse(int argc, char **argv, struct request *request, bool command, char *message,
+		  size_t size);
+void request_free(struct request *request);
+
+/* "read,write" and so on as bits; returns -1 with @message. */
+int parse_ops(const char *list, __u32 *ops, char *message, size_t size);
+
+/**
+ * struct conf - a conf file
+ * @name: of the file, for messages
+ * @requests: its lines, of struct request
+ * @lines: their numbers, of unsigned int
+ * @words: what they point into, of char **
+ * @paths: how many paths there are
+ * @errors: how many lines are wrong, each of which has been told
+ */
+struct conf {
+	const char *name;
+	struct array requests;
+	struct array lines;
+	struct array words;
+	size_t paths;
+	size_t errors;
+};
+
+/* Returns 0, or -1 when the file can't be read, which has been told. */
+int conf_read(const char *path, struct conf *conf);
+void conf_free(struct conf *conf);
+
+/* load.c */
+
+enum guard_running {
+	GUARD_STOPPED,
+	GUARD_DAMAGED,
+	GUARD_RUNNING,
+};
+
+int guard_start(__u32 max_rules, int audit);
+int guard_stop(void);
+/* Open the running guard, for changing it or not; returns an exit code, having told why. */
+int guard_open(struct guard *guard, bool change);
+void guard_close(struct guard *guard);
+int guard_status(bool json);
+/* Wait until no program uses what was valid before. */
+void guard_wait_programs(void);
+/* Whether the guard has been stopped since it was opened. */
+bool guard_is_over(const struct guard *guard);
+/* Who watches locks it. */
+extern const char guard_watch_dir[];
+
+/* store.c */
+
+/**
+ * struct rule - a rule
+ * @id: its key in "rules"
+ * @body: the value
+ * @path: its path
+ * @handle: by the index of the inode map, its entry there; filled in by policy_walk()
+ * @dev: device of the inode that has these entries; likewise
+ * @ino: number of that inode; likewise
+ * @base: the rule that it comes to replace, or NULL
+ * @successor: the rule that comes to replace this one, or NULL
+ * @fresh: made by this change of the policy
+ * @dropped: will be removed by it
+ */
+struct rule {
+	__u32 id;
+	struct guard_rule body;
+	char *path;
+	__u32 handle[RULE_MAPS];
+	__u32 dev;
+	__u64 ino;
+	struct rule *base;
+	struct rule *successor;
+	bool fresh;
+	bool dropped;
+};
+
+/**
+ * struct set - a set of executables
+ * @id: what rules name it by
+ * @subjects: the executables, as __u32, sorted
+ * @fresh: made by this change of the policy
+ */
+struct set {
+	__u32 id;
+	struct array subjects;
+	bool fresh;
+};
+
+/**
+ * struct policy - the policy in force, and what is being made of it
+ * @guard: the guard
+ * @generation: the one in force
+ * @rules: of struct rule *
+ * @rule_by_id: likewise, by id
+ * @rule_by_path: one that was in force, by a hash of its path; made when it is needed
+ * @sets: of struct set *
+ * @set_by_id: likewise, by id
+ * @texts: of char *, by id: paths of rules, executables and directories
+ * @new_text_keys: of struct guard_text_key, to be written by the commit
+ * @new_texts: of struct guard_text, likewise
+ * @walked: whether the handles have been filled in
+ * @doomed: of struct doomed: entries that hold no rule any more
+ * @changed: whether anything is
+ */
+struct policy {
+	struct guard *guard;
+	__u32 generation;
+	struct array rules;
+	struct index rule_by_id;
+	struct index rule_by_path;
+	struct array sets;
+	struct index set_by_id;
+	struct index texts;
+	struct array new_text_keys;
+	struct array new_texts;
+	bool walked;
+	struct array doomed;
+	bool changed;
+};
+
+int policy_load(struct guard *guard, struct policy *policy);
+void policy_free(struct policy *policy);
+/* Find out which entries there are: fill in the handles of the rules. */
+int policy_walk(struct policy *policy);
+/* Remove what an interrupted change of the policy left. */
+int policy_sweep(struct guard *guard);
+/* Remove paths, sets and subjects that no rule needs. */
+int policy_collect(struct guard *guard, const struct policy *policy);
+__u32 entry_rule(const struct guard_entry *entry, __u32 generation);
+/* Whether the next generation has a slot in it. */
+bool entry_is_pending(const struct guard_entry *entry, __u32 generation);
+
+int map_read(int map, size_t key_size, size_t value_size, struct array *keys, struct array *values);
+int map_write(int map, const struct array *keys, const struct array *values, size_t key_size,
+	      size_t value_size);
+int map_next(int map, struct inode_map_key *key, void *value);
+int map_delete_handle(int map, __u32 handle);
+/* An entry by a descriptor: 0 or a negative errno. As inode_map.h, but the kind of key is known. */
+int entry_get(int map, int fd, void *value);
+int entry_update(int map, int fd, const void *value, __u64 flags);
+/* Have the pieces of a text written by the commit. */
+void text_add(struct policy *policy, __u32 id, const char *text);
+
+/* policy.c */
+
+int change_begin(struct guard *guard, struct policy *policy);
+/* Each returns 0, or a negative errno, having told; @where goes before the message. */
+int change_request(struct policy *policy, struct request *request, bool replace, const char *where,
+		   void (*step)(void *), void *arg);
+int change_remove(struct policy *policy, const char *path, bool nofollow, int tree);
+int change_remove_all(struct policy *policy);
+/* Returns an exit code. */
+int change_commit(struct policy *policy);
+void change_abort(struct policy *policy);
+int change_settle(struct policy *policy);
+
+/* list.c, watch.c */
+int guard_list(bool json);
+int guard_save(const char *path);
+int guard_watch(bool json);
+
+#endif /* _GUARD_TOOL_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Messages, words and containers of the tool.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <inode_map.h>
+
+#include "tool.h"
+
+bool verbose;
+
+const char *const op_names[GUARD_OPS] = {
+	[GUARD_READ]	= "read",
+	[GUARD_WRITE]	= "write",
+	[GUARD_EXEC]	= "exec",
+	[GUARD_APPEND]	= "append",
+	[GUARD_DELETE]	= "delete",
+	[GUARD_RENAME]	= "rename",
+	[GUARD_LINK]	= "link",
+	[GUARD_ATTR]	= "attr",
+	[GUARD_MMAP]	= "mmap",
+};
+
+void error(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("inode-guard: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+const char *reason(int err)
+{
+	static char text[128];
+
+	switch (-err) {
+	case EPERM:
+	case EACCES:
+		snprintf(text, sizeof(text), "%s%s", strerror(-err),
+			 geteuid() ? " (are you root?)" : "");
+		return text;
+	case E2BIG:
+		return "there is no room for more rules (see start --max-rules)";
+	case ENOENT:
+		return strerror(ENOENT);
+	default:
+		return inode_map_strerror(err);
+	}
+}
+
+static void *checked(void *memory)
+{
+	if (memory)
+		return memory;
+	error("out of memory");
+	exit(EXIT_FAILURE);
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+	return checked(calloc(count, size));
+}
+
+void *xrealloc(void *memory, size_t size)
+{
+	return checked(realloc(memory, size));
+}
+
+char *xstrdup(const char *text)
+{
+	return checked(strdup(text));
+}
+
+const char *ops_text(__u32 ops)
+{
+	static char text[80];
+	size_t length = 0;
+	int op;
+
+	if (ops == GUARD_ALL)
+		return "all";
+	text[0] = '\0';
+	for (op = 0; op < GUARD_OPS; op++)
+		if (ops & (1U << op))
+			length += snprintf(text + length, sizeof(text) - length, "%s%s",
+					   length ? "," : "", op_names[op]);
+	return text;
+}
+
+char *absolute_path(const char *path)
+{
+	char directory[PATH_MAX] = "", *result, *to;
+	const char *from;
+
+	if (*path != '/' && !getcwd(directory, sizeof(directory)))
+		directory[0] = '\0';
+	result = xcalloc(1, strlen(directory) + strlen(path) + 3);
+	sprintf(result, "%s/%s", directory, path);
+	/* What is written is never longer than what was read. */
+	for (from = to = result; *from;) {
+		size_t length;
+
+		from += strspn(from, "/");
+		length = strcspn(from, "/");
+		if (length && !(length == 1 && *from == '.')) {
+			*to++ = '/';
+			memmove(to, from, length);
+			to += length;
+		}
+		from += length;
+	}
+	if (to == result)
+		*to++ = '/';
+	*to = '\0';
+	return result;
+}
+
+/* Plain characters stay as they are; others go by a backslash. */
+void put_word(FILE *file, const char *text)
+{
+	const unsigned char *c;
+
+	for (c = (const unsigned char *)text; *c; c++) {
+		if (*c < ' ' || *c == 0x7f)
+			fprintf(file, "\\x%02x", *c);
+		else if (strchr(" \"'\\#", *c))
+			fprintf(file, "\\%c", *c);
+		else
+			fputc(*c, file);
+	}
+}
+
+/* The length of a well-formed UTF-8 sequence, or 0. */
+static int utf8_length(const unsigned char *c)
+{
+	static const struct {
+		unsigned char first, last, low, high;
+		int length;
+	} forms[] = {
+		{ 0x00, 0x7f, 0x00, 0x00, 1 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t form;
+	int i;
+
+	for (form = 0; form < ARRAY_SIZE(forms); form++)
+		if (*c >= forms[form].first && *c <= forms[form].last)
+			break;
+	if (form == ARRAY_SIZE(forms))
+		return 0;
+	if (forms[form].length > 1 && (c[1] < forms[form].low || c[1] > forms[form].high))
+		return 0;
+	for (i = 2; i < forms[form].length; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	return forms[form].length;
+}
+
+/*
+ * Paths are bytes and JSON is Unicode: a byte 0xNN that is not part of a character becomes \udcNN,
+ * which no text has, and which Python's os.fsencode() makes that byte again.
+ */
+void put_json(FILE *file, const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	int length;
+
+	fputc('"', file);
+	for (; *c; c += length) {
+		length = utf8_length(c);
+		if (!length) {
+			fprintf(file, "\\udc%02x", *c);
+			length = 1;
+		} else if (*c == '"' || *c == '\\') {
+			fprintf(file, "\\%c", *c);
+		} else if (*c < ' ' || *c == 0x7f) {
+			fprintf(file, "\\u%04x", *c);
+		} else {
+			fwrite(c, 1, length, file);
+		}
+	}
+	fputc('"', file);
+}
+
+void *array_add(struct array *array, size_t size)
+{
+	void *item;
+
+	if (array->count == array->room) {
+		array->room = array->room ? 2 * array->room : 16;
+		array->items = xrealloc(array->items, array->room * size);
+	}
+	item = (char *)array->items + array->count++ * size;
+	return memset(item, 0, size);
+}
+
+static struct index_slot *index_slot(const struct index *index, __u32 id)
+{
+	size_t at = id * 2654435761U & index->mask;
+
+	while (index->slots[at].item && index->slots[at].id != id)
+		at = (at + 1) & index->mask;
+	return &index->slots[at];
+}
+
+void *index_get(const struct index *index, __u32 id)
+{
+	return index->slots ? index_slot(index, id)->item : NULL;
+}
+
+static void index_grow(struct index *index)
+{
+	struct index old = *index;
+	size_t i, slots = old.slots ? 2 * (old.mask + 1) : 64;
+
+	index->slots = xcalloc(slots, sizeof(*index->slots));
+	index->mask = slots - 1;
+	for (i = 0; old.slots && i <= old.mask; i++)
+		if (old.slots[i].item)
+			*index_slot(index, old.slots[i].id) = old.slots[i];
+	free(old.slots);
+}
+
+void index_put(struct index *index, __u32 id, void *item)
+{
+	struct index_slot *slot;
+
+	if (!index->slots || index->count * 2 > index->mask)
+		index_grow(index);
+	slot = index_slot(index, id);
+	if (!slot->item)
+		index->count++;
+	slot->id = id;
+	slot->item = item;
+}
+
+void index_free(struct index *index)
+{
+	free(index->slots);
+	memset(index, 0, sizeof(*index));
+}
