@@ -167,6 +167,18 @@ $(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
 
+# Programs of several files.
+bypass_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/attempts/*.c))
+
+$(bypass_parts): $(BUILD)/%.o: %.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+bypass_programs := $(BUILD)/selftests/bypass $(BUILD)/selftests/bypass_subject
+$(bypass_programs): $(bypass_parts)
+$(bypass_programs): harness += $(bypass_parts)
+
 # It also loads their programs itself.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
 

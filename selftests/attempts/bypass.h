@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the parts of the bypass test share: see ../bypass.c, which runs the tables of attempts.
+ *
+ * An attempt does one thing to a file in one way, really, and finds out whether it took effect. It
+ * runs in another process, where it may leave descriptors and mappings, and with own_process
+ * whatever else goes with a process. It may change the file, and what it makes itself below
+ * scratch(), but must undo what is the whole machine's: swap, accounting, /proc/sys, loop devices.
+ */
+#ifndef BYPASS_H
+#define BYPASS_H
+
+#include "../harness.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+/* The operations that rules name, in the order of their names in operation_names[]. */
+enum operation {
+	READ	= 1 << 0,
+	WRITE	= 1 << 1,
+	EXEC	= 1 << 2,
+	APPEND	= 1 << 3,
+	DELETE	= 1 << 4,
+	RENAME	= 1 << 5,
+	LINK	= 1 << 6,
+	ATTR	= 1 << 7,
+	MMAP	= 1 << 8,
+	ALL	= (1 << 9) - 1,
+};
+
+/* Where an attempt makes sense. */
+enum filesystem {
+	TMPFS	= 1 << 0,
+	EXT4	= 1 << 1,
+	BTRFS	= 1 << 2,		/* clones, snapshots */
+	COMMON	= TMPFS | EXT4,
+};
+
+/* What the file is; FILE_SIZE is the size of a text. */
+enum kind {
+	TEXT,
+	PROGRAM,			/* a small static program that returns RAN */
+	DYNAMIC,			/* one that the dynamic linker runs, and does so too */
+	LIBRARY,
+	SCRIPT,				/* returns RAN */
+	DIRECTORY,			/* with one file in it, "entry" */
+	SWAP,
+};
+
+#define FILE_SIZE	8192
+#define RAN		42
+
+/* How the file is reached. */
+enum way {
+	DIRECT,				/* by the name that the rule was given */
+	BEFORE,				/* by a descriptor opened before there was a rule */
+	HARD_LINK,
+	SYMBOLIC_LINK,
+	PROC_FD,			/* /proc/self/fd/N of a descriptor opened with O_PATH */
+	BIND_MOUNT,			/* in a bind mount of its filesystem */
+	BIND_FILE,			/* bound to another name, in another namespace */
+	CHROOT,
+	USER_NAMESPACE,			/* as root of one */
+	PARENT_MOVED,			/* the directory it is in has another name now */
+	WAYS,
+};
+
+/* Sets of ways. BEFORE is for those that say with which flags to open. */
+#define BY(way)		(1U << (way))
+#define ANY_NAME	(BY(DIRECT) | BY(HARD_LINK) | BY(BIND_MOUNT) | BY(CHROOT) | \
+			 BY(USER_NAMESPACE) | BY(PARENT_MOVED))
+#define ANY_PATH	(ANY_NAME | BY(SYMBOLIC_LINK) | BY(PROC_FD) | BY(BIND_FILE))
+#define PRIVILEGED	(~BY(USER_NAMESPACE))		/* takes more than root of a namespace */
+
+/* What is to become of an attempt; see ../bypass.c. CONTROL: without a rule. */
+enum expectation {
+	CONTROL,
+	STOPPED,
+	OTHERS,				/* works; other operations are denied */
+	PASSES,				/* works, for the reason in the table */
+};
+
+struct target {
+	const char *path;
+	const char *root;		/* of the filesystem, as it is reached */
+	int number;			/* of this run: for names */
+	int fd;				/* opened before, or -1 */
+	int open_flags;
+	enum kind kind;
+	void *memory;			/* for prepare() */
+	int spare;
+};
+
+struct attempt {
+	const char *name;
+	/*
+	 * The operations each of which stops it, if denied; or which do not: see why_not. With
+	 * by_descriptor those of opening the file are added, where it is not open before.
+	 */
+	unsigned int operations;
+	int (*run)(struct target *target);	/* 0: it took effect; or a negative errno */
+	/* Optional: before there is a rule, in the process that the one of run() is forked from. */
+	int (*prepare)(struct target *target);
+	unsigned int ways;		/* 0: ANY_PATH */
+	unsigned int filesystems;	/* 0: COMMON */
+	enum kind kind;
+	int open_flags;			/* of descriptor(); has BEFORE if by_descriptor */
+	bool by_descriptor;
+	unsigned int of_entry;		/* operations on what is in the directory that it is */
+	bool changes_directory;		/* in which the name is: a write to that, too */
+	bool every_way;			/* always, not some of them: see ../bypass.c */
+	bool own_process;		/* whose namespaces, credentials, ... it changes */
+	bool unchanged;			/* the file is as before, other than after most writes */
+	/* If not CONTROL: this is to become of it where write is denied and append allowed. */
+	enum expectation append_only;
+	int error;			/* when stopped; 0: EPERM */
+	const char *why_not;		/* it is not stopped, for this reason */
+};
+
+#define TRY(name_, operations_, run_, ...) \
+	{ .name = (name_), .operations = (operations_), .run = (run_), ## __VA_ARGS__ }
+
+/* Tables end with an attempt without a name. */
+extern const struct attempt reading[], writing[], appending[], executing[], naming[],
+	attributes[], machinery[];
+
+/* A name in a directory that no rule guards, on the same mount. Valid until 16 others are made. */
+const char *scratch(const struct target *target, const char *name);
+/* A copy of what a file of this kind has in it, there. */
+const char *scratch_file(const struct target *target, const char *name, enum kind kind);
+
+/* The one opened before, or one that is opened now: negative errno. */
+int descriptor(const struct target *target);
+
+void make_file(const char *path, enum kind kind);
+/* A static program, or a dynamic linker, of this code, which may be anywhere. */
+void make_program_of(const char *path, const void *code, size_t size);
+/* Whether this is what a new text begins with. */
+bool is_text(const char *bytes);
+/* -1 with errno becomes -errno. */
+long result(long ret);
+
+/* Run a program by calling @exec in a child process: 0 if it returned RAN, or a negative errno. */
+int run_program(int (*exec)(void *arg), void *arg);
+int exec_path(void *path);		/* for run_program() */
+
+/* One request, by an io_uring made for it. Returns what the request does: negative errno. */
+struct io_uring_sqe;
+int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
+
+/* Run the tool; the case fails if that does. */
+void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void guard_start(void);
+void guard_stop(void);
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+#endif /* BYPASS_H */

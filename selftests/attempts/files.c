@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The files that attempts are made on, running programs, and small helpers of all attempts. Called
+ * by ../bypass.c to make files, and by the attempts.
+ */
+#include "bypass.h"
+
+#include <elf.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#define TEXT_BEGIN	"secret of the guarded file\n"
+
+long result(long ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+const char *scratch(const struct target *target, const char *name)
+{
+	static char paths[16][256];
+	static unsigned int next;
+	char *path = paths[next++ % ARRAY_SIZE(paths)];
+
+	snprintf(path, sizeof(paths[0]), "%s/scratch/%d-%s", target->root, target->number, name);
+	return path;
+}
+
+const char *scratch_file(const struct target *target, const char *name, enum kind kind)
+{
+	const char *path = scratch(target, name);
+
+	make_file(path, kind);
+	return path;
+}
+
+int descriptor(const struct target *target)
+{
+	if (target->fd >= 0)
+		return target->fd;
+	return result(open(target->path, target->open_flags | O_CLOEXEC));
+}
+
+bool is_text(const char *bytes)
+{
+	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
+}
+
+/* Contents */
+
+static void write_file(const char *path, const void *bytes, size_t size, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		FAIL("creating %s: %s", path, strerror(errno));
+	CHECK_EQ(write(fd, bytes, size), size);
+	CHECK_SYS(fchmod(fd, mode));
+	CHECK_SYS(close(fd));
+}
+
+static void make_text(const char *path)
+{
+	char text[FILE_SIZE];
+
+	for (size_t at = 0; at < sizeof(text); at += strlen(TEXT_BEGIN))
+		memcpy(text + at, TEXT_BEGIN,
+		       at + strlen(TEXT_BEGIN) > sizeof(text) ? sizeof(text) - at :
+								strlen(TEXT_BEGIN));
+	write_file(path, text, sizeof(text), 0644);
+}
+
+/* exit(RAN), wherever it is in memory. */
+#if defined(__x86_64__)
+#define MACHINE	EM_X86_64
+static const unsigned char exit_code[] = {
+	0xbf, RAN, 0, 0, 0,		/* mov $RAN, %edi */
+	0xb8, 231, 0, 0, 0,		/* mov $__NR_exit_group, %eax */
+	0x0f, 0x05,			/* syscall */
+};
+#elif defined(__aarch64__)
+#define MACHINE	EM_AARCH64
+static const unsigned int exit_code[] = {
+	0xd2800000 | RAN << 5,		/* mov x0, #RAN */
+	0xd2800000 | 94 << 5 | 8,	/* mov x8, #__NR_exit_group */
+	0xd4000001,			/* svc #0 */
+};
+#endif
+
+void make_program_of(const char *path, const void *code, size_t size)
+{
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Phdr segment;
+		unsigned char code[512];
+	} program = {
+		.header = {
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_DYN, .e_machine = MACHINE, .e_version = EV_CURRENT,
+			.e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
+		},
+		.segment = {
+			.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_align = 4096,
+			.p_filesz = sizeof(program), .p_memsz = sizeof(program),
+		},
+	};
+
+	CHECK(size <= sizeof(program.code));
+	program.header.e_entry = offsetof(typeof(program), code);
+	memcpy(program.code, code, size);
+	write_file(path, &program, sizeof(program), 0755);
+}
+
+static void make_program(const char *path)
+{
+	make_program_of(path, exit_code, sizeof(exit_code));
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	static char bytes[4 << 20];
+	int fd = file_open(from, O_RDONLY);
+	ssize_t size = CHECK_SYS(read(fd, bytes, sizeof(bytes)));
+
+	CHECK((size_t)size < sizeof(bytes));
+	close(fd);
+	write_file(to, bytes, size, 0755);
+}
+
+static void make_script(const char *path)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\nexit %d\n", RAN);
+	write_file(path, text, strlen(text), 0755);
+}
+
+static void make_directory(const char *path)
+{
+	char entry[256];
+
+	CHECK_SYS(mkdir(path, 0755));
+	snprintf(entry, sizeof(entry), "%s/entry", path);
+	make_text(entry);
+}
+
+/* What mkswap(8) makes: a version, the last page, and a signature at the end of the first page. */
+static void make_swap(const char *path)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	unsigned int pages = 16;
+	char *bytes = calloc(pages, page);
+	unsigned int header[2] = { 1, pages - 1 };
+
+	CHECK(bytes);
+	memcpy(bytes + 1024, header, sizeof(header));
+	memcpy(bytes + page - 10, "SWAPSPACE2", 10);
+	write_file(path, bytes, pages * page, 0600);
+	free(bytes);
+}
+
+void make_file(const char *path, enum kind kind)
+{
+	switch (kind) {
+	case TEXT:
+		return make_text(path);
+	case PROGRAM:
+		return make_program(path);
+	case DYNAMIC:
+		return copy_file("/bin/dash", path);
+	case LIBRARY:
+		return copy_file("/lib/x86_64-linux-gnu/libz.so.1", path);
+	case SCRIPT:
+		return make_script(path);
+	case DIRECTORY:
+		return make_directory(path);
+	case SWAP:
+		return make_swap(path);
+	}
+}
+
+/* Programs */
+
+int run_program(int (*exec)(void *arg), void *arg)
+{
+	int pipes[2], error = 0, status;
+	pid_t pid;
+
+	CHECK_SYS(pipe2(pipes, O_CLOEXEC));
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		exec(arg);
+		error = errno;
+		CHECK_EQ(write(pipes[1], &error, sizeof(error)), sizeof(error));
+		_exit(0);
+	}
+	close(pipes[1]);
+	CHECK_SYS(read(pipes[0], &error, sizeof(error)));
+	close(pipes[0]);
+	CHECK_SYS(waitpid(pid, &status, 0));
+	if (error)
+		return -error;
+	if (WIFSIGNALED(status))
+		return -ECANCELED;	/* the kernel gave up when there was no way back */
+	return WEXITSTATUS(status) == RAN ? 0 : -EPERM;
+}
+
+int exec_path(void *path)
+{
+	return execl(path, path, NULL);
+}

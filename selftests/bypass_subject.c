@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The file guard, inode-guard: who passes for an executable that may do what others may not, and
+ * where rules end. The attempts are in attempts/subject.c and attempts/limits.c; bypass.c has those
+ * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT in
+ * the environment tries only what has the text in its name.
+ */
+#include "harness.h"
+#include "attempts/bypass.h"
+#include "attempts/subject.h"
+
+static int *outcome;			/* shared with children */
+static unsigned int nr_runs, nr_wrong;
+
+#define NO_RESULT	1		/* the process died */
+
+static void subject_child(void *arg)
+{
+	const struct subject_attempt *attempt = arg;
+
+	alarm(20 * test_slowdown());
+	*outcome = attempt->run();
+}
+
+/* In a directory of its own, where what it leaves behind goes with the rest of the case. */
+static int subject_run(const struct subject_attempt *attempt)
+{
+	static int number;
+	char directory[32];
+	int status;
+
+	snprintf(directory, sizeof(directory), DIR_PATH "/%d", ++number);
+	CHECK_SYS(mkdir(directory, 0755));
+	CHECK_SYS(chdir(directory));
+	*outcome = NO_RESULT;
+	CHECK_SYS(waitpid(child_start(subject_child, (void *)attempt), &status, 0));
+	CHECK_SYS(chdir(DIR_PATH));
+	return *outcome;
+}
+
+static void subject_judge(const struct subject_attempt *attempt, const char *when, bool stopped)
+{
+	const char *only = getenv("BYPASS_ONLY");
+	int want = !stopped ? 0 : attempt->error ? -attempt->error : -EPERM, got;
+
+	if (only && !strstr(attempt->name, only))
+		return;
+	nr_runs++;
+	got = subject_run(attempt);
+	if (got == want)
+		return;
+	printf("# wrong: %s, %s: %s, not %s\n", attempt->name, when,
+	       got > 0 ? "it broke" : strerror(-got), strerror(-want));
+	nr_wrong++;
+}
+
+static void subjects_run(const char *when, bool guarded)
+{
+	for (const struct subject_attempt *attempt = subjects; attempt->name; attempt++)
+		subject_judge(attempt, when, guarded && !attempt->may);
+}
+
+static void check_none_wrong(void)
+{
+	printf("# %u runs\n", nr_runs);
+	if (nr_wrong)
+		FAIL("%u of %u are not as they should be", nr_wrong, nr_runs);
+}
+
+static void make_subjects(void)
+{
+	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	CHECK(outcome != MAP_FAILED);
+	sh("modprobe -qa overlay loop 2>/dev/null");
+	CHECK_EQ(sh("cp /proc/%d/exe " ALLOWED " && cp " ALLOWED " " OTHER, getpid()), 0);
+	CHECK_SYS(mkdir(SECRET_TREE, 0755));
+}
+
+TEST(subject)
+{
+	make_subjects();
+	make_file(SECRET, TEXT);
+	subjects_run("without a rule", false);
+	guard_start();
+	guard("deny --ops read --only-for " ALLOWED " " SECRET);
+	subjects_run("with a rule for the file", true);
+	guard("remove --all");
+	guard("allow --ops read --only-for " ALLOWED " --tree " SECRET_TREE);
+	subjects_run("with a rule for the tree", true);
+	guard_stop();
+	check_none_wrong();
+}
+
+TEST(limits)
+{
+	make_subjects();
+	guard_start();
+	for (const struct subject_attempt *limit = limits; limit->name; limit++) {
+		subject_judge(limit, "with its rule", !limit->may);
+		/* The last of them has ended it. */
+		if (limit[1].name)
+			guard("remove --all");
+	}
+	check_none_wrong();
+}
