@@ -11,7 +11,7 @@ BEGIN {
 	top = 70
 }
 
-$1 == "programs" && $3 != "empty" && $2 ~ /^(miss$|hit )/ {
+$1 == "programs" && $3 != "empty" && $2 ~ /^(miss|hit in [0-9]+)$/ {
 	if (!($2 in seen_row)) {
 		seen_row[$2] = 1
 		rows[++nr_rows] = $2

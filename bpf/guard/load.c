@@ -419,7 +419,7 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 	for (index = 0; index < RULE_MAPS; index++) {
 		map_pin_name(name, sizeof(name), index);
 		guard->maps[index] = inode_map_create(name, sizeof(struct guard_entry),
-						      index == FILES_MAP ? max_rules : fewer);
+						      index == FILES_MAP ? max_rules * 2 : fewer);
 		if (guard->maps[index] < 0)
 			return guard->maps[index];
 		err = pin(guard->maps[index], name);
@@ -444,9 +444,9 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 {
 	__u32 fewer = max_rules / 8 < 1024 ? 1024 : max_rules / 8;
 
-	/* While the policy is being changed there are the old rules and the new ones. */
-	bpf_map__set_max_entries(skel->maps.rules, max_rules * 2);
-	bpf_map__set_max_entries(skel->maps.hits, max_rules);
+	/* While one policy takes another's place: both, and the records of the old one's removal. */
+	bpf_map__set_max_entries(skel->maps.rules, max_rules * 3);
+	bpf_map__set_max_entries(skel->maps.hits, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.texts, max_rules * 4);
 	bpf_map__set_max_entries(skel->maps.members, fewer * 4);
 	bpf_map__set_max_entries(skel->maps.leaves, fewer);

@@ -27,16 +27,28 @@ const char *const op_names[GUARD_OPS] = {
 	[GUARD_MMAP]	= "mmap",
 };
 
+/* One line, whatever is in a path. */
 void error(const char *format, ...)
 {
 	va_list args;
+	char *text;
+	int length;
 
+	va_start(args, format);
+	length = vasprintf(&text, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
 	fflush(stdout);
 	fputs("inode-guard: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
+	for (const char *at = text; *at; at++) {
+		if (*at == '\n')
+			fputs("\\n", stderr);
+		else
+			fputc((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at, stderr);
+	}
 	fputc('\n', stderr);
+	free(text);
 }
 
 const char *reason(int err)
