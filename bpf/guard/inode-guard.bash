@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# Completion of inode-guard's command line, for bash: commands, options,
+# operations, files, and for "remove" the paths that have rules (as root only:
+# others cannot list them). Needs nothing but bash.
+# shellcheck shell=bash
+
+# What can come: fills COMPREPLY from words that are separated by spaces.
+_inode_guard_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+# Names are completed as bash completes them: quoted, a slash behind directories.
+_inode_guard_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
+# "read,wr": what is before the last comma stays, and is not offered again.
+_inode_guard_operations() {
+	local done="" operation operations=()
+	[[ $1 != *,* ]] || done=${1%,*},
+	for operation in all read write exec append delete rename link attr mmap; do
+		[[ ,$done == *,$operation,* ]] || operations+=("$done$operation")
+	done
+	compopt -o nospace 2>/dev/null
+	_inode_guard_words "${operations[*]}" "$1"
+}
+
+# The last column of "save" would have to be read as apply does; JSON has it plain.
+# Paths with other bytes than text are left out.
+_inode_guard_guarded() {
+	local path line
+	compopt -o filenames 2>/dev/null
+	COMPREPLY=()
+	while IFS= read -r line; do
+		[[ $line =~ \{\"path\":\"(([^\"\\]|\\[\"\\])*)\",\"state\" ]] || continue
+		path=${BASH_REMATCH[1]//\\\"/\"}
+		path=${path//\\\\/\\}
+		[[ $path != "$1"* ]] || COMPREPLY+=("$path")
+	done < <(inode-guard list --json 2>/dev/null)
+	# Relative ones are for bash to find.
+	((${#COMPREPLY[@]})) || _inode_guard_files "$1"
+}
+
+_inode_guard_options() {
+	case $1 in
+	start) echo "--audit --enforce --max-rules --verbose --help" ;;
+	deny | allow) echo "--ops --tree --follow --only-for --no-dereference --verbose --help" ;;
+	remove) echo "--tree --all --no-dereference --help" ;;
+	status | list | watch) echo "--json --help" ;;
+	apply) echo "--check --progress --verbose --help" ;;
+	stop | save) echo "--help" ;;
+	esac
+}
+
+_inode_guard() {
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]}
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		_inode_guard_words "start stop status deny allow remove list save apply watch \
+--help --version" "$word"
+		return
+	fi
+	case $command/$previous in
+	deny/--ops | deny/-o | allow/--ops | allow/-o)
+		_inode_guard_operations "$word"
+		return
+		;;
+	start/--max-rules | start/-n) return ;;
+	esac
+	if [[ $word == -* ]]; then
+		_inode_guard_words "$(_inode_guard_options "$command")" "$word"
+		return
+	fi
+	case $command in
+	deny | allow | apply | save) _inode_guard_files "$word" ;;
+	remove) _inode_guard_guarded "$word" ;;
+	esac
+}
+
+complete -F _inode_guard inode-guard
