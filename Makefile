@@ -167,17 +167,23 @@ $(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
 
-# Programs of several files.
+# Programs of several files: what attempts/ has is in both of bypass, what steps/ has in guard.
 bypass_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/attempts/*.c))
+guard_steps  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/steps/*.c))
+guard_json   := $(BUILD)/selftests/steps/json.o
 
-$(bypass_parts): $(BUILD)/%.o: %.c Makefile
+$(bypass_parts) $(guard_steps): $(BUILD)/%.o: %.c Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
 bypass_programs := $(BUILD)/selftests/bypass $(BUILD)/selftests/bypass_subject
 $(bypass_programs): $(bypass_parts)
-$(bypass_programs): harness += $(bypass_parts)
+$(bypass_programs): private harness += $(bypass_parts)
+$(BUILD)/selftests/guard: $(guard_steps)
+$(BUILD)/selftests/guard: private harness += $(guard_steps)
+$(BUILD)/selftests/guard_%: $(guard_json)
+$(BUILD)/selftests/guard_%: private harness += $(guard_json)
 
 # It also loads their programs itself.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
@@ -243,12 +249,16 @@ check: deps
 
 headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
 installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
+manual     = $(DESTDIR)$(PREFIX)/share/man/man8/inode-guard.8
+completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/inode-guard
 depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
 
 .PHONY: install uninstall
 install: all
 	install -D -m 644 inode_map.ko '$(installed)'
 	install -D -m 755 inode-guard '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
+	install -D -m 644 bpf/guard/inode-guard.8 '$(manual)'
+	install -D -m 644 bpf/guard/inode-guard.bash '$(completion)'
 	for header in $(headers); do \
 		path=$${header#include/}; \
 		install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}" || exit; \
@@ -256,7 +266,7 @@ install: all
 	$(depmod)
 
 uninstall:
-	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
+	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(completion)'
 	for header in $(headers); do \
 		path=$${header#include/}; \
 		rm -f "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}"; \
@@ -274,7 +284,7 @@ help:
 	@echo "  all         inode_map.ko, inode-guard and the examples (default)"
 	@echo "  examples    the examples in bpf/; they are not installed. They go to"
 	@echo "              $(BUILD)/bpf/"
-	@echo "  install     install the module, inode-guard and the headers"
+	@echo "  install     install the module, inode-guard with its manual, and the headers"
 	@echo "  uninstall   remove what install installed"
 	@echo "  deps        install what building and testing needs (Debian 12)"
 	@echo "  test        run the tests in a virtual machine"
@@ -283,7 +293,7 @@ help:
 	@echo "  bench-scale  likewise with 1,000,000 entries"
 	@echo "  demo        show the inode map at work in a virtual machine"
 	@echo "  shell       a shell in a virtual machine that has everything"
-	@echo "  check       static checks: sparse, W=1, two compilers, shellcheck, checkpatch"
+	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
 	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
 	@echo
 	@echo "Variables:"

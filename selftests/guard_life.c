@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * inode-guard from "start" to "stop": that the guard is there as long, what is said when it is not,
+ * or only in part, and what "start" refuses.
+ */
+#include "harness.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#include "steps/steps.h"
+#include "../bpf/guard/guard.h"
+
+#define LSM_LIST	"/sys/kernel/security/lsm"
+#define MODULE_FILE	"/lib/modules/extra/inode_map.ko"
+
+/* The guard's own life */
+
+static void check_not_running(void)
+{
+	CHECK_EQ(tool_run(WORDS("status"), NULL), 3);
+	CHECK(!strcmp(out, "stopped\n"));
+	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 3);
+	json_check(out);
+	HAS("{\"state\":\"stopped\"}");
+	FAILS(3, "not running", "stop");
+	FAILS(3, "not running", "deny", "file");
+	FAILS(3, "not running", "allow", "file");
+	FAILS(3, "not running", "remove", "file");
+	FAILS(3, "not running", "list");
+	FAILS(3, "not running", "save");
+	FAILS(3, "not running", "watch");
+	put_file("conf", "deny file\n");
+	FAILS(3, "not running", "apply", "conf");
+	/* This one needs no guard. */
+	QUIET("apply", "--check", "conf");
+}
+
+static void check_running(void)
+{
+	struct stat stat;
+
+	SAYS("status");
+	MATCHES("^running: enforcing, 0 of 5000 rules, generation 1, 0 events dropped$");
+	SAYS("status", "--json");
+	json_check(out);
+	HAS("\"state\":\"running\",\"audit\":false,\"rules\":0,\"max_rules\":5000,");
+	CHECK_SYS(lstat(GUARD_PINS, &stat));
+	CHECK_EQ(stat.st_mode & 07777, 0700);
+	ALLOWED(try_read("file"));
+}
+
+/* As many rules as there can be, and one; of those for trees an eighth, but not less than 1024. */
+static void check_full(void)
+{
+	QUIET("apply", "conf-5000");
+	FAILS(1, "no room for more rules", "deny", "--ops", "read", "file");
+	ALLOWED(try_read("file"));
+	FAILS(1, "no room for more rules", "apply", "conf-5001");
+	SAYS("status");
+	MATCHES("^running: enforcing, 5000 of 5000 rules");
+	QUIET("remove", "--all");
+	QUIET("apply", "trees-1024");
+	FAILS(1, "no room for more rules", "apply", "trees-1025");
+	SAYS("status");
+	MATCHES("^running: enforcing, 1024 of 5000 rules");
+	QUIET("remove", "--all");
+}
+
+static void make_full(void)
+{
+	CHECK_EQ(sh("mkdir full && for i in $(seq 5001); do >full/$i; echo deny full/$i; done "
+		    ">conf-5001 && head -n 5000 conf-5001 >conf-5000"), 0);
+	CHECK_EQ(sh("mkdir trees && for i in $(seq 1025); do mkdir trees/$i; echo deny --tree "
+		    "--ops read trees/$i; done >trees-1025 && head -n 1024 trees-1025 >trees-1024"),
+		 0);
+}
+
+static void check_adopted(void)
+{
+	char *before;
+
+	QUIET("deny", "--ops", "read", "file");
+	SAYS("status");
+	before = strdup(out);
+	QUIET("start");
+	SAYS("status");
+	CHECK(!strcmp(out, before));
+	DENIED(try_read("file"));
+}
+
+/* A program's pin is gone, and with it the program. */
+static void check_damaged(void)
+{
+	CHECK_SYS(unlink(GUARD_PINS "/guard_open"));
+	CHECK_EQ(tool_run(WORDS("status"), NULL), 1);
+	CHECK(!strcmp(out, "damaged\n"));
+	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 1);
+	json_check(out);
+	HAS("{\"state\":\"damaged\"}");
+	FAILS(1, "only partly there", "deny", "file");
+	QUIET("start");
+	DENIED(try_read("file"));
+	SAYS("list");
+	HAS("/file");
+	SAYS("status");
+}
+
+static void check_other_version(void)
+{
+	volatile struct guard_state *state = state_map();
+
+	state->version++;
+	FAILS(1, "of another version", "status");
+	FAILS(1, "of another version", "start");
+	FAILS(1, "of another version", "deny", "file");
+	/* What it was does not matter to stop. */
+}
+
+static void check_stopped(void)
+{
+	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);
+	counts_wait(0, 0, 0, 0);
+	CHECK(!programs_left());
+	ALLOWED(try_read("file"));
+}
+
+static void run_life(void *arg)
+{
+	(void)arg;
+	make("file");
+	check_not_running();
+	QUIET("start", "--max-rules", "5000");
+	check_running();
+	make_full();
+	check_full();
+	check_adopted();
+	check_damaged();
+	check_other_version();
+	QUIET("stop");
+	check_stopped();
+	check_not_running();
+}
+
+TEST(life)
+{
+	guarded(run_life);
+}
+
+/* Refusals */
+
+/* The kernel does not call the programs: as far as the tool can see, it does not when asked. */
+static void without_probe(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, GUARD_PRCTL_PROBE, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		_exit(126);
+}
+
+static void as_nobody(void)
+{
+	if (setgid(65534) || setuid(65534))
+		_exit(126);
+}
+
+static bool module_is_removed(void *arg)
+{
+	(void)arg;
+	return !syscall(SYS_delete_module, "inode_map", O_NONBLOCK) || errno == ENOENT;
+}
+
+static void check_without_module(void)
+{
+	if (access(MODULE_FILE, R_OK))
+		SKIP("there is no " MODULE_FILE);
+	if (!wait_until(module_is_removed, NULL, 10))
+		FAIL("removing the module: %s", strerror(errno));
+	FAILS(1, "is the inode_map module loaded?", "start");
+	CHECK(access(GUARD_PINS, F_OK));
+	CHECK_EQ(sh("insmod " MODULE_FILE), 0);
+}
+
+static void run_refusals(void *arg)
+{
+	int status;
+
+	(void)arg;
+	check_without_module();
+
+	status = tool_run(WORDS("start"), as_nobody);
+	check_failure(status, 1, "only root", "start as nobody", __LINE__);
+	status = tool_run(WORDS("list"), as_nobody);
+	CHECK(status);
+
+	CHECK_SYS(umount2("/sys/fs/bpf", MNT_DETACH));
+	FAILS(1, "no BPF filesystem", "start");
+	CHECK_SYS(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
+
+	put_file("lsm", "lockdown,capability\n");
+	CHECK_SYS(mount("lsm", LSM_LIST, NULL, MS_BIND, NULL));
+	FAILS(1, "boot it with lsm=lockdown,capability,bpf\n", "start");
+	CHECK_SYS(umount(LSM_LIST));
+
+	status = tool_run(WORDS("start"), without_probe);
+	check_failure(status, 1, "boot it with lsm=", "start", __LINE__);
+	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);
+	counts_wait(0, 0, 0, 0);
+	CHECK(!programs_left());
+}
+
+static void load_module(void)
+{
+	if (access("/proc/inode_map", F_OK))
+		sh("insmod " MODULE_FILE);
+}
+
+TEST(refusals)
+{
+	int status;
+
+	CHECK_SYS(waitpid(child_start(run_refusals, NULL), &status, 0));
+	load_module();
+	if (status)
+		FAIL("status %#x", status);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The completion of the command line, called as bash calls it.
+ */
+#include "steps.h"
+
+#define COMPLETION	"/usr/share/bash-completion/completions/inode-guard"
+
+/* What is offered for the last of the words, a line each and sorted, must be these lines. */
+static void completes(const char *words, const char *want)
+{
+	FILE *script = fopen("script", "w");
+
+	CHECK(script);
+	fprintf(script, ". " COMPLETION "\n"
+		"COMP_WORDS=(inode-guard %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+		"function=$(complete -p inode-guard)\n"
+		"[[ $function =~ -F\\ ([^ ]+) ]] && ${BASH_REMATCH[1]}\n"
+		"((${#COMPREPLY[@]} == 0)) || printf '%%s\\n' \"${COMPREPLY[@]}\"\n", words);
+	fclose(script);
+	CHECK_EQ(sh("bash script 2>error | LC_ALL=C sort >offered"), 0);
+	if (strcmp(get_file("offered"), want) || *get_file("error"))
+		FAIL("%s: \"%s%s\", not \"%s\"", words, get_file("offered"), get_file("error"),
+		     want);
+}
+
+static void need_completion(void)
+{
+	if (access(COMPLETION, R_OK))
+		FAIL("there is no " COMPLETION);
+}
+
+STEP(completion)
+{
+	need_completion();
+	completes("sta", "start\nstatus\n");
+	completes("''", "--help\n--version\nallow\napply\ndeny\nlist\nremove\nsave\nstart\n"
+		  "status\nstop\nwatch\n");
+	completes("deny --o", "--only-for\n--ops\n");
+	completes("deny --ops d", "delete\n");
+	completes("allow -o read,a", "read,all\nread,append\nread,attr\n");
+	completes("deny --ops read,re", "read,rename\n");
+	completes("start --max-rules ''", "");
+	completes("status --j", "--json\n");
+	completes("list fi", "");
+	completes("apply --c", "--check\n");
+	completes("nonsense --", "");
+}
+
+/* An option that a command takes is offered, and none that it does not take. */
+STEP(completion_options)
+{
+	static char *const commands[] = {
+		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply",
+		"watch",
+	};
+	size_t i;
+
+	need_completion();
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		CHECK_EQ(sh("printf '. " COMPLETION "\n_inode_guard_options %s' >script",
+			    commands[i]), 0);
+		CHECK_EQ(sh("bash script | tr ' ' '\n' | sort >offered"), 0);
+		CHECK_EQ(sh("inode-guard %s --help | sed -n 's/^ .*\\(--[a-z-]*\\).*/\\1/p' | "
+			    "sort -u >taken", commands[i]), 0);
+		/* Those of every command may be missing in the help. */
+		if (sh("for f in taken offered; do grep -vx -e --verbose $f >$f.all; done; "
+		       "cmp -s taken.all offered.all"))
+			FAIL("%s: %s but %s", commands[i], get_file("taken"),
+			     get_file("offered"));
+	}
+}
+
+STEP(completion_paths)
+{
+	need_completion();
+	make("file one");
+	make("file two");
+	CHECK_SYS(mkdir("files", 0755));
+	completes("deny fi", "file one\nfile two\nfiles\n");
+	completes("allow --ops read 'file t'", "file two\n");
+	completes("deny --only-for fi", "file one\nfile two\nfiles\n");
+	completes("apply fi", "file one\nfile two\nfiles\n");
+	make("quote\"d");
+	QUIET("deny", "file one", "quote\"d");
+	QUIET("deny", "--tree", "files");
+	completes("remove " DIR_PATH "/completion_paths/f",
+		  DIR_PATH "/completion_paths/file one\n" DIR_PATH "/completion_paths/files\n");
+	completes("remove " DIR_PATH "/completion_paths/q",
+		  DIR_PATH "/completion_paths/quote\"d\n");
+	/* A relative path, of which the list does not know. */
+	completes("remove file", "file one\nfile two\nfiles\n");
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What list and status tell, audit mode among it.
+ */
+#include "steps.h"
+
+#include <sys/sysmacros.h>
+
+STEP(list_text)
+{
+	char pattern[256];
+	struct stat stat;
+
+	SAYS("list");
+	MATCHES("^STATE +DEVICE +INODE +HITS +OPERATIONS +PATH$");
+	make("f");
+	CHECK_SYS(mkdir("d", 0755));
+	CHECK_SYS(lstat("f", &stat));
+	QUIET("deny", "--ops", "read,write", "f");
+	QUIET("allow", "--ops", "link", "f");
+	QUIET("deny", "--ops", "exec", "--tree", "d");
+	SAYS("list");
+	snprintf(pattern, sizeof(pattern),
+		 "^active +%u:%u +%lu +- +deny:read,write;allow:link +" DIR_PATH "/list_text/f$",
+		 major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino);
+	MATCHES(pattern);
+	MATCHES("^active .* - +deny:exec +tree +" DIR_PATH "/list_text/d$");
+	/* By path. */
+	CHECK(strstr(out, "/list_text/d\n") < strstr(out, "/list_text/f\n"));
+}
+
+STEP(list_json)
+{
+	char text[256];
+	struct stat stat;
+
+	SAYS("list", "--json");
+	CHECK(!strcmp(out, "[]\n"));
+	make("f \"\\\xff\xc3\xa4\n");
+	CHECK_SYS(lstat("f \"\\\xff\xc3\xa4\n", &stat));
+	QUIET("deny", "--ops", "read", "--follow", "f \"\\\xff\xc3\xa4\n");
+	SAYS("list", "--json");
+	json_check(out);
+	HAS("/list_json/f \\\"\\\\\\udcff\xc3\xa4\\u000a\",");
+	snprintf(text, sizeof(text), "\"state\":\"active\",\"device\":{\"major\":%u,\"minor\":%u},"
+		 "\"inode\":%lu,\"tree\":false,\"follow\":true,\"operations\":"
+		 "[{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":0}]}",
+		 major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino);
+	HAS(text);
+}
+
+STEP(hits)
+{
+	int i;
+
+	make("f");
+	make("g");
+	QUIET("deny", "--ops", "read,write", "f", "g");
+	for (i = 0; i < 3; i++)
+		DENIED(try_read("f"));
+	DENIED(try_write("f"));
+	SAYS("list");
+	MATCHES(" read=3,write=1 .*/f$");
+	MATCHES(" - .*/g$");
+	SAYS("list", "--json");
+	json_check(out);
+	HAS("{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":3}");
+	/* They stay when the rule is given other operations, and go with it. */
+	QUIET("deny", "--ops", "link", "f");
+	SAYS("list");
+	MATCHES(" read=3,write=1 .*/f$");
+	QUIET("remove", "f");
+	QUIET("deny", "--ops", "read", "f");
+	SAYS("list");
+	MATCHES(" - .*/f$");
+}
+
+STEP(gone)
+{
+	CHECK_SYS(mkdir("mnt", 0755));
+	CHECK_SYS(mount("mnt", "mnt", "tmpfs", 0, NULL));
+	make("f");
+	make("mnt/f");
+	QUIET("deny", "--ops", "read", "f", "mnt/f");
+	CHECK_SYS(unlink("f"));
+	SAYS("list");
+	MATCHES("^gone .*/gone/f$");
+	MATCHES("^active .*/mnt/f$");
+	/* It does not keep a filesystem mounted. */
+	CHECK_SYS(umount("mnt"));
+	SAYS("list", "--json");
+	json_check(out);
+	HAS("/mnt/f\",\"state\":\"gone\"");
+	counts_wait(11, 0, 0, 0);
+	/* A new file of that name is not guarded until it is given a rule, instead of that. */
+	make("f");
+	ALLOWED(try_read("f"));
+	QUIET("deny", "--ops", "read", "f");
+	DENIED(try_read("f"));
+	SAYS("list");
+	MATCHES("^active .*/gone/f$");
+	HAS("/gone/f\n");
+	CHECK(!strstr(strstr(out, "/gone/f\n") + 1, "/gone/f\n"));
+}
+
+STEP(audit)
+{
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	QUIET("start", "--audit");
+	ALLOWED(try_read("f"));
+	SAYS("status");
+	MATCHES("^running: audit, ");
+	SAYS("status", "--json");
+	json_check(out);
+	HAS("\"audit\":true");
+	SAYS("list");
+	MATCHES("^audit .* read=1 .*/f$");
+	/* A start that says nothing about it leaves it so. */
+	QUIET("start");
+	ALLOWED(try_read("f"));
+	QUIET("start", "--enforce");
+	DENIED(try_read("f"));
+	SAYS("list");
+	MATCHES("^active .* read=3 .*/f$");
+}
+
+STEP(relative_paths)
+{
+	CHECK_SYS(mkdir("d", 0755));
+	make("d/f");
+	QUIET("deny", "--ops", "read", "./d//f");
+	SAYS("list");
+	MATCHES(" " DIR_PATH "/relative_paths/d/f$");
+}

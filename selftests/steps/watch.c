@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Events: what watch shows of what is denied, and what it says when it could not show all.
+ */
+#include "steps.h"
+
+#include <time.h>
+
+#include "../../bpf/guard/guard.h"
+
+static bool is_watching(void *state)
+{
+	return ((volatile struct guard_state *)state)->watching;
+}
+
+static pid_t watch_start(char **argv)
+{
+	volatile struct guard_state *state = state_map();
+	pid_t pid = tool_start(argv, "events");
+
+	if (!wait_until(is_watching, (void *)state, 10))
+		FAIL("it does not watch: %s", get_file("events"));
+	munmap((void *)state, sysconf(_SC_PAGESIZE));
+	return pid;
+}
+
+static bool events_have(void *text)
+{
+	return strstr(get_file("events"), text);
+}
+
+static void await_event(char *text)
+{
+	if (!wait_until(events_have, text, 10))
+		FAIL("no \"%s\" in \"%s\"", text, get_file("events"));
+}
+
+static void watch_end(pid_t pid, int signal)
+{
+	CHECK_SYS(kill(pid, signal));
+	CHECK_EQ(tool_end(pid), 0);
+	snprintf(out, sizeof(out), "%s", get_file("events"));
+}
+
+#define TIME	"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z"
+
+/* By another process, whose name, user and executable are known. */
+static void denied_read(const char *path)
+{
+	CHECK(sh("setpriv --reuid 1234 --clear-groups dash -c 'read -r line <\"$0\"' '%s' "
+		 "2>/dev/null", path));
+}
+
+static long event_seconds(void)
+{
+	struct tm tm = {};
+
+	CHECK(strptime(out, "%Y-%m-%dT%H:%M:%S", &tm));
+	return timegm(&tm);
+}
+
+STEP(watch_text)
+{
+	long begun = time(NULL);
+	pid_t pid;
+
+	make("f g");
+	CHECK_SYS(chmod(".", 0755));
+	QUIET("deny", "--ops", "read", "f g");
+	denied_read("f g");
+	pid = watch_start(WORDS("watch"));
+	denied_read("f g");
+	await_event("\n");
+	watch_end(pid, SIGTERM);
+	MATCHES("^" TIME " denied read " DIR_PATH "/watch_text/f\\\\ g pid=[0-9]+ uid=1234 "
+		"command=dash executable=/usr/bin/dash rule=" DIR_PATH "/watch_text/f\\\\ g$");
+	/* The one before it was begun is not shown. */
+	CHECK(!strchr(strchr(out, '\n') + 1, '\n'));
+	CHECK(event_seconds() >= begun - 1 && event_seconds() <= time(NULL) + 1);
+}
+
+STEP(watch_json)
+{
+	char text[64];
+	const char *line;
+	pid_t pid;
+
+	CHECK_SYS(mkdir("d", 0755));
+	make("d/f\"\xff");
+	QUIET("deny", "--ops", "read,write", "--tree", "d");
+	pid = watch_start(WORDS("watch", "--json"));
+	denied_read("d/f\"\xff");
+	/* One line for each operation that was denied. */
+	DENIED(try_open("d/f\"\xff", O_RDWR));
+	/* A name that is not made. */
+	DENIED(try_open("d/new", O_WRONLY | O_CREAT));
+	await_event("/watch_json/d/new\"");
+	watch_end(pid, SIGINT);
+	MATCHES("^\\{\"time\":\"" TIME "\",\"pid\":[0-9]+,\"uid\":1234,\"command\":\"dash\","
+		"\"executable\":\"/usr/bin/dash\",\"operation\":\"read\",\"path\":\"" DIR_PATH
+		"/watch_json/d/f\\\\\"\\\\udcff\",\"rule\":\"" DIR_PATH
+		"/watch_json/d\",\"verdict\":\"denied\"\\}$");
+	for (line = out; *line; line = strchr(line, '\n') + 1)
+		CHECK(json_value(line) == strchr(line, '\n'));
+	snprintf(text, sizeof(text), "\"pid\":%d,\"uid\":0,", getpid());
+	HAS(text);
+	HAS("\"operation\":\"write\",\"path\":\"" DIR_PATH "/watch_json/d/f");
+	HAS("\"operation\":\"write\",\"path\":\"" DIR_PATH "/watch_json/d/new\",");
+}
+
+/* What is mounted elsewhere only, and a path that there is no room for. */
+STEP(watch_odd_paths)
+{
+	char component[202];
+	pid_t pid;
+	int i;
+
+	memset(component, 'x', 200);
+	component[200] = '\0';
+	pid = watch_start(WORDS("watch"));
+	for (i = 0; i < 9; i++) {
+		CHECK_SYS(mkdir(component, 0755));
+		CHECK_SYS(chdir(component));
+	}
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	DENIED(try_read("f"));
+	CHECK_SYS(chdir(DIR_PATH "/watch_odd_paths"));
+	await_event("\n");
+	CHECK_SYS(mkdir("mnt", 0755));
+	CHECK(sh("unshare -m sh -c 'mount -t tmpfs none mnt && echo >mnt/hidden && "
+		 "inode-guard deny --ops read mnt/hidden && cat mnt/hidden 2>/dev/null'"));
+	await_event("hidden ");
+	watch_end(pid, SIGTERM);
+	MATCHES("denied read [^ ]*/\\.\\.\\./x+/.*x/f pid=");
+	MATCHES("denied read \\[[0-9]+:[0-9]+\\]/hidden pid=");
+}
+
+STEP(watch_audit)
+{
+	pid_t pid;
+
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	QUIET("start", "--audit");
+	pid = watch_start(WORDS("watch"));
+	ALLOWED(try_read("f"));
+	await_event("\n");
+	watch_end(pid, SIGTERM);
+	MATCHES("^" TIME " audit read .*/watch_audit/f ");
+}
+
+STEP(watch_once)
+{
+	pid_t pid = watch_start(WORDS("watch"));
+
+	FAILS(1, "somebody else is watching", "watch");
+	watch_end(pid, SIGTERM);
+	pid = watch_start(WORDS("watch"));
+	/* Changes are not held up by it. */
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	watch_end(pid, SIGTERM);
+}
+
+/* More than there is room for while it stands still. */
+#define EVENTS	3000
+
+STEP(watch_dropped)
+{
+	volatile struct guard_state *state = state_map();
+	unsigned int shown = 0, dropped = 0, part;
+	const char *line;
+	pid_t pid;
+	int i;
+
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	pid = watch_start(WORDS("watch", "--json"));
+	CHECK_SYS(kill(pid, SIGSTOP));
+	usleep(100000);
+	for (i = 0; i < EVENTS; i++)
+		DENIED(try_read("f"));
+	CHECK(state->dropped);
+	CHECK_SYS(kill(pid, SIGCONT));
+	await_event("{\"dropped\":");
+	watch_end(pid, SIGTERM);
+	for (line = out; *line; line = strchr(line, '\n') + 1) {
+		CHECK(json_value(line) == strchr(line, '\n'));
+		if (sscanf(line, "{\"dropped\":%u}", &part) == 1)
+			dropped += part;
+		else
+			shown++;
+	}
+	if (!dropped || shown + dropped != EVENTS)
+		FAIL("%u shown and %u dropped of %u", shown, dropped, EVENTS);
+	/* They were counted as hits. */
+	SAYS("list");
+	MATCHES(" read=3000 ");
+	SAYS("status");
+	snprintf(err, sizeof(err), "%llu events dropped", (unsigned long long)state->dropped);
+	HAS(err);
+}
+
+STEP(watch_dropped_text)
+{
+	pid_t pid;
+	int i;
+
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	pid = watch_start(WORDS("watch"));
+	CHECK_SYS(kill(pid, SIGSTOP));
+	usleep(100000);
+	for (i = 0; i < EVENTS; i++)
+		DENIED(try_read("f"));
+	CHECK_SYS(kill(pid, SIGCONT));
+	await_event(" events dropped\n");
+	watch_end(pid, SIGTERM);
+	MATCHES("^[1-9][0-9]* events dropped$");
+}
+
+/* One that was killed leaves nothing that hinders the next. */
+STEP(watch_killed)
+{
+	pid_t pid;
+
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	pid = watch_start(WORDS("watch"));
+	CHECK_SYS(kill(pid, SIGKILL));
+	CHECK_EQ(tool_end(pid), 128 + SIGKILL);
+	DENIED(try_read("f"));
+	pid = tool_start(WORDS("watch"), "events");
+	usleep(500000);
+	DENIED(try_read("f"));
+	await_event("\n");
+	watch_end(pid, SIGTERM);
+	CHECK(!strchr(strchr(out, '\n') + 1, '\n'));
+}
