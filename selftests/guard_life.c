@@ -60,6 +60,10 @@ static void check_full(void)
 	FAILS(1, "no room for more rules", "apply", "conf-5001");
 	SAYS("status");
 	MATCHES("^running: enforcing, 5000 of 5000 rules");
+	/* There is room for another policy of that size to take its place. */
+	QUIET("apply", "conf-others");
+	SAYS("status");
+	MATCHES("^running: enforcing, 5000 of 5000 rules");
 	QUIET("remove", "--all");
 	QUIET("apply", "trees-1024");
 	FAILS(1, "no room for more rules", "apply", "trees-1025");
@@ -72,6 +76,8 @@ static void make_full(void)
 {
 	CHECK_EQ(sh("mkdir full && for i in $(seq 5001); do >full/$i; echo deny full/$i; done "
 		    ">conf-5001 && head -n 5000 conf-5001 >conf-5000"), 0);
+	CHECK_EQ(sh("mkdir others && for i in $(seq 5000); do >others/$i; echo deny others/$i; done "
+		    ">conf-others"), 0);
 	CHECK_EQ(sh("mkdir trees && for i in $(seq 1025); do mkdir trees/$i; echo deny --tree "
 		    "--ops read trees/$i; done >trees-1025 && head -n 1024 trees-1025 >trees-1024"),
 		 0);

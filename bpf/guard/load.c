@@ -410,6 +410,9 @@ int guard_stop(void)
 
 /* Starting */
 
+/* While one policy takes another's place there are entries of both. */
+#define FILES_PER_RULE	2
+
 static int make_inode_maps(struct guard *guard, __u32 max_rules)
 {
 	__u32 fewer = max_rules / 8 < 1024 ? 1024 : max_rules / 8;
@@ -419,7 +422,8 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 	for (index = 0; index < RULE_MAPS; index++) {
 		map_pin_name(name, sizeof(name), index);
 		guard->maps[index] = inode_map_create(name, sizeof(struct guard_entry),
-						      index == FILES_MAP ? max_rules * 2 : fewer);
+						      index == FILES_MAP ? FILES_PER_RULE * max_rules :
+									   fewer);
 		if (guard->maps[index] < 0)
 			return guard->maps[index];
 		err = pin(guard->maps[index], name);
@@ -724,21 +728,28 @@ out:
 
 /* Status */
 
-static void print_status(const struct guard *guard, size_t rules, bool json)
+__u32 guard_max_rules(const struct guard *guard)
 {
-	const struct guard_state *state = guard->state;
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 
 	bpf_obj_get_info_by_fd(guard->maps[FILES_MAP], &info, &size);
+	return info.max_entries / FILES_PER_RULE;
+}
+
+static void print_status(const struct guard *guard, size_t rules, bool json)
+{
+	const struct guard_state *state = guard->state;
+	__u32 max_rules = guard_max_rules(guard);
+
 	if (json)
 		printf("{\"state\":\"running\",\"audit\":%s,\"rules\":%zu,\"max_rules\":%u,"
 		       "\"generation\":%u,\"dropped\":%llu}\n", state->audit ? "true" : "false",
-		       rules, info.max_entries, state->generation,
+		       rules, max_rules, state->generation,
 		       (unsigned long long)state->dropped);
 	else
 		printf("running: %s, %zu of %u rules, generation %u, %llu events dropped\n",
-		       state->audit ? "audit" : "enforcing", rules, info.max_entries,
+		       state->audit ? "audit" : "enforcing", rules, max_rules,
 		       state->generation, (unsigned long long)state->dropped);
 }
 

@@ -408,9 +408,10 @@ static __u32 path_hash(const struct rule *rule)
 static struct rule *find_namesake(struct policy *policy, const struct rule *fresh)
 {
 	struct rule **rules = policy->rules.items, *rule;
+	bool indexed = policy->rule_by_path.slots;
 	size_t i;
 
-	for (i = 0; !policy->rule_by_path.slots && i < policy->rules.count; i++)
+	for (i = 0; !indexed && i < policy->rules.count; i++)
 		if (!rules[i]->fresh)
 			index_put(&policy->rule_by_path, path_hash(rules[i]), rules[i]);
 	rule = index_get(&policy->rule_by_path, path_hash(fresh));
@@ -774,6 +775,17 @@ static int delete_doomed(struct policy *policy)
 	return err;
 }
 
+/* There is room for more while one policy takes another's place. */
+static bool is_too_large(const struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	size_t i, count = 0;
+
+	for (i = 0; i < policy->rules.count; i++)
+		count += !rules[i]->dropped && !rules[i]->successor;
+	return count > guard_max_rules(policy->guard);
+}
+
 int change_commit(struct policy *policy)
 {
 	struct guard *guard = policy->guard;
@@ -786,8 +798,10 @@ int change_commit(struct policy *policy)
 			__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_SEQ_CST);
 		return EXIT_SUCCESS;
 	}
-	err = map_write(guard->texts, &policy->new_text_keys, &policy->new_texts,
-			sizeof(struct guard_text_key), sizeof(struct guard_text));
+	err = is_too_large(policy) ? -E2BIG : 0;
+	if (!err)
+		err = map_write(guard->texts, &policy->new_text_keys, &policy->new_texts,
+				sizeof(struct guard_text_key), sizeof(struct guard_text));
 	if (!err)
 		err = settle_follows(policy);
 	if (!err)

@@ -195,6 +195,7 @@ int guard_stop(void);
 int guard_open(struct guard *guard, bool change);
 void guard_close(struct guard *guard);
 int guard_status(bool json);
+__u32 guard_max_rules(const struct guard *guard);
 /* Wait until no program uses what was valid before. */
 void guard_wait_programs(void);
 /* Whether the guard has been stopped since it was opened. */
