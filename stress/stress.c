@@ -47,6 +47,7 @@
 #include <inode_map.h>
 
 #include "stress.h"
+#include "../selftests/order.h"
 #include "stress.skel.h"
 
 #define MODULE		"/lib/modules/extra/inode_map.ko"
@@ -477,9 +478,11 @@ static void walk(const struct map *map, visit_fn *visit, void *arg)
 	while (!bpf_map_get_next_key(map->fd, steps ? &key : NULL, &next)) {
 		__u32 handle = handle_of(map, &next);
 
-		if (!handle || handle > 0x7fffffff || (steps && handle >= last))
+		if (!handle || handle > 0x7fffffff ||
+		    (steps && !handle_is_met_before(last, handle)))
 			violation("walk: handle %u after %u in map %u", handle, last, map->id);
-		if (++steps > map->max_entries + TASKS_MAX)
+		/* Twice: what is inserted anew, where handles come to another block. */
+		if (++steps > 2 * map->max_entries + TASKS_MAX)
 			violation("walk: %u steps in a map of %u entries", steps, map->max_entries);
 		last = handle;
 		key = next;
@@ -1276,7 +1279,8 @@ static void proc_reader(void)
 				   &handle, kind) != 7 ||
 			    (strcmp(kind, "pinned") && strcmp(kind, "weak")))
 				violation("/proc/inode_map: line %u: %s", lines, line);
-			if (id < last_id || (id == last_id && handle >= last_handle))
+			if (id < last_id ||
+			    (id == last_id && !handle_is_met_before(last_handle, handle)))
 				violation("/proc/inode_map: after map %u handle %u: %s", last_id,
 					  last_handle, line);
 			last_id = id;
