@@ -96,6 +96,19 @@ static void check_adopted(void)
 	DENIED(try_read("file"));
 }
 
+/* The tool's own executable and libraries are files like others. */
+static void check_lock_out(void)
+{
+	volatile struct guard_state *state = state_map();
+
+	QUIET("deny", "--tree", "--ops", "read,exec", "/");
+	CHECK(tool_run(WORDS("remove", "--all"), NULL) > 2);
+	/* Who has the guard's memory open already can still say that nothing is to be denied. */
+	state->audit = 1;
+	QUIET("remove", "--all");
+	state->audit = 0;
+}
+
 /* A program's pin is gone, and with it the program. */
 static void check_damaged(void)
 {
@@ -141,6 +154,7 @@ static void run_life(void *arg)
 	check_running();
 	make_full();
 	check_full();
+	check_lock_out();
 	check_adopted();
 	check_damaged();
 	check_other_version();
