@@ -139,21 +139,34 @@ void inode_map_entry_free(struct inode_map_entry *entry)
 		wake_up_var(&nr_entries);
 }
 
-/*
- * Entries wait for a grace period in batches: one whose grace period is under way, and those that
- * have been retired meanwhile. @reaping is set as long as there is the former, which is the reaper's.
+/**
+ * struct inode_map_batch - entries that wait for one grace period
+ * @entries: through their @retired
+ * @rcu: waits
+ * @reap: frees them then
  */
-static LLIST_HEAD(retired);
-static struct llist_node *waiting;
-static unsigned long reaping;
-static struct rcu_head grace;
+struct inode_map_batch {
+	struct llist_node *entries;
+	struct rcu_head rcu;
+	struct work_struct reap;
+};
 
 static void inode_map_entry_reap(struct work_struct *work);
-static DECLARE_WORK(reap_work, inode_map_entry_reap);
+
+/*
+ * A few batches, so that who retires an entry now and then does not wait for the grace period of
+ * another first. Whoever sets the bit of one in @batches_busy has it.
+ */
+#define BATCH(i)	[i] = { .reap = __WORK_INITIALIZER(batches[i].reap, inode_map_entry_reap) }
+static struct inode_map_batch batches[4] = { BATCH(0), BATCH(1), BATCH(2), BATCH(3) };
+static unsigned long batches_busy;
+
+/* Those that are in no batch yet. */
+static LLIST_HEAD(retired);
 
 static void inode_map_entry_grace_rcu(struct rcu_head *rcu)
 {
-	queue_work(entry_wq, &reap_work);
+	queue_work(entry_wq, &container_of(rcu, struct inode_map_batch, rcu)->reap);
 }
 
 static void inode_map_entry_grace_trace(struct rcu_head *rcu)
@@ -164,26 +177,40 @@ static void inode_map_entry_grace_trace(struct rcu_head *rcu)
 		call_rcu(rcu, inode_map_entry_grace_rcu);
 }
 
-/* Whoever finds the reaper at work leaves it to him: he looks again. */
+/*
+ * Whoever finds all batches busy leaves it to their reapers: they look again. No batch is empty: when
+ * there is no entry any more, there is no callback either (inode_map_entry_exit()).
+ */
 static void inode_map_entry_begin_grace(void)
 {
-	if (test_and_set_bit(0, &reaping))
-		return;
-	waiting = llist_del_all(&retired);
-	call_rcu_tasks_trace(&grace, inode_map_entry_grace_trace);
+	for (unsigned int i = 0; i < ARRAY_SIZE(batches); i++) {
+		if (test_and_set_bit(i, &batches_busy))
+			continue;
+		batches[i].entries = llist_del_all(&retired);
+		if (batches[i].entries) {
+			call_rcu_tasks_trace(&batches[i].rcu, inode_map_entry_grace_trace);
+			return;
+		}
+		/* Somebody was quicker. Who retires one now may have found this batch busy. */
+		clear_bit_unlock(i, &batches_busy);
+		smp_mb__after_atomic();
+		if (llist_empty(&retired))
+			return;
+	}
 }
 
 static void inode_map_entry_reap(struct work_struct *work)
 {
+	struct inode_map_batch *batch = container_of(work, struct inode_map_batch, reap);
 	struct inode_map_entry *entry, *next;
 
-	llist_for_each_entry_safe(entry, next, waiting, retired) {
+	llist_for_each_entry_safe(entry, next, batch->entries, retired) {
 		atomic_long_sub(entry->bytes, &dead_bytes);
 		inode_map_entry_free(entry);
 		cond_resched();
 	}
 	wake_up_var(&dead_bytes);
-	clear_bit_unlock(0, &reaping);
+	clear_bit_unlock(batch - batches, &batches_busy);
 	/* Either we see what has been retired until now, or whoever did sees that we are done. */
 	smp_mb__after_atomic();
 	if (!llist_empty(&retired))
