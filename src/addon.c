@@ -47,11 +47,6 @@ static struct inode_addon *to_addon(struct inode_mark *mark)
 	return container_of(mark, struct inode_addon, mark);
 }
 
-static struct inode_mark *to_mark(struct fsnotify_mark *fsn)
-{
-	return container_of(fsn, struct inode_mark, fsn);
-}
-
 /* What ends the inode: fsnotify does not say. Its caller holds the inode. */
 static enum inode_map_reason inode_end_reason(const struct inode *inode)
 {
@@ -71,7 +66,7 @@ static enum inode_map_reason inode_end_reason(const struct inode *inode)
  */
 static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
 {
-	struct inode_addon *addon = to_addon(to_mark(fsn));
+	struct inode_addon *addon = to_addon(to_inode_mark(fsn));
 	struct inode_map_entry *entry;
 	struct hlist_node *next;
 	HLIST_HEAD(gone);
@@ -121,7 +116,7 @@ static void inode_addon_free_rcu(struct rcu_head *rcu)
 /* For those who reached the addon through an entry. */
 static void inode_addon_free(struct fsnotify_mark *fsn)
 {
-	struct inode_addon *addon = to_addon(to_mark(fsn));
+	struct inode_addon *addon = to_addon(to_inode_mark(fsn));
 
 	if (addon->pins)
 		atomic_dec(&nr_pinned);
@@ -132,7 +127,7 @@ static void inode_addon_free(struct fsnotify_mark *fsn)
 static void inode_pin_free(struct fsnotify_mark *fsn)
 {
 	atomic_dec(&nr_pinned);
-	inode_mark_free(&pin_class, to_mark(fsn));
+	inode_mark_free(&pin_class, to_inode_mark(fsn));
 }
 
 static struct inode_addon *inode_addon_alloc(bool pinned)
@@ -164,8 +159,8 @@ static struct inode_addon *inode_addon_find(struct inode *inode)
 	addon = to_addon(mark);
 	if (!refcount_inc_not_zero(&addon->users)) {
 		/* Its last user is gone: make room rather than wait for the release. */
-		inode_mark_destroy(&addon_class, mark);
-		addon = NULL;
+		inode_mark_drop(&addon_class, mark);
+		return NULL;
 	}
 	inode_mark_put(mark);
 	return addon;
@@ -204,12 +199,6 @@ static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned
 	return pin;
 }
 
-static void inode_pin_drop(struct inode_mark *pin)
-{
-	inode_mark_destroy(&pin_class, pin);
-	inode_mark_put(pin);
-}
-
 /* Give a user of an addon what he wants. The caller is counted in, as a weak user so far. */
 static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool pinned)
 {
@@ -234,7 +223,7 @@ static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool
 	}
 	pin = inode_addon_mix(addon, pinned, pin);
 	if (pin)
-		inode_pin_drop(pin);
+		inode_mark_drop(&pin_class, pin);
 	return 0;
 }
 
@@ -314,11 +303,10 @@ void inode_addon_release(struct inode_addon *addon)
 		swap(addon->pin, pin);
 	spin_unlock(&addon->lock);
 	if (pin)
-		inode_pin_drop(pin);
+		inode_mark_drop(&pin_class, pin);
 	if (!refcount_dec_and_test(&addon->users))
 		return;
-	inode_mark_destroy(&addon_class, &addon->mark);
-	inode_mark_put(&addon->mark);
+	inode_mark_drop(&addon_class, &addon->mark);
 }
 
 /**
@@ -331,10 +319,8 @@ void inode_addon_end(struct inode *inode)
 {
 	struct inode_mark *mark = inode_mark_find(&addon_class, inode);
 
-	if (!mark)
-		return;
-	inode_mark_destroy(&addon_class, mark);
-	inode_mark_put(mark);
+	if (mark)
+		inode_mark_drop(&addon_class, mark);
 }
 
 /**

@@ -14,13 +14,9 @@
 struct inode_map;
 
 /*
- * For what a map consists of. Charged to the caller's memory cgroup. A limit that is reached, or a
- * size that no memory can hold, is an error for the caller, neither a report in the log nor a
- * reason to kill anybody.
+ * INODE_MAP_GFP for programs that may sleep, though not for a grace period, and for those that may
+ * not.
  */
-#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
-/* For programs that may sleep, though not for a grace period, and for those that may not. */
 #define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
 #define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 

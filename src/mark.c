@@ -16,9 +16,9 @@
  *   inode_mark_attach()   hangs it on an inode. Unless it has FSNOTIFY_MARK_FLAG_NO_IREF it keeps
  *                         the inode in memory from then on; fsnotify counts these references
  *                         itself, and waits for them when a superblock shuts down.
- *   inode_mark_destroy()  takes it off the inode (a no-op when the VFS did that already). It
- *                         sleeps: it takes the group's mutex.
  *   inode_mark_put()      drops the reference. It sleeps: it may drop the inode's last one, too.
+ *   inode_mark_drop()     takes it off the inode before (a no-op when the VFS did that already). It
+ *                         takes the group's mutex for that.
  *   ops.free_mark         is called back by fsnotify when the last reference is gone and a grace
  *                         period of its SRCU has passed.
  *
@@ -48,8 +48,7 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, unsigned int
 {
 	struct inode_mark *mark;
 
-	mark = kmem_cache_zalloc(class->cache,
-				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+	mark = kmem_cache_zalloc(class->cache, INODE_MAP_GFP);
 	if (!mark)
 		return NULL;
 	fsnotify_init_mark(&mark->fsn, class->group);
@@ -88,7 +87,7 @@ struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode 
 {
 	struct fsnotify_mark *fsn = fsnotify_find_inode_mark(inode, class->group);
 
-	return fsn ? container_of(fsn, struct inode_mark, fsn) : NULL;
+	return fsn ? to_inode_mark(fsn) : NULL;
 }
 
 /**
@@ -103,15 +102,16 @@ void inode_mark_put(struct inode_mark *mark)
 }
 
 /**
- * inode_mark_destroy - take a mark off its inode, as the VFS does when the inode ends
+ * inode_mark_drop - take a mark off its inode, as the VFS does when the inode ends
  * @class: which kind
- * @mark: the mark; the caller has a reference
+ * @mark: the mark; the caller has a reference and gives it up
  *
  * Context: process; may sleep. Takes the mutex of the class's fsnotify group.
  */
-void inode_mark_destroy(struct inode_mark_class *class, struct inode_mark *mark)
+void inode_mark_drop(struct inode_mark_class *class, struct inode_mark *mark)
 {
 	fsnotify_destroy_mark(&mark->fsn, class->group);
+	inode_mark_put(mark);
 }
 
 /**

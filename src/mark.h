@@ -9,6 +9,13 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+/*
+ * For what a map consists of. Charged to the caller's memory cgroup. A limit that is reached, or a
+ * size that no memory can hold, is an error for the caller, neither a report in the log nor a
+ * reason to kill anybody.
+ */
+#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 /**
  * struct inode_mark - what a structure that hangs on an inode begins with
  * @fsn: the fsnotify mark, until fsnotify is done with it
@@ -20,6 +27,11 @@ struct inode_mark {
 		struct rcu_head rcu;
 	};
 };
+
+static inline struct inode_mark *to_inode_mark(struct fsnotify_mark *fsn)
+{
+	return container_of(fsn, struct inode_mark, fsn);
+}
 
 /**
  * struct inode_mark_class - a kind of mark
@@ -50,7 +62,7 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, unsigned int
 int inode_mark_attach(struct inode_mark *mark, struct inode *inode);
 struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode *inode);
 void inode_mark_put(struct inode_mark *mark);
-void inode_mark_destroy(struct inode_mark_class *class, struct inode_mark *mark);
+void inode_mark_drop(struct inode_mark_class *class, struct inode_mark *mark);
 void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark);
 
 int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *inode,
