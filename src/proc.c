@@ -27,6 +27,9 @@
  */
 #define INODE_MAP_POS_BITS	31
 
+/* How many names of an inode may go while its line is made. */
+#define INODE_MAP_PROC_TURNS	16
+
 /**
  * struct inode_map_proc - a reader of the file
  * @map: the map of the entry that is shown; within one section of RCU
@@ -107,8 +110,8 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
 
 /*
  * A name of the inode, one that can still be looked up if there is one, or NULL. The entry is
- * linked, so that the inode can't be freed before the addon's lock is dropped; the
- * dentry can't be before the caller leaves RCU.
+ * linked, so that the inode can't be freed before the addon's lock is dropped; the dentry can't be
+ * before the caller leaves RCU.
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
@@ -138,12 +141,35 @@ out:
 	return alias;
 }
 
+/*
+ * The path of a name. One that goes while it is looked at is shown as deleted: if the inode has
+ * another by then, that is meant. Each turn takes another name that has come and gone.
+ */
+static void inode_map_proc_path(struct seq_file *seq, const struct inode_map_entry *entry)
+{
+	struct dentry *shown, *alias = inode_map_proc_alias(entry);
+	unsigned int turns = INODE_MAP_PROC_TURNS;
+	size_t start = seq->count;
+
+	if (!alias) {
+		seq_putc(seq, '-');
+		return;
+	}
+	do {
+		shown = alias;
+		seq->count = start;
+		seq_dentry(seq, shown, " \t\n\\");
+		if (!d_unlinked(shown))
+			return;
+		alias = inode_map_proc_alias(entry);
+	} while (alias && alias != shown && --turns);
+}
+
 static int inode_map_proc_show(struct seq_file *seq, void *v)
 {
 	const struct inode_map_proc *proc = seq->private;
 	const struct inode_map_entry *entry = v;
 	struct inode_map_key key;
-	struct dentry *alias;
 	dev_t dev;
 
 	if (v == SEQ_START_TOKEN) {
@@ -157,11 +183,7 @@ static int inode_map_proc_show(struct seq_file *seq, void *v)
 	seq_escape_str(seq, proc->map->name[0] ? proc->map->name : "-", ESCAPE_SPACE, NULL);
 	seq_printf(seq, " %u:%u %llu %u %u %s ", MAJOR(dev), MINOR(dev), key.ino, key.gen,
 		   key.handle, key.flags & INODE_MAP_WEAK ? "weak" : "pinned");
-	alias = inode_map_proc_alias(entry);
-	if (alias)
-		seq_dentry(seq, alias, " \t\n\\");
-	else
-		seq_putc(seq, '-');
+	inode_map_proc_path(seq, entry);
 	seq_putc(seq, '\n');
 	return 0;
 }
