@@ -873,32 +873,44 @@ enum { OPEN, READ, READ_BYTE, STAT, NR_ORDINARY };
 #define PAGE		4096
 #define ORDINARY_CALLS	100
 
-/* Instructions of what everybody does with a file. */
+/* What everybody does with a file; @fd is open to read it. */
+static void ordinary_call(unsigned int which, const char *path, int fd)
+{
+	char page[PAGE];
+	struct stat st;
+
+	switch (which) {
+	case OPEN:
+		close(open(path, O_RDONLY));
+		break;
+	case READ:
+		MUST(pread(fd, page, PAGE, 0) == PAGE);
+		break;
+	case READ_BYTE:
+		MUST(pread(fd, page, 1, 0) == 1);
+		break;
+	case STAT:
+		MUST(!stat(path, &st));
+		break;
+	}
+}
+
+/* Instructions of each. */
 static void ordinary(const char *path, double figures[NR_ORDINARY])
 {
 	__u64 least[NR_ORDINARY] = {};
 	int fds[ORDINARY_CALLS];
 	int fd = file_open(path);
-	char page[PAGE];
-	struct stat st;
 
 	for (unsigned int i = 0; i < ORDINARY_CALLS; i++) {
-		__u64 begin;
-
 		/* So that the allocator's state is another one each time. */
 		fds[i] = file_open("/dev/null");
-		begin = clock_now();
-		close(open(path, O_RDONLY));
-		keep_least(&least[OPEN], clock_now() - begin);
-		begin = clock_now();
-		MUST(pread(fd, page, PAGE, 0) == PAGE);
-		keep_least(&least[READ], clock_now() - begin);
-		begin = clock_now();
-		MUST(pread(fd, page, 1, 0) == 1);
-		keep_least(&least[READ_BYTE], clock_now() - begin);
-		begin = clock_now();
-		MUST(!stat(path, &st));
-		keep_least(&least[STAT], clock_now() - begin);
+		for (unsigned int which = 0; which < NR_ORDINARY; which++) {
+			__u64 begin = clock_now();
+
+			ordinary_call(which, path, fd);
+			keep_least(&least[which], clock_now() - begin);
+		}
 	}
 	for (unsigned int i = 0; i < ORDINARY_CALLS; i++)
 		close(fds[i]);
@@ -911,29 +923,49 @@ static const char *const ordinary_names[NR_ORDINARY] = {
 	"open and close", "read 4096 bytes", "read a byte", "stat"
 };
 
+/* A filesystem on @dir with CALLS files and one of a page, whose path it returns. */
+static const char *ordinary_files(const char *dir)
+{
+	static const char page[PAGE];
+	const char *path;
+	int fd;
+
+	tmpfs_mount(dir);
+	files_create(dir, CALLS + 1);
+	path = strdup(file_path(dir, CALLS));
+	MUST(path);
+	fd = open(path, O_WRONLY);
+	MUST(fd >= 0 && write(fd, page, PAGE) == PAGE);
+	close(fd);
+	return path;
+}
+
+/* All files of @dir but that one become entries. */
+static void ordinary_entries(const char *dir)
+{
+	column_map_make(INODE_MAP, CALLS + 1);
+	for (unsigned int i = 0; i < CALLS; i++) {
+		int fd = file_open(file_path(dir, i));
+
+		MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
+		close(fd);
+	}
+}
+
 static void bench_ordinary(void)
 {
 	static const char *const columns[] = { "no entries", "entries", "itself an entry" };
-	static const char page[PAGE];
+	const char *path = ordinary_files(BASE "/used");
 	double figures[3][NR_ORDINARY];
 	int fd;
 
-	tmpfs_mount(BASE "/used");
-	files_create(BASE "/used", CALLS + 1);
-	fd = open(file_path(BASE "/used", CALLS), O_WRONLY);
-	MUST(fd >= 0 && write(fd, page, PAGE) == PAGE);
-	ordinary(file_path(BASE "/used", CALLS), figures[0]);
-	column_map_make(INODE_MAP, CALLS + 1);
-	for (unsigned int i = 0; i < CALLS; i++) {
-		int other = file_open(file_path(BASE "/used", i));
-
-		MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, other, BPF_NOEXIST));
-		close(other);
-	}
-	ordinary(file_path(BASE "/used", CALLS), figures[1]);
+	ordinary(path, figures[0]);
+	ordinary_entries(BASE "/used");
+	ordinary(path, figures[1]);
+	fd = file_open(path);
 	MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
-	ordinary(file_path(BASE "/used", CALLS), figures[2]);
 	close(fd);
+	ordinary(path, figures[2]);
 	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
 		for (unsigned int j = 0; j < 3; j++)
 			emit("filesystem", ordinary_names[i], columns[j], figures[j][i]);
@@ -944,26 +976,87 @@ static void bench_ordinary(void)
 	settle(0, 0);
 }
 
+/*
+ * For scripts/profile, which stops us at getpgid(2) and looks which way the processor takes from one
+ * that says what comes next to the one behind.
+ */
+#define PROFILE_ROUNDS	3
+#define PROFILE_MARK	0x1000000
+
+enum {
+	PROFILE_AFTER = 2 * NR_ORDINARY,
+	PROFILE_WAIT,
+	PROFILE_END
+};
+
+/* Set by scripts/profile, which finds it by a system call's second argument. */
+static volatile unsigned char profile_begun;
+
+static void profile_mark(unsigned int what)
+{
+	syscall(SYS_getpgid, PROFILE_MARK + what, &profile_begun);
+}
+
+static void symbols_show(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	unsigned long long address;
+	char type, name[256];
+
+	MUST(file);
+	while (fscanf(file, "%llx %c %255s%*[^\n]", &address, &type, name) == 3)
+		if (type == 't' || type == 'T')
+			printf("symbol,%llx,%s\n", address, name);
+	fclose(file);
+}
+
+static void profile_rounds(const char *path, int fd, unsigned int entries)
+{
+	for (unsigned int round = 0; round < PROFILE_ROUNDS; round++)
+		for (unsigned int i = 0; i < NR_ORDINARY; i++) {
+			profile_mark(2 * i + entries);
+			ordinary_call(i, path, fd);
+			profile_mark(PROFILE_AFTER);
+		}
+}
+
+static void profile(void)
+{
+	const char *path = ordinary_files(BASE "/used");
+	int fd = file_open(path);
+
+	for (unsigned int i = 0; i < NR_ORDINARY; i++)
+		for (unsigned int entries = 0; entries < 2; entries++)
+			printf("call,%u,%s,%s\n", PROFILE_MARK + 2 * i + entries,
+			       ordinary_names[i], entries ? "entries" : "no entries");
+	printf("wait,%u\nend,%u\n", PROFILE_MARK + PROFILE_WAIT, PROFILE_MARK + PROFILE_END);
+	symbols_show();
+	printf("ready\n");
+	profile_begun = 0;
+	while (!profile_begun) {
+		profile_mark(PROFILE_WAIT);
+		pause_ms(10);
+	}
+	profile_rounds(path, fd, 0);
+	ordinary_entries(BASE "/used");
+	profile_rounds(path, fd, 1);
+	profile_mark(PROFILE_END);
+}
+
 /* What inode-guard costs whom it does not guard: another file of the same filesystem is guarded. */
 static void bench_guard(void)
 {
 	static const char *const columns[] = { "guard off", "guard on" };
-	static const char page[PAGE];
+	const char *path = ordinary_files(BASE "/used");
 	double figures[2][NR_ORDINARY];
 	char command[256];
-	int fd;
 
-	tmpfs_mount(BASE "/used");
-	files_create(BASE "/used", 2);
-	fd = open(file_path(BASE "/used", 1), O_WRONLY);
-	MUST(fd >= 0 && write(fd, page, PAGE) == PAGE);
-	close(fd);
-	ordinary(file_path(BASE "/used", 1), figures[0]);
+	ordinary(path, figures[0]);
 	shell("inode-guard start");
 	snprintf(command, sizeof(command), "inode-guard deny --ops all %s",
 		 file_path(BASE "/used", 0));
 	shell(command);
-	ordinary(file_path(BASE "/used", 1), figures[1]);
+	ordinary(path, figures[1]);
 	shell("inode-guard stop");
 	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
 		for (unsigned int j = 0; j < 2; j++)
@@ -1286,10 +1379,11 @@ static void bench(bool quick)
 
 static void usage(FILE *file)
 {
-	fprintf(file, "Usage: bench [--quick | --scale | --smp]\n\n"
+	fprintf(file, "Usage: bench [--quick | --scale | --smp | --profile]\n\n"
 		      "  --quick  at most 10,000 entries\n"
 		      "  --scale  1,000,000 entries next to 1,000 (100,000 with --quick)\n"
-		      "  --smp    lookups per second, on 2 processors of 3; boot with maxcpus=1\n");
+		      "  --smp    lookups per second, on 2 processors of 3; boot with maxcpus=1\n"
+		      "  --profile  what scripts/profile looks at\n");
 }
 
 int main(int argc, char **argv)
@@ -1298,6 +1392,7 @@ int main(int argc, char **argv)
 		{ "quick", no_argument, NULL, 'q' },
 		{ "scale", no_argument, NULL, 'l' },
 		{ "smp", no_argument, NULL, 's' },
+		{ "profile", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -1312,6 +1407,7 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 		case 's':
+		case 'p':
 			what = option;
 			break;
 		case 'h':
@@ -1330,6 +1426,11 @@ int main(int argc, char **argv)
 	if (what == 's') {
 		prepare(CALLS);
 		bench_smp();
+	} else if (what == 'p') {
+		prepare(1);
+		maps_make(1);
+		close(maps[INODE_MAP]);
+		profile();
 	} else if (what == 'l') {
 		prepare(1);
 		take_priority();

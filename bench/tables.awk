@@ -13,6 +13,8 @@ function title(table)
 		return "Kernel memory of an entry with a value of 8 bytes"
 	if (table == "filesystem")
 		return "Instructions on a filesystem"
+	if (table == "profile")
+		return "Functions of the kernel that cost others more on a filesystem with entries, in instructions"
 	if (table == "guard")
 		return "Instructions of a file that inode-guard does not guard"
 	if (table == "scale")
