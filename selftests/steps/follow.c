@@ -172,6 +172,24 @@ STEP(follow_executable)
 	CHECK(read_by("./other", "f"));
 }
 
+/* What was not renamed is not the executable, and is what it was before. */
+STEP(follow_executable_failed)
+{
+	make("f");
+	make("own");
+	CHECK_EQ(sh("cp /usr/bin/dash exe && cp /usr/bin/dash new && cp /usr/bin/dash over"), 0);
+	QUIET("allow", "--ops", "read", "--follow", "--only-for", "exe", "f");
+	CHECK_SYS(mount("over", "exe", NULL, MS_BIND, NULL));
+	CHECK_EQ(try_rename("new", "exe"), EBUSY);
+	CHECK(read_by("./new", "f"));
+	QUIET("allow", "--ops", "read", "--only-for", "new", "own");
+	CHECK_EQ(try_rename("new", "exe"), EBUSY);
+	CHECK_SYS(umount("exe"));
+	CHECK(read_by("./new", "f"));
+	CHECK_EQ(read_by("./new", "own"), 0);
+	CHECK_EQ(read_by("./exe", "f"), 0);
+}
+
 STEP(executable_without_follow)
 {
 	make("f");
