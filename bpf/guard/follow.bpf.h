@@ -91,31 +91,18 @@ int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, str
 	return move.moved & GUARD_MOVED_RULE ? -EPERM : 0;
 }
 
-static __always_inline void undo_rule(struct inode *inode, struct guard_move *move)
+/* Give an inode the value that it had in an inode map, or none if it had none. */
+static __always_inline void undo(__u32 map_id, struct inode *inode, void *value, __u32 size,
+				 bool had)
 {
 	__u32 tries;
 	int ret;
 
 	for (tries = 0; tries < UNDO_TRIES; tries++) {
-		if (move->moved & GUARD_HAD_RULE)
-			ret = inode_map_replace(files_id, inode, &move->entry);
+		if (had)
+			ret = bpf_inode_map_replace(map_id, inode, value, size);
 		else
-			ret = bpf_inode_map_delete(files_id, inode);
-		if (ret != -EBUSY)
-			return;
-	}
-}
-
-static __always_inline void undo_subject(struct inode *inode, struct guard_move *move)
-{
-	__u32 tries;
-	int ret;
-
-	for (tries = 0; tries < UNDO_TRIES; tries++) {
-		if (move->moved & GUARD_HAD_SUBJECT)
-			ret = inode_map_replace(subjects_id, inode, &move->subject);
-		else
-			ret = bpf_inode_map_delete(subjects_id, inode);
+			ret = bpf_inode_map_delete(map_id, inode);
 		if (ret != -EBUSY)
 			return;
 	}
@@ -137,9 +124,11 @@ static __noinline int end_move(struct inode *inode, int ret)
 	if (!ret)
 		return 0;
 	if (move.moved & GUARD_MOVED_RULE)
-		undo_rule(inode, &move);
+		undo(files_id, inode, &move.entry, sizeof(move.entry),
+		     move.moved & GUARD_HAD_RULE);
 	if (move.moved & GUARD_MOVED_SUBJECT)
-		undo_subject(inode, &move);
+		undo(subjects_id, inode, &move.subject, sizeof(move.subject),
+		     move.moved & GUARD_HAD_SUBJECT);
 	return 0;
 }
 
