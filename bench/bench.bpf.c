@@ -78,12 +78,15 @@ static __always_inline bool ours(void)
 /* Have the compiler forget what it knows about an inode, so that it makes the next key anew. */
 #define forget(inode)	asm volatile("" : "+r"(inode) : : "memory")
 
-/* A program that measures @what, @times times over (by a macro). @what sets @last. */
-#define MEASURE(name, times, what)						\
+/*
+ * A program that measures @what, @times times over (by a macro). @what sets @last. It knows a
+ * @member of the file by the name @with.
+ */
+#define MEASURE_WITH(name, type, with, member, times, what)			\
 SEC("?lsm/file_open")								\
 int BPF_PROG(name, struct file *file)						\
 {										\
-	struct inode *inode = file->f_inode;					\
+	type with = file->member;						\
 	__u32 id = map_id;							\
 	__u64 begin;								\
 	long last = 0;								\
@@ -95,10 +98,13 @@ int BPF_PROG(name, struct file *file)						\
 	elapsed = bpf_bench_clock() - begin;					\
 	result = last;								\
 	/* For those that use neither. */					\
-	forget(inode);								\
+	forget(with);								\
 	forget(id);								\
 	return 0;								\
 }
+
+#define MEASURE(name, times, what) \
+	MEASURE_WITH(name, struct inode *, inode, f_inode, times, what)
 
 #define SIXTY_FOUR(what)	EIGHT(EIGHT(what))
 
@@ -200,25 +206,8 @@ MEASURE(lru_set, SIXTY_FOUR, {
  * the inode map's is.)
  */
 
-#define MEASURE_TREE(name, what)						\
-SEC("?lsm/file_open")								\
-int BPF_PROG(name, struct file *file)						\
-{										\
-	struct dentry *dentry = file->f_path.dentry;				\
-	__u32 id = map_id;							\
-	__u64 begin;								\
-	long last = 0;								\
-										\
-	if (!ours())								\
-		return 0;							\
-	begin = bpf_bench_clock();						\
-	EIGHT(what)								\
-	elapsed = bpf_bench_clock() - begin;					\
-	result = last;								\
-	forget(dentry);								\
-	forget(id);								\
-	return 0;								\
-}
+#define MEASURE_TREE(name, what) \
+	MEASURE_WITH(name, struct dentry *, dentry, f_path.dentry, EIGHT, what)
 
 #define WALK(what)								\
 	{									\

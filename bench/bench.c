@@ -465,31 +465,39 @@ static struct cost measure(const char *name, unsigned int times, const char *dir
 	return cost;
 }
 
-/* The mean is a row of its own where it may be another figure. */
 static void emit_cost(const char *table, const char *row, enum column column, struct cost cost)
 {
 	emit(table, row, column_names[column], round(cost.median));
 }
 
-static void emit_mean(const char *table, const char *row, enum column column, struct cost cost)
+/*
+ * What there is for the columns; of @n files or calls. The mean is a row of its own where it may be
+ * another figure.
+ */
+static void emit_costs(const char *table, const char *row, const struct cost *costs,
+		       unsigned int n)
 {
 	char mean[64];
 
+	for (enum column column = 0; column < NR_COLUMNS; column++)
+		if (costs[column].mean)
+			emit_cost(table, row, column, costs[column]);
+	if (n == 1)
+		return;
 	snprintf(mean, sizeof(mean), "%s; on the mean", row);
-	emit(table, mean, column_names[column], cost.mean);
+	for (enum column column = 0; column < NR_COLUMNS; column++)
+		if (costs[column].mean)
+			emit(table, mean, column_names[column], costs[column].mean);
 }
 
 static void measure_get(const char *row, const char *dir, unsigned int n, enum outcome outcome)
 {
 	struct cost costs[NR_COLUMNS];
 
-	for (enum column column = 0; column < NR_COLUMNS; column++) {
+	for (enum column column = 0; column < NR_COLUMNS; column++)
 		costs[column] = measure(get_names[column], BENCH_TIMES, dir, n,
 					column == EMPTY ? A_MISS : outcome);
-		emit_cost("programs", row, column, costs[column]);
-	}
-	for (enum column column = 0; n > 1 && column < NR_COLUMNS; column++)
-		emit_mean("programs", row, column, costs[column]);
+	emit_costs("programs", row, costs, n);
 }
 
 static void bench_get(unsigned int n)
@@ -634,18 +642,19 @@ static void keep_cheapest(struct cost *least, struct cost cost)
 
 enum { INSERT, REPLACE, DELETE, NR_CALLS };
 
-static void bench_calls_column(enum column column, const int *fds, struct cost *least)
+static void bench_calls_column(enum column column, const int *fds,
+			       struct cost (*least)[NR_COLUMNS])
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		if (column != EMPTY)
 			column_map_make(column, CALLS);
-		keep_cheapest(&least[INSERT],
+		keep_cheapest(&least[INSERT][column],
 			      series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_NOEXIST));
 		pause_ms(10);
-		keep_cheapest(&least[REPLACE],
+		keep_cheapest(&least[REPLACE][column],
 			      series(BPF_MAP_UPDATE_ELEM, column, fds, BPF_EXIST));
 		pause_ms(10);
-		keep_cheapest(&least[DELETE], series(BPF_MAP_DELETE_ELEM, column, fds, 0));
+		keep_cheapest(&least[DELETE][column], series(BPF_MAP_DELETE_ELEM, column, fds, 0));
 		if (column != EMPTY)
 			close(maps[column]);
 		settle(0, 0);
@@ -655,20 +664,16 @@ static void bench_calls_column(enum column column, const int *fds, struct cost *
 static void bench_calls(void)
 {
 	static const char *const rows[NR_CALLS] = { "insert", "replace", "delete" };
-	static struct cost least[NR_COLUMNS][NR_CALLS];
+	static struct cost least[NR_CALLS][NR_COLUMNS];
 	static int fds[CALLS];
 
 	for (unsigned int i = 0; i < CALLS; i++)
 		fds[i] = file_open(file_path(BASE "/in", i));
 	for (enum column column = 0; column < NR_COLUMNS; column++)
 		if (column != BY_POINTER)
-			bench_calls_column(column, fds, least[column]);
+			bench_calls_column(column, fds, least);
 	for (unsigned int i = 0; i < NR_CALLS; i++)
-		for (unsigned int mean = 0; mean < 2; mean++)
-			for (enum column column = 0; column < NR_COLUMNS; column++)
-				if (column != BY_POINTER)
-					(mean ? emit_mean : emit_cost)("calls", rows[i], column,
-								       least[column][i]);
+		emit_costs("calls", rows[i], least[i], CALLS);
 	for (unsigned int i = 0; i < CALLS; i++)
 		close(fds[i]);
 }
