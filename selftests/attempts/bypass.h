@@ -133,6 +133,10 @@ const char *scratch(const struct target *target, const char *name);
 /* A copy of what a file of this kind has in it, there. */
 const char *scratch_file(const struct target *target, const char *name, enum kind kind);
 
+/* The directory that the file is in, and its name there. Valid until the next call. */
+const char *directory_of(const struct target *target);
+const char *name_of(const struct target *target);
+
 /* The one opened before, or one that is opened now: negative errno. */
 int descriptor(const struct target *target);
 
@@ -148,9 +152,15 @@ long result(long ret);
 int run_program(int (*exec)(void *arg), void *arg);
 int exec_path(void *path);		/* for run_program() */
 
+/* A child process crashes, with this in /proc/sys/kernel/core_pattern. */
+void dump_core(const char *core_pattern);
+
 /* One request, by an io_uring made for it. Returns what the request does: negative errno. */
 struct io_uring_sqe;
 int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
+/* Likewise by aio: io_submit(2). */
+struct iocb;
+int aio(struct iocb *request);
 
 /* Run the tool; the case fails if that does. */
 void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 
 #define LOADER	"/lib64/ld-linux-x86-64.so.2"
 
@@ -224,25 +223,6 @@ static int run_code_before(struct target *t)
 
 /* What executes files by itself */
 
-static void set(const char *file, const char *text)
-{
-	int fd = file_open(file, O_WRONLY);
-
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		FAIL("writing %s to %s: %s", text, file, strerror(errno));
-	close(fd);
-}
-
-static void get(const char *file, char *text, size_t size)
-{
-	int fd = file_open(file, O_RDONLY);
-	ssize_t got = CHECK_SYS(read(fd, text, size - 1));
-
-	text[got] = 0;
-	text[strcspn(text, "\n")] = 0;
-	close(fd);
-}
-
 #define BINFMT	"/proc/sys/fs/binfmt_misc"
 
 static void register_format(const struct target *t, const char *flags)
@@ -253,7 +233,7 @@ static void register_format(const struct target *t, const char *flags)
 		CHECK_SYS(mount("binfmt_misc", BINFMT, "binfmt_misc", 0, NULL));
 	snprintf(text, sizeof(text), ":bypass%d:E::bypass%d::%s:%s", t->number, t->number, t->path,
 		 flags);
-	set(BINFMT "/register", text);
+	file_write(BINFMT "/register", text);
 }
 
 static int run_format(struct target *t)
@@ -268,7 +248,7 @@ static int run_format(struct target *t)
 	file_write(path, "data\n");
 	CHECK_SYS(chmod(path, 0755));
 	err = run_program(exec_path, (void *)path);
-	set(entry, "-1");
+	file_write(entry, "-1");
 	return err;
 }
 
@@ -285,21 +265,6 @@ static int prepare_format(struct target *t)
 	return 0;
 }
 
-/* A child process crashes. */
-static void crash(void)
-{
-	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
-	pid_t pid;
-
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		setrlimit(RLIMIT_CORE, &limit);
-		abort();
-	}
-	waitpid(pid, NULL, 0);
-}
-
 static bool has_run(void *path)
 {
 	return !access(path, F_OK);
@@ -308,19 +273,14 @@ static bool has_run(void *path)
 /* The kernel runs it as the handler of core dumps. It tells by a file that it ran. */
 static int try_core_handler(struct target *t)
 {
-	char old[128], pattern[300];
+	char pattern[300];
 	const char *sign = scratch(t, "sign");
-	int err;
 
-	get("/proc/sys/kernel/core_pattern", old, sizeof(old));
 	snprintf(pattern, sizeof(pattern), "|/proc/%d/root%s %s", getpid(), t->path, sign);
 	if (strlen(pattern) > 127)
 		FAIL("a path too long for core_pattern: %s", pattern);
-	set("/proc/sys/kernel/core_pattern", pattern);
-	crash();
-	err = wait_until(has_run, (void *)sign, 1) ? 0 : -EPERM;
-	set("/proc/sys/kernel/core_pattern", old);
-	return err;
+	dump_core(pattern);
+	return wait_until(has_run, (void *)sign, 1) ? 0 : -EPERM;
 }
 
 static int prepare_sign(struct target *t)

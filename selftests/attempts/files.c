@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define TEXT_BEGIN	"secret of the guarded file\n"
 
@@ -33,6 +34,20 @@ const char *scratch_file(const struct target *target, const char *name, enum kin
 
 	make_file(path, kind);
 	return path;
+}
+
+const char *directory_of(const struct target *target)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s", target->path);
+	*strrchr(path, '/') = 0;
+	return path;
+}
+
+const char *name_of(const struct target *target)
+{
+	return strrchr(target->path, '/') + 1;
 }
 
 int descriptor(const struct target *target)
@@ -212,4 +227,22 @@ int run_program(int (*exec)(void *arg), void *arg)
 int exec_path(void *path)
 {
 	return execl(path, path, NULL);
+}
+
+void dump_core(const char *core_pattern)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	char old[128];
+	pid_t pid;
+
+	file_read("/proc/sys/kernel/core_pattern", old, sizeof(old));
+	file_write("/proc/sys/kernel/core_pattern", core_pattern);
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &limit);
+		abort();
+	}
+	waitpid(pid, NULL, 0);
+	file_write("/proc/sys/kernel/core_pattern", old);
 }

@@ -10,7 +10,6 @@
 #include <linux/loop.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
 
@@ -59,33 +58,12 @@ static int run_accounting(struct target *t)
 	return result(acct(NULL));
 }
 
-static void set_core_pattern(const char *pattern)
-{
-	int fd = file_open("/proc/sys/kernel/core_pattern", O_WRONLY);
-
-	if (write(fd, pattern, strlen(pattern)) < 0)
-		FAIL("setting core_pattern: %s", strerror(errno));
-	close(fd);
-}
-
 /* The kernel deletes what has the name, and makes a new file. */
 static int try_core_dump(struct target *t)
 {
-	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 	struct stat stat;
-	char old[128];
-	pid_t pid;
 
-	file_read("/proc/sys/kernel/core_pattern", old, sizeof(old));
-	set_core_pattern(t->path);
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		setrlimit(RLIMIT_CORE, &limit);
-		abort();
-	}
-	waitpid(pid, NULL, 0);
-	set_core_pattern(old);
+	dump_core(t->path);
 	return !lstat(t->path, &stat) && stat.st_size == FILE_SIZE ? -EPERM : 0;
 }
 
@@ -183,17 +161,8 @@ static int overlay(const struct target *t, const char *lower, const char *upper)
 		 upper, work);
 	if (mount("overlay", merged, "overlay", 0, options))
 		return -errno;
-	snprintf(through, sizeof(through), "%s%s", merged, strrchr(t->path, '/'));
+	snprintf(through, sizeof(through), "%s/%s", merged, name_of(t));
 	return 0;
-}
-
-static const char *directory(const struct target *t)
-{
-	static char path[256];
-
-	snprintf(path, sizeof(path), "%s", t->path);
-	*strrchr(path, '/') = 0;
-	return path;
 }
 
 /* The file is in the lower layer, the one that is never changed. */
@@ -202,7 +171,7 @@ static int as_lower(const struct target *t)
 	const char *upper = scratch(t, "upper");
 
 	CHECK_SYS(mkdir(upper, 0755));
-	return overlay(t, directory(t), upper);
+	return overlay(t, directory_of(t), upper);
 }
 
 static int as_upper(const struct target *t)
@@ -210,7 +179,7 @@ static int as_upper(const struct target *t)
 	const char *lower = scratch(t, "lower");
 
 	CHECK_SYS(mkdir(lower, 0755));
-	return overlay(t, lower, directory(t));
+	return overlay(t, lower, directory_of(t));
 }
 
 static int read_through(int flags)

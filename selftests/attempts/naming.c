@@ -20,14 +20,9 @@ static int try_unlink(struct target *t)
 
 static int try_unlinkat(struct target *t)
 {
-	char path[256], *name;
-	int dir;
+	int dir = file_open(directory_of(t), O_PATH | O_DIRECTORY);
 
-	snprintf(path, sizeof(path), "%s", t->path);
-	name = strrchr(path, '/');
-	*name++ = 0;
-	dir = file_open(path, O_PATH | O_DIRECTORY);
-	return result(unlinkat(dir, name, t->kind == DIRECTORY ? AT_REMOVEDIR : 0));
+	return result(unlinkat(dir, name_of(t), t->kind == DIRECTORY ? AT_REMOVEDIR : 0));
 }
 
 static int prepare_empty(struct target *t)
@@ -97,10 +92,9 @@ static int try_uring_rename(struct target *t)
 
 static int try_rename_parent(struct target *t)
 {
-	char path[256], moved[300];
+	const char *path = directory_of(t);
+	char moved[300];
 
-	snprintf(path, sizeof(path), "%s", t->path);
-	*strrchr(path, '/') = 0;
 	snprintf(moved, sizeof(moved), "%s.elsewhere", path);
 	return move(path, moved, 0);
 }

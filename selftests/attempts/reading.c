@@ -100,14 +100,9 @@ static int try_open_by_handle(struct target *t)
 
 static int try_relative(struct target *t)
 {
-	char path[256], *name;
-	int dir;
+	int dir = file_open(directory_of(t), O_PATH | O_DIRECTORY);
 
-	snprintf(path, sizeof(path), "%s", t->path);
-	name = strrchr(path, '/');
-	*name++ = 0;
-	dir = file_open(path, O_PATH | O_DIRECTORY);
-	return read_all(result(openat(dir, name, O_RDONLY | O_CLOEXEC)));
+	return read_all(result(openat(dir, name_of(t), O_RDONLY | O_CLOEXEC)));
 }
 
 /* From descriptor to descriptor: what comes out of the pipe or file. */
@@ -450,21 +445,12 @@ static int try_uring_splice(struct target *t)
 
 static int try_aio(struct target *t)
 {
-	struct iocb block = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_buf = (uintptr_t)buffer,
-			      .aio_nbytes = sizeof(buffer) };
-	struct iocb *blocks[] = { &block };
-	aio_context_t context = 0;
-	struct io_event event;
+	struct iocb request = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_buf = (uintptr_t)buffer,
+				.aio_nbytes = sizeof(buffer) };
 	int fd = descriptor(t);
 
-	if (fd < 0)
-		return fd;
-	block.aio_fildes = fd;
-	CHECK_SYS(syscall(SYS_io_setup, 1, &context));
-	if (syscall(SYS_io_submit, context, 1, blocks) != 1)
-		return -errno;
-	CHECK_EQ(syscall(SYS_io_getevents, context, 1, 1, &event, NULL), 1);
-	return judge(event.res);
+	request.aio_fildes = fd;
+	return fd < 0 ? fd : judge(aio(&request));
 }
 
 /* Descriptors that go to others */

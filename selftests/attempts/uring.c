@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * One request by an io_uring, with nothing but system calls. Called by the attempts.
+ * One request by an io_uring, or by aio, with nothing but system calls. Called by the attempts.
  */
 #include "bypass.h"
 
+#include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 
 struct ring {
@@ -73,4 +74,16 @@ int uring(const struct io_uring_sqe *request, unsigned int setup_flags)
 	err = __atomic_load_n(&done->res, __ATOMIC_ACQUIRE);
 	ring_close(&ring);
 	return err;
+}
+
+int aio(struct iocb *request)
+{
+	aio_context_t context = 0;
+	struct io_event event;
+
+	CHECK_SYS(syscall(SYS_io_setup, 1, &context));
+	if (syscall(SYS_io_submit, context, 1, &request) != 1)
+		return -errno;
+	CHECK_EQ(syscall(SYS_io_getevents, context, 1, 1, &event, NULL), 1);
+	return event.res;
 }

@@ -516,21 +516,12 @@ static int try_uring_ftruncate(struct target *t)
 
 static int aio_write(const struct target *t, int flags)
 {
-	struct iocb block = { .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_buf = (uintptr_t)TEXT_NEW,
-			      .aio_nbytes = SIZE_NEW, .aio_rw_flags = flags };
-	struct iocb *blocks[] = { &block };
-	aio_context_t context = 0;
-	struct io_event event;
+	struct iocb request = { .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_buf = (uintptr_t)TEXT_NEW,
+				.aio_nbytes = SIZE_NEW, .aio_rw_flags = flags };
 	int fd = descriptor(t);
 
-	if (fd < 0)
-		return fd;
-	block.aio_fildes = fd;
-	CHECK_SYS(syscall(SYS_io_setup, 1, &context));
-	if (syscall(SYS_io_submit, context, 1, blocks) != 1)
-		return -errno;
-	CHECK_EQ(syscall(SYS_io_getevents, context, 1, 1, &event, NULL), 1);
-	return written(event.res);
+	request.aio_fildes = fd;
+	return fd < 0 ? fd : written(aio(&request));
 }
 
 static int try_aio(struct target *t)
