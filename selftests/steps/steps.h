@@ -157,9 +157,9 @@ static inline int try_read(const char *path)
 	return try_open(path, O_RDONLY);
 }
 
-static inline int try_write(const char *path)
+static inline int try_write_with(const char *path, int flags)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
+	int fd = open(path, O_WRONLY | flags | O_CLOEXEC), error = 0;
 
 	if (fd < 0)
 		return errno;
@@ -169,16 +169,14 @@ static inline int try_write(const char *path)
 	return error;
 }
 
+static inline int try_write(const char *path)
+{
+	return try_write_with(path, 0);
+}
+
 static inline int try_append(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC), error = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, "x", 1) != 1)
-		error = errno;
-	close(fd);
-	return error;
+	return try_write_with(path, O_APPEND);
 }
 
 static inline int try_rename(const char *from, const char *to)
