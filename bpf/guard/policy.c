@@ -229,19 +229,12 @@ static int exe_subject(struct policy *policy, const char *name, bool follow, __u
 	return err;
 }
 
-static int compare_subjects(const void *one, const void *other)
-{
-	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
-
-	return a < b ? -1 : a > b;
-}
-
 static void sort_subjects(struct array *subjects)
 {
 	__u32 *items = subjects->items;
 	size_t from, to = 0;
 
-	qsort(items, subjects->count, sizeof(*items), compare_subjects);
+	qsort(items, subjects->count, sizeof(*items), compare_ids);
 	for (from = 0; from < subjects->count; from++)
 		if (!to || items[from] != items[to - 1])
 			items[to++] = items[from];
@@ -793,9 +786,7 @@ int change_commit(struct policy *policy)
 
 	if (!policy->changed) {
 		/* Executables may have been given an id for nothing. */
-		err = policy_collect(guard, policy);
-		if (!err)
-			__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_SEQ_CST);
+		policy_collect(guard, policy);
 		return EXIT_SUCCESS;
 	}
 	err = is_too_large(policy) ? -E2BIG : 0;
@@ -816,11 +807,8 @@ int change_commit(struct policy *policy)
 
 	/* What is not removed here the next change removes. */
 	guard_wait_programs();
-	err = delete_doomed(policy);
-	if (!err)
-		err = policy_collect(guard, policy);
-	if (!err)
-		__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_SEQ_CST);
+	if (!delete_doomed(policy))
+		policy_collect(guard, policy);
 	return EXIT_SUCCESS;
 }
 

@@ -238,13 +238,6 @@ static int load_rules(struct guard *guard, struct policy *policy)
 	return err;
 }
 
-static int compare_ids(const void *one, const void *other)
-{
-	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
-
-	return a < b ? -1 : a > b;
-}
-
 static int load_sets(struct guard *guard, struct policy *policy)
 {
 	struct array keys = {}, values = {};
@@ -578,6 +571,7 @@ int policy_collect(struct guard *guard, const struct policy *policy)
 		__atomic_store_n(&guard->state->trees, trees, __ATOMIC_RELEASE);
 		__atomic_store_n(&guard->state->subjects, sets.count != 0, __ATOMIC_RELEASE);
 		__atomic_store_n(&guard->state->follows, follows != 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_RELEASE);
 	}
 	index_free(&ids);
 	index_free(&names);
@@ -600,8 +594,6 @@ int policy_sweep(struct guard *guard)
 		err = sweep_entries(guard, &policy);
 	if (!err)
 		err = policy_collect(guard, &policy);
-	if (!err)
-		__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_RELEASE);
 	policy_free(&policy);
 	return err;
 }

@@ -101,6 +101,9 @@ struct array {
 /* Make room for one more item of @size bytes behind the others; returns it, zeroed. */
 void *array_add(struct array *array, size_t size);
 
+/* Of two ids (__u32), for qsort(3). */
+int compare_ids(const void *one, const void *other);
+
 /**
  * struct index - finds pointers by an id
  * @slots: ids and pointers
@@ -281,7 +284,7 @@ void policy_free(struct policy *policy);
 int policy_walk(struct policy *policy);
 /* Remove what an interrupted change of the policy left. */
 int policy_sweep(struct guard *guard);
-/* Remove paths, sets and subjects that no rule needs. */
+/* Remove paths, sets and subjects that no rule needs. With that a change is complete. */
 int policy_collect(struct guard *guard, const struct policy *policy);
 __u32 entry_rule(const struct guard_entry *entry, __u32 generation);
 /* Whether the next generation has a slot in it. */

@@ -223,6 +223,13 @@ void *array_add(struct array *array, size_t size)
 	return memset(item, 0, size);
 }
 
+int compare_ids(const void *one, const void *other)
+{
+	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
+
+	return a < b ? -1 : a > b;
+}
+
 static struct index_slot *index_slot(const struct index *index, __u32 id)
 {
 	size_t at = id * 2654435761U & index->mask;
