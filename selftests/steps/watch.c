@@ -166,21 +166,29 @@ STEP(watch_once)
 /* More than there is room for while it stands still. */
 #define EVENTS	3000
 
-STEP(watch_dropped)
+/* Begin to watch, and stand still while that happens. */
+static pid_t watch_overrun(char **argv)
 {
-	volatile struct guard_state *state = state_map();
-	unsigned int shown = 0, dropped = 0, part;
-	const char *line;
 	pid_t pid;
 	int i;
 
 	make("f");
 	QUIET("deny", "--ops", "read", "f");
-	pid = watch_start(WORDS("watch", "--json"));
+	pid = watch_start(argv);
 	CHECK_SYS(kill(pid, SIGSTOP));
 	usleep(100000);
 	for (i = 0; i < EVENTS; i++)
 		DENIED(try_read("f"));
+	return pid;
+}
+
+STEP(watch_dropped)
+{
+	volatile struct guard_state *state = state_map();
+	unsigned int shown = 0, dropped = 0, part;
+	const char *line;
+	pid_t pid = watch_overrun(WORDS("watch", "--json"));
+
 	CHECK(state->dropped);
 	CHECK_SYS(kill(pid, SIGCONT));
 	await_event("{\"dropped\":");
@@ -204,16 +212,8 @@ STEP(watch_dropped)
 
 STEP(watch_dropped_text)
 {
-	pid_t pid;
-	int i;
+	pid_t pid = watch_overrun(WORDS("watch"));
 
-	make("f");
-	QUIET("deny", "--ops", "read", "f");
-	pid = watch_start(WORDS("watch"));
-	CHECK_SYS(kill(pid, SIGSTOP));
-	usleep(100000);
-	for (i = 0; i < EVENTS; i++)
-		DENIED(try_read("f"));
 	CHECK_SYS(kill(pid, SIGCONT));
 	await_event(" events dropped\n");
 	watch_end(pid, SIGTERM);
