@@ -445,24 +445,12 @@ static void run_prepare(struct run *run)
 
 /* The way to the file, in the child process */
 
-static void write_map(const char *file)
-{
-	int fd = file_open(file, O_WRONLY);
-
-	CHECK_EQ(write(fd, "0 0 1", 5), 5);
-	close(fd);
-}
-
 static void enter_user_namespace(void)
 {
-	int fd;
-
 	CHECK_SYS(unshare(CLONE_NEWUSER | CLONE_NEWNS));
-	fd = file_open("/proc/self/setgroups", O_WRONLY);
-	CHECK_EQ(write(fd, "deny", 4), 4);
-	close(fd);
-	write_map("/proc/self/uid_map");
-	write_map("/proc/self/gid_map");
+	file_write("/proc/self/setgroups", "deny");
+	file_write("/proc/self/uid_map", "0 0 1");
+	file_write("/proc/self/gid_map", "0 0 1");
 }
 
 static void bind_file(struct run *run, char *path)

@@ -120,13 +120,9 @@ static int try_fsetxattr(struct target *t)
 
 static int try_setxattr_proc(struct target *t)
 {
-	char path[64];
 	int fd = descriptor(t);
 
-	if (fd < 0)
-		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return result(setxattr(path, NAME, "value", 5, 0));
+	return fd < 0 ? fd : result(setxattr(proc_path(fd), NAME, "value", 5, 0));
 }
 
 static int try_capability(struct target *t)

@@ -139,12 +139,21 @@ const char *name_of(const struct target *target);
 
 /* The one opened before, or one that is opened now: negative errno. */
 int descriptor(const struct target *target);
+/* A path that leads to it. Valid until the next call. */
+const char *proc_path(int fd);
+/* Have that descriptor in the target, and a mapping of the file: 0 or a negative errno. */
+int open_target(struct target *target);
+int map_target(struct target *target, int prot, int flags);
 
 void make_file(const char *path, enum kind kind);
 /* A static program, or a dynamic linker, of this code, which may be anywhere. */
 void make_program_of(const char *path, const void *code, size_t size);
 /* Whether this is what a new text begins with. */
 bool is_text(const char *bytes);
+/* What it came to if somebody has read this: 0 or a negative errno; @size may be one. */
+int judge_text(const char *bytes, long size);
+/* Have two texts share what is the same in them: 0 if all is, or a negative errno. */
+int dedupe(int from, int to);
 /* -1 with errno becomes -errno. */
 long result(long ret);
 
@@ -161,6 +170,11 @@ int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
 /* Likewise by aio: io_submit(2). */
 struct iocb;
 int aio(struct iocb *request);
+
+/* A loop device for a descriptor, or a negative errno. It is gone after a read or a write. */
+int loop_open(int fd);
+int loop_read(int loop);		/* 0: a text */
+long loop_write(int loop, const void *bytes, size_t size);
 
 /* Run the tool; the case fails if that does. */
 void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -46,14 +46,9 @@ static int try_execveat(struct target *t)
 
 static int try_fexecve(struct target *t)
 {
-	char path[64];
 	int fd = descriptor(t);
 
-	if (fd < 0)
-		return fd;
-	/* Without O_CLOEXEC, or the interpreter of a script would not find it. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return run_program(exec_path, path);
+	return fd < 0 ? fd : run_program(exec_path, (void *)proc_path(fd));
 }
 
 static int exec_shared(void *path)
@@ -148,34 +143,21 @@ static int try_preload(struct target *t)
 
 /* Mapping code */
 
-static int map_code(const struct target *t, int prot)
-{
-	int fd = descriptor(t);
-	void *memory;
-
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, prot, MAP_PRIVATE, fd, 0);
-	return memory == MAP_FAILED ? -errno : 0;
-}
-
 static int try_map_code(struct target *t)
 {
-	return map_code(t, PROT_READ | PROT_EXEC);
+	return map_target(t, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 }
 
 /* Then all that can be read can be executed. */
 static int try_personality(struct target *t)
 {
 	CHECK_SYS(personality(READ_IMPLIES_EXEC));
-	return map_code(t, PROT_READ);
+	return map_target(t, PROT_READ, MAP_PRIVATE);
 }
 
 static int prepare_map(struct target *t)
 {
-	t->fd = descriptor(t);
-	t->memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, t->fd, 0);
-	return t->memory == MAP_FAILED ? -errno : 0;
+	return map_target(t, PROT_READ, MAP_PRIVATE);
 }
 
 static int run_mprotect(struct target *t)
@@ -190,20 +172,9 @@ static int run_pkey_mprotect(struct target *t)
 
 static int try_mprotect(struct target *t)
 {
-	int err;
+	int err = prepare_map(t);
 
-	t->fd = descriptor(t);
-	if (t->fd < 0)
-		return t->fd;
-	err = prepare_map(t);
 	return err ? err : run_mprotect(t);
-}
-
-static int prepare_map_code(struct target *t)
-{
-	t->fd = descriptor(t);
-	t->memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, t->fd, 0);
-	return t->memory == MAP_FAILED ? -errno : 0;
 }
 
 /* exit_group(RAN) is all there is in a program, behind its headers. */
@@ -393,7 +364,7 @@ const struct attempt executing[] = {
 	    run_mprotect, .prepare = prepare_map, .ways = BY(DIRECT)),
 	TRY("pkey_mprotect(2) to executable of what was mapped before", EXEC | READ | MMAP,
 	    run_pkey_mprotect, .prepare = prepare_map, .ways = BY(DIRECT)),
-	TRY("code that was mapped before", EXEC, run_code_before, .prepare = prepare_map_code,
+	TRY("code that was mapped before", EXEC, run_code_before, .prepare = try_map_code,
 	    .kind = PROGRAM, .ways = BY(DIRECT),
 	    .why_not = "the kernel asks nobody when code in memory is executed: what runs goes on, "
 		"and can fork(2); end it after the rule was made"),

@@ -6,8 +6,10 @@
 #include "bypass.h"
 
 #include <elf.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -57,9 +59,54 @@ int descriptor(const struct target *target)
 	return result(open(target->path, target->open_flags | O_CLOEXEC));
 }
 
+const char *proc_path(int fd)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+int open_target(struct target *target)
+{
+	target->fd = descriptor(target);
+	return target->fd < 0 ? target->fd : 0;
+}
+
+int map_target(struct target *target, int prot, int flags)
+{
+	int err = open_target(target);
+
+	if (err)
+		return err;
+	target->memory = mmap(NULL, FILE_SIZE, prot, flags, target->fd, 0);
+	return target->memory == MAP_FAILED ? -errno : 0;
+}
+
 bool is_text(const char *bytes)
 {
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
+}
+
+int judge_text(const char *bytes, long size)
+{
+	if (size < 0)
+		return size;
+	return size > 100 && is_text(bytes) ? 0 : -ENODATA;
+}
+
+int dedupe(int from, int to)
+{
+	struct {
+		struct file_dedupe_range range;
+		struct file_dedupe_range_info info;
+	} any = { .range = { .src_length = FILE_SIZE, .dest_count = 1 }, .info.dest_fd = to };
+
+	if (ioctl(from, FIDEDUPERANGE, &any))
+		return -errno;
+	if (any.info.status < 0)
+		return any.info.status;
+	return any.info.status == FILE_DEDUPE_RANGE_SAME ? 0 : -ENODATA;
 }
 
 /* Contents */

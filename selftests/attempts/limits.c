@@ -24,7 +24,7 @@ static int read_file(const char *path)
 		return fd;
 	size = result(read(fd, bytes, sizeof(bytes)));
 	close(fd);
-	return size < 0 ? size : is_text(bytes) ? 0 : -ENODATA;
+	return judge_text(bytes, size);
 }
 
 /* Both must be so: what the rule is for is denied, and the other is not. */
@@ -140,7 +140,7 @@ static int open_cold(const char *directory, const char *path, bool deny)
 		return fd;
 	size = result(read(fd, bytes, sizeof(bytes)));
 	close(fd);
-	return size < 0 ? size : is_text(bytes) ? 0 : -ENODATA;
+	return judge_text(bytes, size);
 }
 
 static int try_cold_control(void)

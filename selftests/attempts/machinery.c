@@ -7,7 +7,6 @@
 
 #include <linux/btrfs.h>
 #include <linux/fs.h>
-#include <linux/loop.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/swap.h>
@@ -67,34 +66,12 @@ static int try_core_dump(struct target *t)
 	return !lstat(t->path, &stat) && stat.st_size == FILE_SIZE ? -EPERM : 0;
 }
 
-/* Loop devices: the kernel reads and writes the file below without asking. */
+/* Loop devices */
 
-static int loop_open(int fd)
+static int overwrite(int loop)
 {
-	int control = file_open("/dev/loop-control", O_RDWR), loop;
-	char path[32];
+	long size = loop_write(loop, buffer, sizeof(buffer));
 
-	snprintf(path, sizeof(path), "/dev/loop%lld", CHECK_SYS(ioctl(control, LOOP_CTL_GET_FREE)));
-	loop = file_open(path, O_RDWR);
-	return ioctl(loop, LOOP_SET_FD, fd) ? -errno : loop;
-}
-
-static int loop_read(int loop)
-{
-	long size = result(pread(loop, buffer, sizeof(buffer), 0));
-
-	CHECK_SYS(ioctl(loop, LOOP_CLR_FD, 0));
-	if (size < 0)
-		return size;
-	return is_text(buffer) ? 0 : -ENODATA;
-}
-
-static int loop_write(int loop)
-{
-	long size = result(pwrite(loop, buffer, sizeof(buffer), 0));
-
-	CHECK_SYS(fsync(loop));
-	CHECK_SYS(ioctl(loop, LOOP_CLR_FD, 0));
 	return size < 0 ? size : 0;
 }
 
@@ -115,13 +92,7 @@ static int try_loop_write(struct target *t)
 	if (fd < 0)
 		return fd;
 	loop = loop_open(fd);
-	return loop < 0 ? loop : loop_write(loop);
-}
-
-static int prepare_open(struct target *t)
-{
-	t->fd = descriptor(t);
-	return t->fd < 0 ? t->fd : 0;
+	return loop < 0 ? loop : overwrite(loop);
 }
 
 static int prepare_loop(struct target *t)
@@ -142,7 +113,7 @@ static int run_loop_read(struct target *t)
 
 static int run_loop_write(struct target *t)
 {
-	return loop_write(t->fd);
+	return overwrite(t->fd);
 }
 
 /* Overlays, in a namespace of mounts that goes with the process */
@@ -185,14 +156,8 @@ static int as_upper(const struct target *t)
 static int read_through(int flags)
 {
 	int fd = result(open(through, flags));
-	long size;
 
-	if (fd < 0)
-		return fd;
-	size = result(read(fd, buffer, sizeof(buffer)));
-	if (size < 0)
-		return size;
-	return is_text(buffer) ? 0 : -ENODATA;
+	return fd < 0 ? fd : judge_text(buffer, result(read(fd, buffer, sizeof(buffer))));
 }
 
 static int map_through(void)
@@ -205,7 +170,7 @@ static int map_through(void)
 	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
-	return is_text(memory) ? 0 : -ENODATA;
+	return judge_text(memory, FILE_SIZE);
 }
 
 static int write_through(void)
@@ -386,7 +351,7 @@ static int try_device(struct target *t)
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	fd = file_open(path, O_RDONLY);
 	CHECK_EQ(pread(fd, buffer, sizeof(buffer), t->spare * 512L), sizeof(buffer));
-	return is_text(buffer) ? 0 : -ENODATA;
+	return judge_text(buffer, sizeof(buffer));
 }
 
 #define ONCE	.ways = BY(DIRECT), .filesystems = EXT4
@@ -403,7 +368,7 @@ const struct attempt machinery[] = {
 	TRY("loop device, to read", READ, try_loop_read, ONCE),
 	TRY("loop device, to write", READ | WRITE, try_loop_write, ONCE, .open_flags = O_RDWR),
 	TRY("loop device for a descriptor that was opened before, to read", READ, try_loop_read,
-	    .prepare = prepare_open, ONCE,
+	    .prepare = open_target, ONCE,
 	    .why_not = "the device reads the file without asking, and what it is given is a "
 		"descriptor; only root can"),
 	TRY("loop device that was set up before, to read", READ, run_loop_read,

@@ -125,17 +125,9 @@ static int try_uring_rename_over(struct target *t)
 
 /* Covering, in a namespace of mounts that goes with the process */
 
-static ino_t inode_of(const char *path)
-{
-	struct stat stat;
-
-	CHECK_SYS(lstat(path, &stat));
-	return stat.st_ino;
-}
-
 static int is_covered(const struct target *t, ino_t before)
 {
-	return inode_of(t->path) == before ? -ENODATA : 0;
+	return file_ino(t->path) == before ? -ENODATA : 0;
 }
 
 static const char *other_like(const struct target *t)
@@ -145,7 +137,7 @@ static const char *other_like(const struct target *t)
 
 static int try_bind_over(struct target *t)
 {
-	ino_t before = inode_of(t->path);
+	ino_t before = file_ino(t->path);
 	const char *other = other_like(t);
 
 	CHECK_SYS(unshare(CLONE_NEWNS));
@@ -157,7 +149,7 @@ static int try_bind_over(struct target *t)
 /* As somebody who is root only in his own namespaces. */
 static int try_bind_over_user(struct target *t)
 {
-	ino_t before = inode_of(t->path);
+	ino_t before = file_ino(t->path);
 	const char *other = other_like(t);
 
 	CHECK_SYS(unshare(CLONE_NEWUSER | CLONE_NEWNS));
@@ -182,7 +174,7 @@ static int try_mount_over(struct target *t)
 
 static int try_move_over(struct target *t)
 {
-	ino_t before = inode_of(t->path);
+	ino_t before = file_ino(t->path);
 	const char *other = other_like(t);
 
 	CHECK_SYS(unshare(CLONE_NEWNS));
@@ -194,7 +186,7 @@ static int try_move_over(struct target *t)
 
 static int try_move_mount(struct target *t)
 {
-	ino_t before = inode_of(t->path);
+	ino_t before = file_ino(t->path);
 	const char *other = other_like(t);
 	int tree;
 
@@ -250,13 +242,12 @@ static int try_link_path(struct target *t)
 
 static int try_link_proc(struct target *t)
 {
-	char path[64];
 	int fd = descriptor(t);
 
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return result(linkat(AT_FDCWD, path, AT_FDCWD, scratch(t, "link"), AT_SYMLINK_FOLLOW));
+	return result(linkat(AT_FDCWD, proc_path(fd), AT_FDCWD, scratch(t, "link"),
+			     AT_SYMLINK_FOLLOW));
 }
 
 static int try_uring_link(struct target *t)

@@ -3,6 +3,7 @@
  * Ways to read a file: each of these attempts gets at the bytes. Run by ../bypass.c.
  */
 #include "bypass.h"
+#include "ext4.h"
 
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
@@ -24,9 +25,7 @@ static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 /* What came into the buffer. */
 static int judge(long size)
 {
-	if (size < 0)
-		return size;
-	return size > 100 && is_text(buffer) ? 0 : -ENODATA;
+	return judge_text(buffer, size);
 }
 
 static int read_all(int fd)
@@ -76,13 +75,9 @@ static int try_openat2(struct target *t)
 
 static int try_open_path(struct target *t)
 {
-	char path[64];
 	int fd = result(open(t->path, O_PATH | O_CLOEXEC));
 
-	if (fd < 0)
-		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return read_all(result(open(path, O_RDONLY | O_CLOEXEC)));
+	return fd < 0 ? fd : read_all(result(open(proc_path(fd), O_RDONLY | O_CLOEXEC)));
 }
 
 static int try_open_by_handle(struct target *t)
@@ -196,33 +191,12 @@ static int try_clone_range(struct target *t)
 /* Whether the content is a guess that one has made. */
 static int try_dedupe(struct target *t)
 {
-	struct {
-		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
-	} any = { .range = { .src_length = FILE_SIZE, .dest_count = 1 } };
 	int fd = descriptor(t);
-	long err;
 
-	if (fd < 0)
-		return fd;
-	any.info.dest_fd = file_open(scratch_file(t, "guess", TEXT), O_RDWR);
-	err = result(ioctl(fd, FIDEDUPERANGE, &any));
-	if (err)
-		return err;
-	if (any.info.status < 0)
-		return any.info.status;
-	return any.info.status == FILE_DEDUPE_RANGE_SAME ? 0 : -ENODATA;
+	return fd < 0 ? fd : dedupe(fd, file_open(scratch_file(t, "guess", TEXT), O_RDWR));
 }
 
 /* The exchange of blocks that defragmentation uses leaves the content with the other file. */
-struct move_extent {
-	__u32 reserved;
-	__u32 donor_fd;
-	__u64 orig_start, donor_start, len, moved_len;
-};
-
-#define EXT4_IOC_MOVE_EXT	_IOWR('f', 15, struct move_extent)
-
 static int try_move_extents(struct target *t)
 {
 	struct move_extent move = { .len = 1 };
@@ -244,18 +218,17 @@ static int try_move_extents(struct target *t)
 
 /* Memory */
 
+static int run_map(struct target *t)
+{
+	memcpy(buffer, t->memory, sizeof(buffer));
+	return judge(sizeof(buffer));
+}
+
 static int read_mapping(struct target *t, int prot, int flags)
 {
-	int fd = descriptor(t);
-	char *memory;
+	int err = map_target(t, prot, flags);
 
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, prot, flags, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	memcpy(buffer, memory, sizeof(buffer));
-	return judge(sizeof(buffer));
+	return err ? err : run_map(t);
 }
 
 static int try_mmap_private(struct target *t)
@@ -278,87 +251,52 @@ static int try_mmap_private_write(struct target *t)
 	return read_mapping(t, PROT_WRITE, MAP_PRIVATE);
 }
 
-static char *map_nothing(struct target *t)
+/* What can't be accessed can be made readable. */
+static int prepare_map_nothing(struct target *t)
 {
-	return mmap(NULL, FILE_SIZE, PROT_NONE, MAP_PRIVATE, t->fd, 0);
+	return map_target(t, PROT_NONE, MAP_PRIVATE);
+}
+
+static int run_mprotect(struct target *t)
+{
+	if (mprotect(t->memory, FILE_SIZE, PROT_READ))
+		return -errno;
+	return run_map(t);
 }
 
 static int try_mprotect(struct target *t)
 {
-	char *memory;
+	int err = prepare_map_nothing(t);
 
-	t->fd = descriptor(t);
-	if (t->fd < 0)
-		return t->fd;
-	memory = map_nothing(t);
-	if (memory == MAP_FAILED || mprotect(memory, FILE_SIZE, PROT_READ))
-		return -errno;
-	memcpy(buffer, memory, sizeof(buffer));
-	return judge(sizeof(buffer));
+	return err ? err : run_mprotect(t);
 }
 
-static int read_own_memory(const void *memory)
+/* It reaches behind the protection of mappings, but what was never permitted to be mapped. */
+static int run_proc_mem(struct target *t)
 {
 	int mem = file_open("/proc/self/mem", O_RDONLY);
 
-	return judge(result(pread(mem, buffer, sizeof(buffer), (uintptr_t)memory)));
+	return judge(result(pread(mem, buffer, sizeof(buffer), (uintptr_t)t->memory)));
 }
 
 static int try_proc_mem(struct target *t)
 {
-	char *memory;
+	int err = prepare_map_nothing(t);
 
-	t->fd = descriptor(t);
-	if (t->fd < 0)
-		return t->fd;
-	memory = map_nothing(t);
-	return memory == MAP_FAILED ? -errno : read_own_memory(memory);
+	return err ? err : run_proc_mem(t);
 }
 
 /* Where the processor can tell execution from reading, this is not readable in itself. */
 static int try_mmap_exec(struct target *t)
 {
-	int fd = descriptor(t);
-	char *memory;
+	int err = map_target(t, PROT_EXEC, MAP_PRIVATE);
 
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_EXEC, MAP_PRIVATE, fd, 0);
-	return memory == MAP_FAILED ? -errno : read_own_memory(memory);
-}
-
-/* It reaches behind the protection of mappings, but what was never permitted to be mapped. */
-static int prepare_map_nothing(struct target *t)
-{
-	t->fd = descriptor(t);
-	t->memory = t->fd < 0 ? MAP_FAILED : map_nothing(t);
-	return t->memory == MAP_FAILED ? -errno : 0;
-}
-
-static int run_mprotect_before(struct target *t)
-{
-	if (mprotect(t->memory, FILE_SIZE, PROT_READ))
-		return -errno;
-	memcpy(buffer, t->memory, sizeof(buffer));
-	return judge(sizeof(buffer));
-}
-
-static int run_proc_mem_before(struct target *t)
-{
-	return read_own_memory(t->memory);
+	return err ? err : run_proc_mem(t);
 }
 
 static int prepare_map(struct target *t)
 {
-	t->fd = descriptor(t);
-	t->memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, t->fd, 0);
-	return t->memory == MAP_FAILED ? -errno : 0;
-}
-
-static int run_map_before(struct target *t)
-{
-	memcpy(buffer, t->memory, sizeof(buffer));
-	return judge(sizeof(buffer));
+	return map_target(t, PROT_READ, MAP_SHARED);
 }
 
 static int run_map_files(struct target *t)
@@ -629,16 +567,16 @@ const struct attempt reading[] = {
 	    .by_descriptor = true),
 	TRY("mmap(2) with PROT_NONE, then read of /proc/self/mem", READ | MMAP, try_proc_mem,
 	    .by_descriptor = true),
-	TRY("mprotect(2) to readable of what was mapped before", READ | MMAP, run_mprotect_before,
+	TRY("mprotect(2) to readable of what was mapped before", READ | MMAP, run_mprotect,
 	    .prepare = prepare_map_nothing, .ways = BY(DIRECT)),
 	TRY("/proc/PID/map_files of what was mapped before", READ, run_map_files,
 	    .prepare = prepare_map, .ways = BY(DIRECT)),
-	TRY("memory that was mapped to read before", READ | MMAP, run_map_before,
+	TRY("memory that was mapped to read before", READ | MMAP, run_map,
 	    .prepare = prepare_map, .ways = BY(DIRECT),
 	    .why_not = "the kernel asks nobody when memory is read; end the processes that have "
 		"the file mapped after the rule was made"),
 	TRY("memory that was mapped with PROT_NONE before, by /proc/self/mem", READ | MMAP,
-	    run_proc_mem_before, .prepare = prepare_map_nothing, .ways = BY(DIRECT),
+	    run_proc_mem, .prepare = prepare_map_nothing, .ways = BY(DIRECT),
 	    .why_not = "the same: it was permitted to be read when it was mapped"),
 
 	TRY("io_uring: read", READ, try_uring_read, .by_descriptor = true),

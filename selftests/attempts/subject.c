@@ -10,11 +10,9 @@
 #include "subject.h"
 
 #include <linux/io_uring.h>
-#include <linux/loop.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -33,9 +31,7 @@ static char buffer[FILE_SIZE];
 
 static int judge(long size)
 {
-	if (size < 0)
-		return size;
-	return size > 100 && is_text(buffer) ? 0 : -ENODATA;
+	return judge_text(buffer, size);
 }
 
 static int read_secret(void)
@@ -188,7 +184,8 @@ static int exit_error(pid_t pid)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
 }
 
-static int run(const char *path, const char *name)
+static int run_with(const char *path, const char *argument0, const char *argument1,
+		    const char *name)
 {
 	pid_t pid;
 
@@ -196,10 +193,15 @@ static int run(const char *path, const char *name)
 	pid = CHECK_SYS(fork());
 	if (!pid) {
 		setenv("ACT", name, 1);
-		execl(path, path, NULL);
+		execl(path, argument0, argument1, NULL);
 		_exit(errno);
 	}
 	return exit_error(pid);
+}
+
+static int run(const char *path, const char *name)
+{
+	return run_with(path, path, NULL, name);
 }
 
 static pid_t victim;
@@ -324,16 +326,7 @@ static int try_replaced(void)
 
 static int try_loader(void)
 {
-	pid_t pid;
-
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		setenv("ACT", "read", 1);
-		execl(LOADER, LOADER, ALLOWED, NULL);
-		_exit(errno);
-	}
-	return exit_error(pid);
+	return run_with(LOADER, LOADER, ALLOWED, "read");
 }
 
 static int try_exec_other(void)
@@ -348,16 +341,7 @@ static int try_pass_on(void)
 
 static int try_argument_zero(void)
 {
-	pid_t pid;
-
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		setenv("ACT", "read", 1);
-		execl(OTHER, ALLOWED, NULL);
-		_exit(errno);
-	}
-	return exit_error(pid);
+	return run_with(OTHER, ALLOWED, NULL, "read");
 }
 
 /*
@@ -681,18 +665,9 @@ static int try_crash(void)
 
 static int try_loop(void)
 {
-	int fd = result(open("/dev/loop-control", O_RDWR)), loop, err;
-	char path[32];
+	int fd = result(open(SECRET, O_RDONLY));
 
-	snprintf(path, sizeof(path), "/dev/loop%lld", CHECK_SYS(ioctl(fd, LOOP_CTL_GET_FREE)));
-	loop = file_open(path, O_RDWR);
-	fd = result(open(SECRET, O_RDONLY));
-	if (fd < 0)
-		return fd;
-	CHECK_SYS(ioctl(loop, LOOP_SET_FD, fd));
-	err = judge(result(pread(loop, buffer, sizeof(buffer), 0)));
-	CHECK_SYS(ioctl(loop, LOOP_CLR_FD, 0));
-	return err;
+	return fd < 0 ? fd : loop_read(CHECK_OK(loop_open(fd)));
 }
 
 #define ALLOWED_TO(name_, run_)			{ .name = (name_), .run = (run_), .may = true }

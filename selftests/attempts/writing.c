@@ -4,12 +4,12 @@
  * the file has changed.
  */
 #include "bypass.h"
+#include "ext4.h"
 
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/io_uring.h>
-#include <linux/loop.h>
 #include <sched.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -246,22 +246,9 @@ static int try_clone_range(struct target *t)
 /* The content must be the same, and so stays. */
 static int try_dedupe(struct target *t)
 {
-	struct {
-		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
-	} any = { .range = { .src_length = FILE_SIZE, .dest_count = 1 } };
 	int fd = descriptor(t);
-	long err;
 
-	if (fd < 0)
-		return fd;
-	any.info.dest_fd = fd;
-	err = result(ioctl(file_open(scratch_file(t, "same", TEXT), O_RDWR), FIDEDUPERANGE, &any));
-	if (err)
-		return err;
-	if (any.info.status < 0)
-		return any.info.status;
-	return any.info.status == FILE_DEDUPE_RANGE_SAME ? 0 : -ENODATA;
+	return fd < 0 ? fd : dedupe(file_open(scratch_file(t, "same", TEXT), O_RDWR), fd);
 }
 
 /* fallocate(2) */
@@ -333,15 +320,6 @@ static int try_ioctl_zero_range(struct target *t)
 
 /* What file systems have of their own */
 
-struct move_extent {
-	__u32 reserved;
-	__u32 donor_fd;
-	__u64 orig_start, donor_start, len, moved_len;
-};
-
-#define EXT4_IOC_MOVE_EXT	_IOWR('f', 15, struct move_extent)
-#define EXT4_IOC_SWAP_BOOT	_IO('f', 17)
-
 /* As the other file, which loses its content to this exchange of blocks. */
 static int try_donate_extents(struct target *t)
 {
@@ -372,21 +350,6 @@ static int try_swap_boot(struct target *t)
 
 /* Memory */
 
-static int prepare_map(struct target *t, int prot)
-{
-	t->fd = descriptor(t);
-	if (t->fd < 0)
-		return t->fd;
-	t->memory = mmap(NULL, FILE_SIZE, prot, MAP_SHARED, t->fd, 0);
-	return t->memory == MAP_FAILED ? -errno : 0;
-}
-
-static int prepare_open(struct target *t)
-{
-	t->fd = descriptor(t);
-	return t->fd < 0 ? t->fd : 0;
-}
-
 static int store(const struct target *t)
 {
 	memcpy(t->memory, TEXT_NEW, SIZE_NEW);
@@ -395,14 +358,14 @@ static int store(const struct target *t)
 
 static int try_mmap(struct target *t)
 {
-	int err = prepare_map(t, PROT_READ | PROT_WRITE);
+	int err = map_target(t, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	return err ? err : store(t);
 }
 
 static int try_mprotect(struct target *t)
 {
-	int err = prepare_map(t, PROT_READ);
+	int err = map_target(t, PROT_READ, MAP_SHARED);
 
 	if (!err)
 		err = result(mprotect(t->memory, FILE_SIZE, PROT_READ | PROT_WRITE));
@@ -411,7 +374,7 @@ static int try_mprotect(struct target *t)
 
 static int try_pkey_mprotect(struct target *t)
 {
-	int err = prepare_map(t, PROT_READ);
+	int err = map_target(t, PROT_READ, MAP_SHARED);
 
 	if (!err)
 		err = result(syscall(SYS_pkey_mprotect, t->memory, FILE_SIZE,
@@ -421,19 +384,19 @@ static int try_pkey_mprotect(struct target *t)
 
 static int try_madvise_remove(struct target *t)
 {
-	int err = prepare_map(t, PROT_READ);
+	int err = map_target(t, PROT_READ, MAP_SHARED);
 
 	return err ? err : result(madvise(t->memory, 4096, MADV_REMOVE));
 }
 
 static int prepare_map_read(struct target *t)
 {
-	return prepare_map(t, PROT_READ);
+	return map_target(t, PROT_READ, MAP_SHARED);
 }
 
 static int prepare_map_write(struct target *t)
 {
-	return prepare_map(t, PROT_READ | PROT_WRITE);
+	return map_target(t, PROT_READ | PROT_WRITE, MAP_SHARED);
 }
 
 static int run_mprotect_before(struct target *t)
@@ -456,16 +419,9 @@ static int run_store_before(struct target *t)
 /* No write: the file is not changed. */
 static int try_private(struct target *t)
 {
-	char *memory;
-	int fd = descriptor(t);
+	int err = map_target(t, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	memory[0] = 'X';
-	return 0;
+	return err ? err : store(t);
 }
 
 /* io_uring and aio */
@@ -537,21 +493,12 @@ static int try_aio_noappend(struct target *t)
 /* The position of what a loop device writes is its own. */
 static int try_loop(struct target *t)
 {
-	int control = file_open("/dev/loop-control", O_RDWR), loop, fd = descriptor(t);
-	char path[32];
-	long size;
+	int loop, fd = descriptor(t);
 
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/dev/loop%lld",
-		 CHECK_SYS(ioctl(control, LOOP_CTL_GET_FREE)));
-	loop = file_open(path, O_RDWR);
-	if (ioctl(loop, LOOP_SET_FD, fd))
-		return -errno;
-	size = result(pwrite(loop, text_new, sizeof(text_new), 0));
-	CHECK_SYS(fsync(loop));
-	CHECK_SYS(ioctl(loop, LOOP_CLR_FD, 0));
-	return written(size);
+	loop = loop_open(fd);
+	return loop < 0 ? loop : written(loop_write(loop, text_new, sizeof(text_new)));
 }
 
 /* Directories: names that come and go in one. */
@@ -627,13 +574,12 @@ static int try_uring_mkdir(struct target *t)
 
 static int try_tmpfile_link(struct target *t)
 {
-	char path[64];
 	int fd = result(open(t->path, O_TMPFILE | O_WRONLY, 0600));
 
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return result(linkat(AT_FDCWD, path, AT_FDCWD, in_directory(t, "new"), AT_SYMLINK_FOLLOW));
+	return result(linkat(AT_FDCWD, proc_path(fd), AT_FDCWD, in_directory(t, "new"),
+			     AT_SYMLINK_FOLLOW));
 }
 
 static int try_tmpfile(struct target *t)
@@ -694,7 +640,7 @@ const struct attempt writing[] = {
 	TRY("EXT4_IOC_MOVE_EXT, as the donor", WRITE, try_donate_extents, .open_flags = O_WRONLY,
 	    .filesystems = EXT4),
 	TRY("EXT4_IOC_MOVE_EXT, as the donor that was opened before", WRITE, try_donate_extents,
-	    .prepare = prepare_open, .open_flags = O_WRONLY, .filesystems = EXT4, HERE,
+	    .prepare = open_target, .open_flags = O_WRONLY, .filesystems = EXT4, HERE,
 	    .why_not = MOVE_EXT_WHY),
 	TRY("EXT4_IOC_SWAP_BOOT", WRITE, try_swap_boot, BY_FD(O_WRONLY), .filesystems = EXT4,
 	    .ways = ANY_PATH & PRIVILEGED & ~BY(HARD_LINK)),
