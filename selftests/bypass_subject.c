@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
- * where rules end. The attempts are in attempts/subject.c and attempts/limits.c; bypass.c has those
- * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT in
- * the environment tries only what has the text in its name.
+ * where rules end. The attempts are in attempts/subject.c, limits.c and root.c; bypass.c has those
+ * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT
+ * in the environment tries only what has the text in its name.
  */
 #include "harness.h"
 #include "attempts/bypass.h"
@@ -92,15 +92,22 @@ TEST(subject)
 	check_none_wrong();
 }
 
+static void limits_run(const struct subject_attempt *limit)
+{
+	for (; limit->name; limit++) {
+		guard("remove --all");
+		subject_judge(limit, "with its rule", !limit->may);
+	}
+}
+
 TEST(limits)
 {
 	make_subjects();
 	guard_start();
-	for (const struct subject_attempt *limit = limits; limit->name; limit++) {
-		subject_judge(limit, "with its rule", !limit->may);
-		/* The last of them has ended it. */
-		if (limit[1].name)
-			guard("remove --all");
-	}
+	limits_run(root_limits);
+	limits_run(limits);
+	/* The last of them has ended it, if it was tried. */
+	if (!access("/sys/fs/bpf/inode-guard", F_OK))
+		guard_stop();
 	check_none_wrong();
 }

@@ -184,6 +184,17 @@ static int try_traced_before(void)
 	return err;
 }
 
+/* The interpreter may read the file, and so may every script: it is the same executable. */
+static int try_interpreter(void)
+{
+	make_file("file", TEXT);
+	guard("deny --ops read --only-for /bin/busybox file");
+	if (read_file("file") != -EPERM)
+		return -ENOTRECOVERABLE;
+	file_write("script", "read -r line <file && case $line in secret*) exit 0 ;; esac; exit 1\n");
+	return sh("busybox sh ./script 2>/dev/null") ? -EPERM : 0;
+}
+
 static bool is_open(void *path)
 {
 	return !read_file(path);
@@ -233,6 +244,9 @@ const struct subject_attempt limits[] = {
 	{ .name = "a tracer of the allowed program's process that was there before the rule",
 	  .run = try_traced_before, .may = true,
 	  .why_not = "it was permitted to trace when it began; start the program after the rule" },
+	{ .name = "a script of an interpreter that may",
+	  .run = try_interpreter, .may = true,
+	  .why_not = "what runs is the interpreter, whatever its script says: do not name one" },
 	/* The last one, because it ends the guard. */
 	{ .name = "removing what the guard has in /sys/fs/bpf",
 	  .run = try_unpin, .may = true,

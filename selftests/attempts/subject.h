@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The tables of subject.c and limits.c, which ../bypass.c runs.
+ * The tables of subject.c, limits.c and root.c, which ../bypass_subject.c runs.
  */
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -21,6 +21,6 @@ struct subject_attempt {
 	const char *why_not;
 };
 
-extern const struct subject_attempt subjects[], limits[];
+extern const struct subject_attempt subjects[], limits[], root_limits[];
 
 #endif /* SUBJECT_H */
