@@ -28,6 +28,8 @@ static __always_inline __u32 syscall_writes_compat(unsigned long number, __u32 b
 	case 181:	/* pwrite64 */
 	case 334:	/* pwritev */
 		return by_descriptor;
+	case 54:	/* ioctl */
+		return PLAIN | by_descriptor;
 	default:
 		return PLAIN | APPENDS;
 	}

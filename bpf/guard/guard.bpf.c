@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "judge.bpf.h"
 #include "append.bpf.h"
+#include "exchange.bpf.h"
 #include "follow.bpf.h"
 #include "subject.bpf.h"
 
@@ -32,8 +33,8 @@
 #define PROT_EXEC	0x4
 #define MAP_TYPE	0x0f
 #define MAP_PRIVATE	0x02
+#define VM_WRITE	0x02
 #define VM_SHARED	0x08
-#define VM_MAYWRITE	0x20
 #define PAGE_SIZE	4096
 #define ATTR_SIZE	(1 << 3)
 #define ATTR_FORCE	(1 << 9)
@@ -112,7 +113,7 @@ int BPF_PROG(guard_permission, struct file *file, int mask)
 	if (mask & MAY_READ)
 		ops |= READ;
 	if (mask & MAY_WRITE)
-		ops |= APPEND;
+		ops |= is_exchange(file) ? APPEND | READ : APPEND;
 	if (!concerns(file->f_inode, ops))
 		return 0;
 	return judge_permission(file, ops);
@@ -162,7 +163,7 @@ int BPF_PROG(guard_mmap, struct file *file, unsigned long reqprot, unsigned long
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }
 
-/* Not in all kernels. What overlayfs maps of the file in a layer, when that in the overlay is. */
+/* Not in all kernels. What overlayfs and FUSE map of the file below, when theirs is mapped. */
 SEC("lsm/mmap_backing_file")
 int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backing_file)
 {
@@ -170,7 +171,8 @@ int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backin
 
 	if (is_exec(backing_file))
 		ops = EXEC;
-	if (vma->vm_flags & VM_SHARED && vma->vm_flags & VM_MAYWRITE)
+	/* If it is made writable later, that is asked about then. */
+	if (vma->vm_flags & VM_SHARED && vma->vm_flags & VM_WRITE)
 		ops |= WRITE;
 	ops = opaque(ops) & (MMAP | READ | EXEC | WRITE);
 	return guard(backing_file->f_inode, backing_file->f_path.dentry, ops);
@@ -235,19 +237,36 @@ int BPF_PROG(guard_remove_acl, struct mnt_idmap *idmap, struct dentry *dentry)
 	return guard(dentry->d_inode, dentry, ATTR);
 }
 
-/* By type and number: the sizes differ between 32 and 64 bits. */
+/*
+ * By type and number: the sizes differ between 32 and 64 bits. Of subvolumes, those that are made
+ * or deleted are names in the directory that the call is made on; one that is sent is read as a
+ * whole, whichever file of it the call is made on.
+ */
 static __always_inline __u32 ioctl_ops(unsigned int cmd)
 {
 	switch (cmd & 0xffff) {
 	case 'f' << 8 | 2:	/* FS_IOC_SETFLAGS */
+	case 'f' << 8 | 9:	/* EXT4_IOC_MIGRATE */
 	case 'f' << 8 | 19:	/* FS_IOC_SET_ENCRYPTION_POLICY */
 	case 'f' << 8 | 133:	/* FS_IOC_ENABLE_VERITY */
 	case 'v' << 8 | 2:	/* FS_IOC_SETVERSION */
 	case 'f' << 8 | 4:	/* EXT4_IOC_SETVERSION */
 	case 'X' << 8 | 32:	/* FS_IOC_FSSETXATTR */
+	case 0x94 << 8 | 26:	/* BTRFS_IOC_SUBVOL_SETFLAGS */
+	case 0x94 << 8 | 37:	/* BTRFS_IOC_SET_RECEIVED_SUBVOL */
 		return ATTR;
 	case 'f' << 8 | 17:	/* EXT4_IOC_SWAP_BOOT */
+	case 0x94 << 8 | 2:	/* BTRFS_IOC_DEFRAG */
+	case 0x94 << 8 | 16:	/* BTRFS_IOC_DEFRAG_RANGE */
+	case 0x94 << 8 | 1:	/* BTRFS_IOC_SNAP_CREATE */
+	case 0x94 << 8 | 23:	/* BTRFS_IOC_SNAP_CREATE_V2 */
+	case 0x94 << 8 | 14:	/* BTRFS_IOC_SUBVOL_CREATE */
+	case 0x94 << 8 | 24:	/* BTRFS_IOC_SUBVOL_CREATE_V2 */
+	case 0x94 << 8 | 15:	/* BTRFS_IOC_SNAP_DESTROY */
+	case 0x94 << 8 | 63:	/* BTRFS_IOC_SNAP_DESTROY_V2 */
 		return WRITE;
+	case 0x94 << 8 | 38:	/* BTRFS_IOC_SEND */
+		return READ;
 	case 'f' << 8 | 15:	/* EXT4_IOC_MOVE_EXT: the other file gets the contents */
 		return READ | WRITE;
 	default:
@@ -275,6 +294,13 @@ SEC("lsm/file_ioctl_compat")
 int BPF_PROG(guard_ioctl_compat, struct file *file, unsigned int cmd)
 {
 	return guard_command(file, cmd);
+}
+
+/* The kernel itself reads and writes a file that quotas are in. */
+SEC("lsm/quota_on")
+int BPF_PROG(guard_quota_on, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, READ | WRITE);
 }
 
 /* Names */

@@ -243,24 +243,17 @@ static int try_set_xflags(struct target *t)
 }
 
 #ifdef __x86_64__
-/* By the system call of 32-bit programs. */
 static int try_set_flags_compat(struct target *t)
 {
-	int *flags = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	long ret, fd = descriptor(t);
+	int *flags = low_memory();
+	int fd = descriptor(t);
 
 	if (fd < 0)
 		return fd;
-	CHECK(flags != MAP_FAILED);
 	if (ioctl(fd, FS_IOC_GETFLAGS, flags))
 		return -errno;
 	*flags |= FS_NODUMP_FL;
-	asm volatile("int $0x80"
-		     : "=a" (ret)
-		     : "0" (54L), "b" (fd), "c" ((long)FS_IOC32_SETFLAGS), "d" (flags)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
+	return ioctl_compat(fd, FS_IOC32_SETFLAGS, flags);
 }
 #endif
 

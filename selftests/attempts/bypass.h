@@ -37,6 +37,7 @@ enum filesystem {
 	TMPFS	= 1 << 0,
 	EXT4	= 1 << 1,
 	BTRFS	= 1 << 2,		/* clones, snapshots */
+	XFS	= 1 << 3,		/* calls by handle */
 	COMMON	= TMPFS | EXT4,
 };
 
@@ -49,9 +50,11 @@ enum kind {
 	SCRIPT,				/* returns RAN */
 	DIRECTORY,			/* with one file in it, "entry" */
 	SWAP,
+	SYMLINK,			/* to SYMLINK_TARGET, which is not there */
 };
 
 #define FILE_SIZE	8192
+#define SYMLINK_TARGET	"/nowhere"
 #define RAN		42
 
 /* How the file is reached. */
@@ -126,7 +129,11 @@ struct attempt {
 
 /* Tables end with an attempt without a name. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
-	attributes[], machinery[];
+	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
+	nfs_calls[], passthrough_calls[];
+
+/* Ends the server that the attempts of nfs_calls have started, if they have. */
+void nfs_stop(void);
 
 /* A name in a directory that no rule guards, on the same mount. Valid until 16 others are made. */
 const char *scratch(const struct target *target, const char *name);
@@ -161,6 +168,11 @@ long result(long ret);
 int run_program(int (*exec)(void *arg), void *arg);
 int exec_path(void *path);		/* for run_program() */
 
+#ifdef __x86_64__
+/* ioctl(2) by the system call of 32-bit programs, with a page that they can name: 0 or -errno. */
+void *low_memory(void);
+long ioctl_compat(int fd, unsigned int command, void *argument);
+#endif
 /* A child process crashes, with this in /proc/sys/kernel/core_pattern. */
 void dump_core(const char *core_pattern);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What ext4 has of its own, which is in no header: for reading.c and writing.c.
+ * What ext4 has of its own, which is in no header: for reading.c, writing.c and ext4.c.
  */
 #ifndef EXT4_H
 #define EXT4_H
@@ -13,6 +13,7 @@ struct move_extent {
 	__u64 orig_start, donor_start, len, moved_len;
 };
 
+#define EXT4_IOC_MIGRATE	_IO('f', 9)
 #define EXT4_IOC_MOVE_EXT	_IOWR('f', 15, struct move_extent)
 #define EXT4_IOC_SWAP_BOOT	_IO('f', 17)
 

@@ -240,6 +240,9 @@ void make_file(const char *path, enum kind kind)
 		return make_directory(path);
 	case SWAP:
 		return make_swap(path);
+	case SYMLINK:
+		CHECK_SYS(symlink(SYMLINK_TARGET, path));
+		return;
 	}
 }
 
@@ -275,6 +278,28 @@ int exec_path(void *path)
 {
 	return execl(path, path, NULL);
 }
+
+#ifdef __x86_64__
+void *low_memory(void)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	CHECK(memory != MAP_FAILED);
+	return memory;
+}
+
+long ioctl_compat(int fd, unsigned int command, void *argument)
+{
+	long ret;
+
+	asm volatile("int $0x80"
+		     : "=a" (ret)
+		     : "0" (54L), "b" ((long)fd), "c" ((long)command), "d" (argument)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return ret;
+}
+#endif
 
 void dump_core(const char *core_pattern)
 {

@@ -248,6 +248,23 @@ static int try_upper_map_write(struct target *t)
 	return 0;
 }
 
+static int try_upper_mprotect(struct target *t)
+{
+	int err = as_upper(t), fd;
+	char *memory;
+
+	if (err)
+		return err;
+	fd = result(open(through, O_RDWR));
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED || mprotect(memory, FILE_SIZE, PROT_READ | PROT_WRITE))
+		return -errno;
+	memory[0] = 'X';
+	return 0;
+}
+
 static int try_upper_write(struct target *t)
 {
 	int err = as_upper(t);
@@ -396,6 +413,8 @@ const struct attempt machinery[] = {
 	TRY("overlayfs, in the upper layer: mmap", READ | MMAP, try_upper_map, OVERLAY),
 	TRY("overlayfs, in the upper layer: mmap to write", READ | WRITE | MMAP,
 	    try_upper_map_write, OVERLAY),
+	TRY("overlayfs, in the upper layer: mmap, then mprotect to writable",
+	    READ | WRITE | MMAP, try_upper_mprotect, OVERLAY),
 	TRY("overlayfs, in the upper layer: write", WRITE, try_upper_write, OVERLAY),
 	TRY("overlayfs, in the upper layer: truncate", WRITE, try_upper_truncate, OVERLAY),
 	TRY("overlayfs, in the upper layer: execve", EXEC, try_upper_exec, OVERLAY,

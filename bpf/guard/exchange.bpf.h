@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Exchanges of the content of two files, which xfs has a system call for: it is made on one of
+ * them, and names the other in memory. The kernel asks for the permission to write to both. But who
+ * does that has the content of both, too, so that it is reading as well.
+ */
+#ifndef _GUARD_EXCHANGE_BPF_H
+#define _GUARD_EXCHANGE_BPF_H
+
+#define XFS_MAGIC		0x58465342
+#define IOC_EXCHANGE_RANGE	0x40285881
+#define IOC_COMMIT_RANGE	0x40585883
+
+/* The second argument of the system call that is being made. */
+static __always_inline __u32 second_argument(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+#if defined(__TARGET_ARCH_x86)
+	if (task->thread_info.status & TS_COMPAT)
+		return regs->cx;
+#endif
+	return PT_REGS_PARM2_SYSCALL(regs);
+}
+
+/* Whether a write to @file, which is being made, is one. */
+static __always_inline bool is_exchange(struct file *file)
+{
+	__u32 command;
+
+	if (file->f_inode->i_sb->s_magic != XFS_MAGIC)
+		return false;
+	command = second_argument(bpf_get_current_task_btf());
+	return command == IOC_EXCHANGE_RANGE || command == IOC_COMMIT_RANGE;
+}
+
+#endif /* _GUARD_EXCHANGE_BPF_H */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Which commands have the options of deny and allow. What they do is in rules.c and follow.c.
+ */
+#include "steps.h"
+
+STEP(options_of_deny_and_allow)
+{
+	static char *const commands[] = { "deny", "allow" };
+
+	make("f");
+	CHECK_EQ(sh("cp /bin/true exe"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		QUIET(commands[i], "--ops", "read", "f");
+		QUIET(commands[i], "-o", "read", "f");
+		QUIET(commands[i], "--ops", "read", "--tree", ".");
+		QUIET(commands[i], "-o", "read", "-t", ".");
+		QUIET(commands[i], "--ops", "read", "--only-for", "./exe", "f");
+		QUIET(commands[i], "-o", "read", "-x", "./exe", "f");
+		QUIET(commands[i], "--ops", "read", "--follow", "f");
+		QUIET(commands[i], "-o", "read", "-f", "f");
+		QUIET(commands[i], "--ops", "read", "--no-dereference", "f");
+		QUIET(commands[i], "-o", "read", "-P", "f");
+		SAYS(commands[i], "--ops", "read", "--verbose", "f");
+		SAYS(commands[i], "-o", "read", "-v", "f");
+		QUIET("remove", "--all");
+	}
+}
+
+/* Some of them are those of other commands as well, of which the page says so. */
+STEP(options_of_no_other_command)
+{
+	static char *const commands[] = {
+		"start", "stop", "status", "list", "apply", "save", "watch", "remove",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		FAILS(2, "unknown option", commands[i], "--ops", "read");
+		FAILS(2, "unknown option", commands[i], "-o", "read");
+		FAILS(2, "unknown option", commands[i], "--only-for", "/bin/true");
+		FAILS(2, "unknown option", commands[i], "-x", "/bin/true");
+		FAILS(2, "unknown option", commands[i], "--follow");
+		FAILS(2, "unknown option", commands[i], "-f");
+		if (!strcmp(commands[i], "remove"))
+			continue;
+		FAILS(2, "unknown option", commands[i], "--tree");
+		FAILS(2, "unknown option", commands[i], "-t");
+		FAILS(2, "unknown option", commands[i], "--no-dereference");
+		FAILS(2, "unknown option", commands[i], "-P");
+	}
+}
