@@ -88,6 +88,21 @@ bool is_text(const char *bytes)
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
 }
 
+int write_mapped(int fd, int prot)
+{
+	char *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, FILE_SIZE, prot, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	if (!(prot & PROT_WRITE) && mprotect(memory, FILE_SIZE, prot | PROT_WRITE))
+		return -errno;
+	memory[0] = 'X';
+	return 0;
+}
+
 int judge_text(const char *bytes, long size)
 {
 	if (size < 0)

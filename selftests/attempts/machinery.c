@@ -233,36 +233,16 @@ static int try_upper_map(struct target *t)
 
 static int try_upper_map_write(struct target *t)
 {
-	int err = as_upper(t), fd;
-	char *memory;
+	int err = as_upper(t);
 
-	if (err)
-		return err;
-	fd = result(open(through, O_RDWR));
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	memory[0] = 'X';
-	return 0;
+	return err ? err : write_mapped(result(open(through, O_RDWR)), PROT_READ | PROT_WRITE);
 }
 
 static int try_upper_mprotect(struct target *t)
 {
-	int err = as_upper(t), fd;
-	char *memory;
+	int err = as_upper(t);
 
-	if (err)
-		return err;
-	fd = result(open(through, O_RDWR));
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED || mprotect(memory, FILE_SIZE, PROT_READ | PROT_WRITE))
-		return -errno;
-	memory[0] = 'X';
-	return 0;
+	return err ? err : write_mapped(result(open(through, O_RDWR)), PROT_READ);
 }
 
 static int try_upper_write(struct target *t)

@@ -221,22 +221,12 @@ static int run_map(struct target *t)
 
 static int run_map_write(struct target *t)
 {
-	char *memory = mmap(NULL, FILE_SIZE, PROT_WRITE, MAP_SHARED, t->fd, 0);
-
-	if (memory == MAP_FAILED)
-		return -errno;
-	memory[0] = 'X';
-	return 0;
+	return write_mapped(t->fd, PROT_WRITE);
 }
 
 static int run_map_protect(struct target *t)
 {
-	char *memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, t->fd, 0);
-
-	if (memory == MAP_FAILED || mprotect(memory, FILE_SIZE, PROT_READ | PROT_WRITE))
-		return -errno;
-	memory[0] = 'X';
-	return 0;
+	return write_mapped(t->fd, PROT_READ);
 }
 
 #define ONCE		.ways = BY(DIRECT), .filesystems = EXT4, .own_process = true

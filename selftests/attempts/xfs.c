@@ -17,11 +17,14 @@ static void fill(int fd)
 	CHECK_EQ(pwrite(fd, buffer, sizeof(buffer), 0), sizeof(buffer));
 }
 
-static int make_donor(const struct target *t)
+/* A file to exchange content with; that of both is on the disk. */
+static int make_donor(const struct target *t, int fd)
 {
 	int donor = CHECK_SYS(open(scratch(t, "donor"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 
 	fill(donor);
+	CHECK_SYS(fsync(donor));
+	CHECK_SYS(fsync(fd));
 	return donor;
 }
 
@@ -34,9 +37,7 @@ static int try_exchange(struct target *t)
 
 	if (fd < 0)
 		return fd;
-	donor = make_donor(t);
-	CHECK_SYS(fsync(donor));
-	CHECK_SYS(fsync(fd));
+	donor = make_donor(t, fd);
 	CHECK_SYS(fstat(fd, &stat));
 	exchange.sx_fdtarget = fd;
 	exchange.sx_fdtmp = donor;
@@ -60,8 +61,6 @@ static int exchange_range(int of, int with)
 {
 	const struct exchange_range range = { .fd = with, .length = FILE_SIZE };
 
-	CHECK_SYS(fsync(of));
-	CHECK_SYS(fsync(with));
 	return result(ioctl(of, IOC_EXCHANGE_RANGE, &range));
 }
 
@@ -69,29 +68,24 @@ static int try_exchange_range(struct target *t)
 {
 	int fd = descriptor(t);
 
-	return fd < 0 ? fd : exchange_range(fd, make_donor(t));
+	return fd < 0 ? fd : exchange_range(fd, make_donor(t, fd));
 }
 
 static int try_exchange_with(struct target *t)
 {
 	int fd = descriptor(t);
 
-	return fd < 0 ? fd : exchange_range(make_donor(t), fd);
+	return fd < 0 ? fd : exchange_range(make_donor(t, fd), fd);
 }
 
 #ifdef __x86_64__
 static int try_exchange_compat(struct target *t)
 {
 	struct exchange_range *range = low_memory();
-	int fd = descriptor(t), donor;
+	int fd = descriptor(t);
 
-	if (fd < 0)
-		return fd;
-	donor = make_donor(t);
-	CHECK_SYS(fsync(donor));
-	CHECK_SYS(fsync(fd));
 	*range = (struct exchange_range){ .fd = fd, .length = FILE_SIZE };
-	return ioctl_compat(donor, IOC_EXCHANGE_RANGE, range);
+	return fd < 0 ? fd : ioctl_compat(make_donor(t, fd), IOC_EXCHANGE_RANGE, range);
 }
 #endif
 
@@ -111,9 +105,7 @@ static int try_commit_with(struct target *t)
 
 	if (fd < 0)
 		return fd;
-	donor = make_donor(t);
-	CHECK_SYS(fsync(donor));
-	CHECK_SYS(fsync(fd));
+	donor = make_donor(t, fd);
 	CHECK_SYS(ioctl(donor, IOC_START_COMMIT, &commit));
 	commit.range.fd = fd;
 	return result(ioctl(donor, IOC_COMMIT_RANGE, &commit));
