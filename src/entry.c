@@ -9,7 +9,7 @@
  * kind may hold a pointer to the value. All that are waiting share one.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
- * cgroup, for hundreds of milliseconds. Who updates faster than that must not run into the limit of
+ * cgroup, for some hundredths of a second. Who updates faster than that must not run into the limit of
  * a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
  * program makes can't be, because the grace period would wait for the program: they fail when there
  * are very many.
@@ -38,6 +38,16 @@ static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
 /* Lets go of inodes, and frees entries. */
 static struct workqueue_struct *entry_wq;
 
+/*
+ * Entries that wait for both kinds of grace period, and the work that waits. It does so itself: a
+ * callback of RCU tasks trace costs whoever queues it more than replacing a value does, and is left
+ * lying for a quarter of a second. The delay lets more of them share a grace period.
+ */
+static LLIST_HEAD(retired);
+static void inode_map_entry_reap(struct work_struct *work);
+static DECLARE_DELAYED_WORK(reap, inode_map_entry_reap);
+#define REAP_DELAY		(HZ / 20)
+
 /* By the words of a value, less one. */
 static struct kmem_cache *entry_caches[8];
 
@@ -64,6 +74,7 @@ static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
  */
 static void inode_map_entry_settle(long limit)
 {
+	mod_delayed_work(entry_wq, &reap, 0);
 	wait_var_event_timeout(&dead_bytes, atomic_long_read(&dead_bytes) <= limit, HZ);
 }
 
@@ -139,82 +150,23 @@ void inode_map_entry_free(struct inode_map_entry *entry)
 		wake_up_var(&nr_entries);
 }
 
-/**
- * struct inode_map_batch - entries that wait for one grace period
- * @entries: through their @retired
- * @rcu: waits
- * @reap: frees them then
- */
-struct inode_map_batch {
-	struct llist_node *entries;
-	struct rcu_head rcu;
-	struct work_struct reap;
-};
-
-static void inode_map_entry_reap(struct work_struct *work);
-
-/*
- * A few batches, so that who retires an entry now and then does not wait for the grace period of
- * another first. Whoever sets the bit of one in @batches_busy has it.
- */
-#define BATCH(i)	[i] = { .reap = __WORK_INITIALIZER(batches[i].reap, inode_map_entry_reap) }
-static struct inode_map_batch batches[4] = { BATCH(0), BATCH(1), BATCH(2), BATCH(3) };
-static unsigned long batches_busy;
-
-/* Those that are in no batch yet. */
-static LLIST_HEAD(retired);
-
-static void inode_map_entry_grace_rcu(struct rcu_head *rcu)
-{
-	queue_work(entry_wq, &container_of(rcu, struct inode_map_batch, rcu)->reap);
-}
-
-static void inode_map_entry_grace_trace(struct rcu_head *rcu)
-{
-	if (rcu_trace_implies_rcu_gp())
-		inode_map_entry_grace_rcu(rcu);
-	else
-		call_rcu(rcu, inode_map_entry_grace_rcu);
-}
-
-/*
- * Whoever finds all batches busy leaves it to their reapers: they look again. No batch is empty: when
- * there is no entry any more, there is no callback either (inode_map_entry_exit()).
- */
-static void inode_map_entry_begin_grace(void)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(batches); i++) {
-		if (test_and_set_bit(i, &batches_busy))
-			continue;
-		batches[i].entries = llist_del_all(&retired);
-		if (batches[i].entries) {
-			call_rcu_tasks_trace(&batches[i].rcu, inode_map_entry_grace_trace);
-			return;
-		}
-		/* Somebody was quicker. Who retires one now may have found this batch busy. */
-		clear_bit_unlock(i, &batches_busy);
-		smp_mb__after_atomic();
-		if (llist_empty(&retired))
-			return;
-	}
-}
-
+/* Frees all that are retired when it begins, and nobody sees any more when it has waited. */
 static void inode_map_entry_reap(struct work_struct *work)
 {
-	struct inode_map_batch *batch = container_of(work, struct inode_map_batch, reap);
+	struct llist_node *reaped = llist_del_all(&retired);
 	struct inode_map_entry *entry, *next;
 
-	llist_for_each_entry_safe(entry, next, batch->entries, retired) {
+	if (!reaped)
+		return;
+	synchronize_rcu_tasks_trace();
+	if (!rcu_trace_implies_rcu_gp())
+		synchronize_rcu();
+	llist_for_each_entry_safe(entry, next, reaped, retired) {
 		atomic_long_sub(entry->bytes, &dead_bytes);
 		inode_map_entry_free(entry);
 		cond_resched();
 	}
 	wake_up_var(&dead_bytes);
-	clear_bit_unlock(batch - batches, &batches_busy);
-	/* Either we see what has been retired until now, or whoever did sees that we are done. */
-	smp_mb__after_atomic();
-	if (!llist_empty(&retired))
-		inode_map_entry_begin_grace();
 }
 
 /**
@@ -227,7 +179,7 @@ void inode_map_entry_retire(struct inode_map_entry *entry)
 {
 	atomic_long_add(entry->bytes, &dead_bytes);
 	if (llist_add(&entry->retired, &retired))
-		inode_map_entry_begin_grace();
+		queue_delayed_work(entry_wq, &reap, REAP_DELAY);
 }
 
 static void inode_map_entry_release_work(struct work_struct *work)
@@ -331,9 +283,8 @@ err:
 void inode_map_entry_exit(void)
 {
 	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
+	/* What was retired as the work began may have queued it in vain. */
+	cancel_delayed_work_sync(&reap);
 	destroy_workqueue(entry_wq);
-	/* Callbacks may still be returning. The first kind queues the second. */
-	rcu_barrier_tasks_trace();
-	rcu_barrier();
 	inode_map_entry_destroy_caches();
 }

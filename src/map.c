@@ -285,6 +285,8 @@ int inode_map_init(void)
 void inode_map_exit(void)
 {
 	destroy_workqueue(free_wq);
-	/* It waits for both kinds of callback, as the memory of maps needs it, too. */
+	/* Maps may still wait for grace periods. The first kind of callback queues the second. */
+	rcu_barrier_tasks_trace();
+	rcu_barrier();
 	inode_map_entry_exit();
 }
