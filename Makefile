@@ -306,7 +306,7 @@ help:
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
-	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (480, debug 2880)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
 	@echo "  DURATION=SECONDS    how long stress runs (60)"
 	@echo "  SEED=NUMBER         for the choices that stress makes; default: any, and printed"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
