@@ -1020,12 +1020,12 @@ static void check_held(const char *program, void (*end)(void))
 		FAIL("the program found no entry");
 
 	end();
-	/* Ordinary grace periods pass while a sleepable program runs. */
+	/* A worker begins to wait for grace periods a little later. */
+	msleep(200);
+	/* Ordinary ones pass while a sleepable program runs. */
 	if (strstr(program, "sleepable"))
 		for (unsigned int i = 0; i < 3; i++)
 			CHECK_SYS(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
-	else
-		msleep(100);
 	/* Memory that is free by mistake is taken, and written to. */
 	for (unsigned int i = 0; i < CHURN; i++)
 		CHECK_OK(value_set(maps[1], churn[i], 2));
