@@ -6,7 +6,6 @@
 #ifndef _INODE_MAP_TABLE_H
 #define _INODE_MAP_TABLE_H
 
-#include <linux/hash.h>
 #include <linux/limits.h>
 
 #include "entry.h"
@@ -15,6 +14,16 @@
 
 /* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX
+
+/*
+ * hash_ptr() without the subtraction, and with another multiplier. Inodes lie at regular distances,
+ * in slabs at regular distances, and every multiplier puts some such patterns together:
+ * GOLDEN_RATIO_64 those of tmpfs, where among 2,000 to 16,000 inodes a lookup met one or two others
+ * on the way. This one has the best worst case of 300, over 800 patterns (1,000 to 100,000 inodes
+ * of 600 to 1,264 bytes in slabs of 8 to 32 KiB, in a row and scattered): 0.6 others, 0.1 on the
+ * mean. The bench shows it (hit in 1,000, 10,000 and 100,000).
+ */
+#define INODE_MAP_MULTIPLIER	0xe48e11da44825d99ULL
 
 /**
  * inode_map_bucket - where an inode is looked for in a map
@@ -26,8 +35,7 @@
 static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map,
 							   const struct inode *inode)
 {
-	/* hash_ptr(), without the subtraction. */
-	return &map->table[(u64)(unsigned long)inode * GOLDEN_RATIO_64 >> map->hash_shift];
+	return &map->table[(u64)(unsigned long)inode * INODE_MAP_MULTIPLIER >> map->hash_shift];
 }
 
 /**
