@@ -224,10 +224,11 @@ static bool next_round(unsigned int task, void (*judge)(void))
 {
 	static double end;
 
-	if (!end)
-		end = now() + SECONDS;
 	barrier();
 	if (!task) {
+		/* There is one at least, however long the others took to come. */
+		if (!end)
+			end = now() + SECONDS;
 		if (shared->rounds++)
 			judge();
 		shared->won = shared->lost = 0;
