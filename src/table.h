@@ -18,7 +18,7 @@
 /*
  * hash_ptr() without the subtraction, and with another multiplier. Inodes lie at regular distances,
  * in slabs at regular distances, and every multiplier puts some such patterns together:
- * GOLDEN_RATIO_64 those of tmpfs, where among 2,000 to 16,000 inodes a lookup met one or two others
+ * GOLDEN_RATIO_64 those of tmpfs, where among 4,000 to 10,000 inodes a lookup met one or two others
  * on the way. This one has the best worst case of 300, over 800 patterns (1,000 to 100,000 inodes
  * of 600 to 1,264 bytes in slabs of 8 to 32 KiB, in a row and scattered): 0.6 others, 0.1 on the
  * mean. The bench shows it (hit in 1,000, 10,000 and 100,000).
