@@ -982,8 +982,8 @@ static void bench_ordinary(void)
 }
 
 /*
- * For scripts/profile, which stops us at getpgid(2) and looks which way the processor takes from one
- * that says what comes next to the one behind.
+ * For scripts/profile, which stops us at getpgid(2) and looks which way the processor takes from
+ * one that says what comes next to the one behind.
  */
 #define PROFILE_ROUNDS	3
 #define PROFILE_MARK	0x1000000

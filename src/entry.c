@@ -9,8 +9,8 @@
  * kind may hold a pointer to the value. All that are waiting share one.
  *
  * An entry that was removed or replaced therefore stays in memory, and charged to its memory
- * cgroup, for some hundredths of a second. Who updates faster than that must not run into the limit of
- * a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
+ * cgroup, for some hundredths of a second. Who updates faster than that must not run into the limit
+ * of a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
  * program makes can't be, because the grace period would wait for the program: they fail when there
  * are very many.
  *

@@ -157,7 +157,7 @@ void make_file(const char *path, enum kind kind);
 void make_program_of(const char *path, const void *code, size_t size);
 /* Whether this is what a new text begins with. */
 bool is_text(const char *bytes);
-/* Write through a shared mapping, made writable later unless it is so from the start: 0 or -errno. */
+/* Write through a shared mapping, which is made writable if it is not: 0 or a negative errno. */
 int write_mapped(int fd, int prot);
 /* What it came to if somebody has read this: 0 or a negative errno; @size may be one. */
 int judge_text(const char *bytes, long size);

@@ -191,7 +191,8 @@ static int try_interpreter(void)
 	guard("deny --ops read --only-for /bin/busybox file");
 	if (read_file("file") != -EPERM)
 		return -ENOTRECOVERABLE;
-	file_write("script", "read -r line <file && case $line in secret*) exit 0 ;; esac; exit 1\n");
+	file_write("script",
+		   "read -r line <file && case $line in secret*) exit 0 ;; esac; exit 1\n");
 	return sh("busybox sh ./script 2>/dev/null") ? -EPERM : 0;
 }
 

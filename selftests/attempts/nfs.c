@@ -14,7 +14,8 @@
 #define NFSD		"/proc/fs/nfsd"
 #define CACHES		"/proc/net/rpc/"
 #define EXPORT_FLAGS	(0x0002 | 0x0400 | 0x2000)	/* any port, no subtree check, fsid */
-#define RECOVERY	DIR_PATH "/nfs-recovery"	/* where the server notes who its clients are */
+/* Where the server notes who its clients are. */
+#define RECOVERY	DIR_PATH "/nfs-recovery"
 #define FOREVER		"2147483647"
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
@@ -44,8 +45,8 @@ static int start(const char *root)
 	file_write(NFSD "/v4_end_grace", "Y\n");
 	CHECK_SYS(mkdir(CLIENT_PATH, 0755));
 	return result(mount("127.0.0.1:/", CLIENT_PATH, "nfs4", 0,
-			    "addr=127.0.0.1,clientaddr=127.0.0.1,vers=4.2,port=2049,lookupcache=none,"
-			    "noac"));
+			    "addr=127.0.0.1,clientaddr=127.0.0.1,vers=4.2,port=2049,"
+			    "lookupcache=none,noac"));
 }
 
 static int prepare(struct target *t)

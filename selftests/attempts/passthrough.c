@@ -68,7 +68,9 @@ static void reply_attributes(const struct server *server, const struct fuse_in_h
 {
 	const struct fuse_attr_out attributes = {
 		.attr_valid = 1000,
-		.attr = { .ino = FUSE_ROOT_ID, .size = FILE_SIZE, .mode = S_IFREG | 0644, .nlink = 1 },
+		.attr = {
+			.ino = FUSE_ROOT_ID, .size = FILE_SIZE, .mode = S_IFREG | 0644, .nlink = 1,
+		},
 	};
 
 	reply(server, in->unique, 0, &attributes, sizeof(attributes));

@@ -173,8 +173,8 @@ static int try_readlink(struct target *t)
 static int change_attribute(const struct target *t, unsigned int operation)
 {
 	struct xfs_attr_multiop change = {
-		.am_opcode = operation, .am_attrname = (void *)NAME, .am_attrvalue = (void *)"value",
-		.am_length = 5,
+		.am_opcode = operation, .am_attrname = (void *)NAME,
+		.am_attrvalue = (void *)"value", .am_length = 5,
 	};
 	struct xfs_fsop_attrmulti_handlereq all = {
 		.hreq = request(t, O_RDONLY), .opcount = 1, .ops = &change,
