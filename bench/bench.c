@@ -834,6 +834,14 @@ static void bench_memory_pinned(void)
 
 /* What a filesystem costs that has entries. */
 
+static void entry_add(const char *path)
+{
+	int fd = file_open(path);
+
+	MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
+	close(fd);
+}
+
 /* Instructions of an unmount, waiting included, of a filesystem that has @n files. */
 static __u64 unmount(unsigned int n, bool entries)
 {
@@ -843,10 +851,7 @@ static __u64 unmount(unsigned int n, bool entries)
 	files_create(BASE "/gone", n);
 	column_map_make(INODE_MAP, n);
 	for (unsigned int i = 0; entries && i < n; i++) {
-		int fd = file_open(file_path(BASE "/gone", i));
-
-		MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
-		close(fd);
+		entry_add(file_path(BASE "/gone", i));
 		if (i % 10000 == 9999)
 			pause_ms(1);
 	}
@@ -928,48 +933,40 @@ static const char *const ordinary_names[NR_ORDINARY] = {
 	"open and close", "read 4096 bytes", "read a byte", "stat"
 };
 
-/* A filesystem on @dir with CALLS files and one of a page, whose path it returns. */
-static const char *ordinary_files(const char *dir)
+/* A filesystem at BASE "/used" with CALLS files and one of a page, whose path it returns. */
+static const char *ordinary_files(void)
 {
 	static const char page[PAGE];
-	const char *path;
+	static char path[128];
 	int fd;
 
-	tmpfs_mount(dir);
-	files_create(dir, CALLS + 1);
-	path = strdup(file_path(dir, CALLS));
-	MUST(path);
+	tmpfs_mount(BASE "/used");
+	files_create(BASE "/used", CALLS + 1);
+	snprintf(path, sizeof(path), "%s", file_path(BASE "/used", CALLS));
 	fd = open(path, O_WRONLY);
 	MUST(fd >= 0 && write(fd, page, PAGE) == PAGE);
 	close(fd);
 	return path;
 }
 
-/* All files of @dir but that one become entries. */
-static void ordinary_entries(const char *dir)
+/* All of its files but that one become entries. */
+static void ordinary_entries(void)
 {
 	column_map_make(INODE_MAP, CALLS + 1);
-	for (unsigned int i = 0; i < CALLS; i++) {
-		int fd = file_open(file_path(dir, i));
-
-		MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
-		close(fd);
-	}
+	for (unsigned int i = 0; i < CALLS; i++)
+		entry_add(file_path(BASE "/used", i));
 }
 
 static void bench_ordinary(void)
 {
 	static const char *const columns[] = { "no entries", "entries", "itself an entry" };
-	const char *path = ordinary_files(BASE "/used");
+	const char *path = ordinary_files();
 	double figures[3][NR_ORDINARY];
-	int fd;
 
 	ordinary(path, figures[0]);
-	ordinary_entries(BASE "/used");
+	ordinary_entries();
 	ordinary(path, figures[1]);
-	fd = file_open(path);
-	MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
-	close(fd);
+	entry_add(path);
 	ordinary(path, figures[2]);
 	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
 		for (unsigned int j = 0; j < 3; j++)
@@ -1027,7 +1024,7 @@ static void profile_rounds(const char *path, int fd, unsigned int entries)
 
 static void profile(void)
 {
-	const char *path = ordinary_files(BASE "/used");
+	const char *path = ordinary_files();
 	int fd = file_open(path);
 
 	for (unsigned int i = 0; i < NR_ORDINARY; i++)
@@ -1043,7 +1040,7 @@ static void profile(void)
 		pause_ms(10);
 	}
 	profile_rounds(path, fd, 0);
-	ordinary_entries(BASE "/used");
+	ordinary_entries();
 	profile_rounds(path, fd, 1);
 	profile_mark(PROFILE_END);
 }
@@ -1052,7 +1049,7 @@ static void profile(void)
 static void bench_guard(void)
 {
 	static const char *const columns[] = { "guard off", "guard on" };
-	const char *path = ordinary_files(BASE "/used");
+	const char *path = ordinary_files();
 	double figures[2][NR_ORDINARY];
 	char command[256];
 
