@@ -107,7 +107,8 @@ static __always_inline void look(struct inode *inode, __u32 where, bool sleepabl
 	__u32 map, what;
 	__u64 seq;
 
-	if (!b || !inode)
+	/* What a rename replaces need not be there. */
+	if (!b || inode_map_is_null(inode))
 		return;
 	count(&b->runs[where]);
 	id.ino = inode->i_ino;

@@ -25,7 +25,7 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 	__u32 offset = place->length;
 	long length;
 
-	if (!dentry)
+	if (inode_map_is_null(dentry))
 		return 1;
 	parent = dentry->d_parent;
 	if (parent == dentry)
@@ -62,7 +62,8 @@ static __always_inline void describe_place(struct guard_place *place, struct ino
 	place->cut = 0;
 	place->dev = 0;
 	place->inum = 0;
-	if (!inode)
+	/* A name that is about to be made has none. */
+	if (inode_map_is_null(inode))
 		return;
 	place->dev = inode->i_sb->s_dev;
 	place->inum = inode->i_ino;
@@ -95,9 +96,9 @@ static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 	ascent.dentry = dentry;
 	bpf_loop(GUARD_DEPTH, ascend_file, &ascent, 0);
 
-	if (task->mm)
+	if (!inode_map_is_null(task->mm))
 		exe = task->mm->exe_file;
-	if (exe) {
+	if (!inode_map_is_null(exe)) {
 		describe_place(&event->exe, exe->f_inode);
 		ascent.dentry = exe->f_path.dentry;
 		bpf_loop(GUARD_DEPTH, ascend_exe, &ascent, 0);

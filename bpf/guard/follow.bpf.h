@@ -61,7 +61,8 @@ int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, str
 	struct guard_leaf *leaf;
 	__u32 subject, tries;
 
-	if (!STATE(follows))
+	/* It is there, of which not every verifier is sure. */
+	if (inode_map_is_null(inode) || !STATE(follows))
 		return 0;
 	leaf = find_leaf(new_dir, new_dentry);
 	if (!leaf)

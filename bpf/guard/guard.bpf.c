@@ -35,7 +35,6 @@
 #define MAP_PRIVATE	0x02
 #define VM_WRITE	0x02
 #define VM_SHARED	0x08
-#define PAGE_SIZE	4096
 #define ATTR_SIZE	(1 << 3)
 #define ATTR_FORCE	(1 << 9)
 #define MS_REMOUNT	0x20
@@ -143,14 +142,8 @@ int BPF_PROG(guard_mmap, struct file *file, unsigned long reqprot, unsigned long
 {
 	__u32 ops = MMAP | READ;
 
-	/*
-	 * NULL when the memory is anonymous. A kernel that does not tell its verifier so may
-	 * remove the comparison with 0 for being pointless: hence the other one.
-	 */
-	if ((unsigned long)file < PAGE_SIZE)
-		return 0;
-	barrier_var(file);
-	if (!file)
+	/* The memory is anonymous. */
+	if (inode_map_is_null(file))
 		return 0;
 	/* Whatever the protection is: a tracer reads all mappings, and /proc/self/mem is one. */
 	if (is_exec(file))
@@ -186,7 +179,7 @@ int BPF_PROG(guard_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	struct file *file = vma->vm_file;
 	__u32 ops = 0;
 
-	if (!file || !prot)
+	if (inode_map_is_null(file) || !prot)
 		return 0;
 	if (!(file->f_flags & __FMODE_EXEC))
 		ops = MMAP | READ;

@@ -24,10 +24,10 @@ static __always_inline __u32 subject_of(struct task_struct *task)
 	const __u32 *subject;
 	struct file *exe;
 
-	if (!task->mm || is_confined(task))
+	if (inode_map_is_null(task->mm) || is_confined(task))
 		return 0;
 	exe = task->mm->exe_file;
-	if (!exe)
+	if (inode_map_is_null(exe))
 		return 0;
 	subject = inode_map_peek(subjects_id, exe->f_inode, __u32);
 	return subject ? *subject : 0;
@@ -99,7 +99,7 @@ static int climb_step(__u32 index, void *context)
 	const struct guard_entry *entry;
 	struct dentry *parent;
 
-	if (!dentry)
+	if (inode_map_is_null(dentry))
 		return 1;
 	entry = inode_map_peek(climb->map_id, dentry->d_inode, struct guard_entry);
 	if (entry) {
@@ -292,7 +292,7 @@ static __always_inline bool concerns(struct inode *inode, __u32 ops)
 /* Decide about a file by its dentry. */
 static __always_inline int guard(struct inode *inode, struct dentry *dentry, __u32 ops)
 {
-	if (!inode || !concerns(inode, ops))
+	if (inode_map_is_null(inode) || !concerns(inode, ops))
 		return 0;
 	return judge(inode, dentry, ops, dentry);
 }
