@@ -32,15 +32,15 @@
  *
  * For what the verifier may take for a pointer that is always there, though it is not: the d_inode
  * of a dentry in a hook that makes a name (create, mkdir, mknod, symlink, link, the target of a
- * rename), the inode of d_instantiate, the f_inode of a file that is being made, the file of
- * mmap_file. Linux 6.12 trusts these: it removes a comparison with NULL as one that is always
- * false, and with it the branch, when nothing else leads there. Whether anything does is up to
- * the compiler. What is left loads from the address 0, without the care that is taken with pointers
- * that are not trusted, and the kernel panics.
+ * rename), the f_inode of a file that is being made (file_alloc_security), the file of mmap_file.
+ * Linux 6.12 trusts these: it removes a comparison with NULL as one that is always false, and with
+ * it the branch, when nothing else leads there. Whether anything does is up to the compiler. What
+ * is left loads from the address 0, without the care that is taken with pointers that are not
+ * trusted, and the kernel panics.
  *
- * It does not know the outcome of a comparison with another number, though, and in assembly the
- * compiler does not, either. The comparison with 0 is for verifiers that know that the pointer
- * may be NULL, and insist on it.
+ * The verifier does not know the outcome of a comparison with another number, though, and the
+ * compiler does not know that of one in assembly. The comparison with 0 is for verifiers that know
+ * that the pointer may be NULL, and insist on it.
  *
  * Return: whether it points into the first page, as NULL does.
  */
