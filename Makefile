@@ -211,8 +211,19 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 # --- In the virtual machine ---------------------------------------------------
 
 .PHONY: deps kernel guest test stress bench bench-scale demo shell check
+# In the system of another release it is that system's own test kernel, and this
+# makefile there. See scripts/root.
+roots := $(shell scripts/root --list)
+in_roots := kernel guest test stress demo shell check
+ifneq ($(filter $(KERNEL),$(roots)),)
 deps:
-	@scripts/deps
+	@scripts/deps --root
+$(in_roots):
+	+@scripts/root '$(KERNEL)' make $(filter -j% -k,$(MAKEFLAGS)) $@ $(MAKEOVERRIDES) KERNEL=stock
+else
+
+deps:
+	@scripts/deps '$(KERNEL)'
 
 # A flavour that has a configuration in scripts/kernels is built from source.
 kernel: deps
@@ -244,6 +255,8 @@ shell: guest
 
 check: deps
 	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/check
+
+endif
 
 # --- Installing ---------------------------------------------------------------
 
