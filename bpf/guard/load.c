@@ -605,13 +605,16 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 		      verbose ? "" : " (-v shows more)");
 	if (!err) {
 		err = pin_maps(skel);
+		/* libbpf need not map it in the skeleton: from 1.5 on it does not if it is reused. */
+		if (!err && !guard->state)
+			err = open_state(guard);
 		if (err)
 			error("cannot pin in %s: %s", GUARD_DIR, reason(err));
 	}
 	if (!err)
 		err = attach_programs(guard, skel);
 	if (!err)
-		err = check_hooks(&skel->bss->state);
+		err = check_hooks(guard->state);
 	guard_bpf__destroy(skel);
 	return err;
 }
@@ -652,7 +655,8 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	}
 	err = start_anew(guard, max_rules);
 	if (err) {
-		open_state(guard);
+		if (!guard->state)
+			open_state(guard);
 		dismantle(guard);
 		rmdir(GUARD_DIR);
 	}
@@ -708,11 +712,8 @@ int guard_start(__u32 max_rules, int audit)
 		ret = examine_failed(ret);
 		goto out;
 	}
-	if (ret != GUARD_RUNNING) {
+	if (ret != GUARD_RUNNING)
 		err = start_guard(&guard, max_rules);
-		if (!err && !guard.state)
-			err = open_state(&guard);
-	}
 	ret = err ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (err)
 		goto out;
