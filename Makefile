@@ -185,8 +185,9 @@ $(BUILD)/selftests/guard: private harness += $(guard_steps)
 $(BUILD)/selftests/guard_%: $(guard_json)
 $(BUILD)/selftests/guard_%: private harness += $(guard_json)
 
-# It also loads their programs itself.
+# These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
+$(BUILD)/selftests/verifier: $(BUILD)/bpf/guard/guard.skel.h
 
 # Not one of the selftests: it runs for as long as one likes.
 stress-program: $(BUILD)/stress/stress

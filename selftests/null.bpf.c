@@ -48,14 +48,14 @@ static __always_inline void look_inline(struct inode *inode)
 }
 
 #define NAME_PROGRAM(hook)						\
-SEC("?lsm/" #hook)							\
+SEC("lsm/" #hook)							\
 int BPF_PROG(hook, struct inode *dir, struct dentry *dentry)		\
 {									\
 	if (ours())							\
 		look(dentry->d_inode);					\
 	return 0;							\
 }									\
-SEC("?lsm/" #hook)							\
+SEC("lsm/" #hook)							\
 int BPF_PROG(hook##_inline, struct inode *dir, struct dentry *dentry)	\
 {									\
 	if (ours())							\
@@ -71,7 +71,7 @@ NAME_PROGRAM(inode_symlink)
 /* In kernels for security modules that go by paths. */
 
 #define PATH_PROGRAM(hook)						\
-SEC("?lsm/" #hook)							\
+SEC("lsm/" #hook)							\
 int BPF_PROG(hook, const struct path *dir, struct dentry *dentry)	\
 {									\
 	if (ours())							\
@@ -86,7 +86,7 @@ PATH_PROGRAM(path_symlink)
 /* Here it is there. */
 NAME_PROGRAM(inode_unlink)
 
-SEC("?lsm/inode_link")
+SEC("lsm/inode_link")
 int BPF_PROG(inode_link, struct dentry *old_dentry, struct inode *dir, struct dentry *new_dentry)
 {
 	if (ours())
@@ -94,7 +94,7 @@ int BPF_PROG(inode_link, struct dentry *old_dentry, struct inode *dir, struct de
 	return 0;
 }
 
-SEC("?lsm/inode_rename")
+SEC("lsm/inode_rename")
 int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry)
 {
@@ -104,7 +104,7 @@ int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, str
 }
 
 /* A lookup that finds no file gives its dentry none. No security hook is told. */
-SEC("?fentry/d_add")
+SEC("fentry/d_add")
 int BPF_PROG(d_add, struct dentry *dentry, struct inode *inode)
 {
 	if (ours())
@@ -113,7 +113,7 @@ int BPF_PROG(d_add, struct dentry *dentry, struct inode *inode)
 }
 
 /* No file is open yet. */
-SEC("?lsm/file_alloc_security")
+SEC("lsm/file_alloc_security")
 int BPF_PROG(file_alloc_security, struct file *file)
 {
 	if (ours())
@@ -122,7 +122,7 @@ int BPF_PROG(file_alloc_security, struct file *file)
 }
 
 /* Memory may be mapped that is of no file. */
-SEC("?lsm/mmap_file")
+SEC("lsm/mmap_file")
 int BPF_PROG(mmap_file, struct file *file)
 {
 	if (!ours())
@@ -139,7 +139,7 @@ int BPF_PROG(mmap_file, struct file *file)
 __u64 address;
 volatile bool is_null;
 
-SEC("?syscall")
+SEC("syscall")
 int ask(void *ctx)
 {
 	is_null = inode_map_is_null((void *)address);

@@ -11,13 +11,16 @@
 
 static struct bpf_link *attached;
 
-/* The program @name alone, of those that are loaded when they are asked for. */
+/* The program @name alone. */
 static struct null *program_load(const char *name, struct bpf_program **program)
 {
 	struct null *programs = null__open();
+	struct bpf_program *other;
 	int err;
 
 	CHECK(programs);
+	bpf_object__for_each_program(other, programs->obj)
+		bpf_program__set_autoload(other, false);
 	*program = bpf_object__find_program_by_name(programs->obj, name);
 	CHECK(*program);
 	bpf_program__set_autoload(*program, true);

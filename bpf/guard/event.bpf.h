@@ -56,12 +56,17 @@ static int ascend_exe(__u32 index, void *context)
 	return ascend(ascent, &ascent->event->exe, ascent->event->exe_path, GUARD_EXE);
 }
 
-static __always_inline void describe_place(struct guard_place *place, struct inode *inode)
+static __always_inline void clear_place(struct guard_place *place)
 {
 	place->length = 0;
 	place->cut = 0;
 	place->dev = 0;
 	place->inum = 0;
+}
+
+static __always_inline void describe_place(struct guard_place *place, struct inode *inode)
+{
+	clear_place(place);
 	/* A name that is about to be made has none. */
 	if (inode_map_is_null(inode))
 		return;
@@ -98,12 +103,11 @@ static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 
 	if (!inode_map_is_null(task->mm))
 		exe = task->mm->exe_file;
+	clear_place(&event->exe);
 	if (!inode_map_is_null(exe)) {
 		describe_place(&event->exe, exe->f_inode);
 		ascent.dentry = exe->f_path.dentry;
 		bpf_loop(GUARD_DEPTH, ascend_exe, &ascent, 0);
-	} else {
-		describe_place(&event->exe, NULL);
 	}
 	bpf_ringbuf_submit(event, 0);
 	return 0;

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the verifier makes of the guard's programs, as this compiler has built them: the tests for
+ * NULL are in what it translates them to, and they are far from its limits.
+ */
+#include "harness.h"
+
+#include <linux/bpf.h>
+
+#include "../bpf/guard/guard.h"
+#include "guard/guard.skel.h"
+#include "null.skel.h"
+
+/* A program may take the verifier so many steps (BPF_COMPLEXITY_LIMIT_INSNS). Others need room. */
+#define STEPS_MAX	1000000
+#define STEPS_NEAR	(STEPS_MAX / 10)
+
+/* The hooks of the guard that see dentries without an inode, or no file. */
+static const char *const asked[] = {
+	"guard_create", "guard_symlink", "guard_mkdir", "guard_mknod", "guard_link",
+	"guard_rename", "guard_mmap",
+};
+
+/* The comparison that inode_map_is_null() makes, and nothing else does. */
+static unsigned int count_tests(const struct bpf_insn *insns, size_t nr)
+{
+	unsigned int tests = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		if (insns[i].code == (BPF_JMP | BPF_JLT | BPF_K) && insns[i].imm == 4096)
+			tests++;
+	return tests;
+}
+
+/* Those of the program that the kernel has made of it; tells how long the verifier took. */
+static unsigned int count_translated(int fd, unsigned int *steps)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info), length;
+	struct bpf_insn *insns;
+	unsigned int tests;
+
+	CHECK_OK(bpf_obj_get_info_by_fd(fd, &info, &size));
+	*steps = info.verified_insns;
+	length = info.xlated_prog_len;
+	insns = malloc(length);
+	CHECK(insns);
+	memset(&info, 0, sizeof(info));
+	info.xlated_prog_len = length;
+	info.xlated_prog_insns = (__u64)(unsigned long)insns;
+	CHECK_OK(bpf_obj_get_info_by_fd(fd, &info, &size));
+	CHECK(length && info.xlated_prog_len == length && info.xlated_prog_insns);
+	tests = count_tests(insns, info.xlated_prog_len / sizeof(*insns));
+	free(insns);
+	return tests;
+}
+
+/* Returns how many tests the program has. */
+static unsigned int check_program(struct bpf_program *program)
+{
+	unsigned int want = count_tests(bpf_program__insns(program),
+					bpf_program__insn_cnt(program));
+	unsigned int steps, got = count_translated(bpf_program__fd(program), &steps);
+
+	printf("# %s: %u tests for NULL, verified in %u of %u steps\n",
+	       bpf_program__name(program), got, steps, STEPS_MAX);
+	CHECK_EQ(got, want);
+	if (steps >= STEPS_NEAR)
+		FAIL("%s takes the verifier %u steps", bpf_program__name(program), steps);
+	return got;
+}
+
+static bool is_asked(const char *name)
+{
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		if (!strcmp(name, asked[i]))
+			return true;
+	return false;
+}
+
+/* Not all kernels have all that there are programs for. */
+static bool program_has_hook(const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program), *hook = strchr(section, '/');
+
+	return strncmp(section, "lsm", 3) || !hook ||
+	       libbpf_find_vmlinux_btf_id(hook + 1, BPF_LSM_MAC) > 0;
+}
+
+TEST(guard)
+{
+	struct guard_bpf *programs = guard_bpf__open();
+	struct bpf_program *program;
+	unsigned int found = 0, tests;
+
+	CHECK(programs);
+	bpf_object__for_each_program(program, programs->obj)
+		bpf_program__set_autoload(program, program_has_hook(program));
+	CHECK_OK(guard_bpf__load(programs));
+	bpf_object__for_each_program(program, programs->obj) {
+		if (!bpf_program__autoload(program))
+			continue;
+		tests = check_program(program);
+		if (!is_asked(bpf_program__name(program)))
+			continue;
+		found++;
+		if (!tests)
+			FAIL("%s does not ask for NULL", bpf_program__name(program));
+	}
+	CHECK_EQ(found, sizeof(asked) / sizeof(asked[0]));
+	guard_bpf__destroy(programs);
+}
+
+/* Programs that consist of little else. */
+TEST(null)
+{
+	struct null *programs = null__open();
+	struct bpf_program *program;
+
+	CHECK(programs);
+	bpf_object__for_each_program(program, programs->obj)
+		bpf_program__set_autoload(program, program_has_hook(program));
+	CHECK_OK(null__load(programs));
+	bpf_object__for_each_program(program, programs->obj)
+		if (bpf_program__autoload(program))
+			CHECK(check_program(program));
+	null__destroy(programs);
+}
