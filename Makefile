@@ -211,7 +211,7 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest test stress bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test stress bench bench-scale demo shell check
 # In the system of another release it is that system's own test kernel, and this
 # makefile there. See scripts/root.
 roots := $(shell scripts/root --list)
@@ -230,13 +230,18 @@ deps:
 kernel: deps
 	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
 
-# Everything for the test kernel, whatever the running one is.
-guest: kernel
+# Everything for the test kernel, whatever the running one is; or all but the module.
+guest: parts := module guard examples selftests
+programs: parts := guard examples selftests
+guest programs: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module guard examples selftests
+		$(MAKE) --no-print-directory KDIR="$$kdir" $(parts)
+
+# The oldest and the newest compiler that there are packages of, or the one that is named.
+CLANGS = $(if $(filter file,$(origin CLANG)),$(shell scripts/deps --clangs),$(CLANG))
 
 test:
-	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/test $(TESTS)
+	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' CLANGS='$(CLANGS)' scripts/test $(TESTS)
 
 stress: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
@@ -318,6 +323,8 @@ help:
 	@echo "  KERNEL=NAME         test kernel for test, stress, bench, demo, shell, check: stock (default),"
 	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
+	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
+	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"

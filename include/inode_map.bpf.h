@@ -40,7 +40,8 @@
  *
  * The verifier does not know the outcome of a comparison with another number, though, and the
  * compiler does not know that of one in assembly. The comparison with 0 is for verifiers that know
- * that the pointer may be NULL, and insist on it.
+ * that the pointer may be NULL, and insist on it. (What a function has returned with a reference
+ * wants a plain one: no verifier trusts that before.)
  *
  * Return: whether it points into the first page, as NULL does.
  */

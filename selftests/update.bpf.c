@@ -87,15 +87,15 @@ int BPF_PROG(on_exec, struct linux_binprm *bprm)
 SEC("?lsm.s/file_ioctl")
 int BPF_PROG(on_executable, struct file *unused, unsigned int command)
 {
-	struct file *file;
+	struct file *executable;
 
 	if (command != COMMAND || !ours())
 		return 0;
-	file = bpf_get_task_exe_file(bpf_get_current_task_btf());
-	if (!file)
+	executable = bpf_get_task_exe_file(bpf_get_current_task_btf());
+	if (!executable)
 		return 0;
-	update(file->f_inode);
-	bpf_put_file(file);
+	update(executable->f_inode);
+	bpf_put_file(executable);
 	return 0;
 }
 
@@ -239,11 +239,11 @@ int refused_syscall(void *ctx)
 SEC("?syscall")
 int refused_syscall_exe(void *ctx)
 {
-	struct file *file = bpf_get_task_exe_file(bpf_get_current_task_btf());
+	struct file *executable = bpf_get_task_exe_file(bpf_get_current_task_btf());
 
-	if (file) {
-		update(file->f_inode);
-		bpf_put_file(file);
+	if (executable) {
+		update(executable->f_inode);
+		bpf_put_file(executable);
 	}
 	return 0;
 }
@@ -254,7 +254,7 @@ int refused_iterator(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
 
-	if (file)
+	if (!inode_map_is_null(file))
 		update(file->f_inode);
 	return 0;
 }
