@@ -29,8 +29,10 @@
  *   eviction (not kept)             from destroy_inode(): nobody can find the inode any more
  *   superblock shutdown             before the check for busy inodes
  *
- * So an inode is alive as long as an entry of it is linked, and its memory for a grace period of
- * RCU longer: inodes are freed after one.
+ * So an inode is alive as long as an entry of it is linked and the addon's lock is held, and only
+ * then. Not every filesystem frees inodes after a grace period of RCU: pipes and sockets do so at
+ * once, and XFS makes another inode of one within it. To readers an inode is an address that they
+ * compare; what they show of it is copied into the addon when that is made.
  *
  * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
  * spinlocks and nothing is allocated or released under them.
@@ -48,14 +50,14 @@ static struct inode_addon *to_addon(struct inode_mark *mark)
 }
 
 /* What ends the inode: fsnotify does not say. Its caller holds the inode. */
-static enum inode_map_reason inode_end_reason(const struct inode *inode)
+static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 {
-	const struct super_block *sb = inode->i_sb;
+	const struct super_block *sb = addon->sb;
 
 	/* Names go first, and with them inodes that are not kept without; then it is inactive. */
 	if (!READ_ONCE(sb->s_root) || !(READ_ONCE(sb->s_flags) & SB_ACTIVE))
 		return INODE_MAP_UNMOUNTED;
-	if (READ_ONCE(inode->i_state) & I_FREEING)
+	if (READ_ONCE(addon->inode->i_state) & I_FREEING)
 		return INODE_MAP_EVICTED;
 	return INODE_MAP_UNLINKED;
 }
@@ -74,7 +76,7 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 	spin_lock(&addon->lock);
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		inode_map_unlink(entry, inode_end_reason(entry->inode));
+		inode_map_unlink(entry, inode_end_reason(addon));
 		hlist_add_head(&entry->in_addon, &gone);
 	}
 	spin_unlock(&addon->lock);
@@ -130,7 +132,7 @@ static void inode_pin_free(struct fsnotify_mark *fsn)
 	inode_mark_free(&pin_class, to_inode_mark(fsn));
 }
 
-static struct inode_addon *inode_addon_alloc(bool pinned)
+static struct inode_addon *inode_addon_alloc(struct inode *inode, bool pinned)
 {
 	unsigned int flags = pinned ? 0 : FSNOTIFY_MARK_FLAG_NO_IREF;
 	struct inode_mark *mark = inode_mark_alloc(&addon_class, flags);
@@ -139,6 +141,11 @@ static struct inode_addon *inode_addon_alloc(bool pinned)
 	if (!mark)
 		return NULL;
 	addon = to_addon(mark);
+	addon->inode = inode;
+	addon->sb = inode->i_sb;
+	addon->ino = inode->i_ino;
+	addon->gen = inode->i_generation;
+	addon->dev = inode->i_sb->s_dev;
 	refcount_set(&addon->users, 1);
 	spin_lock_init(&addon->lock);
 	addon->pinned_users = pinned;
@@ -252,7 +259,7 @@ struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
 			inode_addon_release(addon);
 			return ERR_PTR(err);
 		}
-		addon = inode_addon_alloc(pinned);
+		addon = inode_addon_alloc(inode, pinned);
 		if (!addon)
 			return ERR_PTR(-ENOMEM);
 		err = inode_mark_attach(&addon->mark, inode);

@@ -25,6 +25,11 @@
 /**
  * struct inode_addon - one for each inode that is in any map, whatever number of maps
  * @mark: finds the addon from the inode and is told when the inode ends. Must be first
+ * @inode: the inode. Alive while the addon has an entry and @lock is held; else only an address
+ * @sb: its superblock, likewise
+ * @ino: the inode's number, when the addon was made
+ * @gen: its generation, likewise
+ * @dev: its superblock's device
  * @users: who needs the addon: entries, and tasks about to add one. Once zero it stays zero. They
  *	share the mark's reference from its allocation
  * @lock: protects the fields below; the lock of a map's index nests inside
@@ -34,10 +39,16 @@
  * @pins: whether @mark keeps the inode in memory
  * @dead: the inode is gone or going: no entry may be added, and none is left
  *
- * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced.
+ * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced. Its
+ * inode can't: what readers show of it is copied here, and never changes.
  */
 struct inode_addon {
 	struct inode_mark mark;
+	struct inode *inode;
+	const struct super_block *sb;
+	u64 ino;
+	u32 gen;
+	dev_t dev;
 	refcount_t users;
 	spinlock_t lock;
 	struct hlist_head entries;

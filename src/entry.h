@@ -25,8 +25,8 @@ struct inode_map;
  * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
  *	under RCU or RCU-tasks-trace. Unhashed when the entry has been removed, though it may still
  *	be in the map's index. First, so that who follows the links has the entry
- * @inode: the key, of one superblock for as long as it lives. Compared by lookups; alive while the
- *	entry is linked, and a grace period of RCU longer
+ * @inode: the key, of one superblock for as long as it lives. An address that lookups compare, and
+ *	nothing to dereference
  * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
  * @handle: names the entry within its map; a replaced value keeps it
  * @bytes: what it takes of memory

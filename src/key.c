@@ -101,19 +101,19 @@ void inode_map_key_put(struct inode_map_target *target)
  * @entry: the entry
  * @key: gets the key
  *
- * Context: any, under RCU.
+ * Context: any, under RCU since the entry was found.
  */
 void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key)
 {
-	const struct inode *inode = entry->inode;
+	const struct inode_addon *addon = entry->addon;
 
 	*key = (struct inode_map_key) {
 		.fd	= -1,
 		.flags	= entry->pinned ? 0 : INODE_MAP_WEAK,
 		.handle	= entry->handle,
-		.dev	= new_encode_dev(inode->i_sb->s_dev),
-		.ino	= inode->i_ino,
-		.gen	= inode->i_generation,
+		.dev	= new_encode_dev(addon->dev),
+		.ino	= addon->ino,
+		.gen	= addon->gen,
 	};
 }
 
@@ -123,7 +123,7 @@ void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_m
  * @entry: the entry
  * @key: gets map->key_size bytes
  *
- * Context: any, under RCU.
+ * Context: any, under RCU since the entry was found.
  */
 void inode_map_key_fill(const struct inode_map *map, const struct inode_map_entry *entry,
 			void *key)

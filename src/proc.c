@@ -117,7 +117,7 @@ static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
 	struct inode_addon *addon = entry->addon;
 	struct dentry *dentry, *alias = NULL;
-	struct inode *inode = entry->inode;
+	struct inode *inode = addon->inode;
 
 	spin_lock(&addon->lock);
 	if (addon->dead || hlist_unhashed(&entry->in_table))

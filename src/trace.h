@@ -3,7 +3,7 @@
  * The tracepoints inode_map:inode_map_insert and inode_map:inode_map_remove.
  *
  * They are raised under the lock of the map, so that the events of one map come in the order of its
- * changes: a BPF program on them can't change the map. An entry's inode is alive there.
+ * changes: a BPF program on them can't change the map.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM inode_map
@@ -53,9 +53,9 @@ TRACE_EVENT(inode_map_insert,
 	),
 
 	TP_fast_assign(
-		__entry->ino	= item->inode->i_ino;
+		__entry->ino	= item->addon->ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= item->inode->i_sb->s_dev;
+		__entry->dev	= item->addon->dev;
 		__entry->handle	= item->handle;
 		__entry->pinned	= item->pinned;
 	),
@@ -81,9 +81,9 @@ TRACE_EVENT(inode_map_remove,
 	),
 
 	TP_fast_assign(
-		__entry->ino	= item->inode->i_ino;
+		__entry->ino	= item->addon->ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= item->inode->i_sb->s_dev;
+		__entry->dev	= item->addon->dev;
 		__entry->handle	= item->handle;
 		__entry->reason	= reason;
 	),
