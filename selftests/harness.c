@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -24,6 +25,11 @@ unsigned int test_slowdown(void)
 
 	return factor > 1 ? factor : 1;
 }
+
+/* Why the case that runs is skipped, told by whichever of its processes it is. */
+static char *skip_reason;
+
+#define SKIP_REASON_SIZE	256
 
 const struct test *test_current;
 void (*test_table)(void);
@@ -55,11 +61,9 @@ void test_skip(const char *format, ...)
 {
 	va_list args;
 
-	printf("# ");
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(skip_reason, SKIP_REASON_SIZE, format, args);
 	va_end(args);
-	printf("\n");
 	fflush(stdout);
 	_exit(EXIT_SKIP);
 }
@@ -425,8 +429,14 @@ static int child_status(pid_t pid)
 static int case_result(struct test *test)
 {
 	struct counts counts;
-	int result = child_status(child_start(case_run, test));
+	int result;
 
+	*skip_reason = '\0';
+	result = child_status(child_start(case_run, test));
+	if (result == EXIT_SKIP && !*skip_reason) {
+		printf("# skipped, and nobody said why\n");
+		return EXIT_FAIL;
+	}
 	/* A case may have removed the module and failed before it loaded it again. */
 	if (counts_try_read(&counts) && child_status(child_start(case_leaks, NULL)) != EXIT_PASS)
 		return EXIT_FAIL;
@@ -460,6 +470,12 @@ static int run_all(char **wanted)
 	for (test = tests; test; test = test->next)
 		total += is_wanted(test->name, wanted);
 	printf("TAP version 13\n1..%d\n", total);
+	skip_reason = mmap(NULL, SKIP_REASON_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (skip_reason == MAP_FAILED) {
+		perror("mmap");
+		return 1;
+	}
 	for (test = tests; test; test = test->next) {
 		int result;
 
@@ -467,8 +483,10 @@ static int run_all(char **wanted)
 			continue;
 		result = case_result(test);
 		failed += result != EXIT_PASS && result != EXIT_SKIP;
-		printf("%sok %d - %s%s\n", result == EXIT_PASS || result == EXIT_SKIP ? "" : "not ",
-		       ++number, test->name, result == EXIT_SKIP ? " # SKIP" : "");
+		printf("%sok %d - %s%s%s\n",
+		       result == EXIT_PASS || result == EXIT_SKIP ? "" : "not ", ++number,
+		       test->name, result == EXIT_SKIP ? " # SKIP " : "",
+		       result == EXIT_SKIP ? skip_reason : "");
 		fflush(stdout);
 	}
 	if (!total)

@@ -61,6 +61,7 @@ extern void (*test_table)(void);
 /* End the case. FAIL() works in child processes too, if CHILD_OK() is asked for how they ended. */
 __attribute__((noreturn, format(printf, 3, 4)))
 void test_fail(const char *file, int line, const char *format, ...);
+/* SKIP() says why, in the line of the result: without that it is a failure. */
 __attribute__((noreturn, format(printf, 1, 2)))
 void test_skip(const char *format, ...);
 
