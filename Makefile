@@ -211,7 +211,10 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test stress bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all stress bench bench-scale demo shell check
+test-all:
+	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
+
 # In the system of another release it is that system's own test kernel, and this
 # makefile there. See scripts/root.
 roots := $(shell scripts/root --list)
@@ -305,8 +308,10 @@ help:
 	@echo "              $(BUILD)/bpf/"
 	@echo "  install     install the module, inode-guard with its manual, and the headers"
 	@echo "  uninstall   remove what install installed"
-	@echo "  deps        install what building and testing needs (Debian 12)"
+	@echo "  deps        install what building and testing needs (Debian 12 and later)"
 	@echo "  test        run the tests in a virtual machine"
+	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
+	@echo "              $(shell scripts/test-all --list)"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
@@ -321,7 +326,9 @@ help:
 	@echo "                      or else of the test kernel. Now:"
 	@echo "                      $(or $(KDIR),none found)"
 	@echo "  KERNEL=NAME         test kernel for test, stress, bench, demo, shell, check: stock (default),"
-	@echo "                      debug, kcsan, or a directory (see scripts/kernel)"
+	@echo "                      another of those of test-all, debug, kcsan, or a directory (see"
+	@echo "                      scripts/kernel); those of other systems (scripts/root --list)"
+	@echo "                      are Debian's, as root only, each with its own compilers"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
 	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
