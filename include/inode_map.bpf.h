@@ -67,6 +67,20 @@ static const struct dentry *const inode_map_wants_struct_dentry __attribute__((u
 static const struct path *const inode_map_wants_struct_path __attribute__((used));
 
 /*
+ * The verifier takes any register for the inode or dentry of those functions that may be given a
+ * stale one: a pointer to something else, or a number, is no error but a file that is in no map. So
+ * it has to be the compiler that minds, and it does, as an error whatever the warnings are: the
+ * wrappers below take a pointer to the type and nothing else. A void * is none, and neither is a
+ * plain NULL; a cast says that one knows better.
+ */
+#define inode_map_as_inode_(ptr) \
+	_Generic((ptr), struct inode *: (ptr), const struct inode *: (struct inode *)(ptr))
+#define inode_map_as_dentry_(ptr) \
+	_Generic((ptr), struct dentry *: (ptr), const struct dentry *: (struct dentry *)(ptr))
+#define inode_map_as_path_(ptr) \
+	_Generic((ptr), struct path *: (ptr), const struct path *: (ptr))
+
+/*
  * The functions of the module: src/kfunc.c describes each, and the README has a table of what may
  * call which. Those with a wrapper below are meant to be called by it.
  */
@@ -90,9 +104,9 @@ extern __u8 *bpf_inode_map_lookup_tree(__u32 map_id, struct dentry *dentry,
 				       const int rdwr_buf_size) __ksym;
 extern int bpf_inode_map_read_tree(__u32 map_id, struct dentry *dentry, void *dst,
 				   __u32 dst__sz) __ksym;
-extern __u8 *bpf_inode_map_lookup_path(__u32 map_id, struct path *path,
+extern __u8 *bpf_inode_map_lookup_path(__u32 map_id, const struct path *path,
 				       const int rdwr_buf_size) __ksym;
-extern int bpf_inode_map_read_path(__u32 map_id, struct path *path, void *dst,
+extern int bpf_inode_map_read_path(__u32 map_id, const struct path *path, void *dst,
 				   __u32 dst__sz) __ksym;
 
 extern int bpf_inode_map_id(const char *name__str) __ksym;
@@ -108,7 +122,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 /**
  * inode_map_lookup - look an inode up
  * @map_id: id of the BPF map
- * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @inode: a struct inode *, any: the verifier does not look at it, and NULL, errors and stale
+ *	pointers are in no map
  * @type: type of the value, or of the beginning of it
  *
  * For LSM, fentry, fexit, fmod_ret, tracepoint, perf event and syscall programs, sleepable or not.
@@ -117,30 +132,30 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * the inode is not in the map.
  */
 #define inode_map_lookup(map_id, inode, type) \
-	((type *)bpf_inode_map_lookup(map_id, inode, sizeof(type)))
+	((type *)bpf_inode_map_lookup(map_id, inode_map_as_inode_(inode), sizeof(type)))
 
 /**
  * inode_map_peek - look an inode up, for reading only
  * @map_id: id of the BPF map
- * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @inode: as for inode_map_lookup()
  * @type: type of the value, or of the beginning of it
  *
  * Return: a pointer to the value that the program may read until it ends, or NULL.
  */
 #define inode_map_peek(map_id, inode, type) \
-	((const type *)bpf_inode_map_peek(map_id, inode, sizeof(type)))
+	((const type *)bpf_inode_map_peek(map_id, inode_map_as_inode_(inode), sizeof(type)))
 
 /**
  * inode_map_read - copy the value of an inode
  * @map_id: id of the BPF map
- * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @inode: as for inode_map_lookup()
  * @dst: pointer to a variable of the value's type, or of the beginning of it; initialized, because
  *	the verifier does not know that it is only written to
  *
  * Return: 0, -ENOENT (not in the map), or another negative errno (could not tell).
  */
 #define inode_map_read(map_id, inode, dst) \
-	bpf_inode_map_read(map_id, inode, dst, sizeof(*(dst)))
+	bpf_inode_map_read(map_id, inode_map_as_inode_(inode), dst, sizeof(*(dst)))
 
 /**
  * inode_map_update - give an inode a value
@@ -155,31 +170,41 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * Return: 0 or a negative errno.
  */
 #define inode_map_update(map_id, inode, value, flags) \
-	bpf_inode_map_update(map_id, inode, value, sizeof(*(value)), flags)
+	bpf_inode_map_update(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)), flags)
 
 /**
  * inode_map_replace - give an inode that is in the map another value
  * @map_id: id of the BPF map
- * @inode: a struct inode *; may be NULL where the verifier lets it be
+ * @inode: as for inode_map_lookup()
  * @value: pointer to a variable of the value's type
  *
  * Return: 0, -ENOENT, -EBUSY, or another negative errno.
  */
 #define inode_map_replace(map_id, inode, value) \
-	bpf_inode_map_replace(map_id, inode, value, sizeof(*(value)))
+	bpf_inode_map_replace(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)))
+
+/**
+ * inode_map_delete - take an inode out of a map
+ * @map_id: id of the BPF map
+ * @inode: as for inode_map_lookup()
+ *
+ * Return: 0, -ENOENT, -EBUSY, or another negative errno.
+ */
+#define inode_map_delete(map_id, inode) \
+	bpf_inode_map_delete(map_id, inode_map_as_inode_(inode))
 
 /**
  * inode_map_lookup_tree - look a file or its nearest ancestor in its filesystem up
  * @map_id: id of the BPF map
- * @dentry: a struct dentry *; may be NULL where the verifier lets it be. A sleepable program may
- *	follow a pointer to one, such as file->f_path.dentry, only between bpf_rcu_read_lock() and
- *	bpf_rcu_read_unlock(), where it has to make the call as well
+ * @dentry: a struct dentry *, any: the verifier does not look at it. What a stale one tells is not
+ *	about a file any more: a sleepable program holds the dentry in some way (an open file does)
+ *	or is between bpf_rcu_read_lock() and bpf_rcu_read_unlock()
  * @type: type of the value, or of the beginning of it
  *
  * Return: as inode_map_lookup(); NULL also when it could not be told.
  */
 #define inode_map_lookup_tree(map_id, dentry, type) \
-	((type *)bpf_inode_map_lookup_tree(map_id, dentry, sizeof(type)))
+	((type *)bpf_inode_map_lookup_tree(map_id, inode_map_as_dentry_(dentry), sizeof(type)))
 
 /**
  * inode_map_read_tree - copy the value of a file or its nearest ancestor in its filesystem
@@ -191,7 +216,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * errno (could not tell).
  */
 #define inode_map_read_tree(map_id, dentry, dst) \
-	bpf_inode_map_read_tree(map_id, dentry, dst, sizeof(*(dst)))
+	bpf_inode_map_read_tree(map_id, inode_map_as_dentry_(dentry), dst, sizeof(*(dst)))
 
 /**
  * inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
@@ -204,7 +229,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * Return: as inode_map_lookup_tree().
  */
 #define inode_map_lookup_path(map_id, path, type) \
-	((type *)bpf_inode_map_lookup_path(map_id, path, sizeof(type)))
+	((type *)bpf_inode_map_lookup_path(map_id, inode_map_as_path_(path), sizeof(type)))
 
 /**
  * inode_map_read_path - copy the value of a file or its nearest ancestor, across mounts
@@ -217,7 +242,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * Return: as inode_map_read_tree().
  */
 #define inode_map_read_path(map_id, path, dst) \
-	bpf_inode_map_read_path(map_id, path, dst, sizeof(*(dst)))
+	bpf_inode_map_read_path(map_id, inode_map_as_path_(path), dst, sizeof(*(dst)))
 
 /**
  * inode_map_id - find an inode map by its name

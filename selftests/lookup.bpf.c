@@ -307,40 +307,6 @@ int BPF_PROG(refused_variable_size, struct file *file)
 	return 0;
 }
 
-SEC("?lsm/file_open")
-int BPF_PROG(refused_scalar, struct file *file)
-{
-	if (bpf_inode_map_lookup(map_id, (struct inode *)number, 8))
-		hits++;
-	return 0;
-}
-
-SEC("?lsm/file_open")
-int BPF_PROG(refused_other_type, struct file *file)
-{
-	if (bpf_inode_map_lookup(map_id, (struct inode *)file, 8))
-		hits++;
-	return 0;
-}
-
-SEC("?lsm.s/file_open")
-int BPF_PROG(refused_untrusted, struct file *file)
-{
-	/* As above, without the lock. */
-	if (bpf_inode_map_lookup(map_id, working_directory(), 8))
-		hits++;
-	return 0;
-}
-
-/* The mapping of a page is one of several things that share its place. */
-SEC("?fentry/folio_add_lru_vma")
-int BPF_PROG(refused_union, struct folio *folio)
-{
-	if (bpf_inode_map_lookup(map_id, folio->mapping->host, 8))
-		hits++;
-	return 0;
-}
-
 /* The kernel has no such functions for programs of this type. */
 SEC("?socket")
 int refused_program_type(void *ctx)

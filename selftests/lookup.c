@@ -410,11 +410,6 @@ TEST(verifier)
 		{ "refused_read_before", "is outside of the allowed memory range" },
 		{ "refused_unchecked", "invalid mem access 'mem_or_null'" },
 		{ "refused_variable_size", "is not a const" },
-		{ "refused_scalar", "arg#1" },
-		{ "refused_other_type", "expected pointer to STRUCT inode but R2 has a pointer to "
-					"STRUCT file" },
-		{ "refused_untrusted", "untrusted_ptr_" },
-		{ "refused_union", "untrusted_ptr_" },
 		{ "refused_program_type", "bpf_inode_map_lookup is not allowed" },
 	};
 	struct bpf_program *program;

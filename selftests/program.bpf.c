@@ -125,7 +125,7 @@ static __always_inline int run(struct inode *inode, struct dentry *dentry)
 	case DO_REPLACE:
 		return inode_map_replace(map_id, inode, &value);
 	case DO_DELETE:
-		return bpf_inode_map_delete(map_id, inode);
+		return inode_map_delete(map_id, inode);
 	case DO_DELETE_HANDLE:
 		return bpf_inode_map_delete_handle(map_id, handle);
 	case DO_WALK:
@@ -136,7 +136,7 @@ static __always_inline int run(struct inode *inode, struct dentry *dentry)
 	return 1;
 }
 
-static __always_inline int run_trusted(struct inode *inode, struct path *path)
+static __always_inline int run_trusted(struct inode *inode, const struct path *path)
 {
 	struct value value = { .number = WRITTEN };
 
@@ -272,6 +272,77 @@ int BPF_PROG(no_inode_sleepable, struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
+/* What is no inode and no dentry: the verifier does not look at it. */
+
+__u64 address;
+
+/* A number; the test has no other way to come by a bad pointer of its choice. */
+SEC("?lsm/file_open")
+int BPF_PROG(any_number, struct file *file)
+{
+	if (ours())
+		finish(run((struct inode *)address, (struct dentry *)address));
+	return 0;
+}
+
+/* The address of the file's inode, or of its dentry, as a number. */
+SEC("?lsm/file_open")
+int BPF_PROG(addresses, struct file *file)
+{
+	if (!ours())
+		return 0;
+	address = todo == DO_LOOKUP_TREE || todo == DO_READ_TREE ? (__u64)file->f_path.dentry :
+								   (__u64)file->f_inode;
+	finish(0);
+	return 0;
+}
+
+/* A pointer to another object of the kernel. */
+SEC("?lsm/file_open")
+int BPF_PROG(any_object, struct file *file)
+{
+	if (ours())
+		finish(run((struct inode *)file, (struct dentry *)file));
+	return 0;
+}
+
+/* One that nothing keeps valid, in a program that may sleep. */
+SEC("?lsm.s/file_open")
+int BPF_PROG(any_walked, struct file *file)
+{
+	if (ours())
+		finish(run(file->f_path.dentry->d_inode, file->f_path.dentry));
+	return 0;
+}
+
+/* The program's stack, the value of an array, and what the program was called with. */
+
+SEC("?lsm/file_open")
+int BPF_PROG(any_stack, struct file *file)
+{
+	__u64 words[4] = { -1, -1, -1, -1 };
+
+	if (ours())
+		finish(run((struct inode *)words, (struct dentry *)words));
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(any_value, struct file *file)
+{
+	if (ours())
+		finish(run((struct inode *)buffer, (struct dentry *)buffer));
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int any_context(void *ctx)
+{
+	if (ours())
+		finish(run(ctx, ctx));
+	return 0;
+}
+
 /* Several calls in a row, in the order of @results. */
 
 /* Of more bytes than a value has, and of all but one of them. */
@@ -388,13 +459,13 @@ int BPF_PROG(delete_and_look, struct file *file)
 	if (!old)
 		return 0;
 	results[0] = by ? bpf_inode_map_delete_handle(map_id, by) :
-			  bpf_inode_map_delete(map_id, inode);
+			  inode_map_delete(map_id, inode);
 	results[1] = look(inode_map_lookup(map_id, inode, struct value));
 	results[2] = look(inode_map_peek(map_id, inode, struct value));
 	results[3] = look(inode_map_lookup_tree(map_id, dentry, struct value));
 	results[4] = inode_map_read(map_id, inode, &value);
 	results[5] = inode_map_replace(map_id, inode, &value);
-	results[6] = bpf_inode_map_delete(map_id, inode);
+	results[6] = inode_map_delete(map_id, inode);
 	results[7] = by ? bpf_inode_map_delete_handle(map_id, by) : 0;
 	results[8] = walk();
 	results[9] = keys;
@@ -412,7 +483,7 @@ int BPF_PROG(delete_and_update, struct file *file)
 
 	if (!ours())
 		return 0;
-	results[0] = bpf_inode_map_delete(map_id, file->f_inode);
+	results[0] = inode_map_delete(map_id, file->f_inode);
 	results[1] = inode_map_update(map_id, file->f_inode, &value, BPF_NOEXIST);
 	results[2] = look(inode_map_lookup(map_id, file->f_inode, struct value));
 	results[3] = walk();

@@ -886,6 +886,104 @@ TEST(bpftool_alone)
 	CHECK_EQ(bpftool_run(), 0);
 }
 
+/* What is no inode and no dentry is in no map, whatever it is, and does no harm. */
+
+/* Those with an inode or dentry that the verifier does not look at. */
+#define DO_LOOKED_UP	DO_DELETE_HANDLE
+
+static void check_misses(struct run *run, int map, int fd)
+{
+	FOR_EACH_FUNCTION(function, DO_LOOKED_UP) {
+		int result;
+
+		run->programs->bss->todo = function;
+		result = run_once(run);
+		if (function == DO_READ_TREE) {
+			/* What the walk came to depends on what is there. */
+			CHECK(result == -EFAULT || result == -ENOENT || result == -ELOOP ||
+			      result == -EAGAIN);
+		} else if (result != functions[function].absent) {
+			FAIL("%s returned %d for %#llx, not %d", functions[function].name, result,
+			     run->programs->bss->address, functions[function].absent);
+		}
+	}
+	CHECK_EQ(get(map, fd), NUMBER);
+}
+
+static void check_any(const char *name, const __u64 *addresses, unsigned int nr)
+{
+	struct run run = { .trigger = open_file };
+	int fd = file_create("f"), map = map_create(32, sizeof(struct value), 8);
+
+	set(map, fd, NUMBER, 0);
+	run.programs = programs_load(name, &run.program);
+	run.programs->bss->map_id = map_id_of(map);
+	attach(run.program);
+	for (unsigned int i = 0; i < nr; i++) {
+		run.programs->bss->address = addresses[i];
+		check_misses(&run, map, fd);
+	}
+	programs_destroy(run.programs);
+}
+
+TEST(any_number)
+{
+	__u64 mapped = 1;
+	const __u64 addresses[] = {
+		0, 1, 4095, 4096, -1, -ENOENT, -4095, -4096,
+		/* of user space, mapped and not, on each side of what is canonical */
+		(__u64)(unsigned long)&mapped, 0x10000, 0x7ffffffff000, 0x7fffffffffff,
+		0x800000000000, 1ULL << 62, 1ULL << 63, (1ULL << 63) + 1, 0xffff7fffffffffff,
+		/* of the kernel's, of which some are mapped: a direct map, code, the vsyscall page */
+		0xffff800000000000, 0xffff888000000000, 0xffff888000000fff, 0xffffc90000000000,
+		0xffffea0000000000, 0xffffffff7fffffff, 0xffffffff80000000, 0xffffffff80000001,
+		0xffffffff81000000, 0xffffffff81000fff, 0xffffffffc0000000, 0xffffffffff5fffff,
+		0xffffffffff600000, 0xffffffffff600001,
+	};
+
+	check_any("any_number", addresses, COUNT_OF(addresses));
+}
+
+TEST(any_pointer)
+{
+	static const char *const names[] = { "any_object", "any_stack", "any_value", "any_context" };
+	const __u64 unused = 0;
+
+	for (unsigned int i = 0; i < COUNT_OF(names); i++)
+		check_any(names[i], &unused, 1);
+}
+
+/* An address is what an inode is found by, wherever the program has it from. */
+TEST(address)
+{
+	struct run find = { .trigger = open_file }, run = { .trigger = open_file };
+	int fd = file_create("f"), map = map_create(32, sizeof(struct value), 8);
+
+	find.programs = programs_load("addresses", &find.program);
+	run.programs = programs_load("any_number", &run.program);
+	run.programs->bss->map_id = map_id_of(map);
+	FOR_EACH_FUNCTION(function, DO_LOOKED_UP) {
+		find.programs->bss->todo = function;
+		attach(find.program);
+		CHECK_EQ(run_once(&find), 0);
+		bpf_link__destroy(attached);
+		attach(run.program);
+		run.programs->bss->address = find.programs->bss->address;
+		set(map, fd, NUMBER, 0);
+		check_function(&run, function, 0, map, fd, NUMBER);
+		bpf_link__destroy(attached);
+		attached = NULL;
+	}
+	program__destroy(find.programs);
+	program__destroy(run.programs);
+}
+
+/* A pointer that the verifier has lost its trust in. The file that is being opened has it. */
+TEST(walked)
+{
+	check_type("any_walked", open_file, "f", DO_LOOKED_UP);
+}
+
 /* What the verifier must refuse, and what it is to say, lest it be for another reason. */
 
 #define CHECK_REFUSED(...)						\

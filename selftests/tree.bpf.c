@@ -244,18 +244,3 @@ int BPF_PROG(refused_fentry, const struct path *path, struct file *file)
 	inode_map_lookup_path(map_id, (struct path *)path, struct value);
 	return 0;
 }
-
-/* As open_tree_sleepable, without the lock. */
-SEC("?lsm.s/file_open")
-int BPF_PROG(refused_untrusted, struct file *file)
-{
-	inode_map_lookup_tree(map_id, file->f_path.dentry, struct value);
-	return 0;
-}
-
-SEC("?lsm/file_open")
-int BPF_PROG(refused_other_type, struct file *file)
-{
-	inode_map_lookup_tree(map_id, (struct dentry *)file, struct value);
-	return 0;
-}

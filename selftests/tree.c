@@ -1175,9 +1175,6 @@ TEST(verifier)
 	static const struct refused refused[] = {
 		{ "refused_not_sleepable", "must be sleepable" },
 		{ "refused_fentry", "must be sleepable" },
-		{ "refused_untrusted", "untrusted_ptr_" },
-		{ "refused_other_type", "expected pointer to STRUCT dentry but R2 has a pointer to "
-					"STRUCT file" },
 	};
 
 	CHECK_VERIFIER_REFUSES(tree, refused);

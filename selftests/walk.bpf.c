@@ -237,7 +237,7 @@ int BPF_PROG(insert_in_walk, struct file *file)
 		return 0;
 	inode_map_for_each(it, key, map_id) {
 		note_key(key);
-		bpf_inode_map_delete(map_id, file->f_inode);
+		inode_map_delete(map_id, file->f_inode);
 		if (inode_map_update(map_id, file->f_inode, &value, BPF_NOEXIST))
 			errors++;
 	}

@@ -40,6 +40,7 @@
 #include <linux/fs.h>
 
 #include "addon.h"
+#include "compat.h"
 #include "table.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);
@@ -52,12 +53,13 @@ static struct inode_addon *to_addon(struct inode_mark *mark)
 /* What ends the inode: fsnotify does not say. Its caller holds the inode. */
 static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 {
-	const struct super_block *sb = addon->sb;
-
-	/* Names go first, and with them inodes that are not kept without; then it is inactive. */
-	if (!READ_ONCE(sb->s_root) || !(READ_ONCE(sb->s_flags) & SB_ACTIVE))
+	/*
+	 * Whoever had the superblock has let go of it, and nobody can get it again: this is its
+	 * shutdown. SB_ACTIVE says so too late: names go before, and on 7.x fsnotify's marks.
+	 */
+	if (!atomic_read(&addon->sb->s_active))
 		return INODE_MAP_UNMOUNTED;
-	if (READ_ONCE(addon->inode->i_state) & I_FREEING)
+	if (inode_state_read_once(addon->inode) & I_FREEING)
 		return INODE_MAP_EVICTED;
 	return INODE_MAP_UNLINKED;
 }

@@ -64,9 +64,9 @@ struct inode_addon {
  *
  * The common answer is no, and this makes it one load.
  *
- * LSM programs pass an inode that the kernel holds for them. The pointers that fentry and fexit
- * programs have are not verified by 6.12 to be more than once valid, and may be NULL: a load that
- * faults is a "no". Whatever inode is at the address by now, its entries are its own.
+ * Most LSM programs pass an inode that the kernel holds for them, but a program may pass whatever it
+ * likes (see kfunc.c): a load that faults is a "no". Whatever inode is at the address by now, its
+ * entries are its own.
  *
  * Context: any.
  * Return: true if it may be in a map, false if it is in none.

@@ -15,12 +15,27 @@
 #error "the inode map does not work on kernels with CONFIG_PREEMPT_RT"
 #endif
 
+#include <linux/btf.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
 #include <linux/irqflags.h>
 #include <linux/kasan.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
+
+/* Where it is gone (7.0), every pointer has to be trusted whose name does not say otherwise. */
+#ifndef KF_TRUSTED_ARGS
+#define KF_TRUSTED_ARGS 0
+#endif
+
+/* Where it is not the kernel's own macro, the list is in a union that has a name. */
+#ifndef for_each_alias
+#define for_each_alias(dentry, inode) \
+	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
+#endif
 
 /**
  * netdev_keep_in_netns - refuse to move a device to another network namespace
@@ -37,6 +52,36 @@ static inline void netdev_keep_in_netns(struct net_device *dev)
 	dev->netns_local = true;
 #endif
 }
+
+#ifndef HAVE_INODE_STATE_READ_ONCE
+/**
+ * inode_state_read_once - the state of an inode, without its lock
+ * @inode: the inode
+ *
+ * The name that is also the kernel's, where the state is not to be had but by functions.
+ *
+ * Return: the I_ bits.
+ */
+static inline unsigned long inode_state_read_once(const struct inode *inode)
+{
+	return READ_ONCE(inode->i_state);
+}
+#endif
+
+#ifndef HAVE_RCU_TRACE_IMPLIES_RCU_GP
+/**
+ * rcu_trace_implies_rcu_gp - does a grace period of RCU tasks trace contain one of RCU?
+ *
+ * Where the question is gone, RCU tasks trace is an SRCU whose readers have no memory barriers, and
+ * whose grace periods wait for RCU's instead.
+ *
+ * Return: whether it does.
+ */
+static inline bool rcu_trace_implies_rcu_gp(void)
+{
+	return true;
+}
+#endif
 
 /**
  * kernel_data_address - can kernel_load_pointer() load from there?

@@ -27,6 +27,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "compat.h"
 #include "entry.h"
 
 static atomic_t nr_entries = ATOMIC_INIT(0);

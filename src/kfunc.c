@@ -8,12 +8,31 @@
  * only try to, because the program may have interrupted who holds it; but for the update of any
  * inode, which is for programs that may sleep.
  *
- * An inode or dentry that 6.12 does not vouch for is taken for what it is worth (see
- * inode_in_any_map() and tree.c), except by those that take references: the verifier lets them have
- * trusted pointers only (KF_TRUSTED_ARGS).
+ * Inodes, dentries and paths: the verifier vouches for those that LSM hooks and tp_btf programs have
+ * as arguments, and for little else. A kernel that demands trusted pointers where nothing says
+ * otherwise (7.0 and later) would leave fentry, tracepoint, perf event and syscall programs with no
+ * function. So there are two kinds:
+ *
+ *   update, lookup_path,        take references, and with them locks inside the object: only a
+ *   read_path                   pointer that the verifier trusts will do (KF_TRUSTED_ARGS, where
+ *                               there is such a flag).
+ *   all others                  take whatever is in the register (__ign). The verifier looks at it
+ *                               in no way: it may be NULL, an error, stale, of another type, a
+ *                               number, even what nothing was ever written to.
+ *
+ * What the others do with it keeps the kernel safe. An inode is its address: they load one word at
+ * a constant distance from it, in a way that survives a fault and that is not made at all outside of
+ * the kernel's part of the address space (kernel_word_has()); if a bit is set there, the address is
+ * compared with those of the map's entries. From a dentry on it is two such loads for each ancestor,
+ * up to a limit (tree.c). Nothing is written to, locked or called by way of the pointer, so that
+ * the worst of a wrong one is an answer about another file, if the number happens to be the address
+ * of its inode. The loads themselves are what bpf_probe_read_kernel() makes for whoever may load
+ * tracing programs; a syscall program, which asks for less, learns of them only whether the address
+ * that it has guessed is in a map that it knows.
  *
  * Memory arguments: the verifier has checked that all of the bytes are the program's to read and
- * write, but lets NULL pass where it does not demand trusted pointers.
+ * write. NULL passes where the name says so (__nullable; without KF_TRUSTED_ARGS 6.12 does not look
+ * at that, unless it is sure of it), and is an -EINVAL.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -23,6 +42,7 @@
 
 #include <linux/inode_map.h>
 
+#include "compat.h"
 #include "hold.h"
 #include "key.h"
 #include "kfunc.h"
@@ -95,7 +115,7 @@ __bpf_kfunc_start_defs();
 /**
  * bpf_inode_map_lookup - look an inode up in an inode map
  * @map_id: id of the BPF map; the loader binds the map to the program, so that it stays
- * @inode: the inode; NULL and stale pointers are safe and in no map
+ * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
  * @rdwr_buf_size: bytes of the value that the program means to access, a constant; at most the
  *	map's value size
  *
@@ -108,24 +128,24 @@ __bpf_kfunc_start_defs();
  * id, when the map's values are smaller than @rdwr_buf_size, or when it was created with
  * BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG.
  */
-__bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode, const int rdwr_buf_size)
+__bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size)
 {
 	struct inode_map_entry *entry;
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode))
+	if (!inode_in_any_map(inode__ign))
 		return NULL;
 	map = inode_map_by_id(map_id);
 	if (!map || (u32)rdwr_buf_size > map->lookup_size)
 		return NULL;
-	entry = inode_map_find(map, inode);
+	entry = inode_map_find(map, inode__ign);
 	return entry ? entry->value : NULL;
 }
 
 /**
  * bpf_inode_map_peek - look an inode up in an inode map, for reading only
  * @map_id: as for bpf_inode_map_lookup()
- * @inode: likewise
+ * @inode__ign: likewise
  * @rdonly_buf_size: bytes of the value that the program means to read, a constant
  *
  * The program can't write to these bytes; others may.
@@ -133,51 +153,53 @@ __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode, const int 
  * Context: any, NMI included. Takes no lock, does not sleep.
  * Return: as bpf_inode_map_lookup(), but only BPF_F_WRONLY_PROG forbids it.
  */
-__bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode,
+__bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
 					 const int rdonly_buf_size)
 {
 	struct inode_map_entry *entry;
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode))
+	if (!inode_in_any_map(inode__ign))
 		return NULL;
 	map = inode_map_by_id(map_id);
 	if (!map || (u32)rdonly_buf_size > map->peek_size)
 		return NULL;
-	entry = inode_map_find(map, inode);
+	entry = inode_map_find(map, inode__ign);
 	return entry ? entry->value : NULL;
 }
 
 /**
  * bpf_inode_map_read - copy the value of an inode
  * @map_id: id of the BPF map
- * @inode: the inode; NULL and stale pointers are safe and in no map
- * @dst: gets the value; aligned words of it that programs write to meanwhile are copied whole
- * @dst__sz: bytes of @dst: the map's value size, or less for the beginning of the value only
+ * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
+ * @dst__nullable: gets the value; aligned words of it that programs write to meanwhile are copied
+ *	whole
+ * @dst__sz: bytes of it: the map's value size, or less for the beginning of the value only
  *
  * Tells "not in the map" from "there is no such map", so that a policy can fail closed.
  *
  * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
- * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst is NULL, or
- * larger than a value), -EPERM (BPF_F_WRONLY_PROG). @dst is written to only if this succeeds.
+ * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst__nullable is NULL,
+ * or larger than a value), -EPERM (BPF_F_WRONLY_PROG). It is written to only if this succeeds.
  */
-__bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode, void *dst, u32 dst__sz)
+__bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
+				   u32 dst__sz)
 {
-	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map *map = inode_map_get_read(map_id, dst__nullable, dst__sz);
 	struct inode_map_entry *entry;
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!inode_in_any_map(inode))
+	if (!inode_in_any_map(inode__ign))
 		return -ENOENT;
-	entry = inode_map_find(map, inode);
-	return inode_map_read_found(entry, entry ? 0 : -ENOENT, dst, dst__sz);
+	entry = inode_map_find(map, inode__ign);
+	return inode_map_read_found(entry, entry ? 0 : -ENOENT, dst__nullable, dst__sz);
 }
 
 /**
  * bpf_inode_map_update - give an inode a value
  * @map_id: id of the BPF map
- * @inode: the inode
+ * @inode: the inode; the verifier demands that it be trusted
  * @value: the value
  * @value__sz: bytes of it: the map's value size
  * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST; and INODE_MAP_WEAK, if the entry shall not keep the
@@ -229,8 +251,8 @@ out:
 /**
  * bpf_inode_map_replace - give an inode that is in a map another value
  * @map_id: id of the BPF map
- * @inode: the inode; NULL and stale pointers are safe and in no map
- * @value: the value
+ * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
+ * @value__nullable: the value
  * @value__sz: bytes of it: the map's value size
  *
  * What bpf_inode_map_update() does with BPF_EXIST, for programs that may not sleep. The entry's
@@ -240,40 +262,41 @@ out:
  * allocated: -EBUSY. Write through the pointer of bpf_inode_map_lookup() there.
  * Return: 0, -ENOENT (not in the map), -EBUSY (interrupts are disabled, or a lock is held, perhaps
  * by whoever the program has interrupted), -ENOMEM (also when very many replaced values wait for a
- * grace period), -ENODEV (no such inode map), -EINVAL (@value is NULL or of another size), -EPERM
- * (BPF_F_RDONLY_PROG).
+ * grace period), -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of another size),
+ * -EPERM (BPF_F_RDONLY_PROG).
  */
-__bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode, void *value, u32 value__sz)
+__bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
+				      u32 value__sz)
 {
 	struct inode_map *map = inode_map_get_write(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!value || value__sz != map->value_size)
+	if (!value__nullable || value__sz != map->value_size)
 		return -EINVAL;
-	if (!inode_in_any_map(inode))
+	if (!inode_in_any_map(inode__ign))
 		return -ENOENT;
-	return inode_map_try_replace(map, inode, value);
+	return inode_map_try_replace(map, inode__ign, value__nullable);
 }
 
 /**
  * bpf_inode_map_delete - take an inode out of a map
  * @map_id: id of the BPF map
- * @inode: the inode; NULL and stale pointers are safe and in no map
+ * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
  *
  * Context: any, NMI included; does not sleep. The inode is let go later, by a worker.
  * Return: 0, -ENOENT (not in the map), -EBUSY (a lock is held, perhaps by whoever the program has
  * interrupted), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
  */
-__bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode)
+__bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
 {
 	struct inode_map *map = inode_map_get_write(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!inode_in_any_map(inode))
+	if (!inode_in_any_map(inode__ign))
 		return -ENOENT;
-	return inode_map_try_delete(map, inode);
+	return inode_map_try_delete(map, inode__ign);
 }
 
 /**
@@ -296,7 +319,7 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
 /**
  * bpf_inode_map_lookup_tree - look a file or its nearest ancestor up
  * @map_id: id of the BPF map
- * @dentry: the file; may be negative. NULL and stale pointers are safe
+ * @dentry__ign: the file; may be negative. The verifier takes anything, and anything is safe
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
  * The dentry itself is looked up first, then its parent, and so on to the root of its filesystem,
@@ -306,7 +329,7 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
  * Return: the value of the first that is in the map. NULL when none is, when it could not be told
  * (bpf_inode_map_read_tree() makes the difference), or as bpf_inode_map_lookup().
  */
-__bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
+__bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign,
 					  const int rdwr_buf_size)
 {
 	struct inode_map *map = inode_map_by_id(map_id);
@@ -314,14 +337,14 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
 
 	if (!map || (u32)rdwr_buf_size > map->lookup_size)
 		return NULL;
-	return inode_map_tree_find(map, dentry, &entry) < 0 ? NULL : entry->value;
+	return inode_map_tree_find(map, dentry__ign, &entry) < 0 ? NULL : entry->value;
 }
 
 /**
  * bpf_inode_map_read_tree - copy the value of a file or its nearest ancestor
  * @map_id: id of the BPF map
- * @dentry: as for bpf_inode_map_lookup_tree()
- * @dst: as for bpf_inode_map_read()
+ * @dentry__ign: as for bpf_inode_map_lookup_tree()
+ * @dst__nullable: as for bpf_inode_map_read()
  * @dst__sz: likewise
  *
  * Tells "none is in the map" from "could not tell", so that a policy on a tree can fail closed.
@@ -332,22 +355,23 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry,
  * interrupted; or the file was opened by handle when its name was not in memory), -ELOOP (too
  * deep), -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
  */
-__bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void *dst, u32 dst__sz)
+__bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, void *dst__nullable,
+					u32 dst__sz)
 {
-	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map *map = inode_map_get_read(map_id, dst__nullable, dst__sz);
 	struct inode_map_entry *entry;
 	int distance;
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	distance = inode_map_tree_find(map, dentry, &entry);
-	return inode_map_read_found(entry, distance, dst, dst__sz);
+	distance = inode_map_tree_find(map, dentry__ign, &entry);
+	return inode_map_read_found(entry, distance, dst__nullable, dst__sz);
 }
 
 /**
  * bpf_inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
  * @map_id: id of the BPF map
- * @path: the file
+ * @path: the file; the verifier demands that it be trusted
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
  * As bpf_inode_map_lookup_tree(), but from the root of a filesystem it goes on with the directory
@@ -357,7 +381,8 @@ __bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void 
  * Context: process; may sleep (KF_SLEEPABLE).
  * Return: as bpf_inode_map_lookup_tree().
  */
-__bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, struct path *path, const int rdwr_buf_size)
+__bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path,
+					  const int rdwr_buf_size)
 {
 	struct inode_map *map = inode_map_by_id(map_id);
 	struct inode_map_entry *entry;
@@ -378,7 +403,8 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, struct path *path, const i
  * Return: as bpf_inode_map_read_tree(), but renames are waited for. A filesystem's root is at a
  * distance of one from the directory that it is mounted on.
  */
-__bpf_kfunc int bpf_inode_map_read_path(u32 map_id, struct path *path, void *dst, u32 dst__sz)
+__bpf_kfunc int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst,
+					u32 dst__sz)
 {
 	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
 	struct inode_map_entry *entry;

@@ -13,17 +13,19 @@ struct inode;
 struct inode_map_key;
 struct path;
 
-u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode, const int rdwr_buf_size);
-const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode, const int rdonly_buf_size);
-int bpf_inode_map_read(u32 map_id, struct inode *inode, void *dst, u32 dst__sz);
+u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size);
+const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign, const int rdonly_buf_size);
+int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable, u32 dst__sz);
 int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
-int bpf_inode_map_replace(u32 map_id, struct inode *inode, void *value, u32 value__sz);
-int bpf_inode_map_delete(u32 map_id, struct inode *inode);
+int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
+			  u32 value__sz);
+int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign);
 int bpf_inode_map_delete_handle(u32 map_id, u32 handle);
-u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry, const int rdwr_buf_size);
-int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry, void *dst, u32 dst__sz);
-u8 *bpf_inode_map_lookup_path(u32 map_id, struct path *path, const int rdwr_buf_size);
-int bpf_inode_map_read_path(u32 map_id, struct path *path, void *dst, u32 dst__sz);
+u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign, const int rdwr_buf_size);
+int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, void *dst__nullable,
+			    u32 dst__sz);
+u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path, const int rdwr_buf_size);
+int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst, u32 dst__sz);
 int bpf_inode_map_id(const char *name__str);
 int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id);
 struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it);

@@ -16,6 +16,7 @@
 #include <linux/seq_file.h>
 
 #include "addon.h"
+#include "compat.h"
 #include "key.h"
 #include "proc.h"
 #include "table.h"
@@ -123,7 +124,7 @@ static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 	if (addon->dead || hlist_unhashed(&entry->in_table))
 		goto out;
 	spin_lock(&inode->i_lock);
-	hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
+	for_each_alias(dentry, inode) {
 		/*
 		 * Pipes and sockets have dentries that are freed at once. They have no path, and
 		 * neither have namespaces: roots that are not their superblock's.

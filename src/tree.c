@@ -9,10 +9,10 @@
  * walks are tried a number of times, and then the answer is that it could not be told. Only who may
  * sleep can take the lock.
  *
- * Tracing programs pass dentries that the verifier of 6.12 does not vouch for. Every load from a
- * dentry therefore survives a fault, and is never more than a load: inodes are looked up by
- * address. A stale dentry gives the answer of whatever it has become, as it does with
- * bpf_probe_read_kernel().
+ * Programs pass what they like for a dentry (see kfunc.c). Every load from one therefore survives a
+ * fault, and is never more than a load: inodes are looked up by address. A stale dentry gives the
+ * answer of whatever it has become, as it does with bpf_probe_read_kernel(), and what never was one
+ * some error.
  *
  * A dentry that was opened by file handle may hang in the air, and does so as long as it is in use,
  * though somebody look its name up meanwhile and get another dentry. Its ancestors can't be told

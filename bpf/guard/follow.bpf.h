@@ -103,7 +103,7 @@ static __always_inline void undo(__u32 map_id, struct inode *inode, void *value,
 		if (had)
 			ret = bpf_inode_map_replace(map_id, inode, value, size);
 		else
-			ret = bpf_inode_map_delete(map_id, inode);
+			ret = inode_map_delete(map_id, inode);
 		if (ret != -EBUSY)
 			return;
 	}
