@@ -335,6 +335,8 @@ help:
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
+	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
+	@echo "                      busy with other things (1, debug 6)"
 	@echo "  DURATION=SECONDS    how long stress runs (60)"
 	@echo "  SEED=NUMBER         for the choices that stress makes; default: any, and printed"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
