@@ -16,8 +16,13 @@ struct inode_map {
 	__u32 id;
 } __attribute__((preserve_access_index));
 
+struct inode_addon {
+	__u64 ino;
+	__u32 dev;
+} __attribute__((preserve_access_index));
+
 struct inode_map_entry {
-	struct inode *inode;
+	struct inode_addon *addon;
 	__u32 handle;
 	__u32 bytes : 31;
 	__u32 pinned : 1;
@@ -67,9 +72,9 @@ static __always_inline void record(struct inode_map *map, struct inode_map_entry
 				   __u32 removed, __u32 detail)
 {
 	struct event event = { .removed = removed, .detail = detail };
-	__u32 dev = entry->inode->i_sb->s_dev;
+	__u32 dev = entry->addon->dev;
 
-	event.ino = entry->inode->i_ino;
+	event.ino = entry->addon->ino;
 	event.map_id = map->id;
 	event.major = dev >> 20;
 	event.minor = dev & 0xfffff;

@@ -190,8 +190,14 @@ struct inode_map {
 	__u32 id;
 } __attribute__((preserve_access_index));
 
+struct inode_addon {
+	__u64 ino;
+	__u32 gen;
+	__u32 dev;
+} __attribute__((preserve_access_index));
+
 struct inode_map_entry {
-	struct inode *inode;
+	struct inode_addon *addon;
 	__u8 value[];
 } __attribute__((preserve_access_index));
 
@@ -210,10 +216,9 @@ static __always_inline void check_entry(const struct inode_map *map,
 	if (bpf_probe_read_kernel(value, sizeof(*value), &entry->value))
 		return;
 	count(&b->hits[where]);
-	/* The entry's inode is in memory as long as the entry is linked. */
-	id.ino = entry->inode->i_ino;
-	id.gen = entry->inode->i_generation;
-	id.dev = entry->inode->i_sb->s_dev;
+	id.ino = entry->addon->ino;
+	id.gen = entry->addon->gen;
+	id.dev = entry->addon->dev;
 	what = judge(value, map->id, &id);
 	if (what)
 		violation(b, where, what, map->id, &id, value);
