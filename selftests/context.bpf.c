@@ -6,6 +6,7 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
@@ -27,7 +28,9 @@ struct inode_map {
 struct inode_map_entry {
 	struct inode *inode;
 	struct inode_map *map;
+	struct inode_map_entry *fate;
 	__u32 handle;
+	__u8 value[0];
 } __attribute__((preserve_access_index));
 
 /* As context.c has it. */
@@ -59,6 +62,7 @@ struct outcomes reads;
 struct outcomes replaces;
 struct outcomes deletes;
 struct outcomes others;
+struct outcomes opened;
 
 static __always_inline bool ours(void)
 {
@@ -241,7 +245,48 @@ SEC("?lsm/file_open")
 int BPF_PROG(delete_opened, struct file *file)
 {
 	if (ours())
-		note(&deletes, bpf_inode_map_delete(map_id, file->f_inode));
+		note(&opened, bpf_inode_map_delete(map_id, file->f_inode));
+	return 0;
+}
+
+/* In the middle of a replacement: when the fate of the old entry is written. */
+
+volatile __u32 by_handle;
+volatile __u32 claimed_handle;
+__u64 fate_address;
+
+SEC("?syscall")
+int find_fate(struct arguments *arguments)
+{
+	struct inode_map_key *key;
+	struct value *value;
+
+	inode_map_for_each(it, key, arguments->map_id) {
+		value = inode_map_value(it, struct value);
+		if (value)
+			fate_address = (__u64)value - bpf_core_field_offset(struct inode_map_entry, value) +
+				       bpf_core_field_offset(struct inode_map_entry, fate);
+		claimed_handle = key->handle;
+	}
+	return 0;
+}
+
+SEC("?perf_event")
+int on_claim(void *ctx)
+{
+	struct inode *inode = working_directory();
+	struct value value;
+
+	/* The deletion writes the fate of the new entry. */
+	if (deletes.ok)
+		return 0;
+	if (by_handle)
+		note(&deletes, bpf_inode_map_delete_handle(map_id, claimed_handle));
+	else
+		note(&deletes, bpf_inode_map_delete(map_id, inode));
+	note(&reads, inode_map_read(map_id, inode, &value));
+	note(&others, bpf_inode_map_delete(map_id, inode));
+	note(&others, bpf_inode_map_delete_handle(map_id, claimed_handle));
 	return 0;
 }
 
@@ -249,6 +294,7 @@ int BPF_PROG(delete_opened, struct file *file)
 
 __u32 held_tid;
 volatile __u32 holding;
+volatile __u32 released;
 volatile __u32 go;
 
 static long wait_step(__u32 i, void *unused)
@@ -265,26 +311,16 @@ int hold_irq_work(void *ctx)
 	holding = 1;
 	for (int i = 0; i < 8 && !go; i++)
 		bpf_loop(1 << 23, wait_step, NULL, 0);
+	released = 1;
 	return 0;
 }
 
-__u64 forgotten;
-__u64 forgotten_at_flush;
-__u64 flushes;
+__u64 unlinked;
 
-SEC("?fentry/inode_map_forget")
-int BPF_PROG(on_forget, struct inode_map_entry *entry)
+SEC("?fentry/inode_map_unlink_ended")
+int on_unlink_ended(void *ctx)
 {
-	if (entry->map->id == other_map_id)
-		__sync_fetch_and_add(&forgotten, 1);
-	return 0;
-}
-
-SEC("?fexit/inode_map_defer_flush")
-int on_flush(void *ctx)
-{
-	forgotten_at_flush = forgotten;
-	flushes++;
+	__sync_fetch_and_add(&unlinked, 1);
 	return 0;
 }
 

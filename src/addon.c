@@ -21,9 +21,9 @@
  * An addon whose last user is gone but which is still attached is in nobody's use and never will be
  * again: who finds such an addon helps detach it and adds a new one, rather than wait.
  *
- * Entries end in one of two ways. Either a map gives one up (table.c), or the inode ends and
- * fsnotify calls inode_addon_freeing(), in process context with none of its locks held, users or
- * not:
+ * Entries end in one of two ways. Either a map or a program gives one up (table.c), or the inode
+ * ends and fsnotify calls inode_addon_freeing(), in process context with none of its locks held,
+ * users or not:
  *
  *   last link and last user gone    from the last dput(), inode still referenced by the caller
  *   eviction (not kept)             from destroy_inode(): nobody can find the inode any more
@@ -78,8 +78,9 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 	spin_lock(&addon->lock);
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		inode_map_unlink(entry, inode_end_reason(addon));
-		hlist_add_head(&entry->in_addon, &gone);
+		/* Or a program has ended it. Then a worker will let go of it. */
+		if (inode_map_unlink(entry, inode_end_reason(addon)))
+			hlist_add_head(&entry->in_addon, &gone);
 	}
 	spin_unlock(&addon->lock);
 

@@ -10,11 +10,6 @@
 #error "the inode map needs a kernel with CONFIG_NET_NS"
 #endif
 
-/* Programs try our spinlocks from interrupts, where those of PREEMPT_RT, which sleep, can't be. */
-#ifdef CONFIG_PREEMPT_RT
-#error "the inode map does not work on kernels with CONFIG_PREEMPT_RT"
-#endif
-
 #include <linux/btf.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>
@@ -164,16 +159,62 @@ fault:
 }
 
 /**
+ * context_has_no_lock - has the task that a program runs in no spinlock?
+ *
+ * On PREEMPT_RT spinlocks are mutexes, and so are the locks of the allocator: they can be taken, or
+ * only tried, by a task that could sleep, but not by one that has the lock already. Who has any
+ * can't migrate. Neither can a program: once.
+ *
+ * Return: whether it has none; false where it can't be told.
+ */
+static inline bool context_has_no_lock(void)
+{
+#ifdef CONFIG_SMP
+	return preemptible() && current->migration_disabled <= 1;
+#else
+	return false;
+#endif
+}
+
+/**
  * context_may_allocate - can memory be allocated without sleeping, and freed?
  *
  * A tracing program may have interrupted anything, the allocator included. But where interrupts are
- * enabled an interrupt handler could be running instead, which may do both.
+ * enabled an interrupt handler could be running instead, which may do both. On PREEMPT_RT the
+ * allocator leaves them enabled, but there a task that has no spinlock may.
  *
  * Return: whether it can.
  */
 static inline bool context_may_allocate(void)
 {
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return context_has_no_lock();
 	return !in_nmi() && !irqs_disabled();
+}
+
+/**
+ * context_may_try - can a program try spinlocks?
+ *
+ * On a kernel for a single processor they are nothing but disabled preemption, and to try one always
+ * succeeds.
+ *
+ * Return: whether it can.
+ */
+static inline bool context_may_try(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return context_has_no_lock();
+	return IS_ENABLED(CONFIG_SMP) || preemptible();
+}
+
+/**
+ * context_may_try_raw - can a program try raw spinlocks that disable interrupts?
+ *
+ * Return: whether it can.
+ */
+static inline bool context_may_try_raw(void)
+{
+	return IS_ENABLED(CONFIG_SMP) || (!in_nmi() && !irqs_disabled());
 }
 
 #endif /* _INODE_MAP_COMPAT_H */

@@ -125,7 +125,7 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 				       inode_map_entry_alloc_prog(bytes, gfp);
 	if (!entry)
 		return NULL;
-	INIT_HLIST_NODE(&entry->in_table);
+	entry->fate = NULL;
 	entry->map = map;
 	entry->bytes = bytes;
 	memcpy(entry->value, value, size);

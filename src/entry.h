@@ -20,46 +20,46 @@ struct inode_map;
 #define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
 #define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
+/* The fate of an entry that nothing has taken the place of. */
+#define INODE_MAP_ENDED		((struct inode_map_entry *)-1L)
+
 /**
  * struct inode_map_entry - one value of one map
  * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
- *	under RCU or RCU-tasks-trace. Unhashed when the entry has been removed, though it may still
- *	be in the map's index. First, so that who follows the links has the entry
+ *	under RCU or RCU-tasks-trace. First, so that who follows the links has the entry
  * @inode: the key, of one superblock for as long as it lives. An address that lookups compare, and
- *	nothing to dereference
+ *	nothing to dereference. NULL once the entry has ended, though it may still be linked
  * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
+ * @fate: NULL until the entry ends or is replaced: then INODE_MAP_ENDED, or the entry that took its
+ *	place. Whoever sets it, with cmpxchg(), is who lets go of the entry
  * @handle: names the entry within its map; a replaced value keeps it
  * @bytes: what it takes of memory
  * @pinned: whether it keeps the inode in memory
- * @map: the map, while the entry is linked or deferred
- * @in_addon: links the entry into the list of its addon, under addon->lock
- * @deferred: links the entry into the list of those that a worker is to release
- * @handed_on: what the entry held is held by the one that has taken its place
+ * @map: the map, while the entry is linked
+ * @in_addon: links the entry into the list of its addon, under addon->lock. Unhashed when the entry
+ *	has been unlinked from everywhere
+ * @deferred: links the entry into the list of those that a worker is to let go of, linked or not
  * @release: lets go of the inode
  * @retired: links the entry into the list of those that wait for both kinds of grace period
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
- * All but the links and the value are written before the entry is linked and never after. What
- * readers that take no lock may look at is not in the union: they may see the entry when it has
- * been unlinked.
+ * All but the links, the value, @inode and @fate are written before the entry is linked and never
+ * after. What readers that take no lock may look at is not in the union: they may see the entry
+ * when it has been unlinked.
  */
 struct inode_map_entry {
 	struct hlist_node in_table;
 	struct inode *inode;
 	struct inode_addon *addon;
+	struct inode_map_entry *fate;
 	u32 handle;
 	u32 bytes : 31;
 	u32 pinned : 1;
 	union {
 		struct {
 			struct inode_map *map;
-			union {
-				struct hlist_node in_addon;
-				struct {
-					struct llist_node deferred;
-					bool handed_on;
-				};
-			};
+			struct hlist_node in_addon;
+			struct llist_node deferred;
 		};
 		struct work_struct release;
 		struct llist_node retired;

@@ -4,9 +4,9 @@
  *
  * They run in whatever context the program runs in, from sleepable LSM hooks to NMI, inside an RCU
  * or RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
- * stay valid until the program ends. Those that only read take no lock. Those that change a map
- * only try to, because the program may have interrupted who holds it; but for the update of any
- * inode, which is for programs that may sleep.
+ * stay valid until the program ends. Those that only read take no lock, nor do those that delete.
+ * One that replaces a value only tries to, because the program may have interrupted who holds it;
+ * the update of any inode is for programs that may sleep.
  *
  * Inodes, dentries and paths: the verifier vouches for those that LSM hooks and tp_btf programs have
  * as arguments, and for little else. A kernel that demands trusted pointers where nothing says
@@ -258,12 +258,14 @@ out:
  * What bpf_inode_map_update() does with BPF_EXIST, for programs that may not sleep. The entry's
  * lifetime stays as it is. Who looks the inode up sees the old value or the new one.
  *
- * Context: any; does not sleep. Where interrupts are disabled (and so in NMI) nothing can be
- * allocated: -EBUSY. Write through the pointer of bpf_inode_map_lookup() there.
- * Return: 0, -ENOENT (not in the map), -EBUSY (interrupts are disabled, or a lock is held, perhaps
- * by whoever the program has interrupted), -ENOMEM (also when very many replaced values wait for a
- * grace period), -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of another size),
- * -EPERM (BPF_F_RDONLY_PROG).
+ * Context: any; does not sleep. Where nothing can be allocated, or no lock be tried, it is -EBUSY:
+ * where interrupts are disabled (and so in NMI); on PREEMPT_RT where preemption is, too, and under
+ * any spinlock; on a kernel for a single processor where preemption is. Write through the pointer
+ * of bpf_inode_map_lookup() there.
+ * Return: 0, -ENOENT (not in the map), -EBUSY (as above, or a lock is held, perhaps by whoever the
+ * program has interrupted), -ENOMEM (also when very many replaced values wait for a grace period),
+ * -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of another size), -EPERM
+ * (BPF_F_RDONLY_PROG).
  */
 __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
 				      u32 value__sz)
@@ -284,9 +286,10 @@ __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void
  * @map_id: id of the BPF map
  * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
  *
- * Context: any, NMI included; does not sleep. The inode is let go later, by a worker.
- * Return: 0, -ENOENT (not in the map), -EBUSY (a lock is held, perhaps by whoever the program has
- * interrupted), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
+ * It shows at once. The inode is let go later, by a worker, which also raises the event.
+ *
+ * Context: any, NMI included. Takes no lock, does not sleep.
+ * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
  */
 __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
 {
@@ -296,7 +299,7 @@ __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
 		return PTR_ERR(map);
 	if (!inode_in_any_map(inode__ign))
 		return -ENOENT;
-	return inode_map_try_delete(map, inode__ign);
+	return inode_map_end_inode(map, inode__ign);
 }
 
 /**
@@ -313,7 +316,7 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	return inode_map_try_delete_handle(map, handle);
+	return inode_map_end_handle(map, handle);
 }
 
 /**

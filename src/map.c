@@ -8,17 +8,20 @@
  * A map ends in two steps. inode_map_destroy() is called under rtnl and only hides the map; a
  * worker then takes the entries out one by one, which lets go of inodes, through workers again.
  * Programs that found the map before may still be using it: the worker first marks it dead, under
- * the lock of its index, and no entry is added to or removed from a dead map by a program. The
- * memory of the map is freed after a grace period of RCU tasks trace and one of RCU.
+ * the lock of its index, and no entry is added to a dead map. The memory of the map is freed after
+ * a grace period of RCU tasks trace and one of RCU.
  *
  * The maps by id are read without a lock, and changed under inode_map_ids_lock, which is taken in
- * process context and tried by programs. Nothing nests inside it.
+ * process context and tried by programs in any: hence a raw spinlock, which can be on PREEMPT_RT,
+ * too, and with interrupts disabled, by which a program knows on a single processor. Nothing nests
+ * inside it.
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "defer.h"
 #include "map.h"
 #include "table.h"
@@ -26,7 +29,7 @@
 /* Maps by id, and those that are not among them yet. */
 struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
 static HLIST_HEAD(inode_map_fresh);
-static DEFINE_SPINLOCK(inode_map_ids_lock);
+static DEFINE_RAW_SPINLOCK(inode_map_ids_lock);
 
 static struct workqueue_struct *free_wq;
 
@@ -43,33 +46,20 @@ static void inode_map_free_trace(struct rcu_head *rcu)
 	call_rcu(rcu, inode_map_free_rcu);
 }
 
-/* The handle of the first entry of a walk, or 0 when the map is empty. */
-static u32 inode_map_first_handle(struct inode_map *map)
-{
-	struct inode_map_entry *entry;
-	u32 handle;
-
-	rcu_read_lock();
-	entry = inode_map_next(map, 0);
-	handle = entry ? entry->handle : 0;
-	rcu_read_unlock();
-	return handle;
-}
-
 static void inode_map_free(struct work_struct *work)
 {
 	struct inode_map *map = container_of(work, struct inode_map, free);
-	u32 handle;
 
 	xa_lock(&map->index);
 	map->dead = true;
 	xa_unlock(&map->index);
-	/* Nobody adds entries any more; inodes that end take theirs out at the same time as we. */
-	while ((handle = inode_map_first_handle(map))) {
-		inode_map_delete(map, handle, INODE_MAP_FREED);
+	/*
+	 * Nobody adds entries any more; inodes that end take theirs out at the same time as we, and
+	 * so does the worker of those that programs have ended.
+	 */
+	while (inode_map_unlink_first(map))
 		cond_resched();
-	}
-	inode_map_defer_flush();
+	inode_map_defer_hurry();
 	xa_destroy(&map->index);
 	call_rcu_tasks_trace(&map->rcu, inode_map_free_trace);
 	/* inode_map_exit() waits for this function to return. */
@@ -90,6 +80,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 {
 	u32 max_entries = attr->max_entries;
 	struct inode_map *map;
+	unsigned long flags;
 	u32 hash_bits;
 
 	if (max_entries > INODE_MAP_HANDLE_MAX)
@@ -118,9 +109,9 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	xa_init_flags(&map->index, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&map->free, inode_map_free);
 	atomic_inc(&nr_maps);
-	spin_lock(&inode_map_ids_lock);
+	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
 	hlist_add_head(&map->in_ids, &inode_map_fresh);
-	spin_unlock(&inode_map_ids_lock);
+	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 	return map;
 }
 
@@ -146,9 +137,11 @@ static void inode_map_publish_locked(struct inode_map *map)
  */
 void inode_map_publish_fresh(struct inode_map *map)
 {
-	spin_lock(&inode_map_ids_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
 	inode_map_publish_locked(map);
-	spin_unlock(&inode_map_ids_lock);
+	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 }
 
 /* Publish all maps that can be, or return false where the lock is not to be had. */
@@ -156,12 +149,15 @@ static bool inode_map_try_publish(void)
 {
 	struct hlist_node *next;
 	struct inode_map *map;
+	unsigned long flags;
 
+	if (!context_may_try_raw())
+		return false;
 	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
-		if (spin_trylock(&inode_map_ids_lock)) {
+		if (raw_spin_trylock_irqsave(&inode_map_ids_lock, flags)) {
 			hlist_for_each_entry_safe(map, next, &inode_map_fresh, in_ids)
 				inode_map_publish_locked(map);
-			spin_unlock(&inode_map_ids_lock);
+			raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 			return true;
 		}
 		cpu_relax();
@@ -240,9 +236,11 @@ struct inode_map *inode_map_next_map(u32 id)
  */
 void inode_map_destroy(struct inode_map *map)
 {
-	spin_lock(&inode_map_ids_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
 	hlist_del_rcu(&map->in_ids);
-	spin_unlock(&inode_map_ids_lock);
+	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 	queue_work(free_wq, &map->free);
 }
 
@@ -268,11 +266,20 @@ int inode_map_init(void)
 
 	if (err)
 		return err;
+	err = inode_map_defer_init();
+	if (err)
+		goto err_entry;
+	err = -ENOMEM;
 	free_wq = alloc_workqueue("inode_map_free", WQ_UNBOUND, 0);
-	if (free_wq)
-		return 0;
+	if (!free_wq)
+		goto err_defer;
+	return 0;
+
+err_defer:
+	inode_map_defer_exit();
+err_entry:
 	inode_map_entry_exit();
-	return -ENOMEM;
+	return err;
 }
 
 /**
@@ -288,5 +295,6 @@ void inode_map_exit(void)
 	/* Maps may still wait for grace periods. The first kind of callback queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();
+	inode_map_defer_exit();
 	inode_map_entry_exit();
 }

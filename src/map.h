@@ -31,9 +31,9 @@
  * @prog_write: whether programs may change the map
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
- * @nr_entries: entries that are linked, under the lock of @index
+ * @nr_entries: entries that have not ended. Goes up under the lock of @index
  * @next_handle: where the search for an unused handle starts, under the lock of @index
- * @dead: the map is being freed: programs that still see it can't change it. Likewise
+ * @dead: the map is being freed: programs that still see it can't put anything into it. Likewise
  * @index: the entries by inode_map_slot() of their handle. Its xa_lock is the map's lock: every
  *	change of @index, @table and the fields above is made under it
  * @free: detaches all entries, then frees the map
@@ -52,7 +52,7 @@ struct inode_map {
 	bool prog_write;
 	u32 key_size;
 	u32 max_entries;
-	u32 nr_entries;
+	atomic_t nr_entries;
 	u32 next_handle;
 	bool dead;
 	struct xarray index;

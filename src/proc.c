@@ -110,9 +110,9 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
 }
 
 /*
- * A name of the inode, one that can still be looked up if there is one, or NULL. The entry is
- * linked, so that the inode can't be freed before the addon's lock is dropped; the dentry can't be
- * before the caller leaves RCU.
+ * A name of the inode, one that can still be looked up if there is one, or NULL. An entry that has
+ * not ended under the addon's lock is linked, so that the inode can't be freed before the lock is
+ * dropped; the dentry can't be before the caller leaves RCU.
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
@@ -121,7 +121,7 @@ static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 	struct inode *inode = addon->inode;
 
 	spin_lock(&addon->lock);
-	if (addon->dead || hlist_unhashed(&entry->in_table))
+	if (READ_ONCE(entry->fate))
 		goto out;
 	spin_lock(&inode->i_lock);
 	for_each_alias(dentry, inode) {

@@ -11,10 +11,18 @@
  *
  * They nest in this order. Under them nothing sleeps, allocates or releases anything.
  *
- * Programs may run on top of anything, our own critical sections included. Their changes therefore
- * only try the locks (the inode_map_try_*() functions, any context), and leave what follows an
- * unlinking to a worker (defer.c): until it has erased it from the index, an entry that a program
- * deleted is still there, but hashed no more.
+ * How an entry ends. Whoever sets entry->fate with cmpxchg() has claimed the entry: it is his to let
+ * go of, once it is unlinked, and everybody else finds it ended. It takes no lock, so that a program
+ * can do it on top of anything, our own critical sections included; it then clears entry->inode,
+ * which is all that lookups compare, and leaves the rest to a worker (defer.c). Until the worker has
+ * been there the entry is still linked, but nobody finds it. Who holds the locks (the end of the
+ * inode, that of the map, bpf(2), the worker) unlinks what has ended, whoever has claimed it.
+ *
+ * An update claims the old entry for the new one: its fate is the entry that takes its place. From
+ * that moment on the new one can be claimed, in the middle of the update as well: who finds the old
+ * one goes on to it. Its inode stays as it is, so that who has found it has found the old value.
+ *
+ * To replace a value takes the locks. Programs only try them, where they can (compat.h).
  *
  * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
  * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
@@ -74,100 +82,184 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 
 /* Links. All of these run under both locks. */
 
+/* An entry has ended, whether or not somebody lets go of it already. */
+static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
+			     enum inode_map_reason reason)
+{
+	hlist_del_rcu(&entry->in_table);
+	hlist_del_init(&entry->in_addon);
+	__xa_erase(&map->index, inode_map_slot(entry->handle));
+	trace_inode_map_remove(map, entry, reason);
+}
+
+/* What programs have ended of an inode, for the events to come in the order of the changes. */
+static void inode_map_remove_ended(struct inode_map *map, const struct inode_addon *addon)
+{
+	struct hlist_head *bucket = inode_map_bucket(map, addon->inode);
+	struct inode_map_entry *entry;
+	struct hlist_node *next;
+
+	hlist_for_each_entry_safe(entry, next, bucket, in_table)
+		if (entry->addon == addon && READ_ONCE(entry->fate))
+			inode_map_remove(map, entry, INODE_MAP_DELETED);
+}
+
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
+	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
+	/* First: it can end as soon as it can be found. */
+	atomic_inc(&map->nr_entries);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
-	map->nr_entries++;
-	/* Hashed first: what is in the index and not in the table has been removed. */
 	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
 	/* The slot was reserved: nothing is allocated and nothing can fail. */
 	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	trace_inode_map_insert(map, entry);
 }
 
-static void inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
+/*
+ * Put another entry in the place of one, unless a program has just ended that. The caller then lets
+ * go of @old.
+ */
+static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
 			      struct inode_map_entry *new)
 {
 	new->handle = old->handle;
+	if (cmpxchg(&old->fate, NULL, new))
+		return false;
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
-	/* Does not make @old unhashed: who finds it at this moment has found the old value. */
 	hlist_replace_rcu(&old->in_table, &new->in_table);
 	__xa_store(&map->index, inode_map_slot(new->handle), new, 0);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
 	trace_inode_map_insert(map, new);
-}
-
-/* Out of all but the index. */
-static void inode_map_unhash(struct inode_map *map, struct inode_map_entry *entry,
-			     enum inode_map_reason reason)
-{
-	hlist_del_init_rcu(&entry->in_table);
-	hlist_del(&entry->in_addon);
-	map->nr_entries--;
-	trace_inode_map_remove(map, entry, reason);
-}
-
-static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
-			     enum inode_map_reason reason)
-{
-	inode_map_unhash(map, entry, reason);
-	__xa_erase(&map->index, inode_map_slot(entry->handle));
+	return true;
 }
 
 /*
  * Give the inode of an entry another value: what the old entry holds is handed on to the new one.
- * inode_map_entry_retire() is then due for @old.
+ * If this succeeds inode_map_entry_retire() is due for @old.
  */
-static void inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
+static bool inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
 			    struct inode_map_entry *new)
 {
-	new->inode = old->inode;
+	/* Not from the entry: a program may be ending it. */
+	new->inode = old->addon->inode;
 	new->addon = old->addon;
 	new->pinned = old->pinned;
-	inode_map_replace(map, old, new);
+	return inode_map_replace(map, old, new);
+}
+
+/* The end of entries */
+
+/*
+ * Claim an entry, or the one that has taken its place. Under RCU, which has not been left since it
+ * was found, or under the locks, and then it is linked and has not been replaced.
+ *
+ * Returns the one that is now the caller's to let go of, or NULL if somebody else was quicker. Either
+ * way no lookup finds it any more.
+ */
+static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode_map_entry *entry)
+{
+	struct inode_map_entry *last = entry, *fate;
+
+	while ((fate = cmpxchg(&last->fate, NULL, INODE_MAP_ENDED)) && fate != INODE_MAP_ENDED)
+		last = fate;
+	if (!fate)
+		atomic_dec(&map->nr_entries);
+	/* Lookups may still come across those that are being replaced. */
+	for (; entry != last; entry = READ_ONCE(entry->fate))
+		WRITE_ONCE(entry->inode, NULL);
+	WRITE_ONCE(last->inode, NULL);
+	return fate ? NULL : last;
+}
+
+/* End an entry and unlink it, under the locks. Returns whether it is the caller's to let go of. */
+static bool inode_map_end_linked(struct inode_map *map, struct inode_map_entry *entry,
+				 enum inode_map_reason reason)
+{
+	bool ours = inode_map_end(map, entry);
+
+	inode_map_remove(map, entry, ours ? reason : INODE_MAP_DELETED);
+	return ours;
 }
 
 /**
- * inode_map_unlink - take an entry out of its map
- * @entry: a linked entry; inode_map_entry_release() is due once the locks are dropped
+ * inode_map_unlink - end an entry, and take it out of its map
+ * @entry: a linked entry
  * @reason: why
  *
  * Context: any but interrupts; the addon's lock is held, which is what keeps the map alive.
+ * Return: whether inode_map_entry_release() is due once the lock is dropped. If not, a program has
+ * ended the entry before, and it may be gone by then.
  */
-void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
+bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
 {
 	struct inode_map *map = entry->map;
+	bool ours;
 
 	lockdep_assert_held(&entry->addon->lock);
 	xa_lock(&map->index);
-	inode_map_remove(map, entry, reason);
+	ours = inode_map_end_linked(map, entry, reason);
 	xa_unlock(&map->index);
+	return ours;
 }
 
 /**
- * inode_map_forget - erase an entry from its map's index, if it is still there
- * @entry: an entry that was given to inode_map_defer(), which is what keeps the map alive
+ * inode_map_unlink_ended - unlink what a program has ended, if nobody else has done so
+ * @entry: an entry that was given to inode_map_defer()
  *
- * Context: any but interrupts.
+ * Context: process; does not sleep.
  */
-void inode_map_forget(struct inode_map_entry *entry)
+void inode_map_unlink_ended(struct inode_map_entry *entry)
 {
-	unsigned long slot = inode_map_slot(entry->handle);
-	struct xarray *index = &entry->map->index;
+	struct inode_addon *addon = entry->addon;
 
-	xa_lock(index);
-	/* It is not if another value has taken its place. */
-	if (xa_load(index, slot) == entry)
-		__xa_erase(index, slot);
-	xa_unlock(index);
+	spin_lock(&addon->lock);
+	if (!hlist_unhashed(&entry->in_addon)) {
+		xa_lock(&entry->map->index);
+		inode_map_remove(entry->map, entry, INODE_MAP_DELETED);
+		xa_unlock(&entry->map->index);
+	}
+	spin_unlock(&addon->lock);
 }
 
-/* It may still be in the index. */
-static bool inode_map_is_removed(const struct inode_map_entry *entry)
+/**
+ * inode_map_unlink_first - take an entry out of a map that is being freed
+ * @map: the map, which is dead
+ *
+ * Context: process; does not sleep.
+ * Return: whether there may be more.
+ */
+bool inode_map_unlink_first(struct inode_map *map)
 {
-	return hlist_unhashed_lockless(&entry->in_table);
+	struct inode_map_entry *entry;
+	unsigned long slot = 0;
+	bool ours = false;
+
+	rcu_read_lock();
+	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
+	if (entry) {
+		inode_map_lock(map, entry->addon);
+		/* It may have been unlinked meanwhile, or replaced. */
+		if (xa_load(&map->index, slot) == entry)
+			ours = inode_map_end_linked(map, entry, INODE_MAP_FREED);
+		inode_map_unlock(map, entry->addon);
+		if (ours)
+			inode_map_entry_release(entry);
+	}
+	rcu_read_unlock();
+	return entry;
+}
+
+/* It may still be in the index, or one whose place it has taken may be. */
+static bool inode_map_has_ended(const struct inode_map_entry *entry)
+{
+	const struct inode_map_entry *fate;
+
+	while ((fate = READ_ONCE(entry->fate)) && fate != INODE_MAP_ENDED)
+		entry = fate;
+	return !READ_ONCE(entry->inode);
 }
 
 /**
@@ -185,7 +277,7 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
 	if (!handle || handle > INODE_MAP_HANDLE_MAX)
 		return NULL;
 	entry = xa_load(&map->index, inode_map_slot(handle));
-	return entry && !inode_map_is_removed(entry) ? entry : NULL;
+	return entry && !inode_map_has_ended(entry) ? entry : NULL;
 }
 
 /**
@@ -202,7 +294,7 @@ struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long
 	struct inode_map_entry *entry;
 
 	entry = xa_find(&map->index, &slot, ULONG_MAX, XA_PRESENT);
-	while (entry && inode_map_is_removed(entry))
+	while (entry && inode_map_has_ended(entry))
 		entry = xa_find_after(&map->index, &slot, ULONG_MAX, XA_PRESENT);
 	return entry;
 }
@@ -287,6 +379,8 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 
 	inode_map_lock(map, addon);
 	old = inode_map_find(map, new->inode);
+	if (old && READ_ONCE(old->fate))
+		old = NULL;
 	/* Or it is the entry of an addon before this one, which is going and not ours to change. */
 	if (addon->dead || (old && old->addon != addon))
 		err = -ESTALE;
@@ -296,9 +390,14 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 		err = inode_map_check_flags(old, flags);
 	if (err)
 		goto out;
-	if (old)
-		inode_map_replace(map, old, new);
-	else if (map->nr_entries >= map->max_entries)
+	if (old && inode_map_replace(map, old, new))
+		goto out;
+	/* If there was one, a program has just ended it. */
+	old = NULL;
+	err = inode_map_check_flags(false, flags);
+	if (err)
+		goto out;
+	if (atomic_read(&map->nr_entries) >= map->max_entries)
 		err = -E2BIG;
 	else if (!handle)
 		err = -EAGAIN;
@@ -359,8 +458,8 @@ static int inode_map_renew_inode(struct inode_map *map, const struct inode *inod
 	old = map->dead ? NULL : inode_map_find(map, inode);
 	if (old && (old->addon != addon || old->pinned != pinned))
 		old = NULL;
-	if (old)
-		inode_map_renew(map, old, new);
+	if (old && !inode_map_renew(map, old, new))
+		old = NULL;
 	inode_map_unlock(map, addon);
 	if (old)
 		inode_map_entry_retire(old);
@@ -379,7 +478,7 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 
 	xa_lock(&map->index);
 	exists = inode_map_find(map, inode);
-	full = map->nr_entries >= map->max_entries;
+	full = atomic_read(&map->nr_entries) >= map->max_entries;
 	xa_unlock(&map->index);
 
 	if (!exists && flags != BPF_EXIST && full)
@@ -499,8 +598,8 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 	old = inode_map_find_locked(map, handle, addon);
 	if (old)
 		err = inode_map_check_flags(true, flags);
-	if (!err)
-		inode_map_renew(map, old, new);
+	if (!err && !inode_map_renew(map, old, new))
+		err = -ENOENT;
 	inode_map_unlock(map, addon);
 	if (!err)
 		inode_map_entry_retire(old);
@@ -515,15 +614,15 @@ out:
  * inode_map_delete - remove an entry
  * @map: the map
  * @handle: the entry's handle
- * @reason: why
  *
  * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
  * Return: 0, or -ENOENT when no entry has this handle.
  */
-int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason)
+int inode_map_delete(struct inode_map *map, u32 handle)
 {
-	struct inode_map_entry *entry = NULL;
+	struct inode_map_entry *entry;
 	struct inode_addon *addon;
+	bool ours = false;
 
 	rcu_read_lock();
 	addon = inode_map_handle_addon(map, handle);
@@ -532,38 +631,81 @@ int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason re
 	inode_map_lock(map, addon);
 	entry = inode_map_find_locked(map, handle, addon);
 	if (entry)
-		inode_map_remove(map, entry, reason);
+		ours = inode_map_end_linked(map, entry, INODE_MAP_DELETED);
 	inode_map_unlock(map, addon);
-	if (entry)
+	if (ours)
 		inode_map_entry_release(entry);
 out:
 	rcu_read_unlock();
-	return entry ? 0 : -ENOENT;
+	return ours ? 0 : -ENOENT;
 }
 
 /* What programs do. */
 
-/* Both locks are held. Take the entry that has the handle out, or put @new in its place. */
-static int inode_map_change(struct inode_map *map, const struct inode_addon *addon, u32 handle,
-			    struct inode_map_entry *new)
+/* @found was found under RCU, which has not been left since. */
+static int inode_map_end_found(struct inode_map *map, struct inode_map_entry *found)
+{
+	struct inode_map_entry *ended = found ? inode_map_end(map, found) : NULL;
+
+	if (!ended)
+		return -ENOENT;
+	inode_map_defer(ended);
+	return 0;
+}
+
+/**
+ * inode_map_end_inode - end the entry of an inode
+ * @map: the map
+ * @inode: the inode; not dereferenced
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, or -ENOENT when the inode is not in the map.
+ */
+int inode_map_end_inode(struct inode_map *map, const struct inode *inode)
+{
+	int err;
+
+	rcu_read_lock();
+	err = inode_map_end_found(map, inode_map_find(map, inode));
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * inode_map_end_handle - end the entry that has a handle
+ * @map: the map
+ * @handle: the handle
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: 0, or -ENOENT when no entry has this handle.
+ */
+int inode_map_end_handle(struct inode_map *map, u32 handle)
+{
+	int err;
+
+	rcu_read_lock();
+	err = inode_map_end_found(map, inode_map_find_handle(map, handle));
+	rcu_read_unlock();
+	return err;
+}
+
+/* Both locks are held. Put @new in the place of the entry that has the handle. */
+static int inode_map_renew_handle(struct inode_map *map, const struct inode_addon *addon,
+				  u32 handle, struct inode_map_entry *new)
 {
 	struct inode_map_entry *old;
 
 	if (map->dead)
 		return -ENODEV;
 	old = inode_map_find_locked(map, handle, addon);
-	if (!old)
+	if (!old || !inode_map_renew(map, old, new))
 		return -ENOENT;
-	if (new)
-		inode_map_renew(map, old, new);
-	else
-		inode_map_unhash(map, old, INODE_MAP_DELETED);
-	inode_map_defer(old, new);
+	inode_map_defer(old);
 	return 0;
 }
 
-static int inode_map_change_if_free(struct inode_map *map, struct inode_addon *addon, u32 handle,
-				    struct inode_map_entry *new)
+static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *addon, u32 handle,
+				   struct inode_map_entry *new)
 {
 	int err;
 
@@ -573,62 +715,8 @@ static int inode_map_change_if_free(struct inode_map *map, struct inode_addon *a
 		spin_unlock(&addon->lock);
 		return -EBUSY;
 	}
-	err = inode_map_change(map, addon, handle, new);
+	err = inode_map_renew_handle(map, addon, handle, new);
 	inode_map_unlock(map, addon);
-	return err;
-}
-
-/* @found was found under RCU, which has not been left since. */
-static int inode_map_try_change(struct inode_map *map, const struct inode_map_entry *found,
-				struct inode_map_entry *new)
-{
-	int err = -EBUSY;
-
-	for (unsigned int i = 0; err == -EBUSY && i < INODE_MAP_TRIES; i++) {
-		err = inode_map_change_if_free(map, found->addon, found->handle, new);
-		cpu_relax();
-	}
-	return err;
-}
-
-/**
- * inode_map_try_delete - remove the entry of an inode
- * @map: the map
- * @inode: the inode; not dereferenced
- *
- * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
- * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had), -ENODEV (the
- * map is being freed).
- */
-int inode_map_try_delete(struct inode_map *map, const struct inode *inode)
-{
-	struct inode_map_entry *entry;
-	int err;
-
-	rcu_read_lock();
-	entry = inode_map_find(map, inode);
-	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
-	rcu_read_unlock();
-	return err;
-}
-
-/**
- * inode_map_try_delete_handle - remove the entry that has a handle
- * @map: the map
- * @handle: the handle
- *
- * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
- * Return: as inode_map_try_delete().
- */
-int inode_map_try_delete_handle(struct inode_map *map, u32 handle)
-{
-	struct inode_map_entry *entry;
-	int err;
-
-	rcu_read_lock();
-	entry = inode_map_find_handle(map, handle);
-	err = entry ? inode_map_try_change(map, entry, NULL) : -ENOENT;
-	rcu_read_unlock();
 	return err;
 }
 
@@ -641,11 +729,13 @@ int inode_map_try_delete_handle(struct inode_map *map, u32 handle)
  * The entry's lifetime stays as it is.
  *
  * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
- * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had, or interrupts
- * are disabled, so that nothing can be allocated), -ENOMEM, -ENODEV (the map is being freed).
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had, or nothing can
+ * be allocated, or no lock be tried, where the program runs), -ENOMEM, -ENODEV (the map is being
+ * freed).
  */
 int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value)
 {
+	bool may = context_may_allocate() && context_may_try();
 	struct inode_map_entry *found, *new;
 	int err = -ENOENT;
 
@@ -654,13 +744,17 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 	if (!found)
 		goto out;
 	err = -EBUSY;
-	if (!context_may_allocate())
+	if (!may)
 		goto out;
-	err = -ENOMEM;
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
-	if (!new)
+	if (!new) {
+		err = -ENOMEM;
 		goto out;
-	err = inode_map_try_change(map, found, new);
+	}
+	for (unsigned int i = 0; err == -EBUSY && i < INODE_MAP_TRIES; i++) {
+		err = inode_map_renew_if_free(map, found->addon, found->handle, new);
+		cpu_relax();
+	}
 	if (err)
 		inode_map_entry_free(new);
 out:

@@ -54,7 +54,7 @@ static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *
 	struct inode_map_entry *entry;
 
 	inode_map_for_each_rcu(entry, inode_map_bucket(map, inode), in_table)
-		if (entry->inode == inode)
+		if (READ_ONCE(entry->inode) == inode)
 			return entry;
 	return NULL;
 }
@@ -66,13 +66,14 @@ struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
 int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
 		     u64 flags, gfp_t gfp);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
-int inode_map_delete(struct inode_map *map, u32 handle, enum inode_map_reason reason);
+int inode_map_delete(struct inode_map *map, u32 handle);
 
 int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value);
-int inode_map_try_delete(struct inode_map *map, const struct inode *inode);
-int inode_map_try_delete_handle(struct inode_map *map, u32 handle);
-void inode_map_forget(struct inode_map_entry *entry);
+int inode_map_end_inode(struct inode_map *map, const struct inode *inode);
+int inode_map_end_handle(struct inode_map *map, u32 handle);
 
-void inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
+bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
+void inode_map_unlink_ended(struct inode_map_entry *entry);
+bool inode_map_unlink_first(struct inode_map *map);
 
 #endif /* _INODE_MAP_TABLE_H */
