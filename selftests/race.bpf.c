@@ -105,6 +105,30 @@ int BPF_PROG(look_often, struct file *file)
 	return 0;
 }
 
+/* Hold up who shows an entry to user space, and see whether it ends meanwhile. */
+
+struct inode_map_entry {
+	struct inode *inode;
+} __attribute__((preserve_access_index));
+
+__u64 ended;
+
+static long pass_time(__u32 i, void *unused)
+{
+	return 0;
+}
+
+SEC("?fentry/inode_map_key_fill")
+int BPF_PROG(fill_slowly, void *map, struct inode_map_entry *entry)
+{
+	if (!entry || inode_map_is_null(entry->inode))
+		return 0;
+	bpf_loop(5000, pass_time, NULL, 0);
+	if (inode_map_is_null(entry->inode))
+		__sync_fetch_and_add(&ended, 1);
+	return 0;
+}
+
 /* Keep a pointer to a value until user space says go. */
 
 void *user_page;

@@ -11,7 +11,9 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "race.skel.h"
@@ -914,6 +916,60 @@ TEST(map_freed)
 	check_programs();
 	CHECK(both_seen());
 	programs_destroy();
+	counts_wait(0, 0, 0, 0);
+}
+
+/*
+ * Who shows an entry is slow, and meanwhile its inode ends. A pipe's is freed at once, and its memory
+ * taken for a process's.
+ */
+
+static void make_pipes(unsigned int task)
+{
+	__u64 value = 1;
+	int fds[2];
+
+	run_on_cpu(task);
+	while (!stopped()) {
+		CHECK_SYS(pipe(fds));
+		CHECK_OK(inode_map_set_fd(maps[0], fds[0], &value, BPF_ANY, 0));
+		close(fds[0]);
+		close(fds[1]);
+		close(CHECK_SYS(syscall(SYS_pidfd_open, getpid(), 0)));
+	}
+}
+
+TEST(recycled_inodes)
+{
+	unsigned int walks = 0, shown = 0;
+	struct inode_map_key key;
+	double least, most;
+	struct stat stat;
+	int fds[2];
+	pid_t pid;
+
+	CHECK_SYS(pipe(fds));
+	CHECK_SYS(fstat(fds[0], &stat));
+	maps[0] = map_create(32, sizeof(__u64), 8);
+	programs_load("fill_slowly", NULL);
+	tasks_start(1, make_pipes, &pid);
+	run_on_cpu(1);
+	least = now() + SECONDS;
+	most = least + 20 * test_slowdown();
+	for (; now() < least || (!programs->bss->ended && now() < most); walks++) {
+		if (bpf_map_get_next_key(maps[0], NULL, &key))
+			continue;
+		shown++;
+		if (key.dev != minor(stat.st_dev) || key.gen)
+			FAIL("a pipe is shown as inode %llu of device %u", key.ino, key.dev);
+	}
+	shared->stop = true;
+	tasks_wait(&pid);
+	printf("# %u walks, %u entries, %llu ended meanwhile\n", walks, shown,
+	       programs->bss->ended);
+	CHECK(programs->bss->ended > 0);
+	programs_destroy();
+	close(maps[0]);
 	counts_wait(0, 0, 0, 0);
 }
 
