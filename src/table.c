@@ -156,8 +156,8 @@ static bool inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
  * Claim an entry, or the one that has taken its place. Under RCU, which has not been left since it
  * was found, or under the locks, and then it is linked and has not been replaced.
  *
- * Returns the one that is now the caller's to let go of, or NULL if somebody else was quicker. Either
- * way no lookup finds it any more.
+ * Returns the one that is now the caller's to let go of, or NULL if somebody else was quicker. No
+ * lookup finds it any more, either way.
  */
 static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode_map_entry *entry)
 {
