@@ -211,9 +211,14 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all stress bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all smoke stress bench bench-scale demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
+
+# What differs most from the stock kernel, and what shows soonest that something is wrong.
+smoke: private TESTS := $(or $(TESTS),errno lookup null program verifier)
+smoke:
+	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all rt sid
 
 # In the system of another release it is that system's own test kernel, and this
 # makefile there. See scripts/root.
@@ -312,6 +317,7 @@ help:
 	@echo "  test        run the tests in a virtual machine"
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
 	@echo "              $(shell scripts/test-all --list)"
+	@echo "  smoke       a few of the tests on two of them, rt and sid"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
