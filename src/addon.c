@@ -29,6 +29,8 @@
  *   eviction (not kept)             from destroy_inode(): nobody can find the inode any more
  *   superblock shutdown             before the check for busy inodes
  *
+ * Some kernels call it for inodes that go on, too: then the addon gets another mark (remark.c).
+ *
  * So an inode is alive as long as an entry of it is linked and the addon's lock is held, and only
  * then. Not every filesystem frees inodes after a grace period of RCU: pipes and sockets do so at
  * once, and XFS makes another inode of one within it. To readers an inode is an address that they
@@ -41,6 +43,7 @@
 
 #include "addon.h"
 #include "compat.h"
+#include "remark.h"
 #include "table.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);
@@ -64,13 +67,14 @@ static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 	return INODE_MAP_UNLINKED;
 }
 
-/*
- * The inode ends: take every entry out of its map. Or the addon has no user left: then it has no
- * entry, and the inode may be gone.
+/**
+ * inode_addon_die - take every entry of an addon out of its map
+ * @addon: the addon; no entry can be added from then on
+ *
+ * Context: process; does not sleep. While there are entries the caller keeps the inode in memory.
  */
-static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
+void inode_addon_die(struct inode_addon *addon)
 {
-	struct inode_addon *addon = to_addon(to_inode_mark(fsn));
 	struct inode_map_entry *entry;
 	struct hlist_node *next;
 	HLIST_HEAD(gone);
@@ -86,6 +90,29 @@ static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group
 
 	hlist_for_each_entry_safe(entry, next, &gone, in_addon)
 		inode_map_entry_release(entry);
+}
+
+/**
+ * inode_addon_lost - a mark of an addon is being destroyed
+ * @addon: the addon
+ * @mark: its own mark, or its anchor
+ *
+ * The inode ends, and fsnotify's caller holds it. Or it does not, see remark.c. Or the addon has no
+ * user left: then it has no entry, and the inode may be gone.
+ *
+ * Context: process, in fsnotify's callback; may sleep.
+ */
+void inode_addon_lost(struct inode_addon *addon, struct inode_mark *mark)
+{
+	if (!inode_remark(addon, mark))
+		inode_addon_die(addon);
+}
+
+static void inode_addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
+{
+	struct inode_mark *mark = to_inode_mark(fsn);
+
+	inode_addon_lost(to_addon(mark), mark);
 }
 
 static void inode_addon_free(struct fsnotify_mark *fsn);
@@ -165,7 +192,7 @@ static struct inode_addon *inode_addon_find(struct inode *inode)
 	struct inode_addon *addon;
 
 	if (!mark)
-		return NULL;
+		return inode_remark_find(inode);
 	addon = to_addon(mark);
 	if (!refcount_inc_not_zero(&addon->users)) {
 		/* Its last user is gone: make room rather than wait for the release. */
@@ -198,15 +225,72 @@ static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned
 	if (addon->pinned_users && !addon->pin)
 		swap(addon->pin, pin);
 	if (addon->pins) {
-		addon->pins = false;
 		/* fsnotify counts anew when the next mark comes or goes: the pin, at the latest. */
 		spin_lock(&addon->mark.fsn.lock);
 		addon->mark.fsn.flags |= FSNOTIFY_MARK_FLAG_NO_IREF;
 		spin_unlock(&addon->mark.fsn.lock);
-		atomic_dec(&nr_pinned);
+		inode_addon_unpin(addon);
 	}
 	spin_unlock(&addon->lock);
 	return pin;
+}
+
+/* Attach a pin. Returns it or an ERR_PTR(). */
+static struct inode_mark *inode_pin_attach(struct inode *inode)
+{
+	struct inode_mark *pin = inode_mark_alloc(&pin_class, 0);
+	int err;
+
+	if (!pin)
+		return ERR_PTR(-ENOMEM);
+	atomic_inc(&nr_pinned);
+	err = inode_mark_attach(pin, inode);
+	if (!err)
+		return pin;
+	inode_mark_put(pin);
+	return ERR_PTR(err);
+}
+
+/**
+ * inode_addon_unpin - the addon's own mark keeps the inode in memory no more
+ * @addon: the addon, locked. It has pinned users still, if it had
+ */
+void inode_addon_unpin(struct inode_addon *addon)
+{
+	lockdep_assert_held(&addon->lock);
+	if (!addon->pins)
+		return;
+	addon->pins = false;
+	atomic_dec(&nr_pinned);
+}
+
+/**
+ * inode_addon_repin - have the inode kept in memory by another pin, if it is to be kept
+ * @addon: an addon all of whose marks were destroyed; the caller is a user, and is to call
+ *	inode_addon_release(), should there be no pinned user any more. He keeps the inode, too
+ *
+ * Context: process; may sleep.
+ * Return: 0, or what inode_mark_attach() returned, or -ENOMEM.
+ */
+int inode_addon_repin(struct inode_addon *addon)
+{
+	struct inode_mark *pin;
+	bool pinned;
+
+	spin_lock(&addon->lock);
+	pinned = addon->pinned_users;
+	spin_unlock(&addon->lock);
+	if (!pinned)
+		return 0;
+	pin = inode_pin_attach(addon->inode);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	spin_lock(&addon->lock);
+	swap(addon->pin, pin);
+	spin_unlock(&addon->lock);
+	if (pin)
+		inode_mark_drop(&pin_class, pin);
+	return 0;
 }
 
 /* Give a user of an addon what he wants. The caller is counted in, as a weak user so far. */
@@ -214,7 +298,6 @@ static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool
 {
 	struct inode_mark *pin;
 	bool suits;
-	int err;
 
 	spin_lock(&addon->lock);
 	suits = inode_addon_suits(addon, pinned);
@@ -222,33 +305,17 @@ static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool
 	if (suits)
 		return 0;
 
-	pin = inode_mark_alloc(&pin_class, 0);
-	if (!pin)
-		return -ENOMEM;
-	atomic_inc(&nr_pinned);
-	err = inode_mark_attach(pin, inode);
-	if (err) {
-		inode_mark_put(pin);
-		return err;
-	}
+	pin = inode_pin_attach(inode);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
 	pin = inode_addon_mix(addon, pinned, pin);
 	if (pin)
 		inode_mark_drop(&pin_class, pin);
 	return 0;
 }
 
-/**
- * inode_addon_get - find or make the addon of an inode
- * @inode: the inode; the caller holds a reference to it
- * @pinned: whether the inode shall be kept in memory
- *
- * The memory is charged to the memory cgroup of the task that makes it.
- *
- * Context: process; may sleep.
- * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():
- * -ENOMEM; -ESTALE when the inode or its superblock is going away at this moment.
- */
-struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
+/* Find the inode's addon or add it. Returns it with the caller counted in, or an ERR_PTR(). */
+static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pinned)
 {
 	struct inode_addon *addon;
 	int err;
@@ -273,6 +340,72 @@ struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
 	} while (err == -EEXIST);
 
 	return ERR_PTR(err);
+}
+
+/*
+ * Whether the connector of a mark has another addon that is in use. It is not attached any more
+ * and waits for fsnotify to say so: inode_mark_find() does not find it, and it may be reprieved.
+ */
+static bool inode_addon_has_rival(struct inode_addon *addon)
+{
+	struct fsnotify_mark_connector *connector = addon->mark.fsn.connector;
+	struct fsnotify_mark *other;
+	bool rival = false;
+
+	spin_lock(&connector->lock);
+	hlist_for_each_entry(other, &connector->list, obj_list) {
+		rival = other != &addon->mark.fsn && other->group == addon_class.group &&
+			refcount_read(&to_addon(to_inode_mark(other))->users);
+		if (rival)
+			break;
+	}
+	spin_unlock(&connector->lock);
+	return rival;
+}
+
+/*
+ * Whether the inode has an addon that can't be found at this moment, because it has lost its mark
+ * and is to get another (see remark.c), so that @addon is a second one. Only an inode without links
+ * comes to that. In this order: what is no rival yet is due then, and what is due no more is found.
+ */
+static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode)
+{
+	struct inode_addon *first;
+
+	if (READ_ONCE(inode->i_nlink))
+		return false;
+	if (inode_addon_has_rival(addon) || inode_remark_is_due(inode))
+		return true;
+	first = inode_remark_find(inode);
+	if (first)
+		inode_addon_release(first);
+	return first && first != addon;
+}
+
+/**
+ * inode_addon_get - find or make the addon of an inode
+ * @inode: the inode; the caller holds a reference to it
+ * @pinned: whether the inode shall be kept in memory
+ *
+ * The memory is charged to the memory cgroup of the task that makes it.
+ *
+ * Context: process; may sleep.
+ * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():
+ * -ENOMEM; -ESTALE when the inode or its superblock is going away at this moment.
+ */
+struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
+{
+	struct inode_addon *addon;
+
+	do {
+		addon = inode_addon_find_or_add(inode, pinned);
+		if (IS_ERR(addon) || !inode_addon_is_second(addon, inode))
+			return addon;
+		if (inode_addon_put(addon, pinned))
+			inode_addon_release(addon);
+	} while (inode_remark_wait(inode));
+
+	return ERR_PTR(-ESTALE);
 }
 
 /**
@@ -316,6 +449,7 @@ void inode_addon_release(struct inode_addon *addon)
 		inode_mark_drop(&pin_class, pin);
 	if (!refcount_dec_and_test(&addon->users))
 		return;
+	inode_remark_end(addon);
 	inode_mark_drop(&addon_class, &addon->mark);
 }
 
@@ -327,10 +461,12 @@ void inode_addon_release(struct inode_addon *addon)
  */
 void inode_addon_end(struct inode *inode)
 {
-	struct inode_mark *mark = inode_mark_find(&addon_class, inode);
+	struct inode_addon *addon = inode_addon_find(inode);
 
-	if (mark)
-		inode_mark_drop(&addon_class, mark);
+	if (!addon)
+		return;
+	inode_addon_die(addon);
+	inode_addon_release(addon);
 }
 
 /**
@@ -369,7 +505,16 @@ int inode_addon_init(void)
 		return err;
 	err = inode_mark_class_register(&pin_class);
 	if (err)
-		inode_mark_class_unregister(&addon_class);
+		goto err_addon;
+	err = inode_remark_init();
+	if (err)
+		goto err_pin;
+	return 0;
+
+err_pin:
+	inode_mark_class_unregister(&pin_class);
+err_addon:
+	inode_mark_class_unregister(&addon_class);
 	return err;
 }
 
@@ -382,6 +527,7 @@ int inode_addon_init(void)
  */
 void inode_addon_exit(void)
 {
+	inode_remark_exit();
 	inode_mark_class_unregister(&pin_class);
 	inode_mark_class_unregister(&addon_class);
 }

@@ -14,6 +14,8 @@
 #include "compat.h"
 #include "mark.h"
 
+struct inode_remark;
+
 /*
  * The bit of inode->i_fsnotify_mask that says "this inode may have an addon". fsnotify() never
  * raises it for an inode: inotify queues FS_IN_IGNORED itself, and FS_ERROR, which has the same
@@ -35,6 +37,8 @@
  * @lock: protects the fields below; the lock of a map's index nests inside
  * @entries: the entries of all maps for this inode, through their in_addon
  * @pin: keeps the inode in memory for pinned users when @mark does not, or NULL
+ * @anchor: the mark that fsnotify calls for the addon since @mark was destroyed (remark.c), or NULL
+ * @remark: attaches the next anchor, or NULL
  * @pinned_users: how many of the users want the inode to be kept in memory
  * @pins: whether @mark keeps the inode in memory
  * @dead: the inode is gone or going: no entry may be added, and none is left
@@ -53,16 +57,23 @@ struct inode_addon {
 	spinlock_t lock;
 	struct hlist_head entries;
 	struct inode_mark *pin;
+	struct inode_mark *anchor;
+	struct inode_remark *remark;
 	u32 pinned_users;
 	bool pins;
 	bool dead;
 };
 
+/* How many addons have lost their mark at this moment: see remark.c. */
+extern atomic_t inode_remarks;
+
 /**
  * inode_in_any_map - whether an inode is in any map, by the bit that its addon sets
  * @inode: any pointer; what does not point to an inode is in no map
  *
- * The common answer is no, and this makes it one load.
+ * The common answer is no, and this makes it two loads. The second one is of what comes to be only
+ * on kernels that clear the bit while the inode is in use. The count is raised before the bit is
+ * cleared, and lowered a grace period after it has been set again.
  *
  * Most LSM programs pass an inode that the kernel holds for them, but a program may pass whatever it
  * likes (see kfunc.c): a load that faults is a "no". Whatever inode is at the address by now, its
@@ -73,13 +84,21 @@ struct inode_addon {
  */
 static __always_inline bool inode_in_any_map(const struct inode *inode)
 {
-	return kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK);
+	if (kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK))
+		return true;
+	smp_rmb();
+	return unlikely(atomic_read(&inode_remarks));
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode, bool pinned);
 bool inode_addon_put(struct inode_addon *addon, bool pinned);
 void inode_addon_release(struct inode_addon *addon);
 void inode_addon_end(struct inode *inode);
+
+void inode_addon_lost(struct inode_addon *addon, struct inode_mark *mark);
+void inode_addon_die(struct inode_addon *addon);
+void inode_addon_unpin(struct inode_addon *addon);
+int inode_addon_repin(struct inode_addon *addon);
 
 unsigned int inode_addon_count(void);
 unsigned int inode_pin_count(void);

@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate_trace.h>
 #include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
@@ -174,6 +175,20 @@ static inline bool context_has_no_lock(void)
 #else
 	return false;
 #endif
+}
+
+/**
+ * synchronize_programs - wait until all programs that run now have ended
+ *
+ * A sleepable program is a reader of RCU tasks trace, the others and we ourselves are of RCU.
+ *
+ * Context: process; sleeps for grace periods.
+ */
+static inline void synchronize_programs(void)
+{
+	synchronize_rcu_tasks_trace();
+	if (!rcu_trace_implies_rcu_gp())
+		synchronize_rcu();
 }
 
 /**

@@ -22,7 +22,6 @@
  */
 #include <linux/bpf.h>
 #include <linux/module.h>
-#include <linux/rcupdate_trace.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -159,9 +158,7 @@ static void inode_map_entry_reap(struct work_struct *work)
 
 	if (!reaped)
 		return;
-	synchronize_rcu_tasks_trace();
-	if (!rcu_trace_implies_rcu_gp())
-		synchronize_rcu();
+	synchronize_programs();
 	llist_for_each_entry_safe(entry, next, reaped, retired) {
 		atomic_long_sub(entry->bytes, &dead_bytes);
 		inode_map_entry_free(entry);

@@ -94,19 +94,20 @@ static bool inode_is_nobodys(const struct inode *inode)
 /**
  * inode_hold_get - keep an inode and its superblock from going away
  * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @gfp: for the memory of the hold
  *
  * Context: process; may sleep.
  * Return: the hold, for inode_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE when the inode or its
  * superblock is going away at this moment, or the inode has never begun.
  */
-struct inode_hold *inode_hold_get(struct inode *inode)
+struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
 {
 	struct super_block *sb = inode->i_sb;
 	struct inode_hold *hold;
 
 	if (inode_is_nobodys(inode))
 		return ERR_PTR(-ESTALE);
-	hold = kmalloc(sizeof(*hold), GFP_KERNEL | __GFP_NOWARN);
+	hold = kmalloc(sizeof(*hold), gfp);
 	if (!hold)
 		return ERR_PTR(-ENOMEM);
 	INIT_WORK(&hold->drop, inode_hold_drop);

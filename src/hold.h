@@ -9,7 +9,7 @@
 
 struct inode_hold;
 
-struct inode_hold *inode_hold_get(struct inode *inode);
+struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp);
 bool inode_hold_is_orphan(const struct inode_hold *hold);
 void inode_hold_put(struct inode_hold *hold);
 

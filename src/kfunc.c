@@ -232,7 +232,7 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 		return -EINVAL;
 
 	nofs = memalloc_nofs_save();
-	hold = inode_hold_get(inode);
+	hold = inode_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
 	if (IS_ERR(hold)) {
 		err = PTR_ERR(hold);
 		goto out;
