@@ -68,7 +68,17 @@ endif
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(BUILD)/module) modules
 	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || \
 		echo 'warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is missing' >&2
+	$(Q)! $(own_inode) || { echo '$(own_inode_why)' >&2 && exit 1; }
 	@cmp -s $(BUILD)/module/inode_map.ko $@ || cp $(BUILD)/module/inode_map.ko $@
+
+# pahole has libbpf look which types are the kernel's. To one that is older than the kernel some
+# are not, and the verifier takes struct inode for another type than that of the program's inode.
+own_inode = $(BPFTOOL) -B $(kernel_btf) btf dump file $(BUILD)/module/inode_map.ko 2>/dev/null | \
+	grep "STRUCT 'inode' " >/dev/null
+own_inode_why = error: inode_map.ko has a struct inode of its own in its BTF, so the verifier would refuse \
+	programs that call bpf_inode_map_update(). The libbpf that pahole uses does not know the BTF of this \
+	kernel: Linux 7 takes libbpf 1.7 or later (Debian: libbpf1) and pahole 1.30 or later. \
+	Install these and remove $(BUILD)/module/inode_map.ko
 
 # The bench's own module, likewise.
 bench_links := $(patsubst bench/%,$(BUILD)/bench/module/%,$(wildcard bench/Kbuild bench/module.c))
