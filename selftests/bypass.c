@@ -300,11 +300,17 @@ static bool is_selected(const struct attempt *attempt)
 static void add_runs(const struct attempt *attempt)
 {
 	unsigned int ways = ways_to_try(attempt, false);
+	const char *missing;
 
 	if (!is_selected(attempt))
 		return;
 	if (!((attempt->filesystems ? attempt->filesystems : COMMON) & place->filesystem))
 		return;
+	missing = attempt->missing ? attempt->missing() : NULL;
+	if (missing) {
+		printf("# %s: not tried on %s: %s\n", attempt->name, place->name, missing);
+		return;
+	}
 	for (int way = 0; way < WAYS; way++)
 		if (ways & BY(way))
 			add_run(attempt, way, CONTROL, 0, false);

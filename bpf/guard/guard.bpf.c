@@ -230,6 +230,13 @@ int BPF_PROG(guard_remove_acl, struct mnt_idmap *idmap, struct dentry *dentry)
 	return guard(dentry->d_inode, dentry, ATTR);
 }
 
+/* Flags, by a system call of their own that is no ioctl: file_setattr(2), of Linux 6.17. */
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(guard_file_setattr, struct dentry *dentry)
+{
+	return guard(dentry->d_inode, dentry, ATTR);
+}
+
 /*
  * By type and number: the sizes differ between 32 and 64 bits. Of subvolumes, those that are made
  * or deleted are names in the directory that the call is made on; one that is sent is read as a

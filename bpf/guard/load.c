@@ -437,10 +437,18 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 /* Hooks that not all kernels have: the mapping that overlayfs makes of the file in a layer. */
 static void skip_unknown_hooks(struct guard_bpf *skel)
 {
+	const struct {
+		const char *hook;
+		struct bpf_program *program;
+	} recent[] = {
+		{ "bpf_lsm_mmap_backing_file", skel->progs.guard_mmap_backing },
+		{ "bpf_lsm_inode_file_setattr", skel->progs.guard_file_setattr },
+	};
 	struct btf *btf = btf__load_vmlinux_btf();
 
-	if (btf && btf__find_by_name_kind(btf, "bpf_lsm_mmap_backing_file", BTF_KIND_FUNC) < 0)
-		bpf_program__set_autoload(skel->progs.guard_mmap_backing, false);
+	for (size_t i = 0; btf && i < sizeof(recent) / sizeof(recent[0]); i++)
+		if (btf__find_by_name_kind(btf, recent[i].hook, BTF_KIND_FUNC) < 0)
+			bpf_program__set_autoload(recent[i].program, false);
 	btf__free(btf);
 }
 

@@ -16,6 +16,8 @@
 #include <utime.h>
 
 #define SYS_fchmodat2_	452
+#define SYS_file_getattr_ 468
+#define SYS_file_setattr_ 469
 #define OWNER		1234
 
 static const struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
@@ -242,6 +244,41 @@ static int try_set_xflags(struct target *t)
 	return result(ioctl(fd, FS_IOC_FSSETXATTR, &flags));
 }
 
+/* What <linux/fs.h> calls struct file_attr, from 6.17 on. */
+struct file_flags {
+	__u64 xflags;
+	__u32 extsize, nextents, projid, cowextsize;
+};
+
+static const char *file_setattr_is_missing(void)
+{
+	/* It looks at the flags first. */
+	syscall(SYS_file_setattr_, AT_FDCWD, "", NULL, 0, -1);
+	return errno == ENOSYS ? "this kernel has no file_setattr(2)" : NULL;
+}
+
+static int set_file_flags(int fd, const char *path, unsigned int at_flags)
+{
+	struct file_flags flags;
+
+	if (syscall(SYS_file_getattr_, fd, path, &flags, sizeof(flags), at_flags))
+		return -errno;
+	flags.xflags |= FS_XFLAG_NODUMP;
+	return result(syscall(SYS_file_setattr_, fd, path, &flags, sizeof(flags), at_flags));
+}
+
+static int try_file_setattr(struct target *t)
+{
+	return set_file_flags(AT_FDCWD, t->path, 0);
+}
+
+static int try_file_setattr_empty(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : set_file_flags(fd, "", AT_EMPTY_PATH);
+}
+
 #ifdef __x86_64__
 static int try_set_flags_compat(struct target *t)
 {
@@ -311,6 +348,9 @@ const struct attempt attributes[] = {
 	TRY("FS_IOC_SETFLAGS (chattr(1))", ATTR, try_set_flags, BY_FD(O_RDONLY)),
 	TRY("FS_IOC_SETFLAGS, opened with access mode 3", ATTR, try_set_flags, BY_FD(O_ACCMODE)),
 	TRY("FS_IOC_FSSETXATTR", ATTR, try_set_xflags, BY_FD(O_RDONLY)),
+	TRY("file_setattr(2)", ATTR, try_file_setattr, .missing = file_setattr_is_missing),
+	TRY("file_setattr(2) with AT_EMPTY_PATH", ATTR, try_file_setattr_empty, BY_FD(O_PATH),
+	    .missing = file_setattr_is_missing),
 #ifdef __x86_64__
 	TRY("FS_IOC32_SETFLAGS, by a 32-bit system call", ATTR, try_set_flags_compat,
 	    BY_FD(O_RDONLY)),

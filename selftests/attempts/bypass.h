@@ -122,6 +122,7 @@ struct attempt {
 	enum expectation append_only;
 	int error;			/* when stopped; 0: EPERM */
 	const char *why_not;		/* it is not stopped, for this reason */
+	const char *(*missing)(void);	/* optional: why this kernel can't do it, or NULL */
 };
 
 #define TRY(name_, operations_, run_, ...) \
