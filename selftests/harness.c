@@ -203,6 +203,31 @@ unsigned int map_id_of(int map)
 	return CHECK_OK(inode_map_id(map));
 }
 
+bool lsm_has_hook(const struct bpf_program *program)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_LSM_MAC);
+	const char *section = bpf_program__section_name(program), *hook = strchr(section, '/');
+	int id, fd;
+
+	if (strncmp(section, "lsm", 3) || !hook)
+		return true;
+	id = libbpf_find_vmlinux_btf_id(hook + 1, BPF_LSM_MAC);
+	if (id < 0)
+		return false;
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_LSM, "hook", "GPL", code, 2, &opts);
+	if (fd < 0) {
+		CHECK(fd == -EINVAL);
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level, (void)format, (void)args;

@@ -168,6 +168,9 @@ void child_wait(pid_t pid);
 /* Set a program's map id, load and attach: see map_id_of(). */
 unsigned int map_id_of(int map);
 
+/* Not all kernels have all hooks, and there are some that no program can be attached to. */
+bool lsm_has_hook(const struct bpf_program *program);	/* true for what is no LSM program */
+
 /* A program that the verifier must refuse, and what it is to say, lest it be for another reason. */
 struct refused {
 	const char *name, *message;

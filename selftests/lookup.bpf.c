@@ -154,17 +154,16 @@ int BPF_PROG(null_walk, struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
-SEC("?fentry/d_add")
-int BPF_PROG(null_argument, struct dentry *dentry, struct inode *inode)
+SEC("?fentry/d_splice_alias")
+int BPF_PROG(null_argument, struct inode *inode, struct dentry *dentry)
 {
 	if (ours())
 		look(inode);
 	return 0;
 }
 
-SEC("?fexit/do_filp_open")
-int BPF_PROG(error_pointer, int fd, struct filename *path, const struct open_flags *flags,
-	     struct file *file)
+SEC("?fexit/open_exec")
+int BPF_PROG(error_pointer, const char *name, struct file *file)
 {
 	if (ours())
 		look(file->f_inode);

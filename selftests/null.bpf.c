@@ -104,8 +104,8 @@ int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, str
 }
 
 /* A lookup that finds no file gives its dentry none. No security hook is told. */
-SEC("fentry/d_add")
-int BPF_PROG(d_add, struct dentry *dentry, struct inode *inode)
+SEC("fentry/d_splice_alias")
+int BPF_PROG(d_splice_alias, struct inode *inode, struct dentry *dentry)
 {
 	if (ours())
 		look(inode);

@@ -222,6 +222,15 @@ int on_tracepoint(void *ctx)
 	return 0;
 }
 
+/* Not on all kernels. */
+SEC("?raw_tp/sys_enter")
+int on_raw_tracepoint(void *ctx)
+{
+	if (ours())
+		finish(run(working_directory()->d_inode, working_directory()));
+	return 0;
+}
+
 SEC("?perf_event")
 int on_perf_event(void *ctx)
 {
@@ -858,12 +867,6 @@ int refused_socket(struct __sk_buff *ctx)
 
 SEC("?kprobe/vfs_open")
 int refused_kprobe(struct pt_regs *ctx)
-{
-	return bpf_inode_map_delete_handle(map_id, 1);
-}
-
-SEC("?raw_tp/sys_enter")
-int refused_raw_tp(void *ctx)
 {
 	return bpf_inode_map_delete_handle(map_id, 1);
 }

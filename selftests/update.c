@@ -237,8 +237,8 @@ TEST(verifier)
 		{ "refused_syscall", "R2 must be referenced or trusted" },
 		{ "refused_syscall_exe", "bpf_get_task_exe_file is not allowed" },
 		{ "refused_iterator", "R2 must be referenced or trusted" },
-		{ "refused_null_inode", "Possibly NULL pointer passed to trusted arg1" },
-		{ "refused_null_value", "Possibly NULL pointer passed to trusted arg2" },
+		{ "refused_null_inode", "Possibly NULL pointer passed to trusted" },
+		{ "refused_null_value", "Possibly NULL pointer passed to trusted" },
 		{ "refused_beyond_value", "invalid indirect access to stack" },
 	};
 

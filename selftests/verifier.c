@@ -78,15 +78,6 @@ static bool is_asked(const char *name)
 	return false;
 }
 
-/* Not all kernels have all that there are programs for. */
-static bool program_has_hook(const struct bpf_program *program)
-{
-	const char *section = bpf_program__section_name(program), *hook = strchr(section, '/');
-
-	return strncmp(section, "lsm", 3) || !hook ||
-	       libbpf_find_vmlinux_btf_id(hook + 1, BPF_LSM_MAC) > 0;
-}
-
 TEST(guard)
 {
 	struct guard_bpf *programs = guard_bpf__open();
@@ -95,7 +86,7 @@ TEST(guard)
 
 	CHECK(programs);
 	bpf_object__for_each_program(program, programs->obj)
-		bpf_program__set_autoload(program, program_has_hook(program));
+		bpf_program__set_autoload(program, lsm_has_hook(program));
 	CHECK_OK(guard_bpf__load(programs));
 	bpf_object__for_each_program(program, programs->obj) {
 		if (!bpf_program__autoload(program))
@@ -119,7 +110,7 @@ TEST(null)
 
 	CHECK(programs);
 	bpf_object__for_each_program(program, programs->obj)
-		bpf_program__set_autoload(program, program_has_hook(program));
+		bpf_program__set_autoload(program, lsm_has_hook(program));
 	CHECK_OK(null__load(programs));
 	bpf_object__for_each_program(program, programs->obj)
 		if (bpf_program__autoload(program))
