@@ -234,29 +234,35 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
+bool verifier_refuses(const void *object, size_t size, const struct refused *refused)
+{
+	static char log[1 << 20];
+	libbpf_print_fn_t print = libbpf_set_print(print_nothing);
+	struct bpf_object *programs = bpf_object__open_mem(object, size, NULL);
+	struct bpf_program *program;
+	int err;
+
+	CHECK(programs);
+	program = bpf_object__find_program_by_name(programs, refused->name);
+	CHECK(program);
+	bpf_program__set_autoload(program, true);
+	log[0] = 0;
+	bpf_program__set_log_buf(program, log, sizeof(log));
+	bpf_program__set_log_level(program, 1);
+	err = bpf_object__load(programs);
+	libbpf_set_print(print);
+	if (err && !strstr(log, refused->message))
+		FAIL("%s: no \"%s\" in: %s", refused->name, refused->message, log);
+	bpf_object__close(programs);
+	return err;
+}
+
 void verifier_must_refuse(const void *object, size_t size, const struct refused *refused,
 			  unsigned int nr)
 {
-	static char log[1 << 20];
-
-	libbpf_set_print(print_nothing);
-	for (unsigned int i = 0; i < nr; i++) {
-		struct bpf_object *programs = bpf_object__open_mem(object, size, NULL);
-		struct bpf_program *program;
-
-		CHECK(programs);
-		program = bpf_object__find_program_by_name(programs, refused[i].name);
-		CHECK(program);
-		bpf_program__set_autoload(program, true);
-		log[0] = 0;
-		bpf_program__set_log_buf(program, log, sizeof(log));
-		bpf_program__set_log_level(program, 1);
-		if (!bpf_object__load(programs))
+	for (unsigned int i = 0; i < nr; i++)
+		if (!verifier_refuses(object, size, &refused[i]))
 			FAIL("%s: accepted", refused[i].name);
-		if (!strstr(log, refused[i].message))
-			FAIL("%s: no \"%s\" in: %s", refused[i].name, refused[i].message, log);
-		bpf_object__close(programs);
-	}
 }
 
 void map_put(int map, int fd, unsigned int value, __u32 key_flags)

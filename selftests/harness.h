@@ -176,6 +176,18 @@ struct refused {
 	const char *name, *message;
 };
 
+/* Not all kernels refuse it. Where it is refused that must be for this reason. */
+bool verifier_refuses(const void *object, size_t size, const struct refused *refused);
+
+#define VERIFIER_REFUSES(skeleton, ...)					\
+	({								\
+		const struct refused refused_ = { __VA_ARGS__ };	\
+		size_t size_;						\
+		const void *object_ = skeleton##__elf_bytes(&size_);	\
+									\
+		verifier_refuses(object_, size_, &refused_);		\
+	})
+
 /* Fail the case unless each is refused, loaded alone from an object in which none is by itself. */
 void verifier_must_refuse(const void *object, size_t size, const struct refused *refused,
 			  unsigned int nr);

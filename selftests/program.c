@@ -48,6 +48,8 @@ static const struct {
 #define FOR_EACH_FUNCTION(function, end) \
 	for (unsigned int function = 0; function < (end); function++)
 
+#define POSSIBLY_NULL	"Possibly NULL pointer passed to trusted"
+
 /* Loading and attaching */
 
 /* A skeleton in which only the program @name will be loaded. */
@@ -69,23 +71,6 @@ static struct program *programs_load(const char *name, struct bpf_program **prog
 	CHECK_OK(program__load(programs));
 	programs->bss->pid = getpid();
 	return programs;
-}
-
-/* What not all kernels take. Where it is refused that must be for the reason in @message. */
-static bool is_refused(const char *name, const char *message)
-{
-	static char log[1 << 20];
-	struct bpf_program *program;
-	struct program *programs = programs_open(name, &program);
-	int err;
-
-	bpf_program__set_log_buf(program, log, sizeof(log));
-	bpf_program__set_log_level(program, 1);
-	err = program__load(programs);
-	if (err && !strstr(log, message))
-		FAIL("%s: no \"%s\" in: %s", name, message, log);
-	program__destroy(programs);
-	return err;
 }
 
 /* A clock that is this process's, by whose hard interrupts the program runs. */
@@ -341,7 +326,7 @@ TEST(tracepoint)
 /* Since 7.x it has them, too. */
 TEST(raw_tracepoint)
 {
-	if (!is_refused("on_raw_tracepoint", "is not allowed"))
+	if (!VERIFIER_REFUSES(program, "on_raw_tracepoint", "is not allowed"))
 		check_type("on_raw_tracepoint", make_syscall, ".", DO_TRUSTED);
 }
 
@@ -412,7 +397,7 @@ TEST(no_inode)
 	programs_destroy(run.programs);
 
 	/* 7.x does not say so, and wants the program to have asked. */
-	if (is_refused("no_inode_sleepable", "Possibly NULL pointer passed to trusted"))
+	if (VERIFIER_REFUSES(program, "no_inode_sleepable", POSSIBLY_NULL))
 		return;
 	run.programs = program_attach("no_inode_sleepable");
 	run.programs->bss->map_id = map_id_of(map);
@@ -1054,7 +1039,7 @@ TEST(verifier_memory)
 		      { "refused_replace_small", TOO_SMALL },
 		      { "refused_read_unbounded", "unbounded memory access" },
 		      { "refused_update_null_value",
-			"Possibly NULL pointer passed to trusted" });
+			POSSIBLY_NULL });
 }
 
 TEST(verifier_sleepable)

@@ -58,6 +58,15 @@ static __always_inline void update(struct inode *inode)
 	note(inode_map_update(map_id, inode, &copy, flags));
 }
 
+/* There is an inode; 7.x wants to be told. */
+static __always_inline void update_named(struct dentry *dentry)
+{
+	struct inode *inode = dentry->d_inode;
+
+	if (!inode_map_is_null(inode))
+		update(inode);
+}
+
 /* The inode of a file, as several hooks have it. */
 
 SEC("?lsm.s/file_ioctl")
@@ -105,7 +114,7 @@ SEC("?lsm.s/inode_setattr")
 int BPF_PROG(on_setattr, struct mnt_idmap *idmap, struct dentry *dentry)
 {
 	if (enabled && ours())
-		update(dentry->d_inode);
+		update_named(dentry);
 	return 0;
 }
 
@@ -113,7 +122,7 @@ SEC("?lsm.s/inode_unlink")
 int BPF_PROG(on_unlink, struct inode *dir, struct dentry *dentry)
 {
 	if (enabled && ours())
-		update(dentry->d_inode);
+		update_named(dentry);
 	return 0;
 }
 
@@ -122,7 +131,7 @@ int BPF_PROG(on_rename, struct inode *old_dir, struct dentry *old_dentry, struct
 	     struct dentry *new_dentry)
 {
 	if (enabled && ours())
-		update(new_dentry->d_inode);
+		update_named(new_dentry);
 	return 0;
 }
 

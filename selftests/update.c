@@ -26,6 +26,8 @@
 
 #define SECONDS		3
 
+#define POSSIBLY_NULL	"Possibly NULL pointer passed to trusted"
+
 static struct update *programs;
 
 static void program_choose(const char *name)
@@ -217,11 +219,15 @@ TEST(from_inode_create)
 	check_kind("on_create", create_file, ".");
 }
 
-/* A name without an inode, which the verifier takes for one with. */
+/* A name without an inode, which the verifier of 6.12 takes for one with. */
 TEST(negative_dentry)
 {
-	int map = map_create(32, 4, 8);
+	int map;
 
+	/* 7.x wants the program to have asked. */
+	if (VERIFIER_REFUSES(update, "on_create_negative", POSSIBLY_NULL))
+		return;
+	map = map_create(32, 4, 8);
 	program_attach("on_create_negative", map);
 	CHECK_ERR(update_by(create_file, 1), EINVAL);
 	CHECK_EQ(map_count(map), 0);
@@ -237,9 +243,9 @@ TEST(verifier)
 		{ "refused_syscall", "R2 must be referenced or trusted" },
 		{ "refused_syscall_exe", "bpf_get_task_exe_file is not allowed" },
 		{ "refused_iterator", "R2 must be referenced or trusted" },
-		{ "refused_null_inode", "Possibly NULL pointer passed to trusted" },
-		{ "refused_null_value", "Possibly NULL pointer passed to trusted" },
-		{ "refused_beyond_value", "invalid indirect access to stack" },
+		{ "refused_null_inode", POSSIBLY_NULL },
+		{ "refused_null_value", POSSIBLY_NULL },
+		{ "refused_beyond_value", "len pair leads to invalid memory access" },
 	};
 
 	CHECK_VERIFIER_REFUSES(update, refused);
