@@ -24,6 +24,22 @@ endif
 RELEASE := $(if $(KDIR),$(shell cat '$(KDIR)/include/config/kernel.release' 2>/dev/null))
 BUILD   ?= build/$(or $(RELEASE),none)
 
+# The kernel's architecture, and what programs for it are compiled with. For one that is
+# not this machine's their libraries are in a root directory: see scripts/sysroot.
+ifneq ($(RELEASE),)
+of_kernel = $(shell scripts/arch '$(KDIR)/' $(1))
+ARCH := $(call of_kernel,kernel)
+CROSS_COMPILE ?= $(call of_kernel,cross)
+endif
+ifneq ($(CROSS_COMPILE),)
+SYSROOT ?= $(wildcard $(CURDIR)/.kernel/$(call of_kernel,name))
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+sysroot    := $(SYSROOT:%=--sysroot=%)
+for_kbuild := ARCH=$(ARCH) CROSS_COMPILE=$(CROSS_COMPILE)
+endif
+
 ifeq ($(V),1)
 say :=
 else
@@ -65,7 +81,7 @@ $(BUILD)/inode_map.ko: FORCE | $(module_links)
 ifeq ($(RELEASE),)
 	$(error No kernel to build for: install the headers of the running kernel, run 'make deps' for those of the test kernel, or set KDIR)
 endif
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(BUILD)/module) modules
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) M=$(abspath $(BUILD)/module) modules
 	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || \
 		echo 'warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is missing' >&2
 	$(Q)! $(own_inode) || { echo '$(own_inode_why)' >&2 && exit 1; }
@@ -88,7 +104,7 @@ $(bench_links): $(BUILD)/bench/module/%: bench/%
 	@ln -sfr $< $@
 
 $(BUILD)/bench/inode_map_bench.ko: FORCE | $(bench_links)
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(BUILD)/bench/module) modules
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) M=$(abspath $(BUILD)/bench/module) modules
 	@cmp -s $(BUILD)/bench/module/inode_map_bench.ko $@ || cp $(BUILD)/bench/module/inode_map_bench.ko $@
 
 # --- BPF objects and their skeletons ------------------------------------------
@@ -103,8 +119,8 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 	$(Q)$(BPFTOOL) btf dump file $< format c >$@
 
 # vmlinux.h of Linux 7 needs -fms-extensions.
-bpf_target  := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
-BPF_CFLAGS  := -target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_$(bpf_target) \
+bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(call of_kernel,endian))))
+BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
 	selftests/*.bpf.c stress/*.bpf.c bench/*.bpf.c))
@@ -129,7 +145,7 @@ $(BUILD)/bpf/guard/guard.skel.h: private skeleton := guard_bpf
 
 # --- Programs -----------------------------------------------------------------
 
-program_cflags = -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
+program_cflags = $(sysroot) -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
 	-MMD -MP -MF $@.d -MT $@
 libraries := -lbpf -lelf -lz
 
@@ -145,7 +161,7 @@ $(guard_objects): $(BUILD)/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h Makefile
 
 $(BUILD)/inode-guard: $(guard_objects)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -o $@
+	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -o $@
 
 # bpf/NAME.c is the loader of bpf/NAME.bpf.c, an example.
 examples := $(patsubst %.bpf.c,$(BUILD)/%,$(wildcard bpf/*.bpf.c))
@@ -192,8 +208,9 @@ $(bypass_programs): $(bypass_parts)
 $(bypass_programs): private harness += $(bypass_parts)
 $(BUILD)/selftests/guard: $(guard_steps)
 $(BUILD)/selftests/guard: private harness += $(guard_steps)
-$(BUILD)/selftests/guard_%: $(guard_json)
-$(BUILD)/selftests/guard_%: private harness += $(guard_json)
+guard_tests := $(patsubst %,$(BUILD)/selftests/%,$(filter guard_%,$(selftest_names)))
+$(guard_tests): $(guard_json)
+$(guard_tests): private harness += $(guard_json)
 
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
