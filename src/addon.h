@@ -87,8 +87,7 @@ static __always_inline bool inode_in_any_map(const struct inode *inode)
 	if (kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK))
 		return true;
 	smp_rmb();
-	/* Not atomic_read(): one comparison with memory will do, which a volatile access forbids. */
-	return unlikely(data_race(inode_remarks.counter));
+	return unlikely(atomic_read(&inode_remarks));
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode, bool pinned);
