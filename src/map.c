@@ -66,6 +66,36 @@ static void inode_map_free(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
+static void inode_map_nothing(struct work_struct *work)
+{
+}
+
+/*
+ * What was charged for a table before the rest could not be had is given back before this returns.
+ * 7.x leaves that to a worker (defer_vm_area_cleanup()), and the memory cgroup is full until then:
+ * the task would not be told -ENOMEM but killed for the next page that it wants. The workers of a
+ * processor begin in the order in which the work was queued, so wait for some that is queued behind
+ * it. (Elsewhere this costs a failure a context switch or two.)
+ */
+static void *inode_map_alloc(size_t size)
+{
+	struct work_struct behind;
+	void *memory;
+
+	migrate_disable();
+	memory = kvzalloc(size, INODE_MAP_GFP);
+	if (!memory) {
+		INIT_WORK_ONSTACK(&behind, inode_map_nothing);
+		schedule_work(&behind);
+	}
+	migrate_enable();
+	if (!memory) {
+		flush_work(&behind);
+		destroy_work_on_stack(&behind);
+	}
+	return memory;
+}
+
 /**
  * inode_map_create - allocate a map
  * @attr: the BPF map: its sizes, its max_entries (not 0; also sizes the table) and its flags. Stays
@@ -90,7 +120,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	 * costs is worth the eight bytes. (A shift by all 64 bits of a hash would be undefined.)
 	 */
 	hash_bits = order_base_2(max_entries) + 1;
-	map = kvzalloc(struct_size(map, table, 1UL << hash_bits), INODE_MAP_GFP);
+	map = inode_map_alloc(struct_size(map, table, 1UL << hash_bits));
 	if (!map)
 		return ERR_PTR(-ENOMEM);
 	if (!try_module_get(THIS_MODULE)) {

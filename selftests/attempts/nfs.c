@@ -30,7 +30,9 @@ static int start(const char *root)
 	if (access(NFSD "/threads", F_OK))
 		CHECK_SYS(mount("nfsd", NFSD, "nfsd", 0, NULL));
 	CHECK_SYS(mkdir(RECOVERY, 0700));
-	file_write(NFSD "/nfsv4recoverydir", RECOVERY "\n");
+	/* Kernels without the old way to keep track of clients do not keep any here. */
+	if (!access(NFSD "/nfsv4recoverydir", F_OK))
+		file_write(NFSD "/nfsv4recoverydir", RECOVERY "\n");
 	/* Version 3 would want a portmapper. */
 	file_write(NFSD "/versions", "-3 +4 +4.1 +4.2\n");
 	file_write(CACHES "auth.unix.ip/channel", "nfsd 127.0.0.1 " FOREVER " client\n");
