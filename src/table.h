@@ -54,7 +54,8 @@ static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *
 	struct inode_map_entry *entry;
 
 	inode_map_for_each_rcu(entry, inode_map_bucket(map, inode), in_table)
-		if (READ_ONCE(entry->inode) == inode)
+		/* It may be cleared meanwhile. READ_ONCE() would cost an instruction more. */
+		if (data_race(entry->inode == inode))
 			return entry;
 	return NULL;
 }
