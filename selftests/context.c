@@ -538,6 +538,8 @@ enum expected {
 
 struct function {
 	const char *name;
+	/* What PREEMPT_RT has instead. */
+	const char *rt_name;
 	enum expected expected;
 };
 
@@ -602,40 +604,7 @@ static void check_function(const struct function *function, const char *name,
 	check_whole();
 }
 
-static struct bpf_link *attach_to_function(const char *function)
-{
-	(void)function;
-	return attach("on_function");
-}
-
-TEST(functions)
-{
-	static const struct function functions[] = {
-		/* The map's lock is about to be released, or another one is. */
-		{ "_raw_spin_unlock", BOTH },
-		/* With it only when there is nothing to replace. */
-		{ "kmem_cache_alloc_lru_noprof", WORKS },
-		{ "call_rcu", WORKS },
-		/* Locks, updates, walks, releases. */
-		{ "_raw_spin_lock", WORKS },
-		{ "_raw_spin_trylock", WORKS },
-		{ "kmem_cache_alloc_noprof", WORKS },
-		{ "fsnotify_find_mark", WORKS },
-		{ "fsnotify_add_mark", ANY },
-		{ "inode_map_next", WORKS },
-		{ "inode_map_defer", WORKS },
-		{ "inode_map_entry_retire", WORKS },
-		{ "__queue_work", ANY },
-		{ "call_rcu_tasks_trace", ANY },
-	};
-
-	setup();
-	for (unsigned int i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		check_function(&functions[i], "on_function", attach_to_function);
-}
-
-/* What programs can't be attached to, they can run at as well: in a debug exception. */
-
+/* 0 if there is none. */
 static __u64 kernel_symbol(const char *name)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "r");
@@ -650,8 +619,49 @@ static __u64 kernel_symbol(const char *name)
 			return address;
 		}
 	}
-	FAIL("the kernel has no %s", name);
+	fclose(symbols);
+	return 0;
 }
+
+static struct bpf_link *attach_to_function(const char *function)
+{
+	(void)function;
+	return attach("on_function");
+}
+
+TEST(functions)
+{
+	static const struct function functions[] = {
+		/* The map's lock is about to be released, or another one is. */
+		{ "_raw_spin_unlock", "rt_spin_unlock", BOTH },
+		/* With it only when there is nothing to replace. */
+		{ "kmem_cache_alloc_lru_noprof", NULL, WORKS },
+		{ "call_rcu", NULL, WORKS },
+		/* Locks, updates, walks, releases. */
+		{ "_raw_spin_lock", "rt_spin_lock", WORKS },
+		{ "_raw_spin_trylock", "rt_spin_trylock", WORKS },
+		{ "kmem_cache_alloc_noprof", NULL, WORKS },
+		{ "fsnotify_find_mark", NULL, WORKS },
+		{ "fsnotify_add_mark", NULL, ANY },
+		{ "inode_map_next", NULL, WORKS },
+		{ "inode_map_defer", NULL, WORKS },
+		{ "inode_map_entry_retire", NULL, WORKS },
+		{ "__queue_work", NULL, ANY },
+		{ "call_rcu_tasks_trace", NULL, ANY },
+	};
+	const bool rt = kernel_symbol("rt_spin_lock");
+
+	setup();
+	for (unsigned int i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		struct function function = functions[i];
+
+		if (rt && function.rt_name)
+			function.name = function.rt_name;
+		check_function(&function, "on_function", attach_to_function);
+	}
+}
+
+/* What programs can't be attached to, they can run at as well: in a debug exception. */
 
 static struct bpf_link *attach_breakpoint(const char *name, const char *function)
 {
@@ -663,6 +673,8 @@ static struct bpf_link *attach_breakpoint(const char *name, const char *function
 		.bp_len = sizeof(long),
 	};
 
+	if (!attr.bp_addr)
+		FAIL("the kernel has no %s", function);
 	return attach_event(name, &attr, gettid(), -1);
 }
 
@@ -675,17 +687,17 @@ TEST(breakpoints)
 {
 	static const struct function functions[] = {
 		/* For this process, only the module calls these, with the map's lock. */
-		{ "__xa_store", BUSY },
-		{ "__xa_erase", BUSY },
+		{ "__xa_store", NULL, BUSY },
+		{ "__xa_erase", NULL, BUSY },
 		/* Also for files, or for entries before they are locked. */
-		{ "xas_store", BUSY },
-		{ "xas_load", BUSY },
-		{ "xa_load", BUSY },
+		{ "xas_store", NULL, BUSY },
+		{ "xas_load", NULL, BUSY },
+		{ "xa_load", NULL, BUSY },
 		/* Walks. */
-		{ "xa_find", BUSY },
-		{ "xas_find", BUSY },
+		{ "xa_find", NULL, BUSY },
+		{ "xas_find", NULL, BUSY },
 		/* The deletion by a program, which it does to another entry. */
-		{ "irq_work_queue", BUSY },
+		{ "irq_work_queue", NULL, BUSY },
 	};
 
 	setup();
