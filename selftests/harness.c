@@ -11,12 +11,21 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 
 /* A case that takes longer hangs. Emulation is slow: a second elsewhere is ten here. */
 #define CASE_SECONDS	100
+
+bool kernel_is_rt(void)
+{
+	struct utsname name;
+
+	CHECK_SYS(uname(&name));
+	return strstr(name.version, "PREEMPT_RT");
+}
 
 unsigned int test_slowdown(void)
 {

@@ -263,15 +263,17 @@ static void check_type(const char *name, void (*trigger)(struct bpf_program *pro
 	struct run run = { .trigger = trigger };
 	int file = file_create("f"), fd = file_open(path, O_PATH);
 	int map = map_create(32, sizeof(struct value), 8);
-	bool interrupt;
+	bool locked;
 
 	run.programs = programs_load(name, &run.program);
 	run.programs->bss->map_id = map_id_of(map);
 	attach(run.program);
-	interrupt = bpf_program__type(run.program) == BPF_PROG_TYPE_PERF_EVENT;
+	/* Interrupts are disabled; with PREEMPT_RT it takes only preemption to be. */
+	locked = bpf_program__type(run.program) == BPF_PROG_TYPE_PERF_EVENT ||
+		 (kernel_is_rt() && (strstr(name, "tp") || strstr(name, "tracepoint")));
 
 	FOR_EACH_FUNCTION(function, end) {
-		bool busy = interrupt && function == DO_REPLACE;
+		bool busy = locked && function == DO_REPLACE;
 
 		if (map_count(map))
 			CHECK_OK(inode_map_remove_fd(map, fd));

@@ -87,7 +87,8 @@ static __always_inline bool inode_in_any_map(const struct inode *inode)
 	if (kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK))
 		return true;
 	smp_rmb();
-	return unlikely(atomic_read(&inode_remarks));
+	/* Entries that have ended are without an inode: NULL must not find one. */
+	return unlikely(atomic_read(&inode_remarks)) && inode;
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode, bool pinned);

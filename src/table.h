@@ -41,8 +41,8 @@ static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map
 /**
  * inode_map_find - find the entry of an inode
  * @map: the map
- * @inode: the inode; not dereferenced. An inode belongs to one superblock for as long as it lives,
- *	and its entries go before its memory does, so that its address alone is the key
+ * @inode: the inode, not NULL; not dereferenced. An inode belongs to one superblock for as long as
+ *	it lives, and its entries go before its memory does, so that its address alone is the key
  *
  * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
  * can be used, or under the map's lock.
