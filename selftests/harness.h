@@ -175,7 +175,7 @@ bool lsm_has_hook(const struct bpf_program *program);	/* true for what is no LSM
 
 /* A program that the verifier must refuse, and what it is to say, lest it be for another reason. */
 struct refused {
-	const char *name, *message;
+	const char *name, *message;	/* "this|that": one of them */
 };
 
 /* Not all kernels refuse it. Where it is refused that must be for this reason. */

@@ -1013,6 +1013,7 @@ TEST(walked)
 #define NOT_CONSTANT	"is not a const"
 #define NOT_SLEEPABLE	"program must be sleepable to call sleepable kfunc bpf_inode_map_"
 #define NOT_TRUSTED	"must be referenced or trusted"
+#define INSIDE_UNTRUSTED "dereference of modified untrusted_ptr_ ptr R2"
 
 TEST(verifier_writes)
 {
@@ -1058,8 +1059,8 @@ TEST(verifier_trust)
 	CHECK_REFUSED({ "refused_update_walked", "R2 " NOT_TRUSTED },
 		      { "refused_update_plain", "R2 " NOT_TRUSTED },
 		      { "refused_update_syscall", "R2 " NOT_TRUSTED },
-		      { "refused_lookup_path_untrusted", "R2 " NOT_TRUSTED },
-		      { "refused_read_path_untrusted", "R2 " NOT_TRUSTED });
+		      { "refused_lookup_path_untrusted", "R2 " NOT_TRUSTED "|" INSIDE_UNTRUSTED },
+		      { "refused_read_path_untrusted", "R2 " NOT_TRUSTED "|" INSIDE_UNTRUSTED });
 }
 
 TEST(verifier_walks)
