@@ -204,7 +204,8 @@ TEST(unlink_while_open_by_two_names)
 			close(fds[first]);
 			CHECK_EQ(map_get(map, fds[!first]), 1);
 			close(fds[!first]);
-			CHECK_EQ(map_count(map), 0);
+			/* Some kernels have the module attach a mark anew: src/remark.c. */
+			CHECK(wait_until(map_is_empty, &map, 5));
 		}
 	}
 }

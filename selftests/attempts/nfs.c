@@ -24,15 +24,22 @@ static const char *exported;		/* the root of what the client has at CLIENT_PATH 
 static int start(const char *root)
 {
 	char line[256];
+	bool tracks;
 
 	if (sh("modprobe -a nfsd nfs nfsv4"))
 		FAIL("there is no NFS (scripts/vm --module nfsd --module nfsv4)");
 	if (access(NFSD "/threads", F_OK))
 		CHECK_SYS(mount("nfsd", NFSD, "nfsd", 0, NULL));
+	tracks = !access(NFSD "/nfsv4recoverydir", F_OK);
 	CHECK_SYS(mkdir(RECOVERY, 0700));
-	/* Kernels without the old way to keep track of clients do not keep any here. */
-	if (!access(NFSD "/nfsv4recoverydir", F_OK))
+	/*
+	 * Kernels without the old way to keep track of clients keep none here, so that nobody can
+	 * say that all have come back: the time for that is as short as can be.
+	 */
+	if (tracks)
 		file_write(NFSD "/nfsv4recoverydir", RECOVERY "\n");
+	else
+		file_write(NFSD "/nfsv4gracetime", "10\n");
 	/* Version 3 would want a portmapper. */
 	file_write(NFSD "/versions", "-3 +4 +4.1 +4.2\n");
 	file_write(CACHES "auth.unix.ip/channel", "nfsd 127.0.0.1 " FOREVER " client\n");
@@ -44,7 +51,8 @@ static int start(const char *root)
 	file_write(NFSD "/portlist", "tcp 2049\n");
 	file_write(NFSD "/threads", "2\n");
 	/* Nobody has anything to claim again. */
-	file_write(NFSD "/v4_end_grace", "Y\n");
+	if (tracks)
+		file_write(NFSD "/v4_end_grace", "Y\n");
 	CHECK_SYS(mkdir(CLIENT_PATH, 0755));
 	return result(mount("127.0.0.1:/", CLIENT_PATH, "nfs4", 0,
 			    "addr=127.0.0.1,clientaddr=127.0.0.1,vers=4.2,port=2049,"
