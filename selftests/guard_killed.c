@@ -27,7 +27,7 @@ static unsigned int count_pins(const char *prefix)
 
 static bool makes_or_pins(const struct call *call)
 {
-	return call->number == SYS_mkdir || (call->number == SYS_bpf &&
+	return call->number == CALL_OF_MKDIR || (call->number == SYS_bpf &&
 	       (call->command == BPF_MAP_CREATE || call->command == BPF_OBJ_PIN));
 }
 
@@ -44,7 +44,7 @@ static bool pins_link(const struct call *call)
 /* What is a directory is tried as a file first. */
 static bool removes(const struct call *call)
 {
-	return (call->number == SYS_unlinkat && !call->flags) || call->number == SYS_rmdir;
+	return (call->number == SYS_unlinkat && !call->flags) || is_rmdir(call);
 }
 
 static bool uses_bpf(const struct call *call)

@@ -155,6 +155,9 @@ int map_target(struct target *target, int prot, int flags);
 
 void make_file(const char *path, enum kind kind);
 /* A static program, or a dynamic linker, of this code, which may be anywhere. */
+/* The dynamic linker, and a shared library, of this very program: their paths are the architecture's. */
+const char *loader(void);
+const char *library(void);
 void make_program_of(const char *path, const void *code, size_t size);
 /* Whether this is what a new text begins with. */
 bool is_text(const char *bytes);
@@ -175,6 +178,14 @@ int exec_path(void *path);		/* for run_program() */
 /* ioctl(2) by the system call of 32-bit programs, with a page that they can name: 0 or -errno. */
 void *low_memory(void);
 long ioctl_compat(int fd, unsigned int command, void *argument);
+#endif
+/*
+ * A system call of a 32-bit program, made for it: 0 or -errno. It inherits @fd, the first argument;
+ * @text is the second, or, with @vector, what the second describes. Flags are the sixth.
+ */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define HAVE_COMPAT_PROGRAM
+int write_compat(int fd, const char *text, bool vector, unsigned int flags);
 #endif
 /* A child process crashes, with this in /proc/sys/kernel/core_pattern. */
 void dump_core(const char *core_pattern);

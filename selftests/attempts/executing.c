@@ -9,8 +9,6 @@
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 
-#define LOADER	"/lib64/ld-linux-x86-64.so.2"
-
 /* execve(2) and its like */
 
 static int try_execve(struct target *t)
@@ -119,7 +117,7 @@ static int try_dynamic_linker(struct target *t)
 static int exec_by_loader(void *path)
 {
 	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-	return execl(LOADER, LOADER, path, "-c", "exit 42", NULL);
+	return execl(loader(), loader(), path, "-c", "exit 42", NULL);
 }
 
 static int try_loader(struct target *t)

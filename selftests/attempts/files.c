@@ -6,6 +6,7 @@
 #include "bypass.h"
 
 #include <elf.h>
+#include <link.h>
 #include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
@@ -163,7 +164,14 @@ static const unsigned int exit_code[] = {
 	0xd2800000 | 94 << 5 | 8,	/* mov x8, #__NR_exit_group */
 	0xd4000001,			/* svc #0 */
 };
+#elif defined(__s390x__)
+#define MACHINE	EM_S390
+static const unsigned char exit_code[] = {
+	0xa7, 0x29, 0, RAN,		/* lghi %r2, RAN */
+	0x0a, 248,			/* svc __NR_exit_group */
+};
 #endif
+#define BYTE_ORDER_OF_ELF	(BYTE_ORDER == LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB)
 
 void make_program_of(const char *path, const void *code, size_t size)
 {
@@ -173,7 +181,8 @@ void make_program_of(const char *path, const void *code, size_t size)
 		unsigned char code[512];
 	} program = {
 		.header = {
-			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, BYTE_ORDER_OF_ELF,
+				     EV_CURRENT },
 			.e_type = ET_DYN, .e_machine = MACHINE, .e_version = EV_CURRENT,
 			.e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
 			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
@@ -193,6 +202,44 @@ void make_program_of(const char *path, const void *code, size_t size)
 static void make_program(const char *path)
 {
 	make_program_of(path, exit_code, sizeof(exit_code));
+}
+
+static int find_interpreter(struct dl_phdr_info *info, size_t size, void *found)
+{
+	(void)size;
+	/* The program itself is the first. */
+	for (unsigned int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			*(const char **)found = (const char *)(info->dlpi_addr +
+							       info->dlpi_phdr[i].p_vaddr);
+	return 1;
+}
+
+const char *loader(void)
+{
+	const char *path = NULL;
+
+	dl_iterate_phdr(find_interpreter, &path);
+	CHECK(path);
+	return path;
+}
+
+static int find_library(struct dl_phdr_info *info, size_t size, void *found)
+{
+	(void)size;
+	if (!strstr(info->dlpi_name, "/libz.so"))
+		return 0;
+	*(const char **)found = info->dlpi_name;
+	return 1;
+}
+
+const char *library(void)
+{
+	const char *path = NULL;
+
+	dl_iterate_phdr(find_library, &path);
+	CHECK(path);
+	return path;
 }
 
 static void copy_file(const char *from, const char *to)
@@ -248,7 +295,7 @@ void make_file(const char *path, enum kind kind)
 	case DYNAMIC:
 		return copy_file("/bin/dash", path);
 	case LIBRARY:
-		return copy_file("/lib/x86_64-linux-gnu/libz.so.1", path);
+		return copy_file(library(), path);
 	case SCRIPT:
 		return make_script(path);
 	case DIRECTORY:
@@ -313,6 +360,108 @@ long ioctl_compat(int fd, unsigned int command, void *argument)
 		     : "0" (54L), "b" ((long)fd), "c" ((long)command), "d" (argument)
 		     : "memory", "r8", "r9", "r10", "r11");
 	return ret;
+}
+#endif
+
+/*
+ * Makes the system call that the words say that follow it, at COMPAT_WORDS, and ends itself: with
+ * RAN if it returned no error, or else with that.
+ */
+#define COMPAT_ADDRESS	0x08048000
+#define COMPAT_WORDS	0xc0
+#if defined(__x86_64__)
+#define COMPAT_MACHINE	EM_386
+#define COMPAT_FLAGS	0
+#define COMPAT_WRITE	4
+#define COMPAT_PWRITEV2	379
+#define WORD(n)		COMPAT_WORDS + 4 * (n), 0x80, 0x04, 0x08
+static const unsigned char compat_code[] = {
+	0xa1, WORD(0),			/* mov word 0, %eax */
+	0x8b, 0x1d, WORD(1),		/* mov word 1, %ebx */
+	0x8b, 0x0d, WORD(2),		/* mov word 2, %ecx */
+	0x8b, 0x15, WORD(3),		/* mov word 3, %edx */
+	0x8b, 0x35, WORD(4),		/* mov word 4, %esi */
+	0x8b, 0x3d, WORD(5),		/* mov word 5, %edi */
+	0x8b, 0x2d, WORD(6),		/* mov word 6, %ebp */
+	0xcd, 0x80,			/* int $0x80 */
+	0xbb, RAN, 0, 0, 0,		/* mov $RAN, %ebx */
+	0x85, 0xc0,			/* test %eax, %eax */
+	0x79, 4,			/* jns 1f */
+	0xf7, 0xd8,			/* neg %eax */
+	0x89, 0xc3,			/* mov %eax, %ebx */
+	0xb8, 1, 0, 0, 0,		/* 1: mov $__NR_exit, %eax */
+	0xcd, 0x80,			/* int $0x80 */
+};
+#elif defined(__aarch64__)
+#define COMPAT_MACHINE	EM_ARM
+#define COMPAT_FLAGS	EF_ARM_EABI_VER5
+#define COMPAT_WRITE	4
+#define COMPAT_PWRITEV2	393
+static const unsigned int compat_code[] = {
+	0xe28fc064,			/* add r12, pc, #0x64 */
+	0xe59c7000,			/* ldr r7, [r12] */
+	0xe99c003f,			/* ldmib r12, {r0-r5} */
+	0xef000000,			/* svc #0 */
+	0xe3500000,			/* cmp r0, #0 */
+	0x42600000,			/* rsbmi r0, r0, #0 */
+	0x53a00000 | RAN,		/* movpl r0, #RAN */
+	0xe3a07001,			/* mov r7, #__NR_exit */
+	0xef000000,			/* svc #0 */
+};
+#endif
+
+#ifdef HAVE_COMPAT_PROGRAM
+int write_compat(int fd, const char *text, bool vector, unsigned int flags)
+{
+	const char *path = "/tmp/compat";
+	struct {
+		Elf32_Ehdr header;
+		Elf32_Phdr segment;
+		unsigned char code[COMPAT_WORDS - sizeof(Elf32_Ehdr) - sizeof(Elf32_Phdr)];
+		Elf32_Word words[7];
+		Elf32_Word vector[2];
+		char text[256];
+	} program = {
+		.header = {
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC, .e_machine = COMPAT_MACHINE, .e_version = EV_CURRENT,
+			.e_phoff = sizeof(Elf32_Ehdr), .e_ehsize = sizeof(Elf32_Ehdr),
+			.e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 1, .e_flags = COMPAT_FLAGS,
+			.e_entry = COMPAT_ADDRESS + offsetof(typeof(program), code),
+		},
+		.segment = {
+			.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_align = 4096,
+			.p_vaddr = COMPAT_ADDRESS, .p_paddr = COMPAT_ADDRESS,
+			.p_filesz = sizeof(program), .p_memsz = sizeof(program),
+		},
+	};
+	Elf32_Word at = COMPAT_ADDRESS + offsetof(typeof(program), text), size = strlen(text);
+	pid_t pid;
+	int status;
+
+	CHECK(size < sizeof(program.text));
+	memcpy(program.code, compat_code, sizeof(compat_code));
+	strcpy(program.text, text);
+	program.vector[0] = at;
+	program.vector[1] = size;
+	program.words[0] = vector ? COMPAT_PWRITEV2 : COMPAT_WRITE;
+	program.words[1] = fd;
+	program.words[2] = vector ? COMPAT_ADDRESS + offsetof(typeof(program), vector) : at;
+	program.words[3] = vector ? 1 : size;
+	program.words[6] = flags;
+	write_file(path, &program, sizeof(program), 0755);
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		CHECK_SYS(fcntl(fd, F_SETFD, 0));
+		execl(path, path, NULL);
+		_exit(errno);
+	}
+	CHECK_SYS(waitpid(pid, &status, 0));
+	unlink(path);
+	if (WIFSIGNALED(status))
+		return -ECANCELED;
+	return WEXITSTATUS(status) == RAN ? 0 : -WEXITSTATUS(status);
 }
 #endif
 

@@ -498,6 +498,12 @@ static int try_load_module(struct target *t)
 }
 
 #ifdef SYS_kexec_file_load
+static const char *no_kexec_file(void)
+{
+	syscall(SYS_kexec_file_load, -1, -1, 1L, "", 0L);
+	return errno == ENOSYS ? "the kernel is built without CONFIG_KEXEC_FILE" : NULL;
+}
+
 static int try_load_kernel(struct target *t)
 {
 	int fd = descriptor(t);
@@ -598,7 +604,7 @@ const struct attempt reading[] = {
 	    .ways = ANY_PATH & PRIVILEGED),
 #ifdef SYS_kexec_file_load
 	TRY("kexec_file_load(2)", READ, try_load_kernel, .by_descriptor = true,
-	    .ways = ANY_PATH & PRIVILEGED),
+	    .ways = ANY_PATH & PRIVILEGED, .missing = no_kexec_file),
 #endif
 	TRY("getdents(2)", READ, try_list, .kind = DIRECTORY,
 	    .open_flags = O_RDONLY | O_DIRECTORY, .by_descriptor = true, .every_way = true),

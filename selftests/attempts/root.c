@@ -10,8 +10,12 @@
 #include <linux/bpf.h>
 #include <linux/kexec.h>
 
-/* Where nothing else is, and how much of it. */
+/* Where there is memory and nothing else, and how much of it. */
+#ifdef __aarch64__
+#define KERNEL_ADDRESS	((void *)((1UL << 30) + (16UL << 20)))
+#else
 #define KERNEL_ADDRESS	((void *)(16UL << 20))
+#endif
 #define KERNEL_SIZE	4096
 
 /* The rule must hold, or else it proves nothing. */

@@ -20,7 +20,6 @@
 #define STRING_(text)	#text
 #define STRING(text)	STRING_(text)
 #define SELF		"/proc/self/exe"
-#define LOADER		"/lib64/ld-linux-x86-64.so.2"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open	434
@@ -326,7 +325,7 @@ static int try_replaced(void)
 
 static int try_loader(void)
 {
-	return run_with(LOADER, LOADER, ALLOWED, "read");
+	return run_with(loader(), loader(), ALLOWED, "read");
 }
 
 static int try_exec_other(void)
@@ -576,9 +575,11 @@ static int try_getfd(void)
 
 static int try_preload(void)
 {
+	char command[256];
 	int err;
 
-	CHECK_EQ(sh("cp /lib/x86_64-linux-gnu/libz.so.1 " LIBRARY_FILE), 0);
+	snprintf(command, sizeof(command), "cp %s " LIBRARY_FILE, library());
+	CHECK_EQ(sh(command), 0);
 	setenv("LD_PRELOAD", LIBRARY_FILE, 1);
 	err = run(ALLOWED, "read-preloaded");
 	unsetenv("LD_PRELOAD");
@@ -591,9 +592,10 @@ static int try_user_namespace(void)
 	return run(ALLOWED, "read");
 }
 
-#ifdef __x86_64__
-/* Opens the file it is told of, and returns RAN if it can read from it, or else the error. */
+/* Opens a file, and returns RAN if it can read from it, or else the error. */
+#if defined(__x86_64__)
 asm(".pushsection .rodata\n"
+    "	.global interpreter_begin, interpreter_end\n"
     "interpreter_begin:\n"
     "	lea 1f(%rip), %rdi\n"
     "	xor %esi, %esi\n"
@@ -616,6 +618,32 @@ asm(".pushsection .rodata\n"
     "1:	.asciz \"" SECRET "\"\n"
     "interpreter_end:\n"
     ".popsection");
+#elif defined(__aarch64__)
+asm(".pushsection .rodata\n"
+    "	.global interpreter_begin, interpreter_end\n"
+    "	.balign 4\n"
+    "interpreter_begin:\n"
+    "	mov x0, #-100\n"			/* AT_FDCWD */
+    "	adr x1, 1f\n"
+    "	mov x2, #0\n"
+    "	mov x8, #56\n"			/* openat */
+    "	svc #0\n"
+    "	tbnz x0, #63, 2f\n"
+    "	sub sp, sp, #256\n"
+    "	mov x1, sp\n"
+    "	mov x2, #100\n"
+    "	mov x8, #63\n"			/* read */
+    "	svc #0\n"
+    "	tbnz x0, #63, 2f\n"
+    "	mov x0, #-" STRING(RAN) "\n"
+    "2:	neg x0, x0\n"
+    "	mov x8, #94\n"			/* exit_group */
+    "	svc #0\n"
+    "1:	.asciz \"" SECRET "\"\n"
+    "interpreter_end:\n"
+    ".popsection");
+#endif
+#if defined(__x86_64__) || defined(__aarch64__)
 extern const char interpreter_begin[], interpreter_end[];
 
 /* In a namespace of mounts of one's own, another file has the name of the dynamic linker. */
@@ -626,7 +654,7 @@ static int try_linker(void)
 
 	make_program_of("linker", interpreter_begin, interpreter_end - interpreter_begin);
 	CHECK_SYS(unshare(CLONE_NEWNS));
-	CHECK_SYS(mount("linker", LOADER, NULL, MS_BIND, NULL));
+	CHECK_SYS(mount("linker", loader(), NULL, MS_BIND, NULL));
 	fflush(stdout);
 	pid = CHECK_SYS(fork());
 	if (!pid) {
@@ -717,7 +745,7 @@ const struct subject_attempt subjects[] = {
 	PASSES_FOR("a core dump of its process", try_crash,
 		"root can have any process dump its memory; a program that keeps secrets says "
 		"prctl(PR_SET_DUMPABLE, 0)"),
-#ifdef __x86_64__
+#if defined(__x86_64__) || defined(__aarch64__)
 	PASSES_FOR("another dynamic linker, mounted over the one that the executable names",
 		try_linker,
 		"the kernel takes the dynamic linker, and that the libraries, from the root and "

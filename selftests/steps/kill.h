@@ -11,12 +11,29 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
+/* Newer architectures have only those calls that are told of a directory. */
+#ifdef SYS_mkdir
+#define CALL_OF_MKDIR	SYS_mkdir
+#else
+#define CALL_OF_MKDIR	SYS_mkdirat
+#endif
 
 struct call {
 	unsigned long number;		/* of the system call */
 	unsigned long command;		/* its first argument: that of bpf(2) */
 	unsigned long flags;		/* its third: those of unlinkat(2) */
 };
+
+/* What rmdir(3) calls. */
+static inline bool is_rmdir(const struct call *call)
+{
+#ifdef SYS_rmdir
+	return call->number == SYS_rmdir;
+#else
+	return call->number == SYS_unlinkat && (int)call->command == AT_FDCWD &&
+	       call->flags == AT_REMOVEDIR;
+#endif
+}
 
 static inline void wait_stop(pid_t pid, int *status)
 {
