@@ -8,63 +8,46 @@
 #ifndef _GUARD_APPEND_BPF_H
 #define _GUARD_APPEND_BPF_H
 
+#include "syscall.bpf.h"
+
 #define O_APPEND	00002000
 #define RWF_APPEND	0x10
 #define RWF_NOAPPEND	0x20
 /* Kernel threads and the workers of io_uring and vhost: what they do, they do for system calls. */
 #define PF_WORKERS	(0x00000010 | 0x00004000 | 0x00200000)
-#define TS_COMPAT	0x0002
 
 /* What a write may be: bits. */
 #define PLAIN	1U
 #define APPENDS	2U
 
-#if defined(__TARGET_ARCH_x86)
-static __always_inline __u32 syscall_writes_compat(unsigned long number, __u32 by_descriptor)
+#ifdef GUARD_KNOWS_APPEND
+static __always_inline __u32 call_writes(const struct calls calls, __u32 number, __u32 flags,
+					 __u32 by_descriptor)
 {
-	switch (number) {
-	case 4:		/* write */
-	case 146:	/* writev */
-	case 181:	/* pwrite64 */
-	case 334:	/* pwritev */
+	if (number == calls.write || number == calls.pwrite64 || number == calls.writev ||
+	    number == calls.pwritev)
 		return by_descriptor;
-	case 54:	/* ioctl */
-		return PLAIN | by_descriptor;
-	default:
-		return PLAIN | APPENDS;
+	if (number == calls.pwritev2) {
+		if (flags & RWF_NOAPPEND)
+			return PLAIN;
+		return flags & RWF_APPEND ? APPENDS : by_descriptor;
 	}
+	if (number == calls.io_submit || number == calls.io_uring_enter)
+		return PLAIN | APPENDS;
+	/* Of what else writes to files, nothing appends but by the descriptor. */
+	return PLAIN | by_descriptor;
 }
 
 static __always_inline __u32 syscall_writes(struct task_struct *task, __u32 by_descriptor)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	const struct calls compat_calls = COMPAT_CALLS, calls = CALLS;
 
-	if (task->thread_info.status & TS_COMPAT)
-		return syscall_writes_compat(regs->orig_ax, by_descriptor);
-	switch (regs->orig_ax) {
-	case 1:		/* write */
-	case 18:	/* pwrite64 */
-	case 20:	/* writev */
-	case 296:	/* pwritev */
-		return by_descriptor;
-	case 328:	/* pwritev2 */
-		if (regs->r9 & RWF_NOAPPEND)
-			return PLAIN;
-		return regs->r9 & RWF_APPEND ? APPENDS : by_descriptor;
-	case 209:	/* io_submit */
-	case 426:	/* io_uring_enter */
-		return PLAIN | APPENDS;
-	default:
-		/* Of what else writes to files, nothing appends but by the descriptor. */
-		return PLAIN | by_descriptor;
-	}
+	if (is_compat(task))
+		return call_writes(compat_calls, regs->CALL_NUMBER, regs->COMPAT_ARGUMENT_6,
+				   by_descriptor);
+	return call_writes(calls, regs->CALL_NUMBER, regs->ARGUMENT_6, by_descriptor);
 }
-#else
-static __always_inline __u32 syscall_writes(struct task_struct *task, __u32 by_descriptor)
-{
-	return PLAIN | APPENDS;
-}
-#endif
 
 /* What a write to @file, which is being made, may be. */
 static __noinline __u32 writes(struct file *file)
@@ -75,5 +58,11 @@ static __noinline __u32 writes(struct file *file)
 		return PLAIN | APPENDS;
 	return syscall_writes(task, file->f_flags & O_APPEND ? APPENDS : PLAIN);
 }
+#else
+static __noinline __u32 writes(struct file *file)
+{
+	return PLAIN;
+}
+#endif
 
 #endif /* _GUARD_APPEND_BPF_H */

@@ -7,6 +7,8 @@
 #ifndef _GUARD_EXCHANGE_BPF_H
 #define _GUARD_EXCHANGE_BPF_H
 
+#include "syscall.bpf.h"
+
 #define XFS_MAGIC		0x58465342
 #define IOC_EXCHANGE_RANGE	0x40285881
 #define IOC_COMMIT_RANGE	0x40585883
@@ -16,11 +18,11 @@ static __always_inline __u32 second_argument(struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-#if defined(__TARGET_ARCH_x86)
-	if (task->thread_info.status & TS_COMPAT)
-		return regs->cx;
-#endif
+#ifdef GUARD_KNOWS_APPEND
+	return is_compat(task) ? regs->COMPAT_ARGUMENT_2 : regs->ARGUMENT_2;
+#else
 	return PT_REGS_PARM2_SYSCALL(regs);
+#endif
 }
 
 /* Whether a write to @file, which is being made, is one. */

@@ -33,6 +33,13 @@ int parse_ops(const char *list, __u32 *ops, char *message, size_t size)
 					 (int)length, word);
 				return -1;
 			}
+#ifndef GUARD_KNOWS_APPEND
+			if (op == GUARD_APPEND) {
+				snprintf(message, size, "append can't be told from other writing on "
+					 "this architecture");
+				return -1;
+			}
+#endif
 			*ops |= 1U << op;
 		}
 		if (!word[length])

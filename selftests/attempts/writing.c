@@ -84,6 +84,29 @@ static int try_rwf_noappend(struct target *t)
 	return write_with(t, RWF_NOAPPEND);
 }
 
+#ifdef HAVE_COMPAT_PROGRAM
+static int try_write_compat(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : write_compat(fd, TEXT_NEW, false, 0);
+}
+
+static int try_rwf_append_compat(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : write_compat(fd, TEXT_NEW, true, RWF_APPEND);
+}
+
+static int try_rwf_noappend_compat(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : write_compat(fd, TEXT_NEW, true, RWF_NOAPPEND);
+}
+#endif
+
 static int try_set_append(struct target *t)
 {
 	int fd = descriptor(t);
@@ -610,6 +633,11 @@ const struct attempt writing[] = {
 	TRY("writev(2)", WRITE, try_writev, BY_FD(O_WRONLY)),
 	TRY("pwritev2(2)", WRITE, try_pwritev2, BY_FD(O_WRONLY)),
 	TRY("pwritev2(2) with RWF_APPEND", WRITE | APPEND, try_rwf_append, BY_FD(O_WRONLY)),
+#ifdef HAVE_COMPAT_PROGRAM
+	TRY("write(2) by a 32-bit program", WRITE, try_write_compat, HERE, BY_FD(O_WRONLY)),
+	TRY("pwritev2(2) with RWF_APPEND by a 32-bit program", WRITE | APPEND,
+	    try_rwf_append_compat, HERE, BY_FD(O_WRONLY)),
+#endif
 	TRY("write(2) that takes the setuid bit away", WRITE, run_setuid,
 	    .prepare = prepare_setuid, .open_flags = O_WRONLY, .ways = BY(DIRECT)),
 	TRY("open(2) with O_TRUNC", WRITE, try_open_truncate),
@@ -726,6 +754,14 @@ const struct attempt appending[] = {
 	    CANNOT, HERE, BY_FD(O_WRONLY | O_APPEND)),
 	TRY("append only: pwritev2(2) with RWF_NOAPPEND", WRITE, try_rwf_noappend, CANNOT, HERE,
 	    BY_FD(O_WRONLY | O_APPEND)),
+#ifdef HAVE_COMPAT_PROGRAM
+	TRY("append only: write(2) with O_APPEND by a 32-bit program", APPEND, try_write_compat,
+	    CAN, HERE, BY_FD(O_WRONLY | O_APPEND)),
+	TRY("append only: write(2) by a 32-bit program", WRITE, try_write_compat, CANNOT, HERE,
+	    BY_FD(O_WRONLY)),
+	TRY("append only: pwritev2(2) with RWF_NOAPPEND by a 32-bit program", WRITE,
+	    try_rwf_noappend_compat, CANNOT, HERE, BY_FD(O_WRONLY | O_APPEND)),
+#endif
 	TRY("append only: io_uring: write with RWF_NOAPPEND", WRITE, try_uring_noappend, CANNOT,
 	    HERE, BY_FD(O_WRONLY | O_APPEND)),
 	TRY("append only: aio with RWF_NOAPPEND", WRITE, try_aio_noappend, CANNOT, HERE,
