@@ -6,6 +6,7 @@
 #include "bypass.h"
 #include "subject.h"
 
+#include <elf.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -161,6 +162,8 @@ static int try_cold_other(void)
 /* One that is there before the rule goes on, and can do with the process what it likes. */
 static int try_traced_before(void)
 {
+	static char registers[1024];
+	struct iovec all = { registers, sizeof(registers) };
 	int status, err;
 	pid_t pid;
 
@@ -176,9 +179,7 @@ static int try_traced_before(void)
 	guard("deny --ops read --only-for " ALLOWED " " SECRET);
 	CHECK_SYS(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL));
 	CHECK_SYS(waitpid(pid, &status, 0));
-	errno = 0;
-	ptrace(PTRACE_PEEKUSER, pid, NULL, NULL);
-	err = -errno;
+	err = result(ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return err;
