@@ -38,6 +38,10 @@ CC := $(CROSS_COMPILE)gcc
 endif
 sysroot    := $(SYSROOT:%=--sysroot=%)
 for_kbuild := ARCH=$(ARCH) CROSS_COMPILE=$(CROSS_COMPILE)
+run        := $(call of_kernel,run)
+ifneq ($(run),)
+BPFTOOL := $(run) -L $(SYSROOT) $(SYSROOT)/usr/sbin/bpftool
+endif
 endif
 
 ifeq ($(V),1)

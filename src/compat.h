@@ -143,17 +143,20 @@ no:
  */
 static __always_inline void *kernel_load_pointer(const void *ptr)
 {
+#ifdef CONFIG_X86_64
 	void *value;
 
-#ifdef CONFIG_X86_64
 	asm volatile("1:	movq %[from], %[to]\n"
 		     "2:\n"
 		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[to])
 		     : [to] "=r" (value) : [from] "m" (*(void *const *)ptr));
 	return value;
 #else
-	__get_kernel_nofault(&value, ptr, void *, fault);
-	return value;
+	unsigned long value;
+
+	/* By s390's macro an integer, not a pointer. */
+	__get_kernel_nofault(&value, ptr, unsigned long, fault);
+	return (void *)value;
 fault:
 	return NULL;
 #endif

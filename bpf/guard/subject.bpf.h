@@ -12,6 +12,8 @@
 #define PR_SET_MM		35
 #define PR_SET_MM_EXE_FILE	13
 #define PR_SET_MM_MAP		14
+/* BPF_F_BPRM_SECUREEXEC, which not every kernel's BTF has. */
+#define BPRM_SECUREEXEC		(1ULL << 0)
 
 static __always_inline int refuse(void)
 {
@@ -63,7 +65,7 @@ int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
 	if (task->ptrace && *subject != subject_of(task->parent))
 		return refuse();
 	if (!STATE(audit))
-		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
+		bpf_bprm_opts_set(bprm, BPRM_SECUREEXEC);
 	return 0;
 }
 
