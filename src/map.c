@@ -15,6 +15,12 @@
  * process context and tried by programs in any: hence a raw spinlock, which can be on PREEMPT_RT,
  * too, and with interrupts disabled, by which a program knows on a single processor. Nothing nests
  * inside it.
+ *
+ * What is published is ordered for processors that reorder: a map's id and name are stored before
+ * it is linked into the table (rcu_assign_pointer(), a release), and readers come to them by its
+ * address. Who finds that others have published it finds it in the table, too: "published" of a map
+ * is stored behind the link with release and loaded with acquire before an update goes on, and so
+ * are the number of fresh maps and who looks for one of those.
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
@@ -29,6 +35,8 @@
 /* Maps by id, and those that are not among them yet. */
 struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
 static HLIST_HEAD(inode_map_fresh);
+/* How many are among the latter. Goes down when the map can be found among the former. */
+static unsigned int nr_fresh;
 static DEFINE_RAW_SPINLOCK(inode_map_ids_lock);
 
 static struct workqueue_struct *free_wq;
@@ -141,6 +149,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	atomic_inc(&nr_maps);
 	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
 	hlist_add_head(&map->in_ids, &inode_map_fresh);
+	WRITE_ONCE(nr_fresh, nr_fresh + 1);
 	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 	return map;
 }
@@ -155,8 +164,10 @@ static void inode_map_publish_locked(struct inode_map *map)
 		return;
 	hlist_del(&map->in_ids);
 	strscpy(map->name, map->attr->name, sizeof(map->name));
-	WRITE_ONCE(map->id, id);
+	map->id = id;
 	hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(id));
+	smp_store_release(&map->published, true);
+	smp_store_release(&nr_fresh, nr_fresh - 1);
 }
 
 /**
@@ -205,7 +216,7 @@ static bool inode_map_try_publish(void)
  */
 struct inode_map *inode_map_by_id_fresh(u32 id)
 {
-	if (READ_ONCE(inode_map_fresh.first))
+	if (smp_load_acquire(&nr_fresh))
 		inode_map_try_publish();
 	/* Or somebody else was quicker. */
 	return inode_map_by_id(id);
@@ -224,7 +235,7 @@ int inode_map_id_by_name(const char *name)
 	struct inode_map *map;
 	int id = -ENOENT;
 
-	if (READ_ONCE(inode_map_fresh.first) && !inode_map_try_publish())
+	if (smp_load_acquire(&nr_fresh) && !inode_map_try_publish())
 		return -EBUSY;
 	for (u32 i = 0; i < ARRAY_SIZE(inode_map_ids); i++) {
 		inode_map_for_each_rcu(map, &inode_map_ids[i], in_ids) {
@@ -270,6 +281,9 @@ void inode_map_destroy(struct inode_map *map)
 
 	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
 	hlist_del_rcu(&map->in_ids);
+	/* From whichever list it is in. */
+	if (!map->published)
+		WRITE_ONCE(nr_fresh, nr_fresh - 1);
 	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
 	queue_work(free_wq, &map->free);
 }

@@ -24,6 +24,7 @@
  * @attr: the BPF map; gone when inode_map_destroy() has returned
  * @id: the BPF map id, or 0 until the map is published
  * @name: the BPF map's name, likewise
+ * @published: it is in the table of maps by id. Stored behind that, with release
  * @hash_shift: 64 less log2 of the number of buckets
  * @value_size: bytes of a value
  * @lookup_size: bytes of it that programs may both read and write: all or none
@@ -45,6 +46,7 @@ struct inode_map {
 	const struct bpf_map *attr;
 	u32 id;
 	char name[BPF_OBJ_NAME_LEN];
+	bool published;
 	u32 hash_shift;
 	u32 value_size;
 	u32 lookup_size;
@@ -118,7 +120,8 @@ void inode_map_exit(void);
  */
 static inline void inode_map_publish(struct inode_map *map)
 {
-	if (unlikely(!READ_ONCE(map->id)))
+	/* Not by the id, which is there before the map is in the table. */
+	if (unlikely(!smp_load_acquire(&map->published)))
 		inode_map_publish_fresh(map);
 }
 
