@@ -28,6 +28,18 @@
  * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
  * ourselves of the latter. An addon found through an entry can be dereferenced under RCU only.
  *
+ * Processors may reorder what they load and store. An entry, with its value, is complete before it
+ * can be found: it is linked with rcu_assign_pointer(), a release, or becomes another's fate with
+ * cmpxchg(), which is fully ordered; and who finds it has its address from there, on which all that
+ * he loads from it or stores to it depends. The inode's bit (addon.h) is elsewhere, and a reader's
+ * loads of the bit and of the bucket are not ordered: they need not be. Both are stored before an
+ * update returns, so that who has been told of it, by whatever orders memory, sees both; who has
+ * not may see one or none, which is a miss. Nor may a reader meet the entry of an inode that was at
+ * the same address before: that is unlinked before the memory is freed, and the addresses of the
+ * bit and of the bucket depend on the inode's, which the reader has got later. Who ends an entry
+ * stores its fate and then NULL for its inode, and returns behind both, also if he was not the
+ * first; who has seen the latter may still load the former as it was before.
+ *
  * The value of a linked entry is never written by an update: a new entry takes the place of the old
  * one, with its handle, so that a reader sees the old value or the new one.
  *
@@ -100,7 +112,7 @@ static void inode_map_remove_ended(struct inode_map *map, const struct inode_add
 	struct hlist_node *next;
 
 	hlist_for_each_entry_safe(entry, next, bucket, in_table)
-		if (entry->addon == addon && READ_ONCE(entry->fate))
+		if (entry->addon == addon && (READ_ONCE(entry->fate) || !READ_ONCE(entry->inode)))
 			inode_map_remove(map, entry, INODE_MAP_DELETED);
 }
 
