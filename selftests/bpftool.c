@@ -123,9 +123,21 @@ static void setup(void)
 	file_write("g", "content\n");
 }
 
-/* Descriptor 9 of bpftool is the file: 9<f. */
-#define KEY_4	"key 9 0 0 0"
-#define KEY_32	"key 9 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"
+/*
+ * Descriptor 9 of bpftool is the file: 9<f. Numbers are given byte by byte: that of the descriptor,
+ * minus a handle, the first fields of a longer key.
+ */
+#if BYTE_ORDER == LITTLE_ENDIAN
+#define DESCRIPTOR	"9 0 0 0"
+#define SECOND_HANDLE	"fe ff ff ff"
+#define FIRST_OF_32	"ff ff ff ff 00 00 00 00 01 00 00 00"
+#else
+#define DESCRIPTOR	"0 0 0 9"
+#define SECOND_HANDLE	"ff ff ff fe"
+#define FIRST_OF_32	"ff ff ff ff 00 00 00 00 00 00 00 01"
+#endif
+#define KEY_4	"key " DESCRIPTOR
+#define KEY_32	"key " DESCRIPTOR " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"
 
 static void check_elements(unsigned int key_size, const char *key)
 {
@@ -163,7 +175,7 @@ static void check_elements(unsigned int key_size, const char *key)
 	/* The key that a dump shows is as good as the file's: the first file's handle is 1. */
 	if (key_size == 4) {
 		OK("map getnext pinned bpf/map");
-		HAS("fe ff ff ff");
+		HAS(SECOND_HANDLE);
 		OK("map getnext pinned bpf/map %s 9<g", key);
 		HAS("ff ff ff ff");
 		OK("map lookup pinned bpf/map key hex ff ff ff ff");
@@ -183,7 +195,7 @@ static void check_elements(unsigned int key_size, const char *key)
 		number[0] = stat.st_dev;
 		number[1] = stat.st_ino;
 		OK("map getnext pinned bpf/map %s 9<g", key);
-		HAS("ff ff ff ff 00 00 00 00 01 00 00 00");
+		HAS(FIRST_OF_32);
 		for (unsigned int i = 0; i < 2; i++) {
 			snprintf(text, sizeof(text), "%02x %02x %02x %02x", number[i] & 0xff,
 				 number[i] >> 8 & 0xff, number[i] >> 16 & 0xff, number[i] >> 24);
