@@ -310,7 +310,11 @@ static struct bpf_link *attach_event(const char *name, struct perf_event_attr *a
 	int event;
 
 	attr->size = sizeof(*attr);
-	event = CHECK_SYS(syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC));
+	event = syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	/* arm64's would complicate its stepping over them. */
+	if (event < 0 && errno == EINVAL && attr->type == PERF_TYPE_BREAKPOINT)
+		SKIP("this architecture has no breakpoints in the kernel for one task");
+	CHECK_SYS(event);
 	link = bpf_program__attach_perf_event(program(name), event);
 	if (!link)
 		FAIL("attaching %s: %s", name, strerror(errno));
