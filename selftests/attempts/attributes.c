@@ -349,7 +349,7 @@ const struct attempt attributes[] = {
 	TRY("FS_IOC_SETFLAGS, opened with access mode 3", ATTR, try_set_flags, BY_FD(O_ACCMODE)),
 	TRY("FS_IOC_FSSETXATTR", ATTR, try_set_xflags, BY_FD(O_RDONLY)),
 	TRY("file_setattr(2)", ATTR, try_file_setattr, .missing = file_setattr_is_missing),
-	TRY("file_setattr(2) with AT_EMPTY_PATH", ATTR, try_file_setattr_empty, BY_FD(O_PATH),
+	TRY("file_setattr(2) with AT_EMPTY_PATH", ATTR, try_file_setattr_empty, BY_FD(O_RDONLY),
 	    .missing = file_setattr_is_missing),
 #ifdef __x86_64__
 	TRY("FS_IOC32_SETFLAGS, by a 32-bit system call", ATTR, try_set_flags_compat,
