@@ -82,17 +82,22 @@ static __always_inline int tree_walk_once(struct tree_walk *walk, const struct d
 static int tree_walk(struct tree_walk *walk, const struct dentry *dentry)
 {
 	struct tree_walk own = { .map = walk->map, .limit = 1 };
+	/*
+	 * The count alone: with the lock that belongs to it, on PREEMPT_RT, who reads while it is
+	 * odd takes the lock, which the program may have interrupted, or its own task may hold.
+	 */
+	const seqcount_t *moves = &rename_lock.seqcount.seqcount;
 	unsigned int seq;
 	int err;
 
 	for (unsigned int looks = 0; looks < TREE_LOOKS; looks++) {
-		seq = raw_read_seqcount(&rename_lock.seqcount);
+		seq = raw_read_seqcount(moves);
 		if (seq & 1) {
 			cpu_relax();
 			continue;
 		}
 		err = tree_walk_once(walk, dentry);
-		if (!read_seqcount_retry(&rename_lock.seqcount, seq))
+		if (!read_seqcount_retry(moves, seq))
 			return err;
 		looks += TREE_LOOKS / TREE_WALKS;
 	}
