@@ -277,12 +277,6 @@ static bool inode_remark_attach(struct inode_remark *remark)
 	return !again;
 }
 
-/* The inode may have lost its last name while nothing was attached to it. */
-static bool inode_remark_is_late(struct inode *inode)
-{
-	return !READ_ONCE(inode->i_nlink) && !inode_has_name(inode);
-}
-
 static void inode_remark_work(struct work_struct *work)
 {
 	struct inode_remark *remark = container_of(to_delayed_work(work), struct inode_remark,
@@ -296,7 +290,8 @@ static void inode_remark_work(struct work_struct *work)
 	list_del(&remark->all);
 	spin_unlock(&remarks_lock);
 	wake_up_all(&remarks_wait);
-	if (inode_remark_is_late(remark->addon->inode))
+	/* The inode may have lost its last name while nothing was attached to it. */
+	if (inode_hold_is_orphan(remark->hold))
 		inode_addon_die(remark->addon);
 	inode_addon_release(remark->addon);
 	inode_remark_free(remark);
