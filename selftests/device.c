@@ -94,7 +94,9 @@ TEST(rename)
 
 TEST(other_network_namespace)
 {
-	check_refused("link set " INODE_MAP_DEVICE " netns $$");
+	/* Its own: some kernels refuse, others find nothing to do. */
+	ip("link set " INODE_MAP_DEVICE " netns $$");
+	check_works();
 	if (ip("netns add inode_map_test"))
 		SKIP("this kernel has no network namespaces");
 	check_refused("link set " INODE_MAP_DEVICE " netns inode_map_test");
