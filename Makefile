@@ -370,7 +370,7 @@ help:
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
 	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
-	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200)"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200; twice that on one processor)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
