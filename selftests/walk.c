@@ -623,8 +623,8 @@ TEST(verifier)
 		{ "refused_value_after_loop", "invalid mem access 'scalar'" },
 		{ "refused_beyond_value", "invalid access to memory, mem_size=8 off=8 size=8" },
 		{ "refused_no_end", "Unreleased reference" },
-		{ "refused_no_begin", "expected an initialized iter_inode_map as arg #" },
-		{ "refused_value_after_end", "expected an initialized iter_inode_map as arg #" },
+		{ "refused_no_begin", "expected an initialized iter_inode_map as " },
+		{ "refused_value_after_end", "expected an initialized iter_inode_map as " },
 		{ "refused_opaque", "invalid read from stack" },
 	};
 
