@@ -118,6 +118,7 @@ struct attempt {
 	bool every_way;			/* always, not some of them: see ../bypass.c */
 	bool own_process;		/* whose namespaces, credentials, ... it changes */
 	bool unchanged;			/* the file is as before, other than after most writes */
+	bool sets_time;			/* the file's, apart from what it does: attr would stop that */
 	/* If not CONTROL: this is to become of it where write is denied and append allowed. */
 	enum expectation append_only;
 	int error;			/* when stopped; 0: EPERM */

@@ -257,7 +257,9 @@ const struct attempt nfs_calls[] = {
 	TRY("NFS: read, opened before", READ, run_read, SERVED, .prepare = prepare_open,
 	    .open_flags = O_RDONLY | O_DIRECT),
 	TRY("NFS: copy_file_range(2) from it", READ, run_copy, PREPARED, .open_flags = O_RDONLY),
-	TRY("NFS: write", WRITE | APPEND, run_write, PREPARED, .open_flags = O_WRONLY),
+	/* A client that may write alone dates what it has in its cache, before the server refuses. */
+	TRY("NFS: write", WRITE | APPEND, run_write, PREPARED, .open_flags = O_WRONLY,
+	    .sets_time = true),
 	TRY("NFS: write, opened before", WRITE | APPEND, run_write, SERVED,
 	    .prepare = prepare_open, .open_flags = O_WRONLY),
 	TRY("NFS: write with O_DIRECT, opened before", WRITE | APPEND, run_write, SERVED,
