@@ -62,7 +62,7 @@ static void check_nothing_left(void)
 {
 	check_status(3, "stopped");
 	counts_wait(0, 0, 0, 0);
-	CHECK(!programs_left());
+	check_no_programs_left();
 	ALLOWED(try_read("f"));
 }
 

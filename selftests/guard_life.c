@@ -141,7 +141,7 @@ static void check_stopped(void)
 {
 	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);
 	counts_wait(0, 0, 0, 0);
-	CHECK(!programs_left());
+	check_no_programs_left();
 	ALLOWED(try_read("file"));
 }
 
@@ -236,7 +236,7 @@ static void run_refusals(void *arg)
 	check_failure(status, 1, "boot it with lsm=", "start", __LINE__);
 	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);
 	counts_wait(0, 0, 0, 0);
-	CHECK(!programs_left());
+	check_no_programs_left();
 }
 
 static void load_module(void)

@@ -125,7 +125,7 @@ static void run(void *arg)
 	QUIET("stop");
 	took("stop");
 	CHECK(access(GUARD_PINS, F_OK));
-	CHECK(!programs_left());
+	check_no_programs_left();
 }
 
 TEST(hundred_thousand)

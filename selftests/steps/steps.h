@@ -259,10 +259,16 @@ static inline void guarded(void (*run)(void *arg))
 /* The word of the state that is the current generation, mapped: see bpf/guard/guard.h. */
 volatile struct guard_state *state_map(void);
 
-/* Whether a program of the guard is still loaded. */
-static inline bool programs_left(void)
+static inline bool no_programs_left(void *unused)
 {
-	return !sh("bpftool prog list 2>/dev/null | grep -q 'name guard_'");
+	(void)unused;
+	return sh("bpftool prog list 2>/dev/null | grep -q 'name guard_'");
+}
+
+/* The kernel unloads them one after the other, after grace periods: long ones on PREEMPT_RT. */
+static inline void check_no_programs_left(void)
+{
+	CHECK(wait_until(no_programs_left, NULL, 60));
 }
 
 #endif /* STEPS_H */
