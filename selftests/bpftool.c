@@ -183,11 +183,12 @@ static void check_elements(unsigned int key_size, const char *key)
 		OK("map update pinned bpf/map key hex ff ff ff ff value 1 1 1 1");
 		OK("map lookup pinned bpf/map %s 9<f", key);
 		HAS("value: 01 01 01 01");
-		OK("map delete pinned bpf/map key hex fe ff ff ff");
+		OK("map delete pinned bpf/map key hex " SECOND_HANDLE);
 		ERROR("Not found", "map lookup pinned bpf/map %s 9<g", key);
 		OK("map update pinned bpf/map %s value 9 9 9 9 9<g", key);
 	} else {
 		unsigned int number[2];
+		const unsigned char *byte;
 		struct stat stat;
 		char text[64];
 
@@ -197,8 +198,9 @@ static void check_elements(unsigned int key_size, const char *key)
 		OK("map getnext pinned bpf/map %s 9<g", key);
 		HAS(FIRST_OF_32);
 		for (unsigned int i = 0; i < 2; i++) {
-			snprintf(text, sizeof(text), "%02x %02x %02x %02x", number[i] & 0xff,
-				 number[i] >> 8 & 0xff, number[i] >> 16 & 0xff, number[i] >> 24);
+			byte = (const unsigned char *)&number[i];
+			snprintf(text, sizeof(text), "%02x %02x %02x %02x", byte[0], byte[1],
+				 byte[2], byte[3]);
 			HAS(text);
 		}
 	}
