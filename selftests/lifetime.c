@@ -1370,6 +1370,8 @@ static bool is_canary_gone_under_pressure(void *unused)
 static bool is_all_gone_under_pressure(void *unused)
 {
 	(void)unused;
+	/* What has become dirty since. */
+	sync();
 	file_write(CGROUP "/memory.high", "0");
 	return !map_count(s->map);
 }
