@@ -61,11 +61,7 @@ static void names_of(unsigned int operations, char text[128])
 					   operation_names[i]);
 }
 
-/* What a file is like, without what reading it changes. */
-struct state {
-	uint64_t all;			/* but for the time */
-	struct timespec written;
-};
+/* What a file is like, in one number, without what reading it changes. */
 
 static uint64_t hash;
 
@@ -121,10 +117,9 @@ static void hash_entries(int fd)
 	hash_bytes(&sum, sizeof(sum));
 }
 
-static struct state state_of(const char *path)
+static uint64_t state_of(const char *path, bool with_time)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
-	struct state state = { 0 };
 	struct stat stat;
 	struct {
 		ino_t ino;
@@ -134,10 +129,11 @@ static struct state state_of(const char *path)
 		gid_t gid;
 		off_t size;
 		blkcnt_t blocks;
+		struct timespec changed;
 	} of;
 
 	if (fd < 0)
-		return state;
+		return 0;
 	CHECK_SYS(fstat(fd, &stat));
 	memset(&of, 0, sizeof(of));
 	of.ino = stat.st_ino;
@@ -147,6 +143,8 @@ static struct state state_of(const char *path)
 	of.gid = stat.st_gid;
 	of.size = stat.st_size;
 	of.blocks = stat.st_blocks;
+	if (with_time)
+		of.changed = stat.st_mtim;
 	hash = 1;
 	hash_bytes(&of, sizeof(of));
 	if (S_ISDIR(stat.st_mode))
@@ -155,9 +153,7 @@ static struct state state_of(const char *path)
 		hash_content(fd);
 	hash_attributes(fd);
 	close(fd);
-	state.all = hash;
-	state.written = stat.st_mtim;
-	return state;
+	return hash;
 }
 
 /* Runs */
@@ -181,7 +177,7 @@ struct run {
 	bool tree;
 	char directory[64];		/* the tree, if it is one */
 	char path[96];
-	struct state before;
+	uint64_t before;
 	int result;
 	struct run *next;
 };
@@ -429,28 +425,14 @@ static const char *describe(const struct run *run)
 }
 
 /* Of the file, and of the name by which it was tried. */
-static struct state run_state(const struct run *run)
+static uint64_t run_state(const struct run *run)
 {
-	struct state state = state_of(run->path);
+	bool with_time = !run->attempt->sets_time || run->denied & ATTR;
+	uint64_t state = state_of(run->path, with_time);
 
 	if (run->way == HARD_LINK)
-		state.all += 3 * state_of(scratch(&run->target, "hard")).all;
+		state += 3 * state_of(scratch(&run->target, "hard"), with_time);
 	return state;
-}
-
-/* What has changed since it was prepared, or NULL. */
-static const char *run_changed(const struct run *run)
-{
-	const struct state *before = &run->before, now = run_state(run);
-
-	if (now.all != before->all)
-		return "the file has changed";
-	if (run->attempt->sets_time && !(run->denied & ATTR))
-		return NULL;
-	if (now.written.tv_sec != before->written.tv_sec ||
-	    now.written.tv_nsec != before->written.tv_nsec)
-		return "the time of the file has changed";
-	return NULL;
 }
 
 static void run_prepare(struct run *run)
@@ -622,29 +604,29 @@ static bool must_change(const struct attempt *attempt)
 }
 
 /* ECANCELED: a process that the kernel ended, because it had gone too far with execve(2). */
-static void judge_stopped(const struct run *run, const char *changed)
+static void judge_stopped(const struct run *run, bool changed)
 {
 	int error = run->attempt->error ? run->attempt->error : EPERM;
 
 	if (!run->result)
 		wrong(run, "NOT STOPPED");
 	else if (changed)
-		wrong(run, changed);
+		wrong(run, "it failed, and the file has changed");
 	else if (run->result != -error && run->result != -ECANCELED)
 		wrong(run, "stopped with another error");
 }
 
 static void judge(const struct run *run)
 {
-	const char *changed = run_changed(run);
+	bool changed = run_state(run) != run->before;
 
 	if (run->expectation == STOPPED)
 		return judge_stopped(run, changed);
 	if (run->result)
 		wrong(run, run->expectation == CONTROL ? "it does not work at all" :
 		      run->expectation == OTHERS ? "DENIED TOO MUCH" : "it is stopped");
-	else if (!changed == must_change(run->attempt))
-		wrong(run, changed ? changed : "the file has not changed");
+	else if (changed != must_change(run->attempt))
+		wrong(run, changed ? "the file has changed" : "the file has not changed");
 }
 
 /* Rules */

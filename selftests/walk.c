@@ -609,6 +609,10 @@ TEST(maps_are_freed)
 	counts_wait(0, 0, 0, 0);
 }
 
+/* The verifier names the argument, or, since 7.2, its register. */
+#define NO_ITERATOR	"expected an initialized iter_inode_map as arg #|" \
+			"expected an initialized iter_inode_map as R1"
+
 TEST(verifier)
 {
 	static const char *const accepted[] = { "accepted_key_after_break",
@@ -623,8 +627,8 @@ TEST(verifier)
 		{ "refused_value_after_loop", "invalid mem access 'scalar'" },
 		{ "refused_beyond_value", "invalid access to memory, mem_size=8 off=8 size=8" },
 		{ "refused_no_end", "Unreleased reference" },
-		{ "refused_no_begin", "expected an initialized iter_inode_map as " },
-		{ "refused_value_after_end", "expected an initialized iter_inode_map as " },
+		{ "refused_no_begin", NO_ITERATOR },
+		{ "refused_value_after_end", NO_ITERATOR },
 		{ "refused_opaque", "invalid read from stack" },
 	};
 
