@@ -56,7 +56,7 @@ endif
 GUARD := inode-guard
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard examples selftests stress-program bench-program
+.PHONY: all module bpf guard examples selftests stress-program fuzz-program bench-program
 all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
@@ -127,7 +127,7 @@ bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(ca
 BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
-	selftests/*.bpf.c stress/*.bpf.c bench/*.bpf.c))
+	selftests/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -229,6 +229,21 @@ $(BUILD)/stress/stress: stress/stress.c $(BUILD)/stress/stress.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
 
+# Nor this. Its module is instrumented, and has its own build directory: see 'fuzz' below.
+fuzz-program: $(BUILD)/fuzz/fuzz
+	@:
+
+fuzz_sources := $(filter-out %.bpf.c,$(wildcard fuzz/*.c))
+fuzz_objects := $(fuzz_sources:%.c=$(BUILD)/%.o)
+
+$(fuzz_objects): $(BUILD)/%.o: %.c $(BUILD)/fuzz/fuzz.skel.h Makefile
+	$(say) CC $@
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(BUILD)/fuzz/fuzz: $(fuzz_objects)
+	$(say) LD $@
+	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -pthread -o $@
+
 # What 'make bench' takes into the virtual machine.
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 	@:
@@ -242,7 +257,7 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all smoke stress bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all smoke stress fuzz bench bench-scale demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
 
@@ -255,7 +270,7 @@ smoke:
 # In the system of another release it is that system's own test kernel, and this
 # makefile there. See scripts/root.
 roots := $(shell scripts/root --list)
-in_roots := kernel guest test stress demo shell check
+in_roots := kernel guest test stress fuzz demo shell check
 ifneq ($(filter $(KERNEL),$(roots)),)
 deps:
 	@scripts/deps --root
@@ -287,6 +302,13 @@ stress: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" module stress-program
 	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' scripts/stress $(if $(SEED),--seed '$(SEED)')
+
+# With a module of its own, which writes down where it has been if the kernel has KCOV.
+fuzz: kernel
+	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
+		$(MAKE) --no-print-directory KDIR="$$kdir" FUZZ=1 \
+		BUILD="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" module fuzz-program
+	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz $(if $(SEED),--seed '$(SEED)')
 
 bench bench-scale: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
@@ -351,6 +373,8 @@ help:
 	@echo "              $(shell scripts/test-all --list)"
 	@echo "  smoke       a few of the tests on two of them, rt and sid"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
+	@echo "  fuzz        run programs of calls at random, guided by where the module's code has been"
+	@echo "              (KERNEL=debug or kcsan; unguided on others), for DURATION seconds"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
 	@echo "  demo        show the inode map at work in a virtual machine"
@@ -375,8 +399,10 @@ help:
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
 	@echo "                      busy with other things (1, debug 6)"
-	@echo "  DURATION=SECONDS    how long stress runs (60)"
-	@echo "  SEED=NUMBER         for the choices that stress makes; default: any, and printed"
+	@echo "  DURATION=SECONDS    how long stress and fuzz run (60)"
+	@echo "  SEED=NUMBER         for the choices that these make; default: any, and printed"
+	@echo "  REPRODUCE=FILE      what fuzz runs over and over: a file that it made when it failed, or one"
+	@echo "                      of fuzz/seeds/"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
 	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
 	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the module has been.
+ *
+ * KCOV writes down, for a task, the addresses in instrumented code that it comes to. The module only
+ * is instrumented (FUZZ=1). An edge is two that follow each other; who comes to an edge that nobody
+ * has been at has found something new. Both are counted in tables that all tasks share. On a kernel
+ * or a module without it everything is new to nobody, and the fuzzer runs unguided.
+ *
+ * Workers are another task than any of ours. The module says where their work begins and ends
+ * (src/yield.h), and the supervisor gets what they come to meanwhile.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcov.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#define KCOV		"/sys/kernel/debug/kcov"
+#define WORDS		(1UL << 16)
+#define TEXT_MAX	(1UL << 20)
+#define EDGES		(1UL << 20)
+
+/* src/yield.h has the same. */
+#define FUZZ_REMOTE	0x66757a7aU
+
+/* What all tasks share. */
+static struct cover {
+	unsigned long base;
+	unsigned int nr_edges;
+	bool usable;
+	unsigned char at[TEXT_MAX];	/* by offset in the module's text */
+	unsigned char edges[EDGES];
+} *cover;
+
+/* Of the task; in the supervisor, of the workers. */
+static unsigned long *words;
+
+static int open_words(void)
+{
+	int fd = open(KCOV, O_RDWR | O_CLOEXEC);
+	void *memory;
+
+	if (fd < 0)
+		return -1;
+	if (ioctl(fd, KCOV_INIT_TRACE, WORDS)) {
+		close(fd);
+		return -1;
+	}
+	memory = mmap(NULL, WORDS * sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		close(fd);
+		return -1;
+	}
+	words = memory;
+	return fd;
+}
+
+/* In the supervisor, before there is anybody else. Returns whether there is KCOV. */
+bool cover_begin(void)
+{
+	struct kcov_remote_arg arg = {
+		.trace_mode = KCOV_TRACE_PC, .area_size = WORDS, .common_handle = FUZZ_REMOTE
+	};
+	int fd;
+
+	cover = mmap(NULL, sizeof(*cover), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	if (cover == MAP_FAILED)
+		die("no memory");
+	fd = open_words();
+	if (fd < 0)
+		return false;
+	/* The descriptor stays open: the end of it would be the end of what it gets. */
+	if (ioctl(fd, KCOV_REMOTE_ENABLE, &arg))
+		die("KCOV can't be enabled for workers: %s", strerror(errno));
+	cover->usable = true;
+	return true;
+}
+
+/* The module has been loaded: where to? */
+void cover_module(void)
+{
+	FILE *file = fopen("/sys/module/inode_map/sections/.text", "r");
+
+	if (!file || fscanf(file, "%lx", &cover->base) != 1)
+		die("where is the module's text?");
+	fclose(file);
+}
+
+/* In each task. KCOV stays enabled without the descriptor. */
+void cover_task_begin(void)
+{
+	int fd;
+
+	if (!cover->usable)
+		return;
+	fd = open_words();
+	if (fd < 0 || ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC))
+		die("KCOV can't be enabled: %s", strerror(errno));
+	close(fd);
+}
+
+void cover_start(void)
+{
+	if (words)
+		__atomic_store_n(words, 0, __ATOMIC_RELAXED);
+}
+
+/* Look at what was written down. Returns how many edges are new. */
+static unsigned int look(void)
+{
+	unsigned long nr = __atomic_load_n(words, __ATOMIC_RELAXED), last = 0;
+	unsigned int new = 0;
+
+	for (unsigned long i = 1; i <= nr && i < WORDS; i++) {
+		unsigned long at = words[i] - cover->base, edge;
+
+		if (at >= TEXT_MAX)
+			continue;
+		if (!cover->at[at])
+			cover->at[at] = 1;
+		edge = (last * 0x9e3779b97f4a7c15UL ^ at * 0xc2b2ae3d27d4eb4fUL) >> 44;
+		last = at;
+		if (!cover->edges[edge] &&
+		    !__atomic_exchange_n(&cover->edges[edge], 1, __ATOMIC_RELAXED))
+			new++;
+	}
+	return new;
+}
+
+unsigned int cover_stop(void)
+{
+	unsigned int new;
+
+	if (!words)
+		return 0;
+	new = look();
+	__atomic_add_fetch(&cover->nr_edges, new, __ATOMIC_RELAXED);
+	return new;
+}
+
+unsigned int cover_edges(void)
+{
+	return __atomic_load_n(&cover->nr_edges, __ATOMIC_RELAXED);
+}
+
+/* For scripts/fuzz: the places in the module's text that somebody has been at. */
+void cover_print(void)
+{
+	if (!cover->usable)
+		return;
+	for (unsigned long at = 0; at < TEXT_MAX; at++)
+		if (cover->at[at])
+			printf("at %lx\n", at);
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * BPF programs: those at fixed hooks, and fentry programs at functions that are chosen anew in each
+ * epoch, in fs/notify, in fs/inode.c and in the module. What they do is on the board.
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "fuzz.h"
+#include "fuzz.skel.h"
+
+#define CPUS_MAX	8
+
+int syscall_prog = -1;
+
+static int board_fd = -1;
+static struct btf *kernel_btf;
+static struct fuzz *programs;
+static struct bpf_link *samples[CPUS_MAX];
+
+/* Those of the kernel. Not all are in all kernels. */
+static const char *const targets[] = {
+	"fsnotify_recalc_mask", "fsnotify_add_mark_locked", "fsnotify_add_mark",
+	"fsnotify_find_mark", "fsnotify_put_mark", "fsnotify_destroy_mark", "fsnotify_detach_mark",
+	"fsnotify_free_mark", "fsnotify_destroy_marks", "fsnotify_grab_connector",
+	"fsnotify_get_mark", "fsnotify_update_iref", "fsnotify_drop_object",
+	"fsnotify_final_mark_destroy", "fsnotify_detach_connector_from_object",
+	"__fsnotify_inode_delete", "fsnotify_sb_delete", "fsnotify_unmount_inodes",
+	"fsnotify_connector_destroy_workfn", "fsnotify_mark_destroy_workfn",
+	"iput", "ihold", "igrab", "evict", "clear_inode", "destroy_inode", "inode_init_always",
+	"inode_init_always_gfp", "drop_nlink", "clear_nlink", "__destroy_inode", "inode_add_lru",
+	"evict_inodes", "prune_icache_sb", "inode_lru_isolate", "free_inode_nonrcu", "d_instantiate",
+	"dentry_unlink_inode", "__dentry_kill", "generic_shutdown_super",
+};
+
+static int print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stdout, format, args) : 0;
+}
+
+void hooks_board(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+
+	libbpf_set_print(print);
+	kernel_btf = btf__load_vmlinux_btf();
+	if (!kernel_btf)
+		die("the kernel's BTF: %s", strerror(errno));
+	board_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "board", sizeof(__u32),
+				  sizeof(struct fuzz_board), 1, &opts);
+	if (board_fd < 0)
+		die("creating a map: %s", strerror(errno));
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED, board_fd, 0);
+	if (board == MAP_FAILED)
+		die("mapping the board: %s", strerror(errno));
+}
+
+#define NR_TARGETS	(sizeof(targets) / sizeof(targets[0]))
+
+/* How many arguments a function has, or -1 when there is none of the name. */
+static int nr_arguments(const struct btf *btf, int id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	type = type && btf_is_func(type) ? btf__type_by_id(btf, type->type) : NULL;
+	return type && btf_is_func_proto(type) ? btf_vlen(type) : -1;
+}
+
+/* A function of the module, of those that have an argument. */
+static int module_function(const struct btf *btf, char name[64])
+{
+	int nr = 0, arguments = -1;
+
+	for (__u32 id = btf__type_cnt(kernel_btf); id < btf__type_cnt(btf); id++) {
+		if (nr_arguments(btf, id) < 1 || !one_in(++nr))
+			continue;
+		arguments = nr_arguments(btf, id);
+		snprintf(name, 64, "%s",
+			 btf__name_by_offset(btf, btf__type_by_id(btf, id)->name_off));
+	}
+	return arguments;
+}
+
+static int kernel_function(const char *wanted, char name[64])
+{
+	snprintf(name, 64, "%s", wanted);
+	return nr_arguments(kernel_btf, btf__find_by_name_kind(kernel_btf, name, BTF_KIND_FUNC));
+}
+
+/* Choose the functions where fentry programs are to be attached. */
+static void entries_choose(void)
+{
+	struct btf *btf = btf__load_module_btf("inode_map", kernel_btf);
+	struct bpf_program *entries[] = {
+		programs->progs.entry0, programs->progs.entry1, programs->progs.entry2,
+		programs->progs.entry3, programs->progs.entry4, programs->progs.entry5,
+		programs->progs.entry6
+	};
+	char name[64];
+	int arguments;
+
+	if (!btf)
+		die("the module's BTF: %s", strerror(errno));
+	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
+		arguments = -1;
+		for (unsigned int tries = 0; arguments < 1 && tries < 50; tries++) {
+			/* The mask first: that is where an entry becomes visible. */
+			if (!i && !tries)
+				arguments = kernel_function(targets[0], name);
+			else if (one_in(2))
+				arguments = module_function(btf, name);
+			else
+				arguments = kernel_function(targets[below(NR_TARGETS)], name);
+			if (arguments > 0 &&
+			    bpf_program__set_attach_target(entries[i], 0, name))
+				arguments = -1;
+		}
+		if (arguments < 1)
+			die("no function to attach a program to");
+		programs->rodata->second_argument[i] = arguments > 1 && one_in(3);
+		printf("fuzz: hook %u: %s, argument %u\n", HOOK_ENTRY + i, name,
+		       1 + programs->rodata->second_argument[i]);
+	}
+	btf__free(btf);
+}
+
+static void samples_attach(void)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_freq = 50, .freq = 1,
+	};
+
+	for (int i = 0; i < CPUS_MAX && i < sysconf(_SC_NPROCESSORS_ONLN); i++) {
+		int fd = syscall(SYS_perf_event_open, &attr, -1, i, -1, 0);
+
+		if (fd < 0)
+			die("perf_event_open: %s", strerror(errno));
+		samples[i] = bpf_program__attach_perf_event(programs->progs.sample, fd);
+		if (!samples[i])
+			die("attaching a perf event's program: %s", strerror(errno));
+	}
+}
+
+/* An epoch begins. */
+void hooks_attach(void)
+{
+	programs = fuzz__open();
+	if (!programs || bpf_map__reuse_fd(programs->maps.board, board_fd))
+		die("opening the BPF object: %s", strerror(errno));
+	entries_choose();
+	if (fuzz__load(programs) || fuzz__attach(programs))
+		die("the BPF programs don't load: %s", strerror(errno));
+	syscall_prog = bpf_program__fd(programs->progs.run);
+	samples_attach();
+}
+
+void hooks_detach(void)
+{
+	for (unsigned int i = 0; i < CPUS_MAX; i++) {
+		bpf_link__destroy(samples[i]);
+		samples[i] = NULL;
+	}
+	fuzz__destroy(programs);
+	programs = NULL;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The filesystems of the files that programs use. Five are there all the time; two are mounted and
+ * unmounted by programs; and an overlay is there whose inodes can't be let go of while the
+ * filesystem under it is frozen. Where the kernel lacks one its directory is in a tmpfs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+enum { TMPFS, EXT4, XFS, BTRFS, OVERLAY, VOLATILE, NR_PLACES };
+
+const char *const place_paths[] = {
+	[TMPFS]		= BASE "/tmpfs",
+	[EXT4]		= BASE "/ext4",
+	[XFS]		= BASE "/xfs",
+	[BTRFS]		= BASE "/btrfs",
+	[OVERLAY]	= BASE "/overlay",
+	[VOLATILE]	= BASE "/volatile",
+};
+const unsigned int nr_places = NR_PLACES;
+
+#define HANG_BASE	BASE "/hang-base"
+#define HANG		BASE "/hang"
+#define VOLATILE_IMAGE	BASE "/volatile.image"
+
+static char volatile_loop[32];
+static bool can_hang;
+
+/* Mount an image that is made for it. Returns whether the kernel and this system have it. */
+static bool mount_image(const char *type, unsigned int megabytes, const char *path)
+{
+	return !shell("modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems && "
+		      "truncate -s %uM %s.image && mkfs.%s %s.image >/dev/null 2>&1 && "
+		      "mount -t %s -o loop %s.image %s", type, type, megabytes, path, type, path,
+		      type, path, path);
+}
+
+static void make_volatile(void)
+{
+	FILE *pipe;
+
+	if (shell("truncate -s 16M " VOLATILE_IMAGE " && mkfs.ext4 -q " VOLATILE_IMAGE))
+		return;
+	pipe = popen("losetup --find --show " VOLATILE_IMAGE, "r");
+	if (!pipe || fscanf(pipe, "%31s", volatile_loop) != 1)
+		volatile_loop[0] = 0;
+	if (pipe)
+		pclose(pipe);
+}
+
+void places_make(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mkdir(BASE, 0755) || mount("fuzz", BASE, "tmpfs", 0, NULL))
+		die("%s: %s", BASE, strerror(errno));
+	for (unsigned int i = 0; i < NR_PLACES; i++)
+		mkdir(place_paths[i], 0755);
+	shell("modprobe -q loop 2>/dev/null; modprobe -q overlay 2>/dev/null");
+	mount("fuzz", place_paths[TMPFS], "tmpfs", 0, NULL);
+	if (!mount_image("ext4", 32, place_paths[EXT4]))
+		printf("fuzz: there is no ext4 here\n");
+	if (!mount_image("xfs", 320, place_paths[XFS]))
+		printf("fuzz: there is no xfs here\n");
+	if (!mount_image("btrfs", 128, place_paths[BTRFS]))
+		printf("fuzz: there is no btrfs here\n");
+	if (shell("cd " BASE " && mkdir lower ext4/upper ext4/work && "
+		  "mount -t overlay -o lowerdir=lower,upperdir=ext4/upper,workdir=ext4/work "
+		  "overlay overlay"))
+		printf("fuzz: there is no overlayfs here\n");
+	shell("mkdir " HANG_BASE " " HANG);
+	can_hang = mount_image("ext4", 32, HANG_BASE) &&
+		   !shell("cd " BASE " && mkdir hang-base/upper hang-base/work && "
+			  "mount -t overlay -o lowerdir=lower,upperdir=hang-base/upper,"
+			  "workdir=hang-base/work overlay hang");
+	make_volatile();
+	shared->volatile_is_mounted = false;
+}
+
+/* The volatile one: tmpfs or ext4, by turns. */
+void place_mount(void)
+{
+	if (!volatile_loop[0] || one_in(2))
+		mount("fuzz", place_paths[VOLATILE], "tmpfs", 0, NULL);
+	else
+		mount(volatile_loop, place_paths[VOLATILE], "ext4", 0, NULL);
+}
+
+void place_umount(bool lazily)
+{
+	umount2(place_paths[VOLATILE], lazily ? MNT_DETACH : 0);
+}
+
+static void freeze(unsigned long what)
+{
+	int fd = open(HANG_BASE, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		ioctl(fd, what, 0);
+		close(fd);
+	}
+}
+
+/* Nothing that has to write to the filesystem under HANG comes to its end, until it is thawed. */
+void place_freeze(void)
+{
+	if (!can_hang)
+		return;
+	__atomic_store_n(&shared->frozen, true, __ATOMIC_SEQ_CST);
+	freeze(FIFREEZE);
+}
+
+void place_thaw(void)
+{
+	if (__atomic_load_n(&shared->frozen, __ATOMIC_SEQ_CST))
+		freeze(FITHAW);
+	__atomic_store_n(&shared->frozen, false, __ATOMIC_SEQ_CST);
+}
+
+/* After a program, whose descriptors are closed. */
+void places_clean(void)
+{
+	char path[64];
+
+	while (!umount2(place_paths[VOLATILE], 0) || !umount2(place_paths[VOLATILE], MNT_DETACH))
+		;
+	for (unsigned int i = 0; i < NR_PLACES; i++) {
+		for (unsigned int j = 0; j < NR_NAMES; j++) {
+			snprintf(path, sizeof(path), "%s/n%u", place_paths[i], j);
+			if (unlink(path) && errno != ENOENT)
+				rmdir(path);
+		}
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), PINS "/fuzz%u", i);
+		unlink(path);
+	}
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs: what the tasks do at the same time. A program is text, a call on each line:
+ *
+ *	task 3			a task begins, which does the following three times
+ *	map m0 1 0 2 0
+ *	open f1 p2 n0 1
+ *	update m0 f1 0
+ *
+ * m is a slot for a map, f one for a descriptor, p a place and n a name in it; all tasks share them.
+ * Other numbers mean what the call says (maps.c, files.c). "#" begins a comment. A number that is
+ * too large is taken modulo what there is.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+
+static const char letters[] = { [MAP_SLOT] = 'm', [FILE_SLOT] = 'f', [PLACE] = 'p', [NAME] = 'n' };
+
+const struct call_type *call_type(unsigned int number)
+{
+	return number < nr_map_calls ? &map_calls[number] : &file_calls[number - nr_map_calls];
+}
+
+unsigned int nr_call_types(void)
+{
+	return nr_map_calls + nr_file_calls;
+}
+
+static __u32 limit_of(const struct call_type *type, unsigned int i)
+{
+	switch (type->args[i]) {
+	case MAP_SLOT:
+		return FUZZ_MAPS;
+	case FILE_SLOT:
+		return NR_FILES;
+	case PLACE:
+		return nr_places;
+	case NAME:
+		return NR_NAMES;
+	case NUMBER:
+		return type->limits[i];
+	case NO_ARG:
+		break;
+	}
+	return 0;
+}
+
+void program_print(const struct program *program, char separator, char *text, size_t size)
+{
+	FILE *file = fmemopen(text, size, "w");
+
+	if (!file)
+		die("no memory");
+	for (unsigned int t = 0; t < FUZZ_TASKS; t++) {
+		if (!program->tasks[t].nr_calls)
+			continue;
+		fprintf(file, "task %u%c", program->tasks[t].repeat, separator);
+		for (unsigned int i = 0; i < program->tasks[t].nr_calls; i++) {
+			const struct call *call = &program->tasks[t].calls[i];
+			const struct call_type *type = call_type(call->type);
+
+			fputs(type->name, file);
+			for (unsigned int j = 0; j < ARGS_MAX && type->args[j]; j++) {
+				fputc(' ', file);
+				if (letters[type->args[j] % sizeof(letters)] &&
+				    type->args[j] != NUMBER)
+					fputc(letters[type->args[j]], file);
+				fprintf(file, "%u", call->args[j]);
+			}
+			fputc(separator, file);
+		}
+	}
+	fclose(file);
+}
+
+static bool parse_call(struct call *call, char *line)
+{
+	char *save, *word = strtok_r(line, " \t", &save);
+	const struct call_type *type = NULL;
+
+	for (call->type = 0; call->type < nr_call_types(); call->type++) {
+		type = call_type(call->type);
+		if (!strcmp(type->name, word))
+			break;
+	}
+	if (call->type == nr_call_types())
+		return false;
+	for (unsigned int i = 0; i < ARGS_MAX && type->args[i]; i++) {
+		word = strtok_r(NULL, " \t", &save);
+		if (!word)
+			return false;
+		word += strspn(word, "mfpn");
+		call->args[i] = strtoul(word, NULL, 0) % limit_of(type, i);
+	}
+	return true;
+}
+
+/*
+ * Read a program: up to the text's end or a line "program". Returns false when a line is none; @end
+ * is where it ended.
+ */
+bool program_parse(struct program *program, const char *text, const char **end)
+{
+	char line[128];
+	int task = -1;
+
+	memset(program, 0, sizeof(*program));
+	for (*end = text; **end; *end += strcspn(*end, "\n;"), *end += !!**end) {
+		size_t length = strcspn(*end, "\n;");
+		__u32 *nr_calls;
+
+		if (length >= sizeof(line))
+			return false;
+		memcpy(line, *end, length);
+		line[length] = 0;
+		line[strcspn(line, "#")] = 0;
+		if (!line[strspn(line, " \t")])
+			continue;
+		if (!strcmp(line, "program")) {
+			if (task < 0)
+				continue;
+			break;
+		}
+		if (!strncmp(line, "task", 4)) {
+			if (++task == FUZZ_TASKS)
+				return false;
+			program->tasks[task].repeat = atoi(line + 4) > 0 ? atoi(line + 4) : 1;
+			continue;
+		}
+		if (task < 0)
+			return false;
+		nr_calls = &program->tasks[task].nr_calls;
+		if (*nr_calls == CALLS_MAX ||
+		    !parse_call(&program->tasks[task].calls[(*nr_calls)++], line))
+			return false;
+	}
+	return task >= 0;
+}
+
+/* A few small numbers are chosen often, so that calls meet. */
+static __u32 choose(const struct call_type *type, unsigned int i)
+{
+	__u32 limit = limit_of(type, i);
+
+	if ((type->args[i] == MAP_SLOT || type->args[i] == FILE_SLOT || type->args[i] == NAME) &&
+	    !one_in(3))
+		limit = 2;
+	return below(limit);
+}
+
+static void make_call(struct call *call)
+{
+	static __u32 weights;
+	const struct call_type *type;
+	__u32 at;
+
+	if (!weights)
+		for (unsigned int i = 0; i < nr_call_types(); i++)
+			weights += call_type(i)->weight;
+	at = below(weights);
+	for (call->type = 0; at >= call_type(call->type)->weight; call->type++)
+		at -= call_type(call->type)->weight;
+	type = call_type(call->type);
+	for (unsigned int i = 0; i < ARGS_MAX && type->args[i]; i++)
+		call->args[i] = choose(type, i);
+}
+
+static __u32 make_repeat(void)
+{
+	static const __u32 repeats[] = { 1, 1, 1, 2, 5, 20, 100 };
+
+	return repeats[below(sizeof(repeats) / sizeof(repeats[0]))];
+}
+
+/* From nothing: the first task begins with what others need, a map and a file. */
+void program_make(struct program *program)
+{
+	memset(program, 0, sizeof(*program));
+	for (unsigned int t = 0; t < 1 + below(FUZZ_TASKS); t++) {
+		program->tasks[t].repeat = make_repeat();
+		program->tasks[t].nr_calls = 1 + below(8);
+		for (unsigned int i = 0; i < program->tasks[t].nr_calls; i++)
+			make_call(&program->tasks[t].calls[i]);
+	}
+}
+
+static void insert_call(struct program *program, unsigned int t, const struct call *call)
+{
+	__u32 nr = program->tasks[t].nr_calls, at = below(nr + 1);
+	struct call *calls = program->tasks[t].calls;
+
+	if (nr == CALLS_MAX)
+		return;
+	memmove(&calls[at + 1], &calls[at], (nr - at) * sizeof(*calls));
+	calls[at] = *call;
+	program->tasks[t].nr_calls++;
+	if (!program->tasks[t].repeat)
+		program->tasks[t].repeat = 1;
+}
+
+static void remove_call(struct program *program, unsigned int t)
+{
+	__u32 nr = program->tasks[t].nr_calls, at = below(nr);
+	struct call *calls = program->tasks[t].calls;
+
+	memmove(&calls[at], &calls[at + 1], (nr - at - 1) * sizeof(*calls));
+	program->tasks[t].nr_calls--;
+}
+
+static void change_call(struct call *call)
+{
+	const struct call_type *type = call_type(call->type);
+
+	for (unsigned int i = 0; i < ARGS_MAX && type->args[i]; i++)
+		if (one_in(2))
+			call->args[i] = choose(type, i);
+}
+
+static void mutate_once(struct program *program, const struct program *other)
+{
+	unsigned int t = below(FUZZ_TASKS), from = below(FUZZ_TASKS);
+	__u32 nr = program->tasks[t].nr_calls;
+	struct call call;
+
+	switch (below(8)) {
+	case 0:
+	case 1:
+		memset(&call, 0, sizeof(call));
+		make_call(&call);
+		insert_call(program, t, &call);
+		break;
+	case 2:
+		if (nr)
+			remove_call(program, t);
+		break;
+	case 3:
+	case 4:
+		if (nr)
+			change_call(&program->tasks[t].calls[below(nr)]);
+		break;
+	case 5:
+		program->tasks[t].repeat = make_repeat();
+		break;
+	case 6:
+		/* A task of another, or of this one once more. */
+		program->tasks[t] = one_in(2) ? other->tasks[from] : program->tasks[from];
+		break;
+	case 7:
+		if (other->tasks[from].nr_calls)
+			insert_call(program, t,
+				    &other->tasks[from].calls[below(other->tasks[from].nr_calls)]);
+		break;
+	}
+}
+
+void program_mutate(struct program *program, const struct program *other)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i <= below(5); i++)
+		mutate_once(program, other);
+	for (unsigned int t = 0; t < FUZZ_TASKS; t++)
+		nr += program->tasks[t].nr_calls;
+	if (!nr)
+		program_make(program);
+}

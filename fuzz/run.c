@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tasks that run programs. They are processes, so that one can be killed or throttled, and they
+ * share their descriptors (CLONE_FILES) with each other and the supervisor. They live as long as an
+ * epoch, and wait for programs.
+ *
+ * Numbers of descriptors are not used twice while a program runs: what one task has looked up in a
+ * slot does not become another file when a second task closes it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+/* A program is told to come to its end after so long, and must have come to it after longer. */
+#define STOP_SECONDS	12
+#define STUCK_SECONDS	120
+#define FDS_MAX		60000
+
+static struct starts {
+	sem_t start[FUZZ_TASKS], done;
+} *starts;
+
+/* What is above this is the programs'. */
+static int first_fd;
+
+int fresh_fd(int fd)
+{
+	int new;
+
+	if (fd < 0)
+		return -1;
+	new = fcntl(fd, F_DUPFD_CLOEXEC, __atomic_fetch_add(&shared->next_fd, 1, __ATOMIC_RELAXED));
+	close(fd);
+	return new;
+}
+
+struct quiet quiet_since(void)
+{
+	struct quiet since;
+
+	since.removed = __atomic_load_n(&shared->removed, __ATOMIC_SEQ_CST);
+	since.by_programs = __atomic_load_n(&board->removed, __ATOMIC_SEQ_CST);
+	since.quiet = true;
+	since.quiet = still_quiet(&since);
+	return since;
+}
+
+bool still_quiet(const struct quiet *since)
+{
+	return since->quiet &&
+	       __atomic_load_n(&shared->removing, __ATOMIC_SEQ_CST) == since->removed &&
+	       __atomic_load_n(&board->removing, __ATOMIC_SEQ_CST) == since->by_programs;
+}
+
+static void run_call(const struct call *call)
+{
+	const struct call_type *type = call_type(call->type);
+
+	if (type->flags & REMOVES)
+		__atomic_add_fetch(&shared->removing, 1, __ATOMIC_SEQ_CST);
+	type->run(call->args);
+	if (type->flags & REMOVES)
+		__atomic_add_fetch(&shared->removed, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
+}
+
+static void task_run(void)
+{
+	for (__u32 turn = 0; turn < shared->program.tasks[task_number].repeat; turn++) {
+		for (__u32 i = 0; i < shared->program.tasks[task_number].nr_calls; i++) {
+			if (__atomic_load_n(&shared->stop, __ATOMIC_RELAXED) ||
+			    __atomic_load_n(&shared->next_fd, __ATOMIC_RELAXED) > FDS_MAX)
+				return;
+			run_call(&shared->program.tasks[task_number].calls[i]);
+		}
+	}
+}
+
+__attribute__((noreturn)) static void task_main(unsigned int number)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	task_number = number;
+	random_state = random_state * 31 + number + 1;
+	cover_task_begin();
+	for (;;) {
+		while (sem_wait(&starts->start[number]))
+			;
+		cover_start();
+		task_run();
+		__atomic_add_fetch(&shared->new_edges, cover_stop(), __ATOMIC_RELAXED);
+		__atomic_store_n(&shared->running[number], false, __ATOMIC_SEQ_CST);
+		sem_post(&starts->done);
+	}
+}
+
+static void task_start(unsigned int number)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	sem_destroy(&starts->start[number]);
+	sem_init(&starts->start[number], 1, 0);
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		die("clone: %s", strerror(errno));
+	if (!pid)
+		task_main(number);
+	shared->tasks[number] = pid;
+}
+
+/* Make numbers of descriptors of the programs' begin behind all that there are. */
+static void find_first_fd(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int fd;
+
+	if (!dir)
+		die("/proc/self/fd: %s", strerror(errno));
+	first_fd = 0;
+	while ((entry = readdir(dir)))
+		if (atoi(entry->d_name) > first_fd)
+			first_fd = atoi(entry->d_name);
+	closedir(dir);
+	do {
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	} while (fd >= 0 && fd < first_fd);
+	first_fd++;
+}
+
+/* An epoch begins: its descriptors are all there. */
+void run_begin(void)
+{
+	if (!starts) {
+		starts = mmap(NULL, sizeof(*starts), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (starts == MAP_FAILED || sem_init(&starts->done, 1, 0))
+			die("no memory");
+	}
+	find_first_fd();
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+		task_start(i);
+}
+
+void run_end(void)
+{
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
+		kill(shared->tasks[i], SIGKILL);
+		waitpid(shared->tasks[i], NULL, 0);
+		shared->tasks[i] = 0;
+	}
+	close_range(first_fd, ~0U, 0);
+}
+
+static void show_stack(pid_t pid)
+{
+	char path[64], text[4096];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	got = read(fd, text, sizeof(text));
+	if (got > 0)
+		printf("%.*s", (int)got, text);
+	close(fd);
+}
+
+/* Tasks that have died: begin others in their place. */
+static void bury(void)
+{
+	int status;
+
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
+		if (waitpid(shared->tasks[i], &status, WNOHANG) != shared->tasks[i])
+			continue;
+		if (!shared->dies[i] && !shared->failed)
+			violation("task %u ended with status %#x", i, status);
+		shared->running[i] = false;
+		task_start(i);
+	}
+}
+
+static bool some_run(void)
+{
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+		if (__atomic_load_n(&shared->running[i], __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
+static void wait_for_tasks(void)
+{
+	double begin = now();
+	struct timespec until;
+
+	while (some_run() && !__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST)) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 20000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		sem_timedwait(&starts->done, &until);
+		bury();
+		if (now() - begin > STOP_SECONDS && !shared->stop) {
+			__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
+			place_thaw();
+		}
+		if (now() - begin < STUCK_SECONDS)
+			continue;
+		for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
+			if (!shared->running[i])
+				continue;
+			show_stack(shared->tasks[i]);
+			violation("task %u hangs", i);
+		}
+	}
+}
+
+static void forget(void)
+{
+	memset(board->acts, 0, sizeof(board->acts));
+	memset(board->ids, 0, sizeof(board->ids));
+	for (unsigned int i = 0; i < FUZZ_MAPS; i++) {
+		shared->maps[i].fd = -1;
+		shared->maps[i].turn &= ~1U;
+		shared->maps[i].wild = false;
+	}
+	for (unsigned int i = 0; i < NR_FILES; i++)
+		shared->files[i] = -1;
+	shared->stop = false;
+	shared->crowd = 0;
+	shared->removing = 0;
+	shared->removed = 0;
+	shared->next_fd = first_fd + 64;
+	memset(shared->dies, 0, sizeof(shared->dies));
+}
+
+/* Run a program and clear up after it. shared->new_edges says what it was good for. */
+void run_program(const struct program *program)
+{
+	forget();
+	shared->program = *program;
+	shared->new_edges = 0;
+	cover_start();
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+		shared->running[i] = program->tasks[i].nr_calls;
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+		if (program->tasks[i].nr_calls)
+			sem_post(&starts->start[i]);
+	wait_for_tasks();
+	bury();
+	if (shared->failed)
+		return;
+	memset(board->acts, 0, sizeof(board->acts));
+	place_thaw();
+	close_range(first_fd, ~0U, 0);
+	places_clean();
+	shared->new_edges += cover_stop();
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A process that uses its own map of tiny values and its own file, and configures the network, all
+ * along. What others do must not hold it up.
+ *
+ * The machine is slow, and a single delay is its own: the process is not run, or who has a lock is
+ * not. So it sleeps a moment as a comparison in each round, and what counts is that several rounds
+ * after each other take long in which that does not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <inode_map.h>
+
+#include "fuzz.h"
+
+/* So many rounds that take longer than the limit are too many. */
+#define SLOW_ROUNDS	3
+/* Those in which the comparison takes longer than this don't count. */
+#define COMPARISON	0.25
+
+double watch_limit = 0.7;
+
+static pid_t watchdog;
+
+static double network(int fd, struct ifreq *request)
+{
+	double begin = now();
+
+	request->ifr_mtu ^= 1;
+	if (ioctl(fd, SIOCSIFMTU, request))
+		violation("changing the MTU of lo: %s", strerror(errno));
+	return now() - begin;
+}
+
+static void longest(double *of, double took)
+{
+	if (took > *of)
+		*of = took;
+}
+
+static void watch(int map, int file)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned int slow = 0;
+	double begin, slept, updated, configured;
+	int err;
+
+	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &request))
+		violation("the MTU of lo: %s", strerror(errno));
+	for (__u64 value = 0;; value++) {
+		begin = now();
+		usleep(20000);
+		slept = now() - begin - 0.02;
+		begin = now();
+		err = inode_map_set_fd(map, file, &value, BPF_ANY, 0);
+		updated = now() - begin;
+		configured = network(fd, &request);
+		if (!shared->watch)
+			continue;
+		if (err)
+			violation("watchdog: an update of its own map: %s", strerror(-err));
+		longest(&shared->longest_update, updated);
+		longest(&shared->longest_network, configured);
+		shared->rounds++;
+		if (slept > COMPARISON || updated + configured < watch_limit)
+			slow = 0;
+		else if (++slow == SLOW_ROUNDS)
+			violation("watchdog: %u times in a row an update of its own map and \"ip link set lo mtu\" took more than %.1f s, at last %.2f s and %.2f s",
+				  slow, watch_limit, updated, configured);
+	}
+}
+
+/* The module is there. Not with the descriptors of the programs. */
+void watch_begin(void)
+{
+	int map, file, pipes[2];
+	char byte = 0;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		die("pipe: %s", strerror(errno));
+	fflush(stdout);
+	watchdog = fork();
+	if (watchdog < 0)
+		die("fork: %s", strerror(errno));
+	if (!watchdog) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		map = inode_map_create("watchdog", sizeof(__u64), 4);
+		file = open(BASE "/watchdog", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (map < 0 || file < 0 || write(pipes[1], &byte, 1) != 1)
+			violation("watchdog: map %d, file %d", map, file);
+		watch(map, file);
+	}
+	if (read(pipes[0], &byte, 1) != 1)
+		die("the watchdog does not begin");
+	close(pipes[0]);
+	close(pipes[1]);
+	board->quiet[0] = watchdog;
+}
+
+void watch_pause(bool pause)
+{
+	__atomic_store_n(&shared->watch, !pause, __ATOMIC_SEQ_CST);
+}
+
+void watch_end(void)
+{
+	kill(watchdog, SIGKILL);
+	waitpid(watchdog, NULL, 0);
+}
