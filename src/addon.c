@@ -60,7 +60,7 @@ static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 	 * Whoever had the superblock has let go of it, and nobody can get it again: this is its
 	 * shutdown. SB_ACTIVE says so too late: names go before, and on 7.x fsnotify's marks.
 	 */
-	if (!atomic_read(&addon->sb->s_active))
+	if (!atomic_read(&addon->inode->i_sb->s_active))
 		return INODE_MAP_UNMOUNTED;
 	if (inode_state_read_once(addon->inode) & I_FREEING)
 		return INODE_MAP_EVICTED;
@@ -142,7 +142,10 @@ static struct inode_mark_class pin_class = {
 
 static void inode_addon_free_rcu(struct rcu_head *rcu)
 {
-	inode_mark_free(&addon_class, container_of(rcu, struct inode_mark, rcu));
+	struct inode_mark *mark = container_of(rcu, struct inode_mark, rcu);
+
+	inode_map_super_put(to_addon(mark)->super);
+	inode_mark_free(&addon_class, mark);
 }
 
 /* For those who reached the addon through an entry. */
@@ -165,14 +168,21 @@ static void inode_pin_free(struct fsnotify_mark *fsn)
 static struct inode_addon *inode_addon_alloc(struct inode *inode, bool pinned)
 {
 	unsigned int flags = pinned ? 0 : FSNOTIFY_MARK_FLAG_NO_IREF;
-	struct inode_mark *mark = inode_mark_alloc(&addon_class, flags);
+	struct inode_map_super *super;
 	struct inode_addon *addon;
+	struct inode_mark *mark;
 
-	if (!mark)
+	super = inode_map_super_get(inode->i_sb, INODE_MAP_GFP);
+	if (!super)
 		return NULL;
+	mark = inode_mark_alloc(&addon_class, inode, flags);
+	if (!mark) {
+		inode_map_super_put(super);
+		return NULL;
+	}
 	addon = to_addon(mark);
 	addon->inode = inode;
-	addon->sb = inode->i_sb;
+	addon->super = super;
 	addon->ino = inode->i_ino;
 	addon->gen = inode->i_generation;
 	addon->dev = inode->i_sb->s_dev;
@@ -196,7 +206,7 @@ static struct inode_addon *inode_addon_find(struct inode *inode)
 	addon = to_addon(mark);
 	if (!refcount_inc_not_zero(&addon->users)) {
 		/* Its last user is gone: make room rather than wait for the release. */
-		inode_mark_drop(&addon_class, mark);
+		inode_mark_drop(mark);
 		return NULL;
 	}
 	inode_mark_put(mark);
@@ -238,7 +248,7 @@ static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned
 /* Attach a pin. Returns it or an ERR_PTR(). */
 static struct inode_mark *inode_pin_attach(struct inode *inode)
 {
-	struct inode_mark *pin = inode_mark_alloc(&pin_class, 0);
+	struct inode_mark *pin = inode_mark_alloc(&pin_class, inode, 0);
 	int err;
 
 	if (!pin)
@@ -289,7 +299,7 @@ int inode_addon_repin(struct inode_addon *addon)
 	swap(addon->pin, pin);
 	spin_unlock(&addon->lock);
 	if (pin)
-		inode_mark_drop(&pin_class, pin);
+		inode_mark_drop(pin);
 	return 0;
 }
 
@@ -310,7 +320,28 @@ static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool
 		return PTR_ERR(pin);
 	pin = inode_addon_mix(addon, pinned, pin);
 	if (pin)
-		inode_mark_drop(&pin_class, pin);
+		inode_mark_drop(pin);
+	return 0;
+}
+
+/*
+ * fsnotify lets a mark be found before it calculates what the inode's marks amount to: its mask,
+ * which has the bit that programs look at, and whether it is kept. Between the two is a task that
+ * may be preempted, or throttled, for long. Who finds the addon by then has fsnotify calculate by
+ * itself, which it does over all marks whenever one comes: a pin, which goes again.
+ */
+static int inode_addon_see_attached(struct inode_addon *addon, struct inode *inode)
+{
+	struct inode_mark *pin;
+
+	/* Pairs with the release by whoever has seen to it: the bit is there for who sees this. */
+	if (smp_load_acquire(&addon->attached))
+		return 0;
+	pin = inode_pin_attach(inode);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	inode_mark_drop(pin);
+	smp_store_release(&addon->attached, true);
 	return 0;
 }
 
@@ -323,7 +354,8 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pin
 	do {
 		addon = inode_addon_find(inode);
 		if (addon) {
-			err = inode_addon_join(addon, inode, pinned);
+			err = inode_addon_see_attached(addon, inode) ?:
+			      inode_addon_join(addon, inode, pinned);
 			if (!err)
 				return addon;
 			inode_addon_release(addon);
@@ -333,8 +365,10 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pin
 		if (!addon)
 			return ERR_PTR(-ENOMEM);
 		err = inode_mark_attach(&addon->mark, inode);
-		if (!err)
+		if (!err) {
+			smp_store_release(&addon->attached, true);
 			return addon;
+		}
 		/* Somebody was quicker (-EEXIST), or it failed: drop the copy nobody else saw. */
 		inode_mark_put(&addon->mark);
 	} while (err == -EEXIST);
@@ -354,7 +388,7 @@ static bool inode_addon_has_rival(struct inode_addon *addon)
 
 	spin_lock(&connector->lock);
 	hlist_for_each_entry(other, &connector->list, obj_list) {
-		rival = other != &addon->mark.fsn && other->group == addon_class.group &&
+		rival = other != &addon->mark.fsn && other->group == addon->mark.fsn.group &&
 			refcount_read(&to_addon(to_inode_mark(other))->users);
 		if (rival)
 			break;
@@ -446,11 +480,11 @@ void inode_addon_release(struct inode_addon *addon)
 		swap(addon->pin, pin);
 	spin_unlock(&addon->lock);
 	if (pin)
-		inode_mark_drop(&pin_class, pin);
+		inode_mark_drop(pin);
 	if (!refcount_dec_and_test(&addon->users))
 		return;
 	inode_remark_end(addon);
-	inode_mark_drop(&addon_class, &addon->mark);
+	inode_mark_drop(&addon->mark);
 }
 
 /**

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "mark.h"
+#include "super.h"
 
 struct inode_remark;
 
@@ -28,7 +29,7 @@ struct inode_remark;
  * struct inode_addon - one for each inode that is in any map, whatever number of maps
  * @mark: finds the addon from the inode and is told when the inode ends. Must be first
  * @inode: the inode. Alive while the addon has an entry and @lock is held; else only an address
- * @sb: its superblock, likewise
+ * @super: what the module keeps of its superblock
  * @ino: the inode's number, when the addon was made
  * @gen: its generation, likewise
  * @dev: its superblock's device
@@ -42,6 +43,8 @@ struct inode_remark;
  * @pinned_users: how many of the users want the inode to be kept in memory
  * @pins: whether @mark keeps the inode in memory
  * @dead: the inode is gone or going: no entry may be added, and none is left
+ * @attached: @mark is one of those by which fsnotify has calculated the inode's mask, and whether
+ *	the inode is kept. Not protected; stored with release
  *
  * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced. Its
  * inode can't: what readers show of it is copied here, and never changes.
@@ -49,7 +52,7 @@ struct inode_remark;
 struct inode_addon {
 	struct inode_mark mark;
 	struct inode *inode;
-	const struct super_block *sb;
+	struct inode_map_super *super;
 	u64 ino;
 	u32 gen;
 	dev_t dev;
@@ -62,6 +65,7 @@ struct inode_addon {
 	u32 pinned_users;
 	bool pins;
 	bool dead;
+	bool attached;
 };
 
 /* How many addons have lost their mark at this moment: see remark.c. */

@@ -10,21 +10,23 @@
  * Contexts. The operations on elements run in process context, may sleep, and are called with the
  * kernel's bpf_devs_lock held for reading. Creation and destruction of a map are called under rtnl,
  * with that lock held for writing: so no operation is under way then, and who sleeps under
- * bpf_devs_lock holds rtnl up. Nothing here may therefore wait for a filesystem: inodes are
- * released by workers (mark.c), and memory is allocated without entering filesystems to reclaim
- * some.
+ * bpf_devs_lock holds rtnl up. Nothing here may therefore wait for a filesystem or a grace period:
+ * inodes are released by workers (super.c), memory is allocated without entering filesystems to
+ * reclaim some, and who updates faster than entries can be freed tries again.
  */
 #include <linux/bpf.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include <linux/inode_map.h>
 
 #include "compat.h"
 #include "device.h"
 #include "key.h"
+#include "registry.h"
 #include "table.h"
 
 static struct bpf_offload_dev *offload_dev;
@@ -72,6 +74,18 @@ static int inode_map_dev_lookup(struct bpf_offloaded_map *offmap, void *key, voi
 	return entry ? 0 : -ENOENT;
 }
 
+/*
+ * Have the task make its system call once more, after a moment in which dead entries may be freed.
+ * To wait here until they are would hold up bpf_devs_lock, and whoever waits for that with rtnl. (A
+ * program that calls bpf(2) gets ERESTARTNOINTR.)
+ */
+static int inode_map_dev_update_later(void)
+{
+	inode_map_entry_hurry();
+	schedule_timeout_killable(1);
+	return restart_syscall();
+}
+
 static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, void *value, u64 flags)
 {
 	struct inode_map *map = to_map(offmap);
@@ -80,6 +94,8 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	int err;
 
 	inode_map_publish(map);
+	if (inode_map_account_is_behind(map->account))
+		return inode_map_dev_update_later();
 
 	err = inode_map_key_get(map, key, &target);
 	if (err)
@@ -92,6 +108,9 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 				       INODE_MAP_GFP);
 	memalloc_nofs_restore(nofs);
 	inode_map_key_put(&target);
+	/* There may be memory when they are. */
+	if (err == -ENOMEM && atomic_long_read(&map->account->dead_bytes))
+		return inode_map_dev_update_later();
 	return err;
 }
 
@@ -234,12 +253,18 @@ static const struct bpf_prog_offload_ops inode_map_prog_ops = {
 /* Refuse what the networking core would do to any device. Called under rtnl. */
 static int inode_map_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
-	if (netdev_notifier_info_to_dev(ptr) != map_netdev)
+	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	if (dev != map_netdev)
 		return NOTIFY_DONE;
 
 	switch (event) {
-	case NETDEV_PRE_UP:
 	case NETDEV_CHANGENAME:
+		/* It has the name already, and gets its own again when that is refused. */
+		if (!strcmp(dev->name, INODE_MAP_DEVICE))
+			return NOTIFY_DONE;
+		fallthrough;
+	case NETDEV_PRE_UP:
 	case NETDEV_PRECHANGEUPPER:
 		return notifier_from_errno(-EOPNOTSUPP);
 	default:

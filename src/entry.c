@@ -4,15 +4,10 @@
  *
  * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by
  * whoever unlinked them (or a worker for him), without locks. To let go of an inode may take long:
- * a worker does it, one for each entry, so that a filesystem that hangs does not hold others up.
- * Then they are freed after a grace period of RCU tasks trace and one of RCU: programs of either
- * kind may hold a pointer to the value. All that are waiting share one.
- *
- * An entry that was removed or replaced therefore stays in memory, and charged to its memory
- * cgroup, for some hundredths of a second. Who updates faster than that must not run into the limit
- * of a cgroup with dead entries: past some megabytes of them, updates are slowed down. Those that a
- * program makes can't be, because the grace period would wait for the program: they fail when there
- * are very many.
+ * the worker of its superblock does it (super.c). Then they are freed after a grace period of RCU
+ * tasks trace and one of RCU: programs of either kind may hold a pointer to the value. All that are
+ * waiting share one, and the worker that waits does nothing else. What they cost meanwhile is
+ * account.c's business.
  *
  * Small values are the rule and there may be a great many of them: entries for them come from slab
  * caches of just their size.
@@ -28,15 +23,15 @@
 
 #include "compat.h"
 #include "entry.h"
+#include "map.h"
 
 static atomic_t nr_entries = ATOMIC_INIT(0);
 
-static atomic_long_t dead_bytes = ATOMIC_LONG_INIT(0);
-#define DEAD_BYTES_MAX		SZ_4M
-#define DEAD_BYTES_MAX_PROG	SZ_64M
+/* How many bytes of a map's entries may wait for a grace period. */
+#define DEAD_BYTES_MAX		SZ_64M
 
-/* Lets go of inodes, and frees entries. */
-static struct workqueue_struct *entry_wq;
+/* Frees entries. */
+static struct workqueue_struct *reap_wq;
 
 /*
  * Entries that wait for both kinds of grace period, and the work that waits. It does so itself: a
@@ -68,37 +63,6 @@ static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
 	return gfpflags_allow_blocking(gfp) ? kvmalloc(bytes, gfp) : kmalloc(bytes, gfp);
 }
 
-/*
- * Wait until no more than @limit bytes of dead entries are in memory, for a second at the most: a
- * sleepable program can hold a grace period up for as long as it likes.
- */
-static void inode_map_entry_settle(long limit)
-{
-	mod_delayed_work(entry_wq, &reap, 0);
-	wait_var_event_timeout(&dead_bytes, atomic_long_read(&dead_bytes) <= limit, HZ);
-}
-
-static struct inode_map_entry *inode_map_entry_alloc_wait(u32 bytes)
-{
-	struct inode_map_entry *entry;
-
-	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX)
-		inode_map_entry_settle(DEAD_BYTES_MAX);
-	entry = inode_map_entry_alloc_bytes(bytes, INODE_MAP_GFP);
-	if (!entry && atomic_long_read(&dead_bytes)) {
-		inode_map_entry_settle(0);
-		entry = inode_map_entry_alloc_bytes(bytes, INODE_MAP_GFP);
-	}
-	return entry;
-}
-
-static struct inode_map_entry *inode_map_entry_alloc_prog(u32 bytes, gfp_t gfp)
-{
-	if (atomic_long_read(&dead_bytes) > DEAD_BYTES_MAX_PROG)
-		return NULL;
-	return inode_map_entry_alloc_bytes(bytes, gfp);
-}
-
 /**
  * inode_map_entry_alloc - make an entry that is not linked yet
  * @map: the map that it will be linked into
@@ -106,13 +70,14 @@ static struct inode_map_entry *inode_map_entry_alloc_prog(u32 bytes, gfp_t gfp)
  * @size: bytes of the value
  * @gfp: INODE_MAP_GFP or one of those for programs
  *
- * The memory is charged to the memory cgroup of the task.
+ * The memory is charged between inode_map_account_begin() and inode_map_account_end(), to which the
+ * caller sees.
  *
- * Context: with INODE_MAP_GFP, process; may sleep, up to a second for a grace period. With
- * INODE_MAP_GFP_PROG, likewise but without waiting for one. With INODE_MAP_GFP_NOWAIT, where
- * context_may_allocate().
+ * Context: with INODE_MAP_GFP or INODE_MAP_GFP_PROG, process; may sleep. With INODE_MAP_GFP_NOWAIT,
+ * where context_may_allocate(). The caller keeps the map from being freed.
  * Return: the entry, for inode_map_entry_free() until it is linked and inode_map_entry_release()
- * after it is unlinked, or NULL.
+ * after it is unlinked, or NULL: there is no memory, or very many entries of the map wait for a grace
+ * period.
  */
 struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size,
 					      gfp_t gfp)
@@ -120,12 +85,13 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 	u32 bytes = struct_size_t(struct inode_map_entry, value, size);
 	struct inode_map_entry *entry;
 
-	entry = gfp == INODE_MAP_GFP ? inode_map_entry_alloc_wait(bytes) :
-				       inode_map_entry_alloc_prog(bytes, gfp);
+	if (atomic_long_read(&map->account->dead_bytes) > DEAD_BYTES_MAX)
+		return NULL;
+	entry = inode_map_entry_alloc_bytes(bytes, gfp);
 	if (!entry)
 		return NULL;
 	entry->fate = NULL;
-	entry->map = map;
+	entry->account = inode_map_account_get(map->account);
 	entry->bytes = bytes;
 	memcpy(entry->value, value, size);
 	atomic_inc(&nr_entries);
@@ -142,6 +108,7 @@ void inode_map_entry_free(struct inode_map_entry *entry)
 {
 	struct kmem_cache *cache = inode_map_entry_cache(entry->bytes);
 
+	inode_map_account_put(entry->account);
 	if (cache)
 		kmem_cache_free(cache, entry);
 	else
@@ -160,11 +127,10 @@ static void inode_map_entry_reap(struct work_struct *work)
 		return;
 	synchronize_programs();
 	llist_for_each_entry_safe(entry, next, reaped, retired) {
-		atomic_long_sub(entry->bytes, &dead_bytes);
+		inode_map_account_freed(entry->account, entry->bytes);
 		inode_map_entry_free(entry);
 		cond_resched();
 	}
-	wake_up_var(&dead_bytes);
 }
 
 /**
@@ -175,19 +141,28 @@ static void inode_map_entry_reap(struct work_struct *work)
  */
 void inode_map_entry_retire(struct inode_map_entry *entry)
 {
-	atomic_long_add(entry->bytes, &dead_bytes);
+	atomic_long_add(entry->bytes, &entry->account->dead_bytes);
 	if (llist_add(&entry->retired, &retired))
-		queue_delayed_work(entry_wq, &reap, REAP_DELAY);
+		queue_delayed_work(reap_wq, &reap, REAP_DELAY);
 }
 
-static void inode_map_entry_release_work(struct work_struct *work)
+/**
+ * inode_map_entry_hurry - have entries freed as soon as can be
+ *
+ * Context: process; does not sleep.
+ */
+void inode_map_entry_hurry(void)
 {
-	struct inode_map_entry *entry = container_of(work, struct inode_map_entry, release);
+	if (!llist_empty(&retired))
+		mod_delayed_work(reap_wq, &reap, 0);
+}
+
+static void inode_map_entry_release_now(struct inode_map_release *release)
+{
+	struct inode_map_entry *entry = container_of(release, struct inode_map_entry, release);
 
 	inode_addon_release(entry->addon);
 	inode_map_entry_retire(entry);
-	/* inode_map_entry_exit() waits for this function to return. */
-	module_put(THIS_MODULE);
 }
 
 /**
@@ -202,9 +177,8 @@ void inode_map_entry_release(struct inode_map_entry *entry)
 		inode_map_entry_retire(entry);
 		return;
 	}
-	__module_get(THIS_MODULE);
-	INIT_WORK(&entry->release, inode_map_entry_release_work);
-	queue_work(entry_wq, &entry->release);
+	entry->release.release = inode_map_entry_release_now;
+	inode_map_super_release(entry->addon->super, &entry->release);
 }
 
 /**
@@ -260,8 +234,8 @@ int inode_map_entry_init(void)
 		if (!entry_caches[i])
 			goto err;
 	}
-	entry_wq = alloc_workqueue("inode_map_entry", WQ_UNBOUND, 0);
-	if (!entry_wq)
+	reap_wq = alloc_workqueue("inode_map_reap", WQ_UNBOUND, 0);
+	if (!reap_wq)
 		goto err;
 	return 0;
 
@@ -283,6 +257,6 @@ void inode_map_entry_exit(void)
 	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
 	/* What was retired as the work began may have queued it in vain. */
 	cancel_delayed_work_sync(&reap);
-	destroy_workqueue(entry_wq);
+	destroy_workqueue(reap_wq);
 	inode_map_entry_destroy_caches();
 }

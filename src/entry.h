@@ -7,8 +7,8 @@
 
 #include <linux/list.h>
 #include <linux/llist.h>
-#include <linux/workqueue.h>
 
+#include "account.h"
 #include "addon.h"
 
 struct inode_map;
@@ -35,7 +35,7 @@ struct inode_map;
  * @handle: names the entry within its map; a replaced value keeps it
  * @bytes: what it takes of memory
  * @pinned: whether it keeps the inode in memory
- * @map: the map, while the entry is linked
+ * @account: what it is charged to; its map, while the entry is linked
  * @in_addon: links the entry into the list of its addon, under addon->lock. Unhashed when the entry
  *	has been unlinked from everywhere
  * @deferred: links the entry into the list of those that a worker is to let go of, linked or not
@@ -55,13 +55,13 @@ struct inode_map_entry {
 	u32 handle;
 	u32 bytes : 31;
 	u32 pinned : 1;
+	struct inode_map_account *account;
 	union {
 		struct {
-			struct inode_map *map;
 			struct hlist_node in_addon;
 			struct llist_node deferred;
 		};
-		struct work_struct release;
+		struct inode_map_release release;
 		struct llist_node retired;
 	};
 	u8 value[] __aligned(8);
@@ -72,6 +72,7 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 void inode_map_entry_free(struct inode_map_entry *entry);
 void inode_map_entry_release(struct inode_map_entry *entry);
 void inode_map_entry_retire(struct inode_map_entry *entry);
+void inode_map_entry_hurry(void);
 void inode_map_entry_read(const struct inode_map_entry *entry, void *value, u32 size);
 
 unsigned int inode_map_entry_count(void);

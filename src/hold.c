@@ -11,33 +11,39 @@
  * shutdown with them. A program may be called with locks of the filesystem held, so these are left
  * to a worker then. Who calls the program has references of his own, so that this is rare.
  */
-#include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "hold.h"
+#include "super.h"
 
 /**
  * struct inode_hold - references on an inode and its superblock
  * @inode: referenced
  * @sb: its superblock, active
+ * @super: what the module keeps of that
  * @drop: drops both where that may sleep
  */
 struct inode_hold {
 	struct inode *inode;
 	struct super_block *sb;
-	struct work_struct drop;
+	struct inode_map_super *super;
+	struct inode_map_release drop;
 };
 
-static void inode_hold_drop(struct work_struct *work)
+static void inode_hold_free(struct inode_hold *hold)
 {
-	struct inode_hold *hold = container_of(work, struct inode_hold, drop);
+	inode_map_super_put(hold->super);
+	kfree(hold);
+}
+
+static void inode_hold_drop(struct inode_map_release *drop)
+{
+	struct inode_hold *hold = container_of(drop, struct inode_hold, drop);
 
 	if (hold->inode)
 		iput(hold->inode);
 	deactivate_super(hold->sb);
-	kfree(hold);
-	module_put(THIS_MODULE);
+	inode_hold_free(hold);
 }
 
 /**
@@ -72,12 +78,10 @@ void inode_hold_put(struct inode_hold *hold)
 	if (hold->inode && atomic_add_unless(&hold->inode->i_count, -1, 1))
 		hold->inode = NULL;
 	if (!hold->inode && atomic_add_unless(&hold->sb->s_active, -1, 1)) {
-		kfree(hold);
+		inode_hold_free(hold);
 		return;
 	}
-	/* The worker may outlive the program, which holds the module until here. */
-	__module_get(THIS_MODULE);
-	schedule_work(&hold->drop);
+	inode_map_super_release(hold->super, &hold->drop);
 }
 
 /*
@@ -110,7 +114,12 @@ struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
 	hold = kmalloc(sizeof(*hold), gfp);
 	if (!hold)
 		return ERR_PTR(-ENOMEM);
-	INIT_WORK(&hold->drop, inode_hold_drop);
+	hold->super = inode_map_super_get(sb, gfp);
+	if (!hold->super) {
+		kfree(hold);
+		return ERR_PTR(-ENOMEM);
+	}
+	hold->drop.release = inode_hold_drop;
 	hold->sb = sb;
 	if (!atomic_inc_not_zero(&sb->s_active))
 		goto err_free;
@@ -123,6 +132,6 @@ err_sb:
 	inode_hold_put(hold);
 	return ERR_PTR(-ESTALE);
 err_free:
-	kfree(hold);
+	inode_hold_free(hold);
 	return ERR_PTR(-ESTALE);
 }

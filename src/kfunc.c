@@ -46,6 +46,7 @@
 #include "hold.h"
 #include "key.h"
 #include "kfunc.h"
+#include "registry.h"
 #include "table.h"
 #include "tree.h"
 
@@ -116,8 +117,8 @@ __bpf_kfunc_start_defs();
  * bpf_inode_map_lookup - look an inode up in an inode map
  * @map_id: id of the BPF map; the loader binds the map to the program, so that it stays
  * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
- * @rdwr_buf_size: bytes of the value that the program means to access, a constant; at most the
- *	map's value size
+ * @rdwr_buf_size: bytes of the value that the program means to access, a constant; not 0, and at
+ *	most the map's value size
  *
  * The program may read and write these bytes until it ends; an update of the entry meanwhile does
  * not show in them, and what is written to them is lost by it. Programs on several CPUs may have
@@ -125,8 +126,9 @@ __bpf_kfunc_start_defs();
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
  * Return: the value, or NULL when the inode is not in the map, when there is no inode map of that
- * id, when the map's values are smaller than @rdwr_buf_size, or when it was created with
- * BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG.
+ * id, when the map's values are smaller than @rdwr_buf_size or that is 0 (to the verifier it is then
+ * not given, and there would be a byte to read), or when it was created with BPF_F_RDONLY_PROG or
+ * BPF_F_WRONLY_PROG.
  */
 __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size)
 {
@@ -136,7 +138,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const
 	if (!inode_in_any_map(inode__ign))
 		return NULL;
 	map = inode_map_by_id(map_id);
-	if (!map || (u32)rdwr_buf_size > map->lookup_size)
+	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
 		return NULL;
 	entry = inode_map_find(map, inode__ign);
 	return entry ? entry->value : NULL;
@@ -162,7 +164,7 @@ __bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
 	if (!inode_in_any_map(inode__ign))
 		return NULL;
 	map = inode_map_by_id(map_id);
-	if (!map || (u32)rdonly_buf_size > map->peek_size)
+	if (!map || (u32)rdonly_buf_size - 1 >= map->peek_size)
 		return NULL;
 	entry = inode_map_find(map, inode__ign);
 	return entry ? entry->value : NULL;
@@ -338,7 +340,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign
 	struct inode_map *map = inode_map_by_id(map_id);
 	struct inode_map_entry *entry;
 
-	if (!map || (u32)rdwr_buf_size > map->lookup_size)
+	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
 		return NULL;
 	return inode_map_tree_find(map, dentry__ign, &entry) < 0 ? NULL : entry->value;
 }
@@ -390,7 +392,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path,
 	struct inode_map *map = inode_map_by_id(map_id);
 	struct inode_map_entry *entry;
 
-	if (!map || (u32)rdwr_buf_size > map->lookup_size)
+	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
 		return NULL;
 	return inode_map_tree_find_path(map, path, &entry) < 0 ? NULL : entry->value;
 }
@@ -500,7 +502,7 @@ __bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
 {
 	struct inode_map_walk *walk = (void *)it__iter;
 
-	if (!walk->map || !walk->entry || (u32)rdwr_buf_size > walk->map->lookup_size)
+	if (!walk->map || !walk->entry || (u32)rdwr_buf_size - 1 >= walk->map->lookup_size)
 		return NULL;
 	return walk->entry->value;
 }
@@ -518,7 +520,7 @@ __bpf_kfunc const u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__ite
 {
 	struct inode_map_walk *walk = (void *)it__iter;
 
-	if (!walk->map || !walk->entry || (u32)rdonly_buf_size > walk->map->peek_size)
+	if (!walk->map || !walk->entry || (u32)rdonly_buf_size - 1 >= walk->map->peek_size)
 		return NULL;
 	return walk->entry->value;
 }

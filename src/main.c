@@ -7,9 +7,12 @@
  *   kfunc.c    what BPF programs call
  *   tree.c     the walk from a file to its nearest ancestor that is in a map
  *   hold.c     what a program needs to hold for an update
- *   map.c      maps: how they begin, are found and end
+ *   super.c    the workers that let go of inodes, one for each superblock
+ *   map.c      maps: how they begin and end
+ *   registry.c how they are found, by id and by name
  *   table.c    the entries of a map: how they are linked
  *   entry.c    the entries themselves
+ *   account.c  what they cost, and whom
  *   defer.c    the release of entries that a program has taken out of a map
  *   addon.c    what is hung on an inode that is in a map
  *   mark.c     the fsnotify marks under it
@@ -26,14 +29,18 @@
 #include "kfunc.h"
 #include "map.h"
 #include "proc.h"
+#include "super.h"
 
 static int __init inode_map_module_init(void)
 {
 	int err;
 
-	err = inode_addon_init();
+	err = inode_map_super_init();
 	if (err)
 		return err;
+	err = inode_addon_init();
+	if (err)
+		goto err_super;
 	err = inode_map_init();
 	if (err)
 		goto err_addon;
@@ -55,6 +62,8 @@ err_map:
 	inode_map_exit();
 err_addon:
 	inode_addon_exit();
+err_super:
+	inode_map_super_exit();
 	return err;
 }
 
@@ -64,6 +73,7 @@ static void __exit inode_map_module_exit(void)
 	inode_map_proc_exit();
 	inode_map_exit();
 	inode_addon_exit();
+	inode_map_super_exit();
 }
 
 module_init(inode_map_module_init);

@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps: how they begin, are found and end. Their entries are table.c's business.
- *
- * A map begins in two steps. When it is created it has neither its id nor its name: the kernel sets
- * both before anybody else can name it. It is fresh until somebody looks for it.
+ * Maps: how they begin and end. How they are found is registry.c's business, and their entries are
+ * table.c's.
  *
  * A map ends in two steps. inode_map_destroy() is called under rtnl and only hides the map; a
  * worker then takes the entries out one by one, which lets go of inodes, through workers again.
  * Programs that found the map before may still be using it: the worker first marks it dead, under
  * the lock of its index, and no entry is added to a dead map. The memory of the map is freed after
  * a grace period of RCU tasks trace and one of RCU.
- *
- * The maps by id are read without a lock, and changed under inode_map_ids_lock, which is taken in
- * process context and tried by programs in any: hence a raw spinlock, which can be on PREEMPT_RT,
- * too, and with interrupts disabled, by which a program knows on a single processor. Nothing nests
- * inside it.
- *
- * What is published is ordered for processors that reorder: a map's id and name are stored before
- * it is linked into the table (rcu_assign_pointer(), a release), and readers come to them by its
- * address. Who finds that others have published it finds it in the table, too: "published" of a map
- * is stored behind the link with release and loaded with acquire before an update goes on, and so
- * are the number of fresh maps and who looks for one of those.
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
@@ -30,14 +17,14 @@
 #include "compat.h"
 #include "defer.h"
 #include "map.h"
+#include "registry.h"
 #include "table.h"
 
-/* Maps by id, and those that are not among them yet. */
-struct hlist_head inode_map_ids[1 << INODE_MAP_IDS_BITS];
-static HLIST_HEAD(inode_map_fresh);
-/* How many are among the latter. Goes down when the map can be found among the former. */
-static unsigned int nr_fresh;
-static DEFINE_RAW_SPINLOCK(inode_map_ids_lock);
+/*
+ * The table of a map is cleared under rtnl: 32 MiB take some milliseconds. Very large maps that are
+ * full have more than one entry in a bucket.
+ */
+#define INODE_MAP_HASH_BITS_MAX	22
 
 static struct workqueue_struct *free_wq;
 
@@ -45,7 +32,10 @@ static atomic_t nr_maps = ATOMIC_INIT(0);
 
 static void inode_map_free_rcu(struct rcu_head *rcu)
 {
-	kvfree(container_of(rcu, struct inode_map, rcu));
+	struct inode_map *map = container_of(rcu, struct inode_map, rcu);
+
+	inode_map_account_put(map->account);
+	kvfree(map);
 	atomic_dec(&nr_maps);
 }
 
@@ -118,7 +108,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 {
 	u32 max_entries = attr->max_entries;
 	struct inode_map *map;
-	unsigned long flags;
+	int err = -ENOMEM;
 	u32 hash_bits;
 
 	if (max_entries > INODE_MAP_HANDLE_MAX)
@@ -127,13 +117,16 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	 * Between one and two buckets for each entry of a full map, twice over: what a collision
 	 * costs is worth the eight bytes. (A shift by all 64 bits of a hash would be undefined.)
 	 */
-	hash_bits = order_base_2(max_entries) + 1;
+	hash_bits = min(order_base_2(max_entries) + 1, INODE_MAP_HASH_BITS_MAX);
 	map = inode_map_alloc(struct_size(map, table, 1UL << hash_bits));
 	if (!map)
 		return ERR_PTR(-ENOMEM);
+	map->account = inode_map_account_create(map);
+	if (!map->account)
+		goto err_map;
 	if (!try_module_get(THIS_MODULE)) {
-		kvfree(map);
-		return ERR_PTR(-ENODEV);
+		err = -ENODEV;
+		goto err_account;
 	}
 	map->attr = attr;
 	map->hash_shift = 64 - hash_bits;
@@ -147,125 +140,19 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	xa_init_flags(&map->index, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&map->free, inode_map_free);
 	atomic_inc(&nr_maps);
-	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
-	hlist_add_head(&map->in_ids, &inode_map_fresh);
-	WRITE_ONCE(nr_fresh, nr_fresh + 1);
-	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
+	err = inode_map_register(map);
+	if (err)
+		goto err_module;
 	return map;
-}
 
-/* Under the lock. The kernel gives the map its name and then its id, which is not 0. */
-static void inode_map_publish_locked(struct inode_map *map)
-{
-	/* Whoever is told the id has been told by then what came before. */
-	u32 id = READ_ONCE(map->attr->id);
-
-	if (!id || map->id)
-		return;
-	hlist_del(&map->in_ids);
-	strscpy(map->name, map->attr->name, sizeof(map->name));
-	map->id = id;
-	hlist_add_head_rcu(&map->in_ids, inode_map_ids_bucket(id));
-	smp_store_release(&map->published, true);
-	smp_store_release(&nr_fresh, nr_fresh - 1);
-}
-
-/**
- * inode_map_publish_fresh - inode_map_publish() for a map that has not been published
- * @map: the map
- *
- * Context: process; does not sleep.
- */
-void inode_map_publish_fresh(struct inode_map *map)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
-	inode_map_publish_locked(map);
-	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
-}
-
-/* Publish all maps that can be, or return false where the lock is not to be had. */
-static bool inode_map_try_publish(void)
-{
-	struct hlist_node *next;
-	struct inode_map *map;
-	unsigned long flags;
-
-	if (!context_may_try_raw())
-		return false;
-	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
-		if (raw_spin_trylock_irqsave(&inode_map_ids_lock, flags)) {
-			hlist_for_each_entry_safe(map, next, &inode_map_fresh, in_ids)
-				inode_map_publish_locked(map);
-			raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
-			return true;
-		}
-		cpu_relax();
-	}
-	return false;
-}
-
-/**
- * inode_map_by_id_fresh - find a map that inode_map_by_id() has not found, if it is fresh
- * @id: the id
- *
- * Context: as inode_map_by_id().
- * Return: the map, or NULL when there is no inode map of that id. When a program that interrupts us
- * looks for a fresh map it may not be found.
- */
-struct inode_map *inode_map_by_id_fresh(u32 id)
-{
-	if (smp_load_acquire(&nr_fresh))
-		inode_map_try_publish();
-	/* Or somebody else was quicker. */
-	return inode_map_by_id(id);
-}
-
-/**
- * inode_map_id_by_name - find a map by its name
- * @name: the name, not empty
- *
- * Context: as inode_map_by_id().
- * Return: the id, -ENOENT (no inode map of that name), -ENOTUNIQ (more than one), -EBUSY (a lock
- * was not to be had).
- */
-int inode_map_id_by_name(const char *name)
-{
-	struct inode_map *map;
-	int id = -ENOENT;
-
-	if (smp_load_acquire(&nr_fresh) && !inode_map_try_publish())
-		return -EBUSY;
-	for (u32 i = 0; i < ARRAY_SIZE(inode_map_ids); i++) {
-		inode_map_for_each_rcu(map, &inode_map_ids[i], in_ids) {
-			if (strncmp(map->name, name, sizeof(map->name)))
-				continue;
-			if (id > 0)
-				return -ENOTUNIQ;
-			id = map->id;
-		}
-	}
-	return id;
-}
-
-/**
- * inode_map_next_map - walk over the maps
- * @id: the id where the walk is, whether or not its map is still there, or 0 to begin
- *
- * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
- * its steps.
- * Return: the published map with the smallest id above @id, or NULL at the end.
- */
-struct inode_map *inode_map_next_map(u32 id)
-{
-	struct inode_map *map, *next = NULL;
-
-	for (u32 i = 0; i < ARRAY_SIZE(inode_map_ids); i++)
-		inode_map_for_each_rcu(map, &inode_map_ids[i], in_ids)
-			if (map->id > id && (!next || map->id < next->id))
-				next = map;
-	return next;
+err_module:
+	atomic_dec(&nr_maps);
+	module_put(THIS_MODULE);
+err_account:
+	inode_map_account_put(map->account);
+err_map:
+	kvfree(map);
+	return ERR_PTR(err);
 }
 
 /**
@@ -277,14 +164,7 @@ struct inode_map *inode_map_next_map(u32 id)
  */
 void inode_map_destroy(struct inode_map *map)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&inode_map_ids_lock, flags);
-	hlist_del_rcu(&map->in_ids);
-	/* From whichever list it is in. */
-	if (!map->published)
-		WRITE_ONCE(nr_fresh, nr_fresh - 1);
-	raw_spin_unlock_irqrestore(&inode_map_ids_lock, flags);
+	inode_map_unregister(map);
 	queue_work(free_wq, &map->free);
 }
 
@@ -306,10 +186,13 @@ unsigned int inode_map_count(void)
  */
 int inode_map_init(void)
 {
-	int err = inode_map_entry_init();
+	int err = inode_map_registry_init();
 
 	if (err)
 		return err;
+	err = inode_map_entry_init();
+	if (err)
+		goto err_registry;
 	err = inode_map_defer_init();
 	if (err)
 		goto err_entry;
@@ -323,6 +206,8 @@ err_defer:
 	inode_map_defer_exit();
 err_entry:
 	inode_map_entry_exit();
+err_registry:
+	inode_map_registry_exit();
 	return err;
 }
 
@@ -341,4 +226,5 @@ void inode_map_exit(void)
 	rcu_barrier();
 	inode_map_defer_exit();
 	inode_map_entry_exit();
+	inode_map_registry_exit();
 }

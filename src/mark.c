@@ -17,8 +17,7 @@
  *                         the inode in memory from then on; fsnotify counts these references
  *                         itself, and waits for them when a superblock shuts down.
  *   inode_mark_put()      drops the reference. It sleeps: it may drop the inode's last one, too.
- *   inode_mark_drop()     takes it off the inode before (a no-op when the VFS did that already). It
- *                         takes the group's mutex for that.
+ *   inode_mark_drop()     takes it off the inode before (a no-op when the VFS did that already).
  *   ops.free_mark         is called back by fsnotify when the last reference is gone and a grace
  *                         period of its SRCU has passed.
  *
@@ -29,13 +28,22 @@
  * order. The group's mutex disables reclaim into filesystems, so that eviction, which takes the
  * mutex too, can't be entered from under it.
  */
+#include <linux/hash.h>
 #include <linux/wait_bit.h>
 
 #include "mark.h"
 
+/* The group of an inode's marks of a kind. */
+static struct fsnotify_group *inode_mark_group(const struct inode_mark_class *class,
+					       const struct inode *inode)
+{
+	return class->groups[hash_ptr(inode, INODE_MARK_GROUP_BITS)];
+}
+
 /**
  * inode_mark_alloc - make a mark
  * @class: which kind
+ * @inode: the inode that it is for
  * @flags: FSNOTIFY_MARK_FLAG_NO_IREF, or 0 for one that keeps the inode in memory
  *
  * The memory is charged to the memory cgroup of the task that makes it. What follows the struct
@@ -44,14 +52,15 @@
  * Context: process; may sleep.
  * Return: the mark, for inode_mark_put(), or NULL.
  */
-struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, unsigned int flags)
+struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct inode *inode,
+				    unsigned int flags)
 {
 	struct inode_mark *mark;
 
 	mark = kmem_cache_zalloc(class->cache, INODE_MAP_GFP);
 	if (!mark)
 		return NULL;
-	fsnotify_init_mark(&mark->fsn, class->group);
+	fsnotify_init_mark(&mark->fsn, inode_mark_group(class, inode));
 	mark->fsn.mask = class->mask;
 	mark->fsn.flags = flags;
 	atomic_inc(&class->nr);
@@ -61,9 +70,9 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, unsigned int
 /**
  * inode_mark_attach - hang a mark on an inode
  * @mark: the mark, which nobody else knows yet
- * @inode: the inode; the caller holds a reference to it
+ * @inode: the inode that it was made for; the caller holds a reference to it
  *
- * Context: process; may sleep. Takes the mutex of the class's fsnotify group.
+ * Context: process; may sleep. Takes the mutex of the mark's fsnotify group.
  * Return: 0, -EEXIST (the inode has one of this kind, and may have one only), -ENOMEM, -ESTALE (the
  * inode or its superblock is going away at this moment).
  */
@@ -85,9 +94,9 @@ int inode_mark_attach(struct inode_mark *mark, struct inode *inode)
  */
 struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode *inode)
 {
-	struct fsnotify_mark *fsn = fsnotify_find_inode_mark(inode, class->group);
+	struct fsnotify_mark *fsn;
 
-	return fsn ? to_inode_mark(fsn) : NULL;
+	fsn = fsnotify_find_inode_mark(inode, inode_mark_group(class, inode));	return fsn ? to_inode_mark(fsn) : NULL;
 }
 
 /**
@@ -103,14 +112,13 @@ void inode_mark_put(struct inode_mark *mark)
 
 /**
  * inode_mark_drop - take a mark off its inode, as the VFS does when the inode ends
- * @class: which kind
  * @mark: the mark; the caller has a reference and gives it up
  *
- * Context: process; may sleep. Takes the mutex of the class's fsnotify group.
+ * Context: process; may sleep. Takes the mutex of the mark's fsnotify group.
  */
-void inode_mark_drop(struct inode_mark_class *class, struct inode_mark *mark)
+void inode_mark_drop(struct inode_mark *mark)
 {
-	fsnotify_destroy_mark(&mark->fsn, class->group);
+	fsnotify_destroy_mark(&mark->fsn, mark->fsn.group);
 	inode_mark_put(mark);
 }
 
@@ -148,6 +156,14 @@ int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *i
 	return 0;
 }
 
+static void inode_mark_class_destroy(struct inode_mark_class *class)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++)
+		if (class->groups[i])
+			fsnotify_put_group(class->groups[i]);
+	kmem_cache_destroy(class->cache);
+}
+
 /**
  * inode_mark_class_register - make a class of marks usable
  * @class: the class
@@ -162,12 +178,14 @@ int inode_mark_class_register(struct inode_mark_class *class)
 	class->cache = kmem_cache_create(class->name, class->size, 0, 0, NULL);
 	if (!class->cache)
 		return -ENOMEM;
-	group = fsnotify_alloc_group(&class->ops, class->group_flags);
-	if (IS_ERR(group)) {
-		kmem_cache_destroy(class->cache);
-		return PTR_ERR(group);
+	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++) {
+		group = fsnotify_alloc_group(&class->ops, class->group_flags);
+		if (IS_ERR(group)) {
+			inode_mark_class_destroy(class);
+			return PTR_ERR(group);
+		}
+		class->groups[i] = group;
 	}
-	class->group = group;
 	return 0;
 }
 
@@ -187,6 +205,5 @@ void inode_mark_class_unregister(struct inode_mark_class *class)
 	wait_var_event(&class->nr, !atomic_read(&class->nr));
 	fsnotify_wait_marks_destroyed();
 	rcu_barrier();
-	fsnotify_put_group(class->group);
-	kmem_cache_destroy(class->cache);
+	inode_mark_class_destroy(class);
 }

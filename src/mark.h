@@ -33,6 +33,12 @@ static inline struct inode_mark *to_inode_mark(struct fsnotify_mark *fsn)
 	return container_of(fsn, struct inode_mark, fsn);
 }
 
+/*
+ * To attach or destroy a mark takes the mutex of its fsnotify group. There are several, so that who
+ * makes entries, and who evicts inodes that have some, seldom meet.
+ */
+#define INODE_MARK_GROUP_BITS	5
+
 /**
  * struct inode_mark_class - a kind of mark
  * @name: of its slab cache
@@ -40,7 +46,7 @@ static inline struct inode_mark *to_inode_mark(struct fsnotify_mark *fsn)
  * @mask: becomes part of the inode's i_fsnotify_mask while a mark is attached
  * @group_flags: FSNOTIFY_GROUP_*: whether an inode can have more than one of them
  * @ops: fsnotify callbacks; free_mark calls inode_mark_free()
- * @group: the fsnotify group of all marks of this kind
+ * @groups: the fsnotify groups of marks of this kind. By the inode, so that it is one for an inode
  * @cache: where they are allocated: their sizes fit kmalloc()'s badly
  * @nr: how many are allocated
  */
@@ -50,7 +56,7 @@ struct inode_mark_class {
 	u32 mask;
 	unsigned int group_flags;
 	struct fsnotify_ops ops;
-	struct fsnotify_group *group;
+	struct fsnotify_group *groups[1 << INODE_MARK_GROUP_BITS];
 	struct kmem_cache *cache;
 	atomic_t nr;
 };
@@ -58,11 +64,12 @@ struct inode_mark_class {
 int inode_mark_class_register(struct inode_mark_class *class);
 void inode_mark_class_unregister(struct inode_mark_class *class);
 
-struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, unsigned int flags);
+struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct inode *inode,
+				    unsigned int flags);
 int inode_mark_attach(struct inode_mark *mark, struct inode *inode);
 struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode *inode);
 void inode_mark_put(struct inode_mark *mark);
-void inode_mark_drop(struct inode_mark_class *class, struct inode_mark *mark);
+void inode_mark_drop(struct inode_mark *mark);
 void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark);
 
 int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *inode,

@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "key.h"
 #include "proc.h"
+#include "registry.h"
 #include "table.h"
 
 #define INODE_MAP_PROC	"inode_map"

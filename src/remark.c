@@ -115,7 +115,8 @@ static void inode_anchor_free(struct fsnotify_mark *fsn)
 /* Attach an anchor for the addon, or return NULL: it can't be done yet, or there is no memory. */
 static struct inode_mark *inode_anchor_attach(struct inode_addon *addon)
 {
-	struct inode_mark *mark = inode_mark_alloc(&anchor_class, FSNOTIFY_MARK_FLAG_NO_IREF);
+	struct inode_mark *mark = inode_mark_alloc(&anchor_class, addon->inode,
+						   FSNOTIFY_MARK_FLAG_NO_IREF);
 
 	if (!mark)
 		return NULL;
@@ -323,7 +324,7 @@ struct inode_addon *inode_remark_find(struct inode *inode)
 	addon = to_anchor(mark)->addon;
 	if (!refcount_inc_not_zero(&addon->users)) {
 		/* Its last user is gone: make room rather than wait for the release. */
-		inode_mark_drop(&anchor_class, mark);
+		inode_mark_drop(mark);
 		return NULL;
 	}
 	inode_mark_put(mark);
@@ -377,7 +378,7 @@ bool inode_remark_wait(const struct inode *inode)
 void inode_remark_end(struct inode_addon *addon)
 {
 	if (addon->anchor)
-		inode_mark_drop(&anchor_class, addon->anchor);
+		inode_mark_drop(addon->anchor);
 }
 
 /**

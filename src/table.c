@@ -207,7 +207,7 @@ static bool inode_map_end_linked(struct inode_map *map, struct inode_map_entry *
  */
 bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
 {
-	struct inode_map *map = entry->map;
+	struct inode_map *map = entry->account->map;
 	bool ours;
 
 	lockdep_assert_held(&entry->addon->lock);
@@ -226,12 +226,14 @@ bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reaso
 void inode_map_unlink_ended(struct inode_map_entry *entry)
 {
 	struct inode_addon *addon = entry->addon;
+	struct inode_map *map = entry->account->map;
 
 	spin_lock(&addon->lock);
+	/* Until it is unlinked, the map is there. */
 	if (!hlist_unhashed(&entry->in_addon)) {
-		xa_lock(&entry->map->index);
-		inode_map_remove(entry->map, entry, INODE_MAP_DELETED);
-		xa_unlock(&entry->map->index);
+		xa_lock(&map->index);
+		inode_map_remove(map, entry, INODE_MAP_DELETED);
+		xa_unlock(&map->index);
 	}
 	spin_unlock(&addon->lock);
 }
@@ -362,6 +364,8 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 				  __xa_insert(&map->index, inode_map_slot(next), NULL,
 					      INODE_MAP_GFP);
 		xa_unlock(&map->index);
+		/* When the handles begin anew, very many in a row may be used. */
+		cond_resched();
 	} while (err == -EBUSY);
 
 	if (!err)
@@ -516,22 +520,9 @@ static bool inode_is_internal(const struct inode *inode)
 	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
 }
 
-/**
- * inode_map_update - give an inode a value
- * @map: the map
- * @inode: the inode; the caller holds a reference to it
- * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
- * @value: map->value_size bytes
- * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
- * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
- *
- * Context: process; may sleep.
- * Return: 0, or -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM, -ESTALE
- * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
- * (the inode is the one that anonymous files share).
- */
-int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags, gfp_t gfp)
+/* inode_map_update(), charged to the map's account. */
+static int inode_map_update_charged(struct inode_map *map, struct inode *inode, bool weak,
+				    const void *value, u64 flags, gfp_t gfp)
 {
 	bool pinned = !weak && !inode_is_internal(inode);
 	struct inode_map_entry *new;
@@ -539,8 +530,6 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	bool renew;
 	int err;
 
-	if (inode_is_shared_anon(inode))
-		return -EOPNOTSUPP;
 	/* With BPF_EXIST it is taken for granted, and found out if need be. */
 	renew = flags == BPF_EXIST || (flags == BPF_ANY && inode_map_has(map, inode));
 	err = renew ? 0 : inode_map_precheck(map, inode, flags);
@@ -580,6 +569,34 @@ err_free:
 }
 
 /**
+ * inode_map_update - give an inode a value
+ * @map: the map
+ * @inode: the inode; the caller holds a reference to it
+ * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
+ * @value: map->value_size bytes
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
+ * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
+ *
+ * Context: process; may sleep.
+ * Return: 0, or -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM, -ESTALE
+ * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
+ * (the inode is the one that anonymous files share).
+ */
+int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
+		     u64 flags, gfp_t gfp)
+{
+	struct mem_cgroup *before;
+	int err;
+
+	if (inode_is_shared_anon(inode))
+		return -EOPNOTSUPP;
+	before = inode_map_account_begin(map->account);
+	err = inode_map_update_charged(map, inode, weak, value, flags, gfp);
+	inode_map_account_end(before);
+	return err;
+}
+
+/**
  * inode_map_update_handle - give an existing entry another value
  * @map: the map
  * @handle: the entry's handle
@@ -596,9 +613,12 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 {
 	struct inode_map_entry *new, *old = NULL;
 	struct inode_addon *addon;
+	struct mem_cgroup *before;
 	int err = -ENOENT;
 
+	before = inode_map_account_begin(map->account);
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
+	inode_map_account_end(before);
 	if (!new)
 		return -ENOMEM;
 
@@ -749,6 +769,7 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 {
 	bool may = context_may_allocate() && context_may_try();
 	struct inode_map_entry *found, *new;
+	struct mem_cgroup *before;
 	int err = -ENOENT;
 
 	rcu_read_lock();
@@ -758,7 +779,9 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 	err = -EBUSY;
 	if (!may)
 		goto out;
+	before = inode_map_account_begin(map->account);
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
+	inode_map_account_end(before);
 	if (!new) {
 		err = -ENOMEM;
 		goto out;
