@@ -1032,6 +1032,74 @@ static bool is_holding(void *arg)
 	return *(volatile __u32 *)&programs->bss->holding;
 }
 
+/*
+ * Of two tasks that give an inode its first values the first is held up when fsnotify lets others
+ * find the mark, and programs don't see it yet. What the second is told to be there, is there.
+ */
+
+static void first_value(unsigned int task)
+{
+	__u64 value = task;
+
+	CHECK_OK(inode_map_set_fd(maps[0], file, &value, BPF_ANY, 0));
+}
+
+/* What calculates the mask, as the compiler has left it. */
+static struct bpf_link *attach_hold_mask(void)
+{
+	struct bpf_link *link;
+
+	link = bpf_program__attach_kprobe(programs->progs.hold_mask, false,
+					  "fsnotify_recalc_mask.part.0");
+	return link ?: bpf_program__attach_kprobe(programs->progs.hold_mask, false,
+						  "fsnotify_recalc_mask");
+}
+
+TEST(seen_on_return)
+{
+	struct bpf_link *link;
+	__u64 value = 1;
+	pid_t pid;
+
+	/* An inode with a pinned entry, and one with a weak one. */
+	FOR_EACH_LIFETIME(flags) {
+		file = file_create("f");
+		for (unsigned int i = 0; i < 2; i++)
+			maps[i] = map_create(32, sizeof(value), 8);
+		programs = race__open();
+		CHECK(programs);
+		programs->bss->pid = getpid();
+		bpf_program__set_autoload(programs->progs.hold_mask, true);
+		bpf_program__set_autoload(programs->progs.look_once, true);
+		CHECK_OK(race__load(programs));
+		link = attach_hold_mask();
+		CHECK(link);
+		links[0] = bpf_program__attach(programs->progs.look_once);
+		CHECK(links[0]);
+		programs->bss->map_id = map_id_of(maps[1]);
+		tasks_start(1, first_value, &pid);
+		if (!wait_until(is_holding, NULL, 10))
+			FAIL("the first task is not held up");
+		CHECK_OK(inode_map_set_fd(maps[1], file, &value, BPF_ANY, flags));
+		/* Other files were opened before. */
+		programs->bss->misses = 0;
+		close(file_open("f", O_RDONLY));
+		CHECK(!programs->bss->go);
+		programs->bss->go = 1;
+		child_wait(pid);
+		CHECK_EQ(programs->bss->misses, 0);
+		CHECK_EQ(programs->bss->hits, 1);
+		CHECK_EQ(map_count(maps[0]) + map_count(maps[1]), 2);
+		bpf_link__destroy(link);
+		bpf_link__destroy(links[0]);
+		race__destroy(programs);
+		for (unsigned int i = 0; i < 2; i++)
+			close(maps[i]);
+		close(file);
+		counts_wait(0, 0, 0, 0);
+	}
+}
+
 static void delete_held(void)
 {
 	CHECK_OK(inode_map_remove_path(maps[0], hold_path));
