@@ -610,28 +610,6 @@ TEST(not_read_and_unmounted)
 /* An inode that can't be let go of: that of an overlay, which holds the last reference to a file
  * without links on a filesystem that is frozen, so that the file can't be removed. */
 
-/* Thaws it, come what may: when this test's process has ended. */
-static void thaw_at_the_end(const char *path)
-{
-	int pipes[2], fd = file_open(path, O_RDONLY);
-	char byte;
-	pid_t pid;
-
-	CHECK_SYS(pipe2(pipes, O_CLOEXEC));
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		close(pipes[1]);
-		/* The end of the pipe is the end of all who could need the filesystem. */
-		while (read(pipes[0], &byte, 1) < 0 && errno == EINTR)
-			;
-		ioctl(fd, FITHAW, 0);
-		_exit(0);
-	}
-	close(pipes[0]);
-	close(fd);
-}
-
 static unsigned int module_references(void)
 {
 	char text[16];

@@ -4,11 +4,13 @@
  */
 #include "harness.h"
 
+#include <linux/fs.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
@@ -405,6 +407,27 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 		FAIL("losetup --detach %s failed", loop);
 	if (device)
 		memcpy(device, loop, sizeof(loop));
+}
+
+void thaw_at_the_end(const char *path)
+{
+	int pipes[2], fd = file_open(path, O_RDONLY);
+	char byte;
+	pid_t pid;
+
+	CHECK_SYS(pipe2(pipes, O_CLOEXEC));
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		close(pipes[1]);
+		/* The end of the pipe is the end of all who could need the filesystem. */
+		while (read(pipes[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		ioctl(fd, FITHAW, 0);
+		_exit(0);
+	}
+	close(pipes[0]);
+	close(fd);
 }
 
 void drop_caches(void)

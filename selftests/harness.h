@@ -160,6 +160,9 @@ int sh(const char *format, ...);
  * made. Skips the case where the kernel does not have it. With @device, tells the loop device. */
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
 
+/* Thaw a file system that the case freezes, when it has ended. What is open now stays open as long. */
+void thaw_at_the_end(const char *path);
+
 void drop_caches(void);
 
 /* Fork a process that runs @run(@arg) and exits. */

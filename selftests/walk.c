@@ -6,12 +6,11 @@
 #include "harness.h"
 #include "order.h"
 
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "sleepy.h"
 #include "walk.skel.h"
 
 /* walk.bpf.c has the same. */
@@ -491,40 +490,6 @@ TEST(others_insert_and_delete)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* Answers a page fault of a program, which sleeps until then. */
-
-static long page_size;
-static int uffd;
-
-static void fault_setup(void)
-{
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_api api = { .api = UFFD_API };
-	void *page;
-
-	page_size = sysconf(_SC_PAGESIZE);
-	page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(page != MAP_FAILED);
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (uffd < 0)
-		SKIP("this kernel has no userfaultfd");
-	CHECK_SYS(ioctl(uffd, UFFDIO_API, &api));
-	range.range.start = (unsigned long)page;
-	range.range.len = page_size;
-	CHECK_SYS(ioctl(uffd, UFFDIO_REGISTER, &range));
-	programs->bss->user_page = page;
-}
-
-static void fault_answer(void)
-{
-	struct uffdio_zeropage zero = {
-		.range.start = (unsigned long)programs->bss->user_page,
-		.range.len = page_size,
-	};
-
-	CHECK_SYS(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
-}
-
 static void *run_in_thread(void *unused)
 {
 	run();
@@ -548,14 +513,14 @@ TEST(freed_map)
 
 	fill(map, 32, "g", 10, 100);
 	program_load("walk_and_hold", map);
-	fault_setup();
+	programs->bss->user_page = sleepy_page();
 	CHECK(!pthread_create(&thread, NULL, run_in_thread, NULL));
 	if (!wait_until(is_holding, NULL, 20))
 		FAIL("the program does not run");
 	close(map);
 	/* The entries are out of the map, and wait for the program. */
 	counts_wait(1, 10, 0, 0);
-	fault_answer();
+	sleepy_page_wake();
 	CHECK(!pthread_join(thread, NULL));
 	CHECK_EQ(programs->bss->met, 2);
 	CHECK_EQ(programs->bss->no_value, 0);
