@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looks the running executable up in the map that it is told, and maps by a name.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+const char name[16] = "";
+
+struct args {
+	__u32 id;
+	__s32 result;
+	__u64 value;
+};
+
+SEC("syscall")
+int read_value(struct args *args)
+{
+	struct inode *inode = bpf_get_current_task_btf()->mm->exe_file->f_inode;
+	__u64 value = 0;
+
+	args->result = inode_map_read(args->id, inode, &value);
+	args->value = value;
+	return 0;
+}
+
+SEC("syscall")
+int find_name(struct args *args)
+{
+	args->result = bpf_inode_map_id(name);
+	return 0;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Very many maps at a time: programs find each by its id and its name, and none that is gone, and
+ * what is done for each does not grow with their number.
+ */
+#include "harness.h"
+
+#include <net/if.h>
+#include <sys/resource.h>
+
+#include "registry.skel.h"
+
+/* More than have the short way to programs, several times over. */
+#define MAPS	900
+
+struct args {
+	__u32 id;
+	__s32 result;
+	__u64 value;
+};
+
+static int maps[2 * MAPS];
+static unsigned int ids[2 * MAPS];
+static struct registry *programs;
+
+static struct args run(struct bpf_program *program, unsigned int id)
+{
+	struct args args = { .id = id };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
+
+	CHECK_OK(bpf_prog_test_run_opts(bpf_program__fd(program), &opts));
+	return args;
+}
+
+static void check_value(unsigned int i)
+{
+	struct args args = run(programs->progs.read_value, ids[i]);
+
+	if (args.result || args.value != i)
+		FAIL("map %u of %u, id %u: %d, value %llu", i, MAPS, ids[i], args.result,
+		     (unsigned long long)args.value);
+}
+
+static void map_create_numbered(unsigned int i)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+	char name[16];
+
+	snprintf(name, sizeof(name), "map_%u", i);
+	maps[i] = CHECK_SYS(bpf_map_create(BPF_MAP_TYPE_HASH, name, 32, 8, 1, &opts));
+	ids[i] = map_id_of(maps[i]);
+}
+
+/* By the running executable, as the programs do. */
+static void value_set(unsigned int i)
+{
+	__u64 value = i;
+
+	CHECK_OK(inode_map_set_path(maps[i], "/proc/self/exe", &value, BPF_ANY, INODE_MAP_WEAK));
+}
+
+static void registry_load(const char *name)
+{
+	programs = registry__open();
+	CHECK(programs);
+	snprintf((char *)programs->rodata->name, sizeof(programs->rodata->name), "%s", name);
+	CHECK_OK(registry__load(programs));
+}
+
+static int id_of(const char *name)
+{
+	int id;
+
+	registry_load(name);
+	id = run(programs->progs.find_name, 0).result;
+	registry__destroy(programs);
+	return id;
+}
+
+static void descriptors(unsigned int count)
+{
+	struct rlimit limit = { count + 100, count + 100 };
+
+	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* Every map once, in the order of their ids. Maps without entries have no line. */
+static unsigned int check_proc(void)
+{
+	FILE *stream = fopen("/proc/inode_map", "re");
+	unsigned int id, last = 0, lines = 0;
+	char line[512];
+
+	CHECK(stream);
+	while (fgets(line, sizeof(line), stream)) {
+		if (sscanf(line, "%u map_", &id) != 1)
+			continue;
+		if (id <= last)
+			FAIL("map %u is shown behind map %u", id, last);
+		last = id;
+		lines++;
+	}
+	fclose(stream);
+	return lines;
+}
+
+TEST(many_maps)
+{
+	unsigned int left = 0;
+
+	descriptors(2 * MAPS);
+	registry_load("");
+	for (unsigned int i = 0; i < MAPS; i++) {
+		map_create_numbered(i);
+		/* Before it has an entry: it is found, and has none. */
+		CHECK_EQ(run(programs->progs.read_value, ids[i]).result, -ENOENT);
+		value_set(i);
+		check_value(i);
+	}
+	for (unsigned int i = 0; i < MAPS; i++)
+		check_value(i);
+	CHECK_EQ(check_proc(), MAPS);
+
+	/* Every second one, and some that are next to each other, go. */
+	for (unsigned int i = 0; i < MAPS; i++) {
+		if (i % 2 && (i < 300 || i > 600)) {
+			left++;
+			continue;
+		}
+		close(maps[i]);
+		maps[i] = -1;
+	}
+	counts_wait(left, left, 1, 0);
+	for (unsigned int i = 0; i < MAPS; i++) {
+		if (maps[i] >= 0)
+			check_value(i);
+		else
+			CHECK_EQ(run(programs->progs.read_value, ids[i]).result, -ENODEV);
+	}
+	CHECK_EQ(check_proc(), left);
+
+	/* Others come, and may have their places. */
+	for (unsigned int i = MAPS; i < MAPS + 300; i++) {
+		map_create_numbered(i);
+		value_set(i);
+	}
+	for (unsigned int i = 0; i < MAPS + 300; i++)
+		if (maps[i] >= 0)
+			check_value(i);
+	CHECK_EQ(run(programs->progs.read_value, 0).result, -ENODEV);
+	CHECK_EQ(run(programs->progs.read_value, 1U << 31).result, -ENODEV);
+	CHECK_EQ(run(programs->progs.read_value, UINT32_MAX).result, -ENODEV);
+	registry__destroy(programs);
+}
+
+TEST(many_names)
+{
+	unsigned int last = MAPS - 1;
+
+	descriptors(MAPS);
+	for (unsigned int i = 0; i < MAPS; i++)
+		map_create_numbered(i);
+	CHECK_EQ(id_of("map_0"), (int)ids[0]);
+	CHECK_EQ(id_of("map_450"), (int)ids[450]);
+	CHECK_EQ(id_of("map_899"), (int)ids[899]);
+	CHECK_EQ(id_of("map_900"), -ENOENT);
+	CHECK_EQ(id_of("map_"), -ENOENT);
+
+	/* A second one of a name, as the last map, and as one before others. */
+	close(maps[last]);
+	counts_wait(last, 0, 0, 0);
+	map_create_numbered(450);
+	CHECK_EQ(id_of("map_450"), -ENOTUNIQ);
+	map_create_numbered(0);
+	CHECK_EQ(id_of("map_450"), -ENOTUNIQ);
+	CHECK_EQ(id_of("map_0"), -ENOTUNIQ);
+	CHECK_EQ(id_of("map_1"), (int)ids[1]);
+	close(maps[450]);
+	counts_wait(last + 1, 0, 0, 0);
+	CHECK(id_of("map_450") > 0);
+	CHECK(id_of("map_450") != (int)ids[450]);
+}
+
+/* One read(2) of the file when all maps are empty, at best. Who looks for one map finds all. */
+static double read_proc(void)
+{
+	double best = 1e9, begin;
+	char line[256];
+
+	CHECK_EQ(run(programs->progs.read_value, UINT32_MAX).result, -ENODEV);
+	for (unsigned int i = 0; i < 5; i++) {
+		int fd = file_open("/proc/inode_map", O_RDONLY);
+
+		begin = now();
+		CHECK(read(fd, line, sizeof(line)) > 0);
+		CHECK_EQ(read(fd, line, sizeof(line)), 0);
+		if (now() - begin < best)
+			best = now() - begin;
+		close(fd);
+	}
+	return best;
+}
+
+/* Eight times as many take about eight times as long, and not 64 times. */
+TEST(proc_is_linear)
+{
+	double few, many;
+
+	descriptors(2 * MAPS);
+	registry_load("");
+	for (unsigned int i = 0; i < MAPS / 4; i++)
+		map_create_numbered(i);
+	few = read_proc();
+	for (unsigned int i = MAPS / 4; i < 2 * MAPS; i++)
+		map_create_numbered(i);
+	many = read_proc();
+	printf("# %u maps: %.1f ms, %u maps: %.1f ms\n", MAPS / 4, few * 1000, 2 * MAPS,
+	       many * 1000);
+	CHECK(many < 20 * few);
+}
