@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a map needs is charged to the memory cgroup of who asks for it, and where the cgroup's limit
+ * What a map needs is charged to the memory cgroup of who created it, and where the cgroup's limit
  * is reached the call fails: nobody is killed and nothing is lost.
  *
  * In a cgroup that is at its limit any page fault and any open() may end in the OOM killer. So the
@@ -80,6 +80,17 @@ static void cgroup_create(const char *name)
 	CHECK_SYS(mkdir(cgroup, 0755));
 }
 
+/* A map whose creator is in the cgroup. */
+static int map_create_inside(unsigned int value_size, unsigned int count)
+{
+	int map;
+
+	cgroup_enter();
+	map = map_create(32, value_size, count);
+	file_write(CGROUPS "/cgroup.procs", "0");
+	return map;
+}
+
 static void cgroup_remove(void)
 {
 	CHECK_SYS(rmdir(cgroup));
@@ -130,7 +141,7 @@ static struct job *job_new(unsigned int value_size, unsigned int count)
 	job->value_size = value_size;
 	job->count = count;
 	job->files = files_create(count);
-	job->map = map_create(32, value_size, count);
+	job->map = map_create_inside(value_size, count);
 	return job;
 }
 
@@ -194,6 +205,37 @@ TEST(entries_are_charged)
 			     job->charged[1]);
 		close(job->map);
 	}
+	cgroup_remove();
+}
+
+/* Who fills another's map does not pay for it. */
+TEST(others_are_not_charged)
+{
+	struct job *job;
+
+	cgroup_create("others");
+	job = job_new(KIB, 2000);
+	close(job->map);
+	job->map = map_create(32, KIB, job->count);
+	child_wait(child_start(run_fill, job));
+	CHECK_EQ(job->done, job->count);
+	if (job->charged[1] > job->charged[0] + job->count * job->value_size / 4)
+		FAIL("%lu bytes are charged to who filled another's map",
+		     job->charged[1] - job->charged[0]);
+	close(job->map);
+
+	/* The other way round. */
+	job->map = map_create_inside(KIB, job->count);
+	job->charged[0] = charged();
+	fill(job);
+	CHECK_EQ(job->done, job->count);
+	job->charged[1] = charged();
+	if (job->charged[1] - job->charged[0] < job->count * job->value_size)
+		FAIL("%lu bytes are charged to the creator of a map that another has filled",
+		     job->charged[1] - job->charged[0]);
+	close(job->map);
+	if (!wait_until(is_uncharged, job, 20))
+		FAIL("%lu bytes are still charged after the end of the map", charged());
 	cgroup_remove();
 }
 
@@ -364,10 +406,10 @@ static void run_create_too_large(void *arg)
 	int map;
 
 	cgroup_enter();
-	limit_set(64 * MIB);
+	limit_set(16 * MIB);
 	map = map_try_create(BPF_MAP_TYPE_HASH, 32, 4, *max_entries, 0);
 	if (map != -ENOMEM)
-		FAIL("a map with %u entries in 64 MiB: %d", *max_entries, map);
+		FAIL("a map with %u entries in 16 MiB: %d", *max_entries, map);
 	map_create(32, 4, 1024);
 }
 
@@ -375,7 +417,7 @@ static void run_create_too_large(void *arg)
 TEST(table_beyond_the_limit)
 {
 	cgroup_create("large");
-	for (unsigned int bits = 23; bits < 26; bits++) {
+	for (unsigned int bits = 21; bits < 24; bits++) {
 		unsigned int max_entries = 1U << bits;
 
 		child_wait(child_start(run_create_too_large, &max_entries));

@@ -1129,10 +1129,14 @@ static struct job *job_new(unsigned int count)
 /* In @room there are @least entries or more, and less than the files, of which there are @count. */
 static void use_limit(bool large, unsigned int count, unsigned long room, unsigned int least)
 {
-	int map = map_create(32, large ? sizeof(programs->bss->large) : 4, count);
 	struct job *job;
+	int map;
 
 	cgroup_create();
+	/* Its creator pays, whoever runs the program. */
+	file_write(CGROUP "/cgroup.procs", "0");
+	map = map_create(32, large ? sizeof(programs->bss->large) : 4, count);
+	file_write(CGROUPS "/cgroup.procs", "0");
 	job = job_new(count);
 	job->large = large;
 	job->room = room;
@@ -1148,8 +1152,9 @@ static void use_limit(bool large, unsigned int count, unsigned long room, unsign
 	CHECK(!map_has(map, job->first + job->done));
 	for (unsigned int i = 0; i < job->done; i++)
 		check_number(job, map, job->first + i, i < 8 && !job->replaced[i] ? ~i : i);
-	/* Nothing is kept from the calls that failed; and there is room outside. */
+	/* Nothing is kept from the calls that failed; and with room they succeed. */
 	counts_wait(1, job->done, job->done, job->done);
+	file_write(CGROUP "/memory.max", "max");
 	CHECK_EQ(update_number(job, job->first + job->done, 1, BPF_NOEXIST), 0);
 	close(map);
 	counts_wait(0, 0, 0, 0);
