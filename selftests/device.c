@@ -89,6 +89,8 @@ TEST(rename)
 {
 	check_refused("link set " INODE_MAP_DEVICE " name other");
 	CHECK(!if_nametoindex("other"));
+	/* The kernel takes the refusal back without complaint. */
+	CHECK(sh("dmesg | grep -q 'rollback failed'"));
 	check_works();
 }
 

@@ -390,6 +390,39 @@ int BPF_PROG(other_sizes, struct file *file)
 	return 0;
 }
 
+/* Of no bytes: to the verifier a size that is 0 is none, and there is a byte to read. */
+static __always_inline int nothing(const __u8 *byte)
+{
+	if (!byte)
+		return NOTHING;
+	number = *byte;
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(no_size, struct file *file)
+{
+	struct inode *inode = file->f_inode;
+	struct inode_map_key *key;
+	struct dentry *dentry;
+
+	if (!ours())
+		return 0;
+	bpf_rcu_read_lock();
+	dentry = file->f_path.dentry;
+	bpf_rcu_read_unlock();
+	results[0] = nothing(bpf_inode_map_lookup(map_id, inode, 0));
+	results[1] = nothing(bpf_inode_map_peek(map_id, inode, 0));
+	results[2] = nothing(bpf_inode_map_lookup_tree(map_id, dentry, 0));
+	results[3] = nothing(bpf_inode_map_lookup_path(map_id, &file->f_path, 0));
+	inode_map_for_each(it, key, map_id)
+		results[4] = nothing(bpf_iter_inode_map_value(&it, 0));
+	inode_map_for_each(again, key, map_id)
+		results[5] = nothing(bpf_iter_inode_map_peek(&again, 0));
+	finish(0);
+	return 0;
+}
+
 /* Pointers that the verifier lets pass though they may be NULL, and are. */
 SEC("?lsm/file_open")
 int BPF_PROG(null_memory, struct file *file)

@@ -508,6 +508,28 @@ TEST(other_sizes)
 	CHECK_EQ(get(map, fd), NUMBER);
 }
 
+/* Programs may read nothing of the second map, and are not allowed to walk it. */
+TEST(no_size)
+{
+	static const int want[] = { NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING };
+	struct program *programs = program_attach("no_size");
+	int fd = file_create("f");
+	const int maps[] = {
+		map_create(32, sizeof(struct value), 8),
+		map_create_flags(BPF_F_WRONLY_PROG),
+	};
+
+	for (unsigned int i = 0; i < COUNT_OF(maps); i++) {
+		set(maps[i], fd, NUMBER, 0);
+		programs->bss->map_id = map_id_of(maps[i]);
+		programs->bss->results[4] = NOTHING;
+		programs->bss->results[5] = NOTHING;
+		run_in_file_open(programs);
+		check_results(programs, want, COUNT_OF(want));
+		CHECK_EQ(programs->bss->number, 0);
+	}
+}
+
 TEST(null_memory)
 {
 	static const int want[] = { -EINVAL, -EINVAL, -EINVAL };
