@@ -188,7 +188,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @map_id: id of the BPF map
  * @inode: as for inode_map_lookup()
  *
- * Return: 0, -ENOENT, -EBUSY, or another negative errno.
+ * Return: 0, -ENOENT, or another negative errno.
  */
 #define inode_map_delete(map_id, inode) \
 	bpf_inode_map_delete(map_id, inode_map_as_inode_(inode))

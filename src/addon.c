@@ -421,7 +421,7 @@ static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode
  * @inode: the inode; the caller holds a reference to it
  * @pinned: whether the inode shall be kept in memory
  *
- * The memory is charged to the memory cgroup of the task that makes it.
+ * The memory is charged to the account that the caller has begun (account.h).
  *
  * Context: process; may sleep.
  * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():

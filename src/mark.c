@@ -46,8 +46,8 @@ static struct fsnotify_group *inode_mark_group(const struct inode_mark_class *cl
  * @inode: the inode that it is for
  * @flags: FSNOTIFY_MARK_FLAG_NO_IREF, or 0 for one that keeps the inode in memory
  *
- * The memory is charged to the memory cgroup of the task that makes it. What follows the struct
- * inode_mark is zero.
+ * The memory is charged to the account that the caller has begun (account.h). What follows the
+ * struct inode_mark is zero.
  *
  * Context: process; may sleep.
  * Return: the mark, for inode_mark_put(), or NULL.

@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 
 /*
- * For what a map consists of. Charged to the caller's memory cgroup. A limit that is reached, or a
+ * For what a map consists of. Charged to the memory cgroup of its creator. A limit that is reached, or a
  * size that no memory can hold, is an error for the caller, neither a report in the log nor a
  * reason to kill anybody.
  */

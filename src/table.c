@@ -28,6 +28,14 @@
  * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
  * ourselves of the latter. An addon found through an entry can be dereferenced under RCU only.
  *
+ * Inodes are no objects of RCU to us. Most filesystems free them after a grace period (free_inode of
+ * the superblock's operations, or the VFS by itself: ext4, btrfs, tmpfs, overlayfs, FUSE, procfs,
+ * sockets), but pipes and bpffs at once (free_inode_nonrcu()), as may any other; and XFS makes
+ * another inode of one that was evicted within the grace period. So entry->inode and addon->inode
+ * are addresses to everybody but who has the addon's lock and an entry that is linked. What is shown
+ * of an inode is in the addon. Dentries are freed after a grace period, but those of pipes and
+ * sockets (DCACHE_NORCU), which proc.c leaves alone; tree.c loads from any in a way that may fault.
+ *
  * Processors may reorder what they load and store. An entry, with its value, is complete before it
  * can be found: it is linked with rcu_assign_pointer(), a release, or becomes another's fate with
  * cmpxchg(), which is fully ordered; and who finds it has its address from there, on which all that
