@@ -111,6 +111,38 @@ static int inode_map_read_found(const struct inode_map_entry *entry, int distanc
 	return distance;
 }
 
+/* Whether values have so many bytes. 0 is not a number of bytes. */
+static __always_inline bool inode_map_fits(u32 size, u32 value_size)
+{
+	return size - 1 < value_size;
+}
+
+/* The value of an inode, if a program may have so many bytes of it as it asks for. */
+static __always_inline u8 *inode_map_value(struct inode_map *map, struct inode *inode, bool may)
+{
+	struct inode_map_entry *entry = may ? inode_map_find(map, inode) : NULL;
+
+	return entry ? entry->value : NULL;
+}
+
+/*
+ * The rest of lookup and peek for a map that is not where it is looked for first. Called last, so
+ * that these two keep nothing over a call.
+ */
+static noinline u8 *inode_map_lookup_slow(u32 map_id, struct inode *inode, u32 size)
+{
+	struct inode_map *map = inode_map_by_id_slow(map_id);
+
+	return map ? inode_map_value(map, inode, inode_map_fits(size, map->lookup_size)) : NULL;
+}
+
+static noinline u8 *inode_map_peek_slow(u32 map_id, struct inode *inode, u32 size)
+{
+	struct inode_map *map = inode_map_by_id_slow(map_id);
+
+	return map ? inode_map_value(map, inode, inode_map_fits(size, map->peek_size)) : NULL;
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -132,16 +164,14 @@ __bpf_kfunc_start_defs();
  */
 __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size)
 {
-	struct inode_map_entry *entry;
 	struct inode_map *map;
 
 	if (!inode_in_any_map(inode__ign))
 		return NULL;
-	map = inode_map_by_id(map_id);
-	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
-		return NULL;
-	entry = inode_map_find(map, inode__ign);
-	return entry ? entry->value : NULL;
+	map = inode_map_by_id_fast(map_id);
+	if (unlikely(map->id != map_id))
+		return inode_map_lookup_slow(map_id, inode__ign, rdwr_buf_size);
+	return inode_map_value(map, inode__ign, inode_map_fits(rdwr_buf_size, map->lookup_size));
 }
 
 /**
@@ -158,16 +188,14 @@ __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const
 __bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
 					 const int rdonly_buf_size)
 {
-	struct inode_map_entry *entry;
 	struct inode_map *map;
 
 	if (!inode_in_any_map(inode__ign))
 		return NULL;
-	map = inode_map_by_id(map_id);
-	if (!map || (u32)rdonly_buf_size - 1 >= map->peek_size)
-		return NULL;
-	entry = inode_map_find(map, inode__ign);
-	return entry ? entry->value : NULL;
+	map = inode_map_by_id_fast(map_id);
+	if (unlikely(map->id != map_id))
+		return inode_map_peek_slow(map_id, inode__ign, rdonly_buf_size);
+	return inode_map_value(map, inode__ign, inode_map_fits(rdonly_buf_size, map->peek_size));
 }
 
 /**
@@ -340,7 +368,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign
 	struct inode_map *map = inode_map_by_id(map_id);
 	struct inode_map_entry *entry;
 
-	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
+	if (!map || !inode_map_fits(rdwr_buf_size, map->lookup_size))
 		return NULL;
 	return inode_map_tree_find(map, dentry__ign, &entry) < 0 ? NULL : entry->value;
 }
@@ -392,7 +420,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path,
 	struct inode_map *map = inode_map_by_id(map_id);
 	struct inode_map_entry *entry;
 
-	if (!map || (u32)rdwr_buf_size - 1 >= map->lookup_size)
+	if (!map || !inode_map_fits(rdwr_buf_size, map->lookup_size))
 		return NULL;
 	return inode_map_tree_find_path(map, path, &entry) < 0 ? NULL : entry->value;
 }
@@ -502,7 +530,7 @@ __bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
 {
 	struct inode_map_walk *walk = (void *)it__iter;
 
-	if (!walk->map || !walk->entry || (u32)rdwr_buf_size - 1 >= walk->map->lookup_size)
+	if (!walk->map || !walk->entry || !inode_map_fits(rdwr_buf_size, walk->map->lookup_size))
 		return NULL;
 	return walk->entry->value;
 }
@@ -520,7 +548,7 @@ __bpf_kfunc const u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__ite
 {
 	struct inode_map_walk *walk = (void *)it__iter;
 
-	if (!walk->map || !walk->entry || (u32)rdonly_buf_size - 1 >= walk->map->peek_size)
+	if (!walk->map || !walk->entry || !inode_map_fits(rdonly_buf_size, walk->map->peek_size))
 		return NULL;
 	return walk->entry->value;
 }

@@ -15,6 +15,19 @@ extern struct inode_map *inode_map_recent[1 << INODE_MAP_RECENT_BITS];
 struct inode_map *inode_map_by_id_slow(u32 id);
 
 /**
+ * inode_map_by_id_fast - the map that is where a BPF map id is looked for first
+ * @id: the id
+ *
+ * Context: as inode_map_by_id().
+ * Return: a map, never NULL. If it has another id, look for @id with inode_map_by_id_slow().
+ */
+static __always_inline struct inode_map *inode_map_by_id_fast(u32 id)
+{
+	/* A dependent load follows: the map is complete before it can be found. */
+	return READ_ONCE(inode_map_recent[id & (ARRAY_SIZE(inode_map_recent) - 1)]);
+}
+
+/**
  * inode_map_by_id - find a map by its BPF map id
  * @id: the id
  *
@@ -25,10 +38,8 @@ struct inode_map *inode_map_by_id_slow(u32 id);
  */
 static __always_inline struct inode_map *inode_map_by_id(u32 id)
 {
-	struct inode_map *map;
+	struct inode_map *map = inode_map_by_id_fast(id);
 
-	/* A dependent load follows: the map is complete before it can be found. */
-	map = READ_ONCE(inode_map_recent[id & (ARRAY_SIZE(inode_map_recent) - 1)]);
 	return likely(map->id == id) ? map : inode_map_by_id_slow(id);
 }
 
