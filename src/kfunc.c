@@ -30,6 +30,10 @@
  * tracing programs; a syscall program, which asks for less, learns of them only whether the address
  * that it has guessed is in a map that it knows.
  *
+ * Maps: an id is a name, and a program that calls the functions reaches every inode map. To demand
+ * that a map be bound to the program there is no way: the list of these is exchanged and freed when
+ * another one is bound, while the program runs. Programs that a BPF token has loaded are refused.
+ *
  * Memory arguments: the verifier has checked that all of the bytes are the program's to read and
  * write. NULL passes where the name says so (__nullable; without KF_TRUSTED_ARGS 6.12 does not look
  * at that, unless it is sure of it), and is an -EINVAL.
@@ -587,9 +591,19 @@ BTF_ID_FLAGS(func, bpf_iter_inode_map_peek, KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_iter_inode_map_destroy, KF_ITER_DESTROY)
 BTF_KFUNCS_END(inode_map_kfunc_ids)
 
+/*
+ * Called by the verifier for each call of one of them. A program that was loaded by a BPF token is a
+ * container's, and ids would lead it to the host's maps.
+ */
+static int inode_map_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	return prog->aux->token ? -EACCES : 0;
+}
+
 static const struct btf_kfunc_id_set inode_map_kfunc_set = {
 	.owner	= THIS_MODULE,
 	.set	= &inode_map_kfunc_ids,
+	.filter	= inode_map_kfunc_filter,
 };
 
 /**
