@@ -45,6 +45,7 @@
 #include "compat.h"
 #include "remark.h"
 #include "table.h"
+#include "yield.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);
 
@@ -365,6 +366,7 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pin
 		if (!addon)
 			return ERR_PTR(-ENOMEM);
 		err = inode_mark_attach(&addon->mark, inode);
+		YIELD_POINT_SLEEP();
 		if (!err) {
 			smp_store_release(&addon->attached, true);
 			return addon;

@@ -17,6 +17,7 @@
 
 #include "defer.h"
 #include "table.h"
+#include "yield.h"
 
 static LLIST_HEAD(deferred);
 static struct workqueue_struct *defer_wq;
@@ -58,6 +59,7 @@ static struct irq_work defer_irq_work = IRQ_WORK_INIT_HARD(inode_map_defer_queue
 void inode_map_defer(struct inode_map_entry *entry)
 {
 	__module_get(THIS_MODULE);
+	YIELD_POINT();
 	if (llist_add(&entry->deferred, &deferred))
 		irq_work_queue(&defer_irq_work);
 }

@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "entry.h"
 #include "map.h"
+#include "yield.h"
 
 static atomic_t nr_entries = ATOMIC_INIT(0);
 
@@ -125,12 +126,15 @@ static void inode_map_entry_reap(struct work_struct *work)
 
 	if (!reaped)
 		return;
+	YIELD_WORK_BEGIN();
+	YIELD_POINT_SLEEP();
 	synchronize_programs();
 	llist_for_each_entry_safe(entry, next, reaped, retired) {
 		inode_map_account_freed(entry->account, entry->bytes);
 		inode_map_entry_free(entry);
 		cond_resched();
 	}
+	YIELD_WORK_END();
 }
 
 /**
@@ -142,6 +146,7 @@ static void inode_map_entry_reap(struct work_struct *work)
 void inode_map_entry_retire(struct inode_map_entry *entry)
 {
 	atomic_long_add(entry->bytes, &entry->account->dead_bytes);
+	YIELD_POINT();
 	if (llist_add(&entry->retired, &retired))
 		queue_delayed_work(reap_wq, &reap, REAP_DELAY);
 }
@@ -161,8 +166,11 @@ static void inode_map_entry_release_now(struct inode_map_release *release)
 {
 	struct inode_map_entry *entry = container_of(release, struct inode_map_entry, release);
 
+	YIELD_WORK_BEGIN();
+	YIELD_POINT_SLEEP();
 	inode_addon_release(entry->addon);
 	inode_map_entry_retire(entry);
+	YIELD_WORK_END();
 }
 
 /**

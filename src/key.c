@@ -11,6 +11,7 @@
 #include <linux/inode_map.h>
 
 #include "key.h"
+#include "yield.h"
 
 #define INODE_MAP_KEY_FLAGS	INODE_MAP_WEAK
 
@@ -107,6 +108,7 @@ void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_m
 {
 	const struct inode_addon *addon = entry->addon;
 
+	YIELD_POINT();
 	*key = (struct inode_map_key) {
 		.fd	= -1,
 		.flags	= entry->pinned ? 0 : INODE_MAP_WEAK,

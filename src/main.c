@@ -30,6 +30,7 @@
 #include "map.h"
 #include "proc.h"
 #include "super.h"
+#include "yield.h"
 
 static int __init inode_map_module_init(void)
 {
@@ -54,6 +55,7 @@ static int __init inode_map_module_init(void)
 	err = inode_map_device_init();
 	if (err)
 		goto err_proc;
+	inode_map_been_init();
 	return 0;
 
 err_proc:
@@ -69,6 +71,7 @@ err_super:
 
 static void __exit inode_map_module_exit(void)
 {
+	inode_map_been_exit();
 	inode_map_device_exit();
 	inode_map_proc_exit();
 	inode_map_exit();

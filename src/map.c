@@ -19,6 +19,7 @@
 #include "map.h"
 #include "registry.h"
 #include "table.h"
+#include "yield.h"
 
 /*
  * The table of a map is cleared under rtnl: 32 MiB take some milliseconds. Very large maps that are
@@ -48,6 +49,8 @@ static void inode_map_free(struct work_struct *work)
 {
 	struct inode_map *map = container_of(work, struct inode_map, free);
 
+	YIELD_WORK_BEGIN();
+	YIELD_POINT_SLEEP();
 	xa_lock(&map->index);
 	map->dead = true;
 	xa_unlock(&map->index);
@@ -60,6 +63,7 @@ static void inode_map_free(struct work_struct *work)
 	inode_map_defer_hurry();
 	xa_destroy(&map->index);
 	call_rcu_tasks_trace(&map->rcu, inode_map_free_trace);
+	YIELD_WORK_END();
 	/* inode_map_exit() waits for this function to return. */
 	module_put(THIS_MODULE);
 }

@@ -67,6 +67,7 @@
 #include "defer.h"
 #include "table.h"
 #include "trace.h"
+#include "yield.h"
 
 #define INODE_MAP_FIRST_BLOCK	4096UL
 
@@ -185,6 +186,7 @@ static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode
 
 	while ((fate = cmpxchg(&last->fate, NULL, INODE_MAP_ENDED)) && fate != INODE_MAP_ENDED)
 		last = fate;
+	YIELD_POINT();
 	if (!fate)
 		atomic_dec(&map->nr_entries);
 	/* Lookups may still come across those that are being replaced. */
@@ -562,6 +564,7 @@ static int inode_map_update_charged(struct inode_map *map, struct inode *inode, 
 	new->inode = inode;
 	new->addon = addon;
 	new->pinned = pinned;
+	YIELD_POINT_SLEEP();
 
 	do {
 		err = inode_map_try_update(map, new, flags);
