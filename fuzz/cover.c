@@ -5,7 +5,7 @@
  * KCOV writes down, for a task, the addresses in instrumented code that it comes to. The module only
  * is instrumented (FUZZ=1). An edge is two that follow each other; who comes to an edge that nobody
  * has been at has found something new. Both are counted in tables that all tasks share. On a kernel
- * or a module without it everything is new to nobody, and the fuzzer runs unguided.
+ * without KCOV the module writes down the same itself, of all who come there (src/yield.c).
  *
  * Workers are another task than any of ours. The module says where their work begins and ends
  * (src/yield.h), and the supervisor gets what they come to meanwhile.
@@ -28,6 +28,10 @@
 /* src/yield.h has the same. */
 #define FUZZ_REMOTE	0x66757a7aU
 
+/* What the module writes down itself, where there is no KCOV: as in src/yield.c. */
+#define BEEN		"/sys/kernel/debug/inode_map_been"
+#define PAIRS		(1UL << 16)
+
 /* What all tasks share. */
 static struct cover {
 	unsigned long base;
@@ -36,6 +40,10 @@ static struct cover {
 	unsigned char at[TEXT_MAX];	/* by offset in the module's text */
 	unsigned char edges[EDGES];
 } *cover;
+
+/* Without KCOV, in the supervisor, as long as the module is there. */
+static int been_fd = -1;
+static long been_offset;
 
 /* Of the task; in the supervisor, of the workers. */
 static unsigned long *words;
@@ -82,6 +90,21 @@ bool cover_begin(void)
 	return true;
 }
 
+static unsigned long symbol(const char *wanted)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	char line[256], name[128];
+	unsigned long address = 0, found;
+
+	while (file && !address && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%lx %*c %127s", &found, name) == 2 && !strcmp(name, wanted))
+			address = found;
+	if (!address)
+		die("no %s in /proc/kallsyms", wanted);
+	fclose(file);
+	return address;
+}
+
 /* The module has been loaded: where to? */
 void cover_module(void)
 {
@@ -90,6 +113,42 @@ void cover_module(void)
 	if (!file || fscanf(file, "%lx", &cover->base) != 1)
 		die("where is the module's text?");
 	fclose(file);
+	been_fd = cover->usable ? -1 : open(BEEN, O_RDONLY | O_CLOEXEC);
+	if (been_fd >= 0)
+		been_offset = symbol("__sanitizer_cov_trace_pc") - cover->base;
+}
+
+/* The module is about to be unloaded. */
+void cover_module_end(void)
+{
+	static unsigned char at[TEXT_MAX];
+
+	if (been_fd < 0)
+		return;
+	if (pread(been_fd, at, sizeof(at), 0) != sizeof(at))
+		die("%s can't be read", BEEN);
+	for (unsigned long i = 0; i < TEXT_MAX; i++)
+		if (at[i])
+			cover->at[(i + been_offset) % TEXT_MAX] = 1;
+	close(been_fd);
+	been_fd = -1;
+}
+
+/* Returns how many pairs are new. */
+static unsigned int look_been(void)
+{
+	static unsigned char pairs[PAIRS];
+	unsigned int new = 0;
+
+	if (pread(been_fd, pairs, sizeof(pairs), TEXT_MAX) != sizeof(pairs))
+		die("%s can't be read", BEEN);
+	for (unsigned long i = 0; i < PAIRS; i++) {
+		if (pairs[i] && !cover->edges[i]) {
+			cover->edges[i] = 1;
+			new++;
+		}
+	}
+	return new;
 }
 
 /* In each task. KCOV stays enabled without the descriptor. */
@@ -97,6 +156,8 @@ void cover_task_begin(void)
 {
 	int fd;
 
+	/* The supervisor's business. */
+	been_fd = -1;
 	if (!cover->usable)
 		return;
 	fd = open_words();
@@ -135,11 +196,12 @@ static unsigned int look(void)
 
 unsigned int cover_stop(void)
 {
-	unsigned int new;
+	unsigned int new = 0;
 
-	if (!words)
-		return 0;
-	new = look();
+	if (words)
+		new = look();
+	else if (been_fd >= 0)
+		new = look_been();
 	__atomic_add_fetch(&cover->nr_edges, new, __ATOMIC_RELAXED);
 	return new;
 }
@@ -152,8 +214,6 @@ unsigned int cover_edges(void)
 /* For scripts/fuzz: the places in the module's text that somebody has been at. */
 void cover_print(void)
 {
-	if (!cover->usable)
-		return;
 	for (unsigned long at = 0; at < TEXT_MAX; at++)
 		if (cover->at[at])
 			printf("at %lx\n", at);

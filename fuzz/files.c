@@ -242,6 +242,7 @@ static void call_hang(const __u32 *args)
 
 	if (shared->frozen)
 		return;
+	shared->many = true;
 	map = inode_map_create("hang", sizeof(struct fuzz_value), size);
 	if (map < 0)
 		return;

@@ -44,6 +44,9 @@ static struct program *corpus;
 static unsigned int nr_corpus, nr_unrun;
 static unsigned long long nr_programs, nr_epochs, nr_new;
 static double begin;
+static pid_t supervisor;
+
+__attribute__((noreturn)) static void end_run(void);
 
 double now(void)
 {
@@ -98,6 +101,8 @@ void violation(const char *format, ...)
 		va_end(args);
 		__atomic_store_n(&shared->failed, 2, __ATOMIC_SEQ_CST);
 	}
+	if (getpid() == supervisor)
+		end_run();
 	_exit(1);
 }
 
@@ -147,6 +152,7 @@ static void end_run(void)
 	while (__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST) == 1)
 		usleep(1000);
 	place_thaw();
+	cover_module_end();
 	sum_up();
 	cover_print();
 	printf("fuzz: FAILED after %llu programs, %s: %s\n", nr_programs, seconds(), shared->message);
@@ -196,6 +202,16 @@ static bool counters_are_zero(char head[128])
 	return !strcmp(head, "maps 0 entries 0 addons 0 pinned 0");
 }
 
+/* In one epoch of four the module does not pause. */
+static void pauses_set(void)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", one_in(4) ? 0 : below(~0U));
+	if (!write_to("/sys/module/inode_map/parameters/yield_seed", text))
+		die("the module does not pause: it has not been built for this");
+}
+
 static void epoch_begin(__u64 seed)
 {
 	double before = now();
@@ -205,6 +221,7 @@ static void epoch_begin(__u64 seed)
 	nr_epochs++;
 	insmod();
 	cover_module();
+	pauses_set();
 	hooks_attach();
 	watch_begin();
 	run_begin();
@@ -224,21 +241,14 @@ static void epoch_end(void)
 	hooks_detach();
 	check_failed();
 	while (!counters_are_zero(head)) {
-		if (now() > end) {
-			snprintf(shared->message, sizeof(shared->message),
-				 "counters at the end of an epoch: %s", head);
-			shared->failed = 2;
-			end_run();
-		}
+		if (now() > end)
+			violation("counters at the end of an epoch: %s", head);
 		usleep(20000);
 	}
+	cover_module_end();
 	while (syscall(SYS_delete_module, "inode_map", O_NONBLOCK)) {
-		if ((errno != EAGAIN && errno != EBUSY) || now() > end) {
-			snprintf(shared->message, sizeof(shared->message),
-				 "rmmod without maps: %s", strerror(errno));
-			shared->failed = 2;
-			end_run();
-		}
+		if ((errno != EAGAIN && errno != EBUSY) || now() > end)
+			violation("rmmod without maps: %s", strerror(errno));
 		usleep(20000);
 	}
 }
@@ -353,9 +363,10 @@ static void prepare(void)
 	if (mkdir(CGROUP, 0755) || !write_to(CGROUP "/cpu.max", "10000 50000"))
 		printf("fuzz: tasks can't be throttled here\n");
 	if (!cover_begin())
-		printf("fuzz: this kernel has no KCOV: unguided\n");
+		printf("fuzz: this kernel has no KCOV: the module writes down itself where it was\n");
 	hooks_board();
-	board->quiet[1] = getpid();
+	supervisor = getpid();
+	board->quiet[1] = supervisor;
 	places_make();
 }
 

@@ -123,6 +123,7 @@ struct shared {
 	struct map_slot maps[FUZZ_MAPS];
 	int files[NR_FILES];
 	unsigned int crowd;	/* maps that are in no slot */
+	bool many;		/* the program takes its time */
 	int next_fd;		/* numbers of descriptors are not used twice in a program */
 	pid_t tasks[FUZZ_TASKS];
 	bool running[FUZZ_TASKS];
@@ -195,6 +196,7 @@ extern int syscall_prog;
 
 bool cover_begin(void);
 void cover_module(void);
+void cover_module_end(void);
 void cover_task_begin(void);
 void cover_start(void);
 unsigned int cover_stop(void);

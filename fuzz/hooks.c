@@ -25,7 +25,7 @@ int syscall_prog = -1;
 static int board_fd = -1;
 static struct btf *kernel_btf;
 static struct fuzz *programs;
-static struct bpf_link *samples[CPUS_MAX];
+static struct bpf_link *samples[CPUS_MAX], *entries[FUZZ_ENTRIES];
 
 /* Those of the kernel. Not all are in all kernels. */
 static const char *const targets[] = {
@@ -42,9 +42,12 @@ static const char *const targets[] = {
 	"dentry_unlink_inode", "__dentry_kill", "generic_shutdown_super",
 };
 
+/* The rest may fail. */
+static bool attached;
+
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	return level == LIBBPF_WARN ? vfprintf(stdout, format, args) : 0;
+	return level == LIBBPF_WARN && !attached ? vfprintf(stdout, format, args) : 0;
 }
 
 void hooks_board(void)
@@ -66,22 +69,47 @@ void hooks_board(void)
 
 #define NR_TARGETS	(sizeof(targets) / sizeof(targets[0]))
 
-/* How many arguments a function has, or -1 when there is none of the name. */
-static int nr_arguments(const struct btf *btf, int id)
+static const struct btf_type *plain(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *type = btf__type_by_id(btf, id);
 
+	while (btf_is_mod(type) || btf_is_typedef(type))
+		type = btf__type_by_id(btf, type->type);
+	return type;
+}
+
+/* Whether the verifier lets a program have an argument: a number, or a pointer to a struct. */
+static bool is_for_programs(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *type = plain(btf, id);
+
+	if (!btf_is_ptr(type))
+		return btf_is_int(type) || btf_is_any_enum(type);
+	type = plain(btf, type->type);
+	return btf_is_void(type) || btf_is_int(type) || btf_is_composite(type);
+}
+
+/* How many of its first two arguments a program at a function can have. */
+static unsigned int nr_arguments(const struct btf *btf, int id)
+{
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	unsigned int nr = 0;
+
 	type = type && btf_is_func(type) ? btf__type_by_id(btf, type->type) : NULL;
-	return type && btf_is_func_proto(type) ? btf_vlen(type) : -1;
+	if (!type || !btf_is_func_proto(type))
+		return 0;
+	while (nr < btf_vlen(type) && nr < 2 && is_for_programs(btf, btf_params(type)[nr].type))
+		nr++;
+	return nr;
 }
 
 /* A function of the module, of those that have an argument. */
-static int module_function(const struct btf *btf, char name[64])
+static unsigned int module_function(const struct btf *btf, char name[64])
 {
-	int nr = 0, arguments = -1;
+	unsigned int nr = 0, arguments = 0;
 
 	for (__u32 id = btf__type_cnt(kernel_btf); id < btf__type_cnt(btf); id++) {
-		if (nr_arguments(btf, id) < 1 || !one_in(++nr))
+		if (!nr_arguments(btf, id) || !one_in(++nr))
 			continue;
 		arguments = nr_arguments(btf, id);
 		snprintf(name, 64, "%s",
@@ -90,29 +118,45 @@ static int module_function(const struct btf *btf, char name[64])
 	return arguments;
 }
 
-static int kernel_function(const char *wanted, char name[64])
+static unsigned int kernel_function(const char *wanted, char name[64])
 {
 	snprintf(name, 64, "%s", wanted);
 	return nr_arguments(kernel_btf, btf__find_by_name_kind(kernel_btf, name, BTF_KIND_FUNC));
+}
+
+static struct bpf_program *entry(unsigned int number)
+{
+	struct bpf_program *const entries[FUZZ_ENTRIES] = {
+		programs->progs.entry0, programs->progs.entry1, programs->progs.entry2,
+		programs->progs.entry3, programs->progs.entry4, programs->progs.entry5,
+		programs->progs.entry6
+	};
+
+	return entries[number];
+}
+
+/* Not every function can have a program. */
+static void entries_attach(void)
+{
+	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
+		entries[i] = bpf_program__attach(entry(i));
+		if (!entries[i])
+			printf("fuzz: hook %u: %s\n", HOOK_ENTRY + i, strerror(errno));
+	}
 }
 
 /* Choose the functions where fentry programs are to be attached. */
 static void entries_choose(void)
 {
 	struct btf *btf = btf__load_module_btf("inode_map", kernel_btf);
-	struct bpf_program *entries[] = {
-		programs->progs.entry0, programs->progs.entry1, programs->progs.entry2,
-		programs->progs.entry3, programs->progs.entry4, programs->progs.entry5,
-		programs->progs.entry6
-	};
 	char name[64];
-	int arguments;
+	unsigned int arguments;
 
 	if (!btf)
 		die("the module's BTF: %s", strerror(errno));
 	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
-		arguments = -1;
-		for (unsigned int tries = 0; arguments < 1 && tries < 50; tries++) {
+		arguments = 0;
+		for (unsigned int tries = 0; !arguments && tries < 50; tries++) {
 			/* The mask first: that is where an entry becomes visible. */
 			if (!i && !tries)
 				arguments = kernel_function(targets[0], name);
@@ -120,13 +164,14 @@ static void entries_choose(void)
 				arguments = module_function(btf, name);
 			else
 				arguments = kernel_function(targets[below(NR_TARGETS)], name);
-			if (arguments > 0 &&
-			    bpf_program__set_attach_target(entries[i], 0, name))
-				arguments = -1;
+			if (arguments &&
+			    bpf_program__set_attach_target(entry(i), 0, name))
+				arguments = 0;
 		}
-		if (arguments < 1)
+		if (!arguments)
 			die("no function to attach a program to");
 		programs->rodata->second_argument[i] = arguments > 1 && one_in(3);
+		bpf_program__set_autoattach(entry(i), false);
 		printf("fuzz: hook %u: %s, argument %u\n", HOOK_ENTRY + i, name,
 		       1 + programs->rodata->second_argument[i]);
 	}
@@ -161,6 +206,9 @@ void hooks_attach(void)
 	if (fuzz__load(programs) || fuzz__attach(programs))
 		die("the BPF programs don't load: %s", strerror(errno));
 	syscall_prog = bpf_program__fd(programs->progs.run);
+	attached = true;
+	entries_attach();
+	attached = false;
 	samples_attach();
 }
 
@@ -169,6 +217,10 @@ void hooks_detach(void)
 	for (unsigned int i = 0; i < CPUS_MAX; i++) {
 		bpf_link__destroy(samples[i]);
 		samples[i] = NULL;
+	}
+	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
+		bpf_link__destroy(entries[i]);
+		entries[i] = NULL;
 	}
 	fuzz__destroy(programs);
 	programs = NULL;

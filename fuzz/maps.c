@@ -158,6 +158,7 @@ static void call_crowd(const __u32 *args)
 {
 	static const unsigned int sizes[] = { 10, 100, 500, 1500 };
 
+	shared->many = true;
 	for (unsigned int i = 0; i < sizes[args[0]] && !shared->stop; i++) {
 		__atomic_add_fetch(&shared->crowd, 1, __ATOMIC_RELAXED);
 		if (create("crowd", 4, 4, 1, 0) < 0) {

@@ -169,7 +169,7 @@ static void make_call(struct call *call)
 
 static __u32 make_repeat(void)
 {
-	static const __u32 repeats[] = { 1, 1, 1, 2, 5, 20, 100 };
+	static const __u32 repeats[] = { 1, 1, 1, 1, 2, 5, 20, 100 };
 
 	return repeats[below(sizeof(repeats) / sizeof(repeats[0]))];
 }

@@ -24,8 +24,12 @@
 
 #include "fuzz.h"
 
-/* A program is told to come to its end after so long, and must have come to it after longer. */
-#define STOP_SECONDS	12
+/*
+ * A program is told to come to its end after so long, or longer when it makes very many maps or
+ * inodes, and must have come to it after longer still.
+ */
+#define STOP_SECONDS	3
+#define STOP_SECONDS_MANY	15
 #define STUCK_SECONDS	120
 #define FDS_MAX		60000
 
@@ -119,6 +123,8 @@ static void task_start(unsigned int number)
 	if (!pid)
 		task_main(number);
 	shared->tasks[number] = pid;
+	/* Not when a program begins: who was killed by the last one may not have died yet. */
+	shared->dies[number] = false;
 }
 
 /* Make numbers of descriptors of the programs' begin behind all that there are. */
@@ -218,7 +224,8 @@ static void wait_for_tasks(void)
 		}
 		sem_timedwait(&starts->done, &until);
 		bury();
-		if (now() - begin > STOP_SECONDS && !shared->stop) {
+		if (now() - begin > (shared->many ? STOP_SECONDS_MANY : STOP_SECONDS) &&
+		    !shared->stop) {
 			__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 			place_thaw();
 		}
@@ -246,10 +253,10 @@ static void forget(void)
 		shared->files[i] = -1;
 	shared->stop = false;
 	shared->crowd = 0;
+	shared->many = false;
 	shared->removing = 0;
 	shared->removed = 0;
 	shared->next_fd = first_fd + 64;
-	memset(shared->dies, 0, sizeof(shared->dies));
 }
 
 /* Run a program and clear up after it. shared->new_edges says what it was good for. */
