@@ -257,7 +257,7 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all smoke stress fuzz bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all smoke model stress fuzz bench bench-scale demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
 
@@ -266,6 +266,11 @@ test-all:
 smoke:
 	+@MAKE='$(MAKE)' CLANG='$(CLANG)' TESTS='$(or $(TESTS),errno lookup null program verifier)' \
 		scripts/test-all rt sid
+
+# Of no kernel: it takes spin and gcc.
+model:
+	@scripts/deps --model
+	@scripts/model $(MODELS)
 
 # In the system of another release it is that system's own test kernel, and this
 # makefile there. See scripts/root.
@@ -372,6 +377,7 @@ help:
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
 	@echo "              $(shell scripts/test-all --list)"
 	@echo "  smoke       a few of the tests on two of them, rt and sid"
+	@echo "  model       check the models of the protocol, and that they fail with faults put back"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  fuzz        run programs of calls at random, guided by where that brings the"
 	@echo "              module's code, for DURATION seconds"
@@ -392,6 +398,7 @@ help:
 	@echo "                      scripts/kernel); those of other systems (scripts/root --list)"
 	@echo "                      are Debian's, as root only, each with its own compilers"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
+	@echo "  MODELS='NAME...'    models to check; default: all of them"
 	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
 	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
 	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200; twice that on one processor)"

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What processors may reorder: the places where the module relies on more than locks.
+ *
+ * Debian 12 has no herd7, so these litmus tests are for a machine that is made here: a processor
+ * performs the loads and stores of a function in any order but for what the kernel's memory model
+ * orders, and a store is seen by all others at once (as on arm64; on x86 much less is reordered).
+ * POWER, where others may see two stores of different processors in different orders, is not
+ * covered: none of the tests has two writers whose order a third one would have to agree on.
+ *
+ * Each event names those that have to be performed before it, and why: a release or an acquire, a
+ * full barrier, an address that depends on what was loaded, or po-unlock-lock-po: what is before the
+ * unlock of one lock is before what follows the lock of the next one on the same processor.
+ *
+ *   PUBLISH	inode_map_insert(), inode_map_find(): the value is stored, then the entry is linked with
+ *		rcu_assign_pointer(); who finds it has the value's address from there
+ *   TOLD	inode_map_update(), and a program that has been told that it has returned, by something
+ *		that orders memory: it sees the inode's bit and the bucket, in whichever order it loads
+ *		them. The bit is stored under connector->lock, the bucket under addon->lock
+ *   ATTACHED	inode_addon_see_attached(): the first task stores the bit and then addon->attached with
+ *		release; the second loads that with acquire, links its entry and returns; somebody who
+ *		is told by the second sees the bit
+ *   REMARK	inode_remark_enter() raises inode_remarks under addon->lock, before fsnotify clears the
+ *		bit under connector->lock; inode_in_any_map() loads the bit and then, behind smp_rmb(),
+ *		the count: it sees the one or the other
+ *
+ * run: -DPUBLISH
+ * run: -DTOLD
+ * run: -DATTACHED
+ * run: -DREMARK
+ *
+ * fault: FAULT_PLAIN_LINK f_value_is_whole -DPUBLISH
+ * fault: FAULT_TOLD_RELAXED d_update_is_seen -DTOLD
+ * fault: FAULT_ATTACHED_RELAXED d_update_is_seen -DATTACHED
+ * fault: FAULT_NO_RMB d_update_is_seen -DREMARK
+ * fault: FAULT_COUNT_LATE d_update_is_seen -DREMARK
+ */
+#include "common.pml"
+
+/* Everything that a reader finds has been written before. */
+bool f_value_is_whole;
+
+/* An event of the process: its number, the numbers of those before it as bits, what it does. */
+#define EVENT(number, needs, what) \
+	:: atomic { \
+		!(done & BIT(number)) && (done & (needs)) == (needs) -> \
+		what; \
+		done = done | BIT(number) \
+	   }
+#define ALL_OF(count)	:: done == BIT(count) - 1 -> break
+
+#ifdef PUBLISH
+bool value, linked;
+
+proctype writer() {
+	byte done = 0;
+
+	do
+	EVENT(0, 0, value = true)
+#ifdef FAULT_PLAIN_LINK
+	EVENT(1, 0, linked = true)
+#else
+	EVENT(1, BIT(0), linked = true)		/* a release */
+#endif
+	ALL_OF(2)
+	od
+}
+
+proctype reader() {
+	byte done = 0;
+	bool found = false, got = false;
+
+	do
+	EVENT(0, 0, found = linked)
+	EVENT(1, BIT(0), got = value)		/* an address that depends */
+	ALL_OF(2)
+	od;
+	CHECK(f_value_is_whole, !found || got)
+}
+#endif
+
+#ifdef TOLD
+bool i_bit, bucket, told;
+
+proctype writer() {
+	byte done = 0;
+
+	do
+	EVENT(0, 0, i_bit = true)
+	EVENT(1, BIT(0), bucket = true)		/* po-unlock-lock-po */
+#ifdef FAULT_TOLD_RELAXED
+	EVENT(2, 0, told = true)
+#else
+	EVENT(2, BIT(0) | BIT(1), told = true)	/* a release */
+#endif
+	ALL_OF(3)
+	od
+}
+
+proctype reader() {
+	byte done = 0;
+	bool know = false, has_bit = false, has_entry = false;
+
+	do
+	EVENT(0, 0, know = told)
+	EVENT(1, BIT(0), has_bit = i_bit)		/* an acquire; but no order between these two */
+	EVENT(2, BIT(0), has_entry = bucket)
+	ALL_OF(3)
+	od;
+	CHECK(d_update_is_seen, !know || (has_bit && has_entry))
+}
+#endif
+
+#ifdef ATTACHED
+bool i_bit, attached, told;
+
+/* The first task. */
+proctype writer() {
+	byte done = 0;
+
+	do
+	EVENT(0, 0, i_bit = true)
+#ifdef FAULT_ATTACHED_RELAXED
+	EVENT(1, 0, attached = true)
+#else
+	EVENT(1, BIT(0), attached = true)	/* a release */
+#endif
+	ALL_OF(2)
+	od
+}
+
+/* The second one tells only if it has seen that the addon is attached. */
+proctype second() {
+	byte done = 0;
+	bool see = false;
+
+	do
+	EVENT(0, 0, see = attached)
+	EVENT(1, BIT(0), told = see)		/* an acquire, and a release */
+	ALL_OF(2)
+	od
+}
+
+proctype reader() {
+	byte done = 0;
+	bool know = false, has_bit = false;
+
+	do
+	EVENT(0, 0, know = told)
+	EVENT(1, BIT(0), has_bit = i_bit)		/* an acquire */
+	ALL_OF(2)
+	od;
+	CHECK(d_update_is_seen, !know || has_bit)
+}
+#endif
+
+#ifdef REMARK
+bool i_bit = true;
+bool count;
+
+proctype writer() {
+	byte done = 0;
+
+	do
+#ifdef FAULT_COUNT_LATE
+	EVENT(0, BIT(1), count = true)
+	EVENT(1, 0, i_bit = false)
+#else
+	EVENT(0, 0, count = true)
+	EVENT(1, BIT(0), i_bit = false)		/* po-unlock-lock-po */
+#endif
+	ALL_OF(2)
+	od
+}
+
+proctype reader() {
+	byte done = 0;
+	bool has_bit = false, looks = false;
+
+	do
+	EVENT(0, 0, has_bit = i_bit)
+#ifdef FAULT_NO_RMB
+	EVENT(1, 0, looks = count)
+#else
+	EVENT(1, BIT(0), looks = count)		/* smp_rmb() */
+#endif
+	ALL_OF(2)
+	od;
+	CHECK(d_update_is_seen, has_bit || looks)
+}
+#endif
+
+init {
+	atomic {
+		run writer();
+#ifdef ATTACHED
+		run second();
+#endif
+		run reader()
+	}
+}
