@@ -13,6 +13,10 @@
 #define FUZZ_TASKS	4
 #define FUZZ_HOOKS	16
 #define FUZZ_STALE	16
+/* The watchdog, the supervisor, and each task while it measures. */
+#define FUZZ_QUIET	(2 + FUZZ_TASKS)
+/* So many steps may programs loop while a program of calls runs: the rest would be to blame on us. */
+#define FUZZ_DELAY_MAX	2000000
 
 /* What a task passes to fcntl(F_GETFD) has this at the top: see struct fuzz_probe. */
 #define FUZZ_MAGIC	0xf022ULL
@@ -137,6 +141,7 @@ enum fuzz_wrong {
  * @acts: by hook
  * @probes: by task
  * @stale: addresses of inodes that hooks had
+ * @delayed: how many steps programs have looped to delay whoever it was
  * @runs: how often something was done, by hook
  * @calls: how often, by function
  * @hits: likewise, and it found a value
@@ -151,10 +156,11 @@ enum fuzz_wrong {
  */
 struct fuzz_board {
 	__u32 ids[FUZZ_MAPS];
-	__u32 quiet[4];
+	__u32 quiet[FUZZ_QUIET];
 	struct fuzz_act acts[FUZZ_HOOKS];
 	struct fuzz_probe probes[FUZZ_TASKS];
 	__u64 stale[FUZZ_STALE];
+	__u64 delayed;
 	__u64 runs[FUZZ_HOOKS];
 	__u64 calls[NR_FUNCTIONS];
 	__u64 hits;

@@ -147,6 +147,20 @@ static __always_inline void walk(struct fuzz_board *b, __u32 hook, __u32 map)
 	}
 }
 
+static __always_inline bool is_quiet(const struct fuzz_board *b, __u32 pid)
+{
+	for (int i = 0; i < FUZZ_QUIET; i++)
+		if (*(volatile __u32 *)&b->quiet[i] == pid)
+			return true;
+	return false;
+}
+
+static __always_inline void delay(struct fuzz_board *b, __u32 steps)
+{
+	if (__sync_fetch_and_add(&b->delayed, (__u64)steps) < FUZZ_DELAY_MAX)
+		bpf_loop(steps, do_nothing, NULL, 0);
+}
+
 /*
  * Do what the board says for a hook. @inode and @dentry are anything, but if @sure. A global
  * function: the verifier looks at it once.
@@ -166,9 +180,8 @@ __noinline int act(__u32 hook, __u64 inode, __u64 dentry, __u32 sure)
 	function = *(volatile __u32 *)&todo->function;
 	if (!function)
 		return 0;
-	for (int i = 0; i < 4; i++)
-		if (b->quiet[i] == pid)
-			return 0;
+	if (is_quiet(b, pid))
+		return 0;
 	argument = *(volatile __u32 *)&todo->argument;
 	map = *(volatile __u32 *)&b->ids[masked(todo->map, FUZZ_MAPS)];
 	count(&b->runs[hook]);
@@ -247,7 +260,7 @@ __noinline int act(__u32 hook, __u64 inode, __u64 dentry, __u32 sure)
 		walk(b, hook, map);
 		break;
 	case DO_DELAY:
-		bpf_loop(DELAY_STEPS(argument & 3), do_nothing, NULL, 0);
+		delay(b, DELAY_STEPS(argument & 3));
 		break;
 	}
 	return 0;
@@ -259,8 +272,7 @@ static __always_inline __u32 map_for(struct fuzz_board *b, __u32 hook, __u32 fun
 	const struct fuzz_act *todo = &b->acts[hook];
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	if (*(volatile __u32 *)&todo->function != function || b->quiet[0] == pid ||
-	    b->quiet[1] == pid || b->quiet[2] == pid || b->quiet[3] == pid)
+	if (*(volatile __u32 *)&todo->function != function || is_quiet(b, pid))
 		return 0;
 	count(&b->calls[function]);
 	return *(volatile __u32 *)&b->ids[masked(todo->map, FUZZ_MAPS)];

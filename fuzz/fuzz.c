@@ -271,6 +271,8 @@ static void run_one(const struct program *program)
 	run_program(program);
 	nr_programs++;
 	check_failed();
+	if (nr_programs == 20 && !cover_edges())
+		die("nothing tells where the module has been: is it built with FUZZ=1?");
 	if (shared->new_edges)
 		printf("fuzz: %s: %lu new edges, %u in all\n", seconds(), shared->new_edges,
 		       cover_edges());

@@ -420,9 +420,11 @@ static void call_proc(const __u32 *args)
 	int fd = open("/proc/inode_map", O_RDONLY | O_CLOEXEC);
 	double begin, took;
 	ssize_t got = 1;
+	int slow = 0;
 
 	if (fd < 0)
 		violation("/proc/inode_map: %s", strerror(errno));
+	board->quiet[2 + task_number] = getpid();
 	for (unsigned int i = 0; i < 400 && got > 0 && !shared->stop; i++) {
 		begin = processor_time();
 		got = read(fd, text, sizes[args[0]]);
@@ -431,10 +433,13 @@ static void call_proc(const __u32 *args)
 			violation("reading /proc/inode_map: %s", strerror(errno));
 		if (took > shared->longest_read)
 			shared->longest_read = took;
-		if (took > watch_limit / 3)
-			violation("one read of /proc/inode_map took %.2f s of processor time, with %u maps made before",
+		/* One alone is the host's doing. */
+		slow = took > watch_limit / 3 ? slow + 1 : 0;
+		if (slow == 2)
+			violation("two reads of /proc/inode_map after each other took long, the second %.2f s of processor time, with %u maps made before",
 				  took, shared->crowd);
 	}
+	board->quiet[2 + task_number] = 0;
 	close(fd);
 }
 

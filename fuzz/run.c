@@ -244,6 +244,8 @@ static void forget(void)
 {
 	memset(board->acts, 0, sizeof(board->acts));
 	memset(board->ids, 0, sizeof(board->ids));
+	memset(&board->quiet[2], 0, sizeof(board->quiet) - 2 * sizeof(board->quiet[0]));
+	board->delayed = 0;
 	for (unsigned int i = 0; i < FUZZ_MAPS; i++) {
 		shared->maps[i].fd = -1;
 		shared->maps[i].turn &= ~1U;
