@@ -15,7 +15,7 @@
 #define FUZZ_STALE	16
 /* The watchdog, the supervisor, and each task while it measures. */
 #define FUZZ_QUIET	(2 + FUZZ_TASKS)
-/* So many steps may programs loop while a program of calls runs: the rest would be to blame on us. */
+/* So many steps may they loop in each program of calls: more would be to blame on us. */
 #define FUZZ_DELAY_MAX	2000000
 
 /* What a task passes to fcntl(F_GETFD) has this at the top: see struct fuzz_probe. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls on files of all kinds, on mounts, and on the tasks themselves. Whether they succeed is their
- * own business.
+ * Calls on files of all kinds, on mounts, and on the tasks themselves. Whether they succeed is
+ * their own business.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -231,7 +231,7 @@ static void call_drop(const __u32 *args)
 
 /*
  * Have many inodes that are in a map be let go of while that can't be done: inodes of an overlay
- * that hold the last references to files of a frozen filesystem. It is thawed when the program ends.
+ * that hold the last references to files of a frozen filesystem. It is thawed in the end.
  */
 static void call_hang(const __u32 *args)
 {

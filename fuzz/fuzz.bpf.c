@@ -26,9 +26,6 @@ struct {
 /* Of those at functions that are chosen anew. */
 const volatile bool second_argument[FUZZ_ENTRIES];
 
-/* 100, 1,000, 10,000 or 100,000 steps. */
-#define DELAY_STEPS(argument) \
-	((argument) == 0 ? 100 : (argument) == 1 ? 1000 : (argument) == 2 ? 10000 : 100000)
 
 static __always_inline struct fuzz_board *get_board(void)
 {
@@ -155,8 +152,10 @@ static __always_inline bool is_quiet(const struct fuzz_board *b, __u32 pid)
 	return false;
 }
 
-static __always_inline void delay(struct fuzz_board *b, __u32 steps)
+static __always_inline void delay(struct fuzz_board *b, __u32 argument)
 {
+	__u32 steps = argument == 0 ? 100 : argument == 1 ? 1000 : argument == 2 ? 10000 : 100000;
+
 	if (__sync_fetch_and_add(&b->delayed, (__u64)steps) < FUZZ_DELAY_MAX)
 		bpf_loop(steps, do_nothing, NULL, 0);
 }
@@ -260,7 +259,7 @@ __noinline int act(__u32 hook, __u64 inode, __u64 dentry, __u32 sure)
 		walk(b, hook, map);
 		break;
 	case DO_DELAY:
-		delay(b, DELAY_STEPS(argument & 3));
+		delay(b, argument & 3);
 		break;
 	}
 	return 0;

@@ -5,7 +5,7 @@
  *   - An update that returned 0 is seen by a program of the same task at once, unless somebody may
  *     have removed something meanwhile.
  *   - Whatever is read says that it belongs to this map and this file, and is whole.
- *   - The key of a walk names a file that was put into the map, and by its handle that file's value.
+ *   - The key of a walk names a file that was put into the map, and by handle that file's value.
  *   - Errors are among those that the call may have.
  *   - A read(2) of /proc/inode_map does not take seconds.
  */

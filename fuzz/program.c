@@ -7,9 +7,9 @@
  *	open f1 p2 n0 1
  *	update m0 f1 0
  *
- * m is a slot for a map, f one for a descriptor, p a place and n a name in it; all tasks share them.
- * Other numbers mean what the call says (maps.c, files.c). "#" begins a comment. A number that is
- * too large is taken modulo what there is.
+ * m is a slot for a map, f one for a descriptor, p a place and n a name in it. All tasks share
+ * them. Other numbers mean what the call says (maps.c, files.c). "#" begins a comment. A number
+ * that is too large is taken modulo what there is.
  */
 #include <stdlib.h>
 #include <string.h>
