@@ -284,7 +284,8 @@ static void fuzz_one(void)
 	struct program program;
 	unsigned int a, b;
 
-	if (nr_unrun < nr_corpus) {
+	/* There may be many of them. */
+	if (nr_unrun < nr_corpus && (!nr_programs || one_in(2))) {
 		run_one(&corpus[nr_unrun++]);
 		return;
 	}
@@ -301,7 +302,11 @@ static void fuzz_one(void)
 	if (!shared->new_edges)
 		return;
 	corpus_add(&program);
-	nr_unrun = nr_corpus;
+	/* It need not be run again: it changes places with the first that was not run. */
+	if (nr_unrun < nr_corpus) {
+		corpus[nr_corpus - 1] = corpus[nr_unrun];
+		corpus[nr_unrun++] = program;
+	}
 	nr_new++;
 	program_print(&program, ';', text, sizeof(text));
 	printf("keep %s\n", text);

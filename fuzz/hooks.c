@@ -85,8 +85,11 @@ static bool is_for_programs(const struct btf *btf, __u32 id)
 
 	if (!btf_is_ptr(type))
 		return btf_is_int(type) || btf_is_any_enum(type);
+	/* But not one to constant nothing. */
+	if (!type->type)
+		return true;
 	type = plain(btf, type->type);
-	return btf_is_void(type) || btf_is_int(type) || btf_is_composite(type);
+	return btf_is_int(type) || btf_is_composite(type);
 }
 
 /* How many of its first two arguments a program at a function can have. */
@@ -199,12 +202,21 @@ static void samples_attach(void)
 /* An epoch begins. */
 void hooks_attach(void)
 {
-	programs = fuzz__open();
-	if (!programs || bpf_map__reuse_fd(programs->maps.board, board_fd))
-		die("opening the BPF object: %s", strerror(errno));
-	entries_choose();
-	if (fuzz__load(programs) || fuzz__attach(programs))
-		die("the BPF programs don't load: %s", strerror(errno));
+	for (unsigned int tries = 0; !programs; tries++) {
+		programs = fuzz__open();
+		if (!programs || bpf_map__reuse_fd(programs->maps.board, board_fd))
+			die("opening the BPF object: %s", strerror(errno));
+		entries_choose();
+		if (!fuzz__load(programs))
+			break;
+		/* The verifier may not like one of the functions that were chosen. */
+		if (tries == 5)
+			die("the BPF programs don't load: %s", strerror(errno));
+		fuzz__destroy(programs);
+		programs = NULL;
+	}
+	if (fuzz__attach(programs))
+		die("the BPF programs can't be attached: %s", strerror(errno));
 	syscall_prog = bpf_program__fd(programs->progs.run);
 	attached = true;
 	entries_attach();
