@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An addon whose marks fsnotify destroys though its inode goes on, as kernels do that tell fsnotify
+ * of an end for each name (src/remark.c).
+ *
+ *   vfs()	the inode has names; each that goes is told as an end. With the last one it is one
+ *   remarker()	inode_remark_work(), inode_remark_attach()
+ *   program()	a lookup: inode_in_any_map(), under RCU
+ *   bystander() inotify_rm_watch() of a watch that the inode has
+ *   watcher()	what has to be true when nothing moves any more
+ *
+ * It begins with an addon that is attached and has one entry, "linked", that nobody ends but the
+ * inode. The callback is inode_addon_lost(): inode_remark() if the inode has a name, or else
+ * inode_addon_die().
+ *
+ * Left out: users and updaters (addon.pml; while an addon waits for its anchor who wants to add an
+ * entry waits, too), pins (inode_addon_repin() comes before the anchor), a want of memory, and the
+ * group of the anchors, which is that of addons here: in both an inode has one mark that is attached.
+ *
+ * BYSTANDER is a window that the module can't close: fsnotify detaches a mark, and only then calls
+ * back. If at that moment the last reference to another mark of the inode is dropped, fsnotify
+ * calculates the inode's mask without the addon's bit, and the count is not raised yet: a lookup
+ * misses an entry that goes on. Only on such kernels, and only if somebody takes a watch off the very
+ * inode that loses one of several names.
+ *
+ * run: -DNAMES=2 -DWATCH=1
+ * run: -DNAMES=3 -DWATCH=0
+ *
+ * fault: BYSTANDER d_update_is_seen -DNAMES=2 -DWATCH=1
+ * fault: FAULT_NO_GRACE_PERIOD d_update_is_seen -DNAMES=2 -DWATCH=0
+ * fault: FAULT_NO_ORPHAN a_unreachable_after_end -DNAMES=2 -DWATCH=0
+ */
+#ifndef WATCH
+#define WATCH		0
+#define NAMES		2
+#endif
+
+#define MARKS		4
+#define CONNECTORS	4
+
+#include "common.pml"
+
+#define mark_freeing(m)	addon_lost(m)
+#define mark_freed(m)	skip
+
+#include "fsnotify.pml"
+
+byte names = NAMES;
+bool linked = true;
+byte remarks;			/* inode_remarks */
+bool remark;			/* addon->remark */
+bool again;			/* remark->again */
+byte connector = NONE;		/* remark->connector */
+bool queued;
+byte anchor = NONE;
+
+byte in_rcu;
+byte waits_for;
+
+/* The marks are the callers': each of the addon's and anchor's keeps one reference for it. */
+inline addon_lost(m) {
+	atomic {
+		if
+		:: linked && names > 0 ->
+			if
+			:: !remark ->
+				remark = true;
+				remarks++;
+				queued = true;
+				/* inode_hold_get() */
+				i_count++
+			:: else
+			fi;
+			again = true;
+			connector = m_conn[m]
+		:: else -> linked = false
+		fi
+	}
+}
+
+proctype remarker() {
+	MARK_LOCALS;
+	byte a = NONE, seen = NONE, swap = NONE, err = OK;
+	bool done = false;
+
+end:	do
+	:: atomic { queued -> again = false; seen = connector; done = false }
+		if
+		:: i_marks == seen
+		:: else ->
+			mark_alloc(a, ADDON, false);
+			mark_attach(a, err);
+			if
+			:: err == OK ->
+				/* The old anchor goes; inode_mark_put(). */
+				atomic {
+					swap = anchor;
+					anchor = a;
+					a = swap;
+					swap = NONE;
+					done = !again;
+					queued = again;
+					remark = again
+				}
+			:: else
+			fi;
+			if
+			:: a != NONE -> mark_put(a); a = NONE
+			:: else
+			fi
+		fi;
+		seen = NONE;
+		if
+		:: done ->
+			/* inode_hold_is_orphan(), inode_addon_die() */
+#ifndef FAULT_NO_ORPHAN
+			if
+			:: atomic { names == 0 -> linked = false }
+			:: else
+			fi;
+#endif
+			inode_put();
+#ifndef FAULT_NO_GRACE_PERIOD
+			/* synchronize_programs() */
+			waits_for = in_rcu;
+			waits_for == 0;
+#endif
+			remarks--;
+			done = false
+		:: else
+		fi
+	od
+}
+
+proctype program() {
+	bool lives = false, has_bit = false;
+
+	/* What is linked now and still when the lookup is over has to be found. */
+	atomic { in_rcu = 1; lives = linked };
+	has_bit = i_mask;
+	/* smp_rmb() */
+	atomic {
+		CHECK(d_update_is_seen, !lives || !linked || names == 0 || has_bit || remarks > 0);
+		in_rcu = 0;
+		waits_for = 0
+	}
+}
+
+proctype vfs() {
+	MARK_LOCALS;
+	byte c = NONE, m = NONE, old = NONE, done = 0;
+
+	do
+	:: names > 0 ->
+		names--;
+		marks_destroy(c, m, old, done)
+	:: else -> break
+	od
+}
+
+proctype bystander(byte m) {
+	MARK_LOCALS;
+
+	mark_drop(m)
+}
+
+proctype watcher() {
+end:	timeout ->
+	CHECK(a_unreachable_after_end, !linked);
+	CHECK(b_none_lost, remarks == 0 && !remark && !queued && i_count == 1)
+}
+
+init {
+	MARK_LOCALS;
+	byte m, err;
+
+	atomic {
+		mark_alloc(m, ADDON, false);
+		m_ref[m]++;
+		mark_attach(m, err);
+		mark_put(m);
+#if WATCH
+		mark_alloc(m, OTHER, true);
+		mark_attach(m, err);
+#ifdef BYSTANDER
+		run bystander(m);
+#else
+		mark_put(m);
+#endif
+#endif
+		m = 0;
+		run vfs();
+		run remarker();
+		run program();
+		run watcher()
+	}
+}
