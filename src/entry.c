@@ -146,9 +146,17 @@ static void inode_map_entry_reap(struct work_struct *work)
 void inode_map_entry_retire(struct inode_map_entry *entry)
 {
 	atomic_long_add(entry->bytes, &entry->account->dead_bytes);
+	/*
+	 * From the list a worker that was queued in vain may free the entry, the last one that exit
+	 * waits for. Not before we are through with its queue.
+	 */
+	rcu_read_lock();
 	YIELD_POINT();
-	if (llist_add(&entry->retired, &retired))
+	if (llist_add(&entry->retired, &retired)) {
+		YIELD_POINT();
 		queue_delayed_work(reap_wq, &reap, REAP_DELAY);
+	}
+	rcu_read_unlock();
 }
 
 /**
