@@ -367,7 +367,7 @@ struct operation {
 	void (*clean)(void);
 	/*
 	 * Allocations that are known to be there, and how many of them have nothing to fall back
-	 * on: that of an entry waits for what dead entries take, if there are any.
+	 * on: the call is made again as long as the map has dead entries that take memory.
 	 */
 	unsigned int points, failures;
 	enum {
@@ -513,12 +513,13 @@ static void update_sweeps(unsigned int key_size, __u32 flags)
 		{ "insert", new_file, call_update, check_and_delete, close_file,
 		  6, 3, SETTLE },
 		{ "insert, first of a filesystem", new_mount, call_update, check_and_delete,
-		  close_mount, 7, 3, 0 },
+		  close_mount, 7, 3, SETTLE },
 		{ "insert, inode in another map", new_file_of_other_map, call_update,
-		  check_and_delete, close_file, 4 + pin, 2 + pin, 0 },
-		{ "replace", choose_entry, call_update, check_and_restore, close_file, 3, 2, 0 },
+		  check_and_delete, close_file, 4 + pin, 2 + pin, SETTLE },
+		{ "replace", choose_entry, call_update, check_and_restore, close_file, 3, 2,
+		  SETTLE },
 		{ "replace by handle", choose_handle, call_update, check_and_restore, close_file,
-		  3, 2, 0 },
+		  3, 2, SETTLE },
 	};
 
 	maps_setup(key_size, 4);
@@ -555,9 +556,9 @@ TEST(update_large)
 {
 	const struct operation operations[] = {
 		{ "insert a large value", new_file, call_update, check_and_delete, close_file,
-		  7, 3, LARGE },
+		  7, 3, LARGE | SETTLE },
 		{ "replace a large value", choose_entry, call_update, check_and_restore, close_file,
-		  3, 1, LARGE },
+		  3, 1, LARGE | SETTLE },
 	};
 
 	maps_setup(32, VALUE_MAX);
