@@ -13,7 +13,7 @@
  * second. Who updates faster than that must not run into the limit of a cgroup with dead entries. So
  * the account of a map says when it is behind, and bpf(2) has the updater of that map wait, and
  * nobody else (device.c). What programs do can't wait, because the grace period would wait for the
- * program: it fails when there are very many (entry.c).
+ * program: it fails when there are very many (inode_map_account_is_full()).
  *
  * A sleepable program can hold up a grace period for as long as it likes. So nobody waits for longer
  * than a second in which nothing is freed.
@@ -26,7 +26,9 @@
 #include "account.h"
 #include "mark.h"
 
-#define DEAD_BYTES_MAX	SZ_4M
+/* How many bytes of a map's entries may wait for a grace period before bpf(2) waits, and at all. */
+#define DEAD_BYTES_BEHIND	SZ_4M
+#define DEAD_BYTES_MAX		SZ_64M
 
 /**
  * inode_map_account_create - open the account of a map
@@ -74,10 +76,22 @@ bool inode_map_account_is_behind(struct inode_map_account *account)
 {
 	unsigned long progress = READ_ONCE(account->progress);
 
-	if (atomic_long_read(&account->dead_bytes) <= DEAD_BYTES_MAX)
+	if (atomic_long_read(&account->dead_bytes) <= DEAD_BYTES_BEHIND)
 		return false;
 	return time_before(jiffies, progress + HZ) ||
 	       cmpxchg(&account->progress, progress, jiffies) != progress;
+}
+
+/**
+ * inode_map_account_is_full - is no entry to be made for the map?
+ * @account: the account
+ *
+ * Context: any; does not sleep.
+ * Return: whether very many dead bytes are in memory.
+ */
+bool inode_map_account_is_full(const struct inode_map_account *account)
+{
+	return atomic_long_read(&account->dead_bytes) > DEAD_BYTES_MAX;
 }
 
 /**

@@ -30,6 +30,7 @@ struct inode_map_account {
 struct inode_map_account *inode_map_account_create(struct inode_map *map);
 void inode_map_account_put(struct inode_map_account *account);
 bool inode_map_account_is_behind(struct inode_map_account *account);
+bool inode_map_account_is_full(const struct inode_map_account *account);
 void inode_map_account_freed(struct inode_map_account *account, u32 bytes);
 
 /**

@@ -17,7 +17,6 @@
  */
 #include <linux/bpf.h>
 #include <linux/module.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -27,9 +26,6 @@
 #include "yield.h"
 
 static atomic_t nr_entries = ATOMIC_INIT(0);
-
-/* How many bytes of a map's entries may wait for a grace period. */
-#define DEAD_BYTES_MAX		SZ_64M
 
 /* Frees entries. */
 static struct workqueue_struct *reap_wq;
@@ -71,8 +67,7 @@ static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
  * @size: bytes of the value
  * @gfp: INODE_MAP_GFP or one of those for programs
  *
- * The memory is charged between inode_map_account_begin() and inode_map_account_end(), to which the
- * caller sees.
+ * The memory is charged to the map's account.
  *
  * Context: with INODE_MAP_GFP or INODE_MAP_GFP_PROG, process; may sleep. With INODE_MAP_GFP_NOWAIT,
  * where context_may_allocate(). The caller keeps the map from being freed.
@@ -85,10 +80,13 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 {
 	u32 bytes = struct_size_t(struct inode_map_entry, value, size);
 	struct inode_map_entry *entry;
+	struct mem_cgroup *before;
 
-	if (atomic_long_read(&map->account->dead_bytes) > DEAD_BYTES_MAX)
+	if (inode_map_account_is_full(map->account))
 		return NULL;
+	before = inode_map_account_begin(map->account);
 	entry = inode_map_entry_alloc_bytes(bytes, gfp);
+	inode_map_account_end(before);
 	if (!entry)
 		return NULL;
 	entry->fate = NULL;

@@ -624,12 +624,9 @@ int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value
 {
 	struct inode_map_entry *new, *old = NULL;
 	struct inode_addon *addon;
-	struct mem_cgroup *before;
 	int err = -ENOENT;
 
-	before = inode_map_account_begin(map->account);
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
-	inode_map_account_end(before);
 	if (!new)
 		return -ENOMEM;
 
@@ -780,7 +777,6 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 {
 	bool may = context_may_allocate() && context_may_try();
 	struct inode_map_entry *found, *new;
-	struct mem_cgroup *before;
 	int err = -ENOENT;
 
 	rcu_read_lock();
@@ -790,9 +786,7 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 	err = -EBUSY;
 	if (!may)
 		goto out;
-	before = inode_map_account_begin(map->account);
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP_NOWAIT);
-	inode_map_account_end(before);
 	if (!new) {
 		err = -ENOMEM;
 		goto out;
