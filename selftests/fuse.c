@@ -637,12 +637,7 @@ TEST(frozen)
 	struct counts counts;
 	int map, fd;
 
-	if (sh("modprobe overlay 2>/dev/null; grep -qw overlay /proc/filesystems"))
-		SKIP("this kernel has no overlayfs");
-	mount_image("ext4", 8, "disk", NULL);
-	CHECK_EQ(sh("mkdir lower disk/upper disk/work m"), 0);
-	CHECK_SYS(mount("overlay", "m", "overlay", 0,
-			"lowerdir=lower,upperdir=disk/upper,workdir=disk/work"));
+	mount_overlay();
 	/* This process must not keep the map. */
 	thaw_at_the_end("disk");
 	close(file_create("m/f"));

@@ -409,6 +409,16 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 		memcpy(device, loop, sizeof(loop));
 }
 
+void mount_overlay(void)
+{
+	if (sh("modprobe overlay 2>/dev/null; grep -qw overlay /proc/filesystems"))
+		SKIP("this kernel has no overlayfs");
+	mount_image("ext4", 8, "disk", NULL);
+	CHECK_EQ(sh("mkdir lower disk/upper disk/work m"), 0);
+	CHECK_SYS(mount("overlay", "m", "overlay", 0,
+			"lowerdir=lower,upperdir=disk/upper,workdir=disk/work"));
+}
+
 void thaw_at_the_end(const char *path)
 {
 	int pipes[2], fd = file_open(path, O_RDONLY);

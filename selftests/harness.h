@@ -160,6 +160,9 @@ int sh(const char *format, ...);
  * made. Skips the case where the kernel does not have it. With @device, tells the loop device. */
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
 
+/* An overlay at "m", whose upper layer is on an ext4 at "disk". Skips the case where there is none. */
+void mount_overlay(void);
+
 /* Thaw a file system that the case freezes, when it has ended. What is open now stays open as long. */
 void thaw_at_the_end(const char *path);
 
