@@ -225,7 +225,7 @@ TEST(hung_filesystem)
 {
 	int map, own, fd, frozen;
 
-	mount_overlay();
+	mount_overlay_on_ext4();
 	thaw_at_the_end("disk");
 	map = map_create(32, 4, HUNG);
 	own = map_create(32, 4, 1);

@@ -637,7 +637,7 @@ TEST(frozen)
 	struct counts counts;
 	int map, fd;
 
-	mount_overlay();
+	mount_overlay_on_ext4();
 	/* This process must not keep the map. */
 	thaw_at_the_end("disk");
 	close(file_create("m/f"));

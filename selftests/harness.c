@@ -409,7 +409,7 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 		memcpy(device, loop, sizeof(loop));
 }
 
-void mount_overlay(void)
+void mount_overlay_on_ext4(void)
 {
 	if (sh("modprobe overlay 2>/dev/null; grep -qw overlay /proc/filesystems"))
 		SKIP("this kernel has no overlayfs");

@@ -161,7 +161,7 @@ int sh(const char *format, ...);
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
 
 /* An overlay at "m", whose upper layer is on an ext4 at "disk". Skips the case where there is none. */
-void mount_overlay(void);
+void mount_overlay_on_ext4(void);
 
 /* Thaw a file system that the case freezes, when it has ended. What is open now stays open as long. */
 void thaw_at_the_end(const char *path);
