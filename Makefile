@@ -313,7 +313,8 @@ fuzz: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" FUZZ=1 \
 		BUILD="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" module fuzz-program
-	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz $(if $(SEED),--seed '$(SEED)')
+	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' \
+		$(if $(MINIMISE),scripts/minimise '$(MINIMISE)',scripts/fuzz $(if $(SEED),--seed '$(SEED)'))
 
 bench bench-scale: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
@@ -410,6 +411,8 @@ help:
 	@echo "  SEED=NUMBER         for the choices that these make; default: any, and printed"
 	@echo "  REPRODUCE=FILE      what fuzz runs over and over: a file that it made when it failed, or one"
 	@echo "                      of fuzz/seeds/"
+	@echo "  MINIMISE=FILE       such a file, which fuzz makes shorter while it still fails"
+	@echo "  FROM_NOTHING=1      fuzz begins without the programs that there are"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
 	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
 	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"

@@ -3,9 +3,9 @@
  * Where the module has been.
  *
  * KCOV writes down, for a task, the addresses in instrumented code that it comes to. Only the
- * module is instrumented (FUZZ=1). An edge is two that follow each other; who comes to an edge that nobody
- * has been at has found something new. Both are counted in tables that all tasks share. On a kernel
- * without KCOV the module writes down the same itself, of all who come there (src/yield.c).
+ * module is instrumented (FUZZ=1). An edge is two that follow each other; who comes to an edge that
+ * nobody has been at has found something new. Both are counted in tables that all tasks share. On a
+ * kernel without KCOV the module writes down the same itself, of all who come there (src/yield.c).
  *
  * Workers are another task than any of ours. The module says where their work begins and ends
  * (src/yield.h), and the supervisor gets what they come to meanwhile.

@@ -5,11 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -54,6 +57,8 @@ static void call_open(const __u32 *args)
 		fd = open(place_paths[args[1]], O_PATH | O_CLOEXEC);
 	else
 		fd = open(path, flags[args[3]] | O_CLOEXEC | O_NONBLOCK, 0600);
+	if (fd < 0 && errno == EROFS)
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
 		file_put(args[0], fd);
 }
@@ -82,8 +87,16 @@ static int new_namespace(void)
 
 enum kind {
 	PIPE, SOCKET, SOCKETPAIR, MEMFD, EVENTFD, NS_OWN, NS_NEW, PIDFD, PIDFD_ENDED, PROC_SELF,
-	PROC_FILE, BPF_MAP, DEVICE, SYSFS, DEBUGFS, NR_KINDS
+	PROC_FILE, BPF_MAP, DEVICE, SYSFS, DEBUGFS, TRACE_EVENT, TRACE_DIR, LOWER, SUBVOLUME,
+	NR_KINDS
 };
+
+/* Of an overlay: what is opened for reading stays in the lower layer. */
+#define LOWER_FILE	BASE "/overlay/low"
+#define SUBVOLUME_PATH	BASE "/btrfs/subvolume"
+#define TRACEFS		"/sys/kernel/tracing"
+#define PROBE_DIR	TRACEFS "/events/fuzz/probe"
+
 
 static void call_make(const __u32 *args)
 {
@@ -138,6 +151,18 @@ static void call_make(const __u32 *args)
 		break;
 	case DEBUGFS:
 		fds[0] = open("/sys/kernel/debug", O_PATH | O_CLOEXEC);
+		break;
+	case TRACE_EVENT:
+		fds[0] = open(PROBE_DIR "/id", O_RDONLY | O_CLOEXEC);
+		break;
+	case TRACE_DIR:
+		fds[0] = open(PROBE_DIR, O_RDONLY | O_CLOEXEC);
+		break;
+	case LOWER:
+		fds[0] = open(LOWER_FILE, O_RDONLY | O_CLOEXEC);
+		break;
+	case SUBVOLUME:
+		fds[0] = open(SUBVOLUME_PATH "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		break;
 	case NR_KINDS:
 		break;
@@ -224,6 +249,24 @@ static void call_umount(const __u32 *args)
 	__atomic_store_n(&shared->volatile_is_mounted, false, __ATOMIC_SEQ_CST);
 }
 
+/* The directory of a trace event, with its files: they are there as long as it is. */
+static void call_trace_event(const __u32 *args)
+{
+	write_to(TRACEFS "/kprobe_events", args[0] ? "-:fuzz/probe\n" : "p:fuzz/probe vfs_fsync\n");
+}
+
+/* Its inodes go when btrfs has cleaned up behind it, or are there for as long as they are used. */
+static void call_subvolume(const __u32 *args)
+{
+	struct btrfs_ioctl_vol_args subvolume = { .name = "subvolume" };
+	int fd = open(BASE "/btrfs", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	ioctl(fd, args[0] ? BTRFS_IOC_SNAP_DESTROY : BTRFS_IOC_SUBVOL_CREATE, &subvolume);
+	close(fd);
+}
+
 static void call_drop(const __u32 *args)
 {
 	write_to("/proc/sys/vm/drop_caches", args[0] ? "3" : "2");
@@ -282,13 +325,54 @@ static void call_pause(const __u32 *args)
 		sched_yield();
 }
 
+/* Put the task into a cgroup until the program ends, or take it out. */
+static void confine(const char *cgroup)
+{
+	char path[64], text[16];
+
+	shared->confined[task_number] = true;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	snprintf(text, sizeof(text), "%d", getpid());
+	write_to(path, text);
+}
+
 /* Let the task have a fraction of a processor, or all of it again. */
 static void call_throttle(const __u32 *args)
 {
-	char text[16];
+	confine(args[0] ? CGROUP_ROOT : CGROUP);
+}
 
-	snprintf(text, sizeof(text), "%d", getpid());
-	write_to(args[0] ? "/sys/fs/cgroup/cgroup.procs" : CGROUP "/cgroup.procs", text);
+/*
+ * Let the task have little memory, for itself and for what its maps need: their creator is charged.
+ * The kernel may kill it for that.
+ */
+static void call_starve(const __u32 *args)
+{
+	shared->starved[task_number] = true;
+	confine(args[0] ? CGROUP_ROOT : STARVED);
+}
+
+/* Have one of the allocations of the next call on a map fail. */
+static void call_fail(const __u32 *args)
+{
+	fail_next(1 + args[0]);
+}
+
+/* The device has the name that programs and tools look for. */
+static void call_rename_device(const __u32 *args)
+{
+	struct ifreq request = { .ifr_name = INODE_MAP_DEVICE, .ifr_newname = "other" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)args;
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, SIOCSIFNAME, &request))
+		violation("the device has been renamed");
+	request.ifr_flags = IFF_UP;
+	if (!ioctl(fd, SIOCSIFFLAGS, &request))
+		violation("the device is up");
+	close(fd);
 }
 
 static void call_nice(const __u32 *args)
@@ -327,11 +411,16 @@ const struct call_type file_calls[] = {
 	{ "rename", call_rename, { PLACE, NAME, NAME }, { 0 }, 3, REMOVES },
 	{ "mount", call_mount, { NO_ARG }, { 0 }, 2, REMOVES },
 	{ "umount", call_umount, { NUMBER }, { 2 }, 2, REMOVES },
+	{ "trace_event", call_trace_event, { NUMBER }, { 2 }, 1, REMOVES },
+	{ "subvolume", call_subvolume, { NUMBER }, { 2 }, 1, REMOVES },
 	{ "drop", call_drop, { NUMBER }, { 2 }, 1, REMOVES },
 	{ "hang", call_hang, { NUMBER }, { 4 }, 1, 0 },
 	{ "kill", call_kill, { NUMBER }, { FUZZ_TASKS }, 1, REMOVES },
 	{ "pause", call_pause, { NUMBER }, { 4 }, 3, 0 },
 	{ "throttle", call_throttle, { NUMBER }, { 2 }, 1, 0 },
+	{ "starve", call_starve, { NUMBER }, { 2 }, 1, 0 },
+	{ "fail", call_fail, { NUMBER }, { 24 }, 4, 0 },
+	{ "rename_device", call_rename_device, { NO_ARG }, { 0 }, 1, 0 },
 	{ "nice", call_nice, { NUMBER }, { 2 }, 1, 0 },
 	{ "cpu", call_cpu, { NUMBER }, { 3 }, 1, 0 },
 	{ "rmmod", call_rmmod, { NO_ARG }, { 0 }, 1, 0 },

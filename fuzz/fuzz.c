@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,10 +29,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <inode_map.h>
+
 #include "fuzz.h"
 
 #define EPOCH_SECONDS	120
-/* How long it may take until what was let go of is gone. */
+/* How long it may take until something more is gone of what was let go of. */
 #define SETTLE_SECONDS	120
 #define CORPUS_MAX	8192
 
@@ -220,6 +223,7 @@ static void epoch_begin(__u64 seed)
 	random_state = mix(seed);
 	nr_epochs++;
 	insmod();
+	shared->ifindex = if_nametoindex(INODE_MAP_DEVICE);
 	cover_module();
 	pauses_set();
 	hooks_attach();
@@ -233,7 +237,7 @@ static void epoch_begin(__u64 seed)
 static void epoch_end(void)
 {
 	double end = now() + SETTLE_SECONDS;
-	char head[128];
+	char head[128], before[128] = "";
 
 	watch_pause(true);
 	run_end();
@@ -241,6 +245,9 @@ static void epoch_end(void)
 	hooks_detach();
 	check_failed();
 	while (!counters_are_zero(head)) {
+		if (strcmp(head, before))
+			end = now() + SETTLE_SECONDS;
+		strcpy(before, head);
 		if (now() > end)
 			violation("counters at the end of an epoch: %s", head);
 		usleep(20000);
@@ -354,6 +361,25 @@ static void read_directory(const char *path)
 	closedir(dir);
 }
 
+/* Which allocations may fail for a task that asks for it: all. */
+static void faults_set(void)
+{
+	static const char *const knobs[] = {
+		"failslab/verbose", "0", "failslab/ignore-gfp-wait", "0",
+		"fail_page_alloc/verbose", "0", "fail_page_alloc/ignore-gfp-wait", "0",
+		"fail_page_alloc/ignore-gfp-highmem", "0", "fail_page_alloc/min-order", "0",
+	};
+	char path[64];
+	bool all = true;
+
+	for (unsigned int i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i += 2) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", knobs[i]);
+		all &= write_to(path, knobs[i + 1]);
+	}
+	if (!all)
+		printf("fuzz: this kernel can't make allocations fail\n");
+}
+
 static void prepare(void)
 {
 	struct rlimit files = { 1 << 17, 1 << 17 }, memory = { RLIM_INFINITY, RLIM_INFINITY };
@@ -366,9 +392,13 @@ static void prepare(void)
 	write_to("/proc/sys/fs/nr_open", "131072");
 	if (setrlimit(RLIMIT_NOFILE, &files) || setrlimit(RLIMIT_MEMLOCK, &memory))
 		die("limits: %s", strerror(errno));
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+cpu");
+	write_to(CGROUP_ROOT "/cgroup.subtree_control", "+cpu");
+	write_to(CGROUP_ROOT "/cgroup.subtree_control", "+memory");
 	if (mkdir(CGROUP, 0755) || !write_to(CGROUP "/cpu.max", "10000 50000"))
 		printf("fuzz: tasks can't be throttled here\n");
+	if (mkdir(STARVED, 0755) || !write_to(STARVED "/memory.max", "24M"))
+		printf("fuzz: tasks can have all memory here\n");
+	faults_set();
 	if (!cover_begin())
 		printf("fuzz: this kernel has no KCOV: the module writes down itself where it was\n");
 	hooks_board();

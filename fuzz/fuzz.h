@@ -9,6 +9,7 @@
  *   values.c    values, and whether they are right
  *   files.c     calls that are made on inodes, mounts and tasks
  *   places.c    the filesystems
+ *   server.c    a FUSE server
  *   hooks.c     BPF programs: loading and attaching them
  *   cover.c     where the module has been, by KCOV
  *   watch.c     processes that see whether others hold them up
@@ -27,7 +28,9 @@
 #define MODULE		"/lib/modules/extra/inode_map.ko"
 #define BASE		"/tmp/fuzz"
 #define PINS		"/sys/fs/bpf"
-#define CGROUP		"/sys/fs/cgroup/fuzz"
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CGROUP		CGROUP_ROOT "/fuzz"
+#define STARVED		CGROUP_ROOT "/fuzz-starved"
 
 #define NR_FILES	10	/* slots for descriptors */
 #define NR_NAMES	5	/* names in each place */
@@ -40,8 +43,12 @@
 /* What an argument of a call is; the letter stands before its number in the text. */
 enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
 
-/* Some calls can take an entry out of a map, or another file into a slot. */
+/*
+ * Some calls can take an entry out of a map, or another file into a slot; some say so, by ENOMEM,
+ * when they get no memory.
+ */
 #define REMOVES		1
+#define MAY_LACK_MEMORY	2
 
 /**
  * struct call_type - something that a task can do
@@ -50,7 +57,7 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
  * @args: what its arguments are
  * @limits: for each argument, how many numbers there are to choose from
  * @weight: how often it is chosen
- * @flags: REMOVES
+ * @flags: REMOVES, MAY_LACK_MEMORY
  */
 struct call_type {
 	const char *name;
@@ -122,12 +129,15 @@ struct map_slot {
 struct shared {
 	struct map_slot maps[FUZZ_MAPS];
 	int files[NR_FILES];
+	unsigned int ifindex;	/* of the module's device */
 	unsigned int crowd;	/* maps that are in no slot */
 	bool many;		/* the program takes its time */
 	int next_fd;		/* numbers of descriptors are not used twice in a program */
 	pid_t tasks[FUZZ_TASKS];
 	bool running[FUZZ_TASKS];
 	bool dies[FUZZ_TASKS];	/* a program kills it */
+	bool starved[FUZZ_TASKS]; /* the kernel may, for want of memory */
+	bool confined[FUZZ_TASKS]; /* it is in a cgroup of its own, or was */
 	bool volatile_is_mounted, frozen, stop;
 	unsigned long removing, removed;
 	unsigned long long done, checked;
@@ -155,6 +165,8 @@ __attribute__((format(printf, 1, 2))) int shell(const char *format, ...);
 void run_begin(void);
 void run_end(void);
 void run_program(const struct program *program);
+/* The task's next call that may lack memory has the allocation of this number fail, from 1. */
+void fail_next(unsigned int number);
 /* Move a descriptor to a number that no other has had in this program. Takes -1 as well. */
 int fresh_fd(int fd);
 /* Whether nothing has been removed since, by anybody; @since is from quiet_since(). */
@@ -177,13 +189,17 @@ void check_file(const struct fuzz_value *value, __u32 dev, __u64 ino, __u32 gen,
 /* --- places.c -------------------------------------------------------------------- */
 
 extern const char *const place_paths[];
-extern const unsigned int nr_places;
+extern const unsigned int nr_places, volatile_place;
 void places_make(void);
 void places_clean(void);
 void place_mount(void);
 void place_umount(bool lazily);
 void place_freeze(void);
 void place_thaw(void);
+
+/* --- server.c -------------------------------------------------------------------- */
+
+bool server_begin(const char *path);
 
 /* --- hooks.c --------------------------------------------------------------------- */
 

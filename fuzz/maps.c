@@ -126,7 +126,7 @@ static void map_put(__u32 number, int fd, const struct map_slot *new)
 static int create(const char *name, __u32 key_size, __u32 value_size, __u32 entries, __u32 flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags,
-		    .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+		    .map_ifindex = shared->ifindex);
 
 	return bpf_map_create(BPF_MAP_TYPE_HASH, name, key_size, value_size, entries, &opts);
 }
@@ -145,13 +145,19 @@ static void call_map(const __u32 *args)
 		return;
 	}
 	new.id = inode_map_id(new.fd);
-	map_put(args[0], new.fd, &new);
+	if (new.id)
+		map_put(args[0], new.fd, &new);
+	else
+		close(new.fd);
 }
 
 static void call_unmap(const __u32 *args)
 {
 	map_put(args[0], -1, NULL);
 }
+
+/* So many maps one program may make: to free them takes its time. */
+#define CROWD_MAX	6000
 
 /* Many maps, which stay until the program has ended. */
 static void call_crowd(const __u32 *args)
@@ -160,7 +166,8 @@ static void call_crowd(const __u32 *args)
 
 	shared->many = true;
 	for (unsigned int i = 0; i < sizes[args[0]] && !shared->stop; i++) {
-		__atomic_add_fetch(&shared->crowd, 1, __ATOMIC_RELAXED);
+		if (__atomic_add_fetch(&shared->crowd, 1, __ATOMIC_RELAXED) > CROWD_MAX)
+			return;
 		if (create("crowd", 4, 4, 1, 0) < 0) {
 			MAY_FAIL("crowd", ENOMEM, ENODEV, EMFILE, EINTR);
 			return;
@@ -404,6 +411,20 @@ static void call_syscall_prog(const __u32 *args)
 	bpf_prog_test_run_opts(syscall_prog, &opts);
 }
 
+/* No program runs on the device. */
+static void call_offload(const __u32 *args)
+{
+	static const struct bpf_insn instructions[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_ifindex = shared->ifindex);
+
+	(void)args;
+	if (bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "offloaded", "GPL", instructions,
+			  NR(instructions), &opts) >= 0)
+		violation("a program has been offloaded");
+}
+
 /* Of this task: a read does not wait for anybody, and nobody's turn is counted but its own. */
 static double processor_time(void)
 {
@@ -443,25 +464,32 @@ static void call_proc(const __u32 *args)
 	close(fd);
 }
 
+/* What many of them have. */
+#define MEMORY	MAY_LACK_MEMORY
+
 const struct call_type map_calls[] = {
 	{ "map", call_map, { MAP_SLOT, NUMBER, NUMBER, NUMBER }, { 0, 8, 5, NR(map_flags) }, 10,
-	  REMOVES },
+	  REMOVES | MEMORY },
 	{ "unmap", call_unmap, { MAP_SLOT }, { 0 }, 3, REMOVES },
-	{ "crowd", call_crowd, { NUMBER }, { 4 }, 1, 0 },
-	{ "update", call_update, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, NR(update_flags) }, 20, 0 },
-	{ "lookup", call_lookup, { MAP_SLOT, FILE_SLOT }, { 0 }, 4, 0 },
-	{ "delete", call_delete, { MAP_SLOT, FILE_SLOT }, { 0 }, 6, REMOVES },
-	{ "update_handle", call_update_handle, { MAP_SLOT, NUMBER, NUMBER }, { 0, 8, 4 }, 4, 0 },
-	{ "lookup_handle", call_lookup_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 2, 0 },
-	{ "delete_handle", call_delete_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 3, REMOVES },
-	{ "bad_key", call_bad_key, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, 16 }, 1, 0 },
-	{ "walk", call_walk, { MAP_SLOT }, { 0 }, 8, 0 },
+	{ "crowd", call_crowd, { NUMBER }, { 4 }, 1, MEMORY },
+	{ "update", call_update, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, NR(update_flags) }, 20,
+	  MEMORY },
+	{ "lookup", call_lookup, { MAP_SLOT, FILE_SLOT }, { 0 }, 4, MEMORY },
+	{ "delete", call_delete, { MAP_SLOT, FILE_SLOT }, { 0 }, 6, REMOVES | MEMORY },
+	{ "update_handle", call_update_handle, { MAP_SLOT, NUMBER, NUMBER }, { 0, 8, 4 }, 4,
+	  MEMORY },
+	{ "lookup_handle", call_lookup_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 2, MEMORY },
+	{ "delete_handle", call_delete_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 3,
+	  REMOVES | MEMORY },
+	{ "bad_key", call_bad_key, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, 16 }, 1, MEMORY },
+	{ "walk", call_walk, { MAP_SLOT }, { 0 }, 8, MEMORY },
 	{ "batch", call_batch, { MAP_SLOT }, { 0 }, 1, 0 },
 	{ "pin", call_pin, { MAP_SLOT, NUMBER, NUMBER }, { 0, 3, 3 }, 2, REMOVES },
 	{ "bind", call_bind, { MAP_SLOT }, { 0 }, 1, 0 },
 	{ "act", call_act, { NUMBER, NUMBER, MAP_SLOT, NUMBER },
 	  { FUZZ_HOOKS, DO_DELAY + 1, 0, NR_POINTERS * 16 }, 16, 0 },
 	{ "run", call_syscall_prog, { NUMBER }, { 4 }, 2, 0 },
+	{ "offload", call_offload, { NO_ARG }, { 0 }, 1, 0 },
 	{ "proc", call_proc, { NUMBER }, { 4 }, 4, 0 },
 };
 

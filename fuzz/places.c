@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The filesystems of the files that programs use. Five are there all the time; two are mounted and
- * unmounted by programs; and an overlay is there whose inodes can't be let go of while the
- * filesystem under it is frozen. Where the kernel lacks one its directory is in a tmpfs.
+ * The filesystems of the files that programs use: those of the lifetime table that can be mounted.
+ * One is mounted and unmounted by programs; and an overlay is there whose inodes can't be let go of
+ * while the filesystem under it is frozen. Where the kernel lacks one its directory is in a tmpfs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include "fuzz.h"
 
-enum { TMPFS, EXT4, XFS, BTRFS, OVERLAY, VOLATILE, NR_PLACES };
+enum { TMPFS, EXT4, XFS, BTRFS, OVERLAY, VOLATILE, FUSE, SQUASHFS, ISO9660, NR_PLACES };
 
 const char *const place_paths[] = {
 	[TMPFS]		= BASE "/tmpfs",
@@ -25,8 +25,11 @@ const char *const place_paths[] = {
 	[BTRFS]		= BASE "/btrfs",
 	[OVERLAY]	= BASE "/overlay",
 	[VOLATILE]	= BASE "/volatile",
+	[FUSE]		= BASE "/fuse",
+	[SQUASHFS]	= BASE "/squashfs",
+	[ISO9660]	= BASE "/iso9660",
 };
-const unsigned int nr_places = NR_PLACES;
+const unsigned int nr_places = NR_PLACES, volatile_place = VOLATILE;
 
 #define HANG_BASE	BASE "/hang-base"
 #define HANG		BASE "/hang"
@@ -42,6 +45,17 @@ static bool mount_image(const char *type, unsigned int megabytes, const char *pa
 		      "truncate -s %uM %s.image && mkfs.%s %s.image >/dev/null 2>&1 && "
 		      "mount -t %s -o loop %s.image %s", type, type, megabytes, path, type, path,
 		      type, path, path);
+}
+
+/* Likewise one that can't be written to, of a directory that has all names. */
+static void mount_read_only(const char *type, const char *module, const char *command,
+			    const char *path)
+{
+	if (shell("cd " BASE " && modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems && "
+		  "mkdir -p names && for i in $(seq 0 %u); do echo text >names/n$i; done && "
+		  "%s >/dev/null 2>&1 && mount -t %s -o loop,ro %s.image %s", module, type,
+		  NR_NAMES - 1, command, type, path, path))
+		printf("fuzz: there is no %s here\n", type);
 }
 
 static void make_volatile(void)
@@ -72,7 +86,14 @@ void places_make(void)
 		printf("fuzz: there is no xfs here\n");
 	if (!mount_image("btrfs", 128, place_paths[BTRFS]))
 		printf("fuzz: there is no btrfs here\n");
-	if (shell("cd " BASE " && mkdir lower ext4/upper ext4/work && "
+	mount_read_only("squashfs", "squashfs", "mksquashfs names squashfs.image", place_paths[SQUASHFS]);
+	/* xorriso does not write where a symbolic link leads. */
+	mount_read_only("iso9660", "isofs", "xorriso -as mkisofs -quiet -R -o iso9660.image names",
+			place_paths[ISO9660]);
+	if (shell("modprobe -q fuse 2>/dev/null; test -e /dev/fuse") ||
+	    !server_begin(place_paths[FUSE]))
+		printf("fuzz: there is no FUSE here\n");
+	if (shell("cd " BASE " && mkdir lower ext4/upper ext4/work && echo text >lower/low && "
 		  "mount -t overlay -o lowerdir=lower,upperdir=ext4/upper,workdir=ext4/work "
 		  "overlay overlay"))
 		printf("fuzz: there is no overlayfs here\n");

@@ -167,6 +167,83 @@ static void make_call(struct call *call)
 		call->args[i] = choose(type, i);
 }
 
+/*
+ * What is done with a file or a map from its beginning to its end: a call alone is seldom good for
+ * anything. The calls of a sequence have one map, one descriptor, and one place and name.
+ */
+static const char *const sequences[][6] = {
+	{ "make", "update", "close" },
+	{ "make", "update", "walk", "delete", "close" },
+	{ "open", "update", "unlink", "close" },
+	{ "open", "update", "close", "unlink" },
+	{ "open", "update", "link", "unlink", "close" },
+	{ "open", "update", "rename", "close" },
+	{ "open", "update", "close", "drop" },
+	{ "mount", "open", "update", "close", "umount" },
+	{ "map", "update", "unmap" },
+	{ "update", "update", "update", "update", "update", "update" },
+	{ "update", "delete" },
+	{ "update", "walk" },
+	{ "lookup", "walk" },
+	{ "walk", "walk", "walk" },
+	{ "act", "act", "open", "update" },
+	{ "fail", "update" },
+	{ "fail", "map" },
+	{ "crowd", "crowd" },
+	{ "proc", "proc" },
+};
+
+#define NR_SEQUENCES	(sizeof(sequences) / sizeof(sequences[0]))
+
+struct sequence {
+	struct call calls[6];
+	__u32 nr, map, file, place, name;
+};
+
+static __u32 type_named(const char *name)
+{
+	__u32 type = 0;
+
+	while (strcmp(call_type(type)->name, name))
+		type++;
+	return type;
+}
+
+static void sequence_add(struct sequence *sequence, const char *name)
+{
+	struct call *call = &sequence->calls[sequence->nr++];
+	const struct call_type *type;
+	bool named = false;
+
+	call->type = type_named(name);
+	type = call_type(call->type);
+	for (unsigned int i = 0; i < ARGS_MAX && type->args[i]; i++) {
+		call->args[i] = choose(type, i);
+		if (type->args[i] == MAP_SLOT)
+			call->args[i] = sequence->map;
+		else if (type->args[i] == FILE_SLOT)
+			call->args[i] = sequence->file;
+		else if (type->args[i] == PLACE)
+			call->args[i] = sequence->place;
+		else if (type->args[i] == NAME && !named)
+			call->args[i] = sequence->name;
+		named |= type->args[i] == NAME;
+	}
+}
+
+static void make_sequence(struct sequence *sequence)
+{
+	const char *const *names = sequences[below(NR_SEQUENCES)];
+
+	memset(sequence, 0, sizeof(*sequence));
+	sequence->map = below(one_in(3) ? FUZZ_MAPS : 2);
+	sequence->file = below(one_in(3) ? NR_FILES : 2);
+	sequence->name = below(one_in(3) ? NR_NAMES : 2);
+	sequence->place = strcmp(names[0], "mount") ? below(nr_places) : volatile_place;
+	for (unsigned int i = 0; i < 6 && names[i]; i++)
+		sequence_add(sequence, names[i]);
+}
+
 static __u32 make_repeat(void)
 {
 	static const __u32 repeats[] = { 1, 1, 1, 1, 2, 5, 20, 100 };
@@ -174,16 +251,62 @@ static __u32 make_repeat(void)
 	return repeats[below(sizeof(repeats) / sizeof(repeats[0]))];
 }
 
-/* From nothing: the first task begins with what others need, a map and a file. */
+/* Append as many of the calls as there is room for. */
+static void append_calls(struct program *program, unsigned int t, const struct call *calls,
+			 unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr && program->tasks[t].nr_calls < CALLS_MAX; i++)
+		program->tasks[t].calls[program->tasks[t].nr_calls++] = calls[i];
+}
+
+static void append_sequence(struct program *program, unsigned int t)
+{
+	struct sequence sequence;
+
+	make_sequence(&sequence);
+	append_calls(program, t, sequence.calls, sequence.nr);
+}
+
+/* Who comes to a function is held up there, so that others come in between. */
+static void append_delay(struct program *program, unsigned int t)
+{
+	struct call call = {
+		.type = type_named("act"),
+		.args = { HOOK_ENTRY + below(FUZZ_ENTRIES), DO_DELAY, 0, below(4) },
+	};
+
+	append_calls(program, t, &call, 1);
+}
+
+/* What the others need: maps and a file that they share. */
+static void append_basis(struct program *program, unsigned int t)
+{
+	struct sequence sequence = { .place = below(nr_places) };
+
+	sequence_add(&sequence, "map");
+	sequence_add(&sequence, one_in(2) ? "open" : "make");
+	sequence.map = 1;
+	sequence_add(&sequence, "map");
+	append_calls(program, t, sequence.calls, sequence.nr);
+}
+
+/* From nothing. The first task begins with what the others need. */
 void program_make(struct program *program)
 {
+	unsigned int nr = 1 + below(FUZZ_TASKS);
+
 	memset(program, 0, sizeof(*program));
-	for (unsigned int t = 0; t < 1 + below(FUZZ_TASKS); t++) {
+	append_basis(program, 0);
+	if (one_in(2))
+		append_delay(program, 0);
+	for (unsigned int t = 0; t < nr; t++) {
 		program->tasks[t].repeat = make_repeat();
-		program->tasks[t].nr_calls = 1 + below(8);
-		for (unsigned int i = 0; i < program->tasks[t].nr_calls; i++)
-			make_call(&program->tasks[t].calls[i]);
+		for (unsigned int i = 0; i <= below(3); i++)
+			append_sequence(program, t);
 	}
+	/* The basis once, or over and over. */
+	if (!one_in(3))
+		program->tasks[0].repeat = 1;
 }
 
 static void insert_call(struct program *program, unsigned int t, const struct call *call)
@@ -196,8 +319,6 @@ static void insert_call(struct program *program, unsigned int t, const struct ca
 	memmove(&calls[at + 1], &calls[at], (nr - at) * sizeof(*calls));
 	calls[at] = *call;
 	program->tasks[t].nr_calls++;
-	if (!program->tasks[t].repeat)
-		program->tasks[t].repeat = 1;
 }
 
 static void remove_call(struct program *program, unsigned int t)
@@ -224,7 +345,7 @@ static void mutate_once(struct program *program, const struct program *other)
 	__u32 nr = program->tasks[t].nr_calls;
 	struct call call;
 
-	switch (below(8)) {
+	switch (below(10)) {
 	case 0:
 	case 1:
 		memset(&call, 0, sizeof(call));
@@ -248,6 +369,15 @@ static void mutate_once(struct program *program, const struct program *other)
 		program->tasks[t] = one_in(2) ? other->tasks[from] : program->tasks[from];
 		break;
 	case 7:
+		append_sequence(program, t);
+		break;
+	case 8:
+		if (one_in(2))
+			append_delay(program, t);
+		else
+			append_basis(program, t);
+		break;
+	case 9:
 		if (other->tasks[from].nr_calls)
 			insert_call(program, t,
 				    &other->tasks[from].calls[below(other->tasks[from].nr_calls)]);
@@ -261,8 +391,11 @@ void program_mutate(struct program *program, const struct program *other)
 
 	for (unsigned int i = 0; i <= below(5); i++)
 		mutate_once(program, other);
-	for (unsigned int t = 0; t < FUZZ_TASKS; t++)
+	for (unsigned int t = 0; t < FUZZ_TASKS; t++) {
 		nr += program->tasks[t].nr_calls;
+		if (!program->tasks[t].repeat)
+			program->tasks[t].repeat = 1;
+	}
 	if (!nr)
 		program_make(program);
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,6 +40,10 @@ static struct starts {
 
 /* What is above this is the programs'. */
 static int first_fd;
+
+/* Of the task: the number of an allocation that is to fail, and where it is said. */
+static unsigned int fails;
+static int nth_fd = -1;
 
 int fresh_fd(int fd)
 {
@@ -69,16 +74,58 @@ bool still_quiet(const struct quiet *since)
 	       __atomic_load_n(&board->removing, __ATOMIC_SEQ_CST) == since->by_programs;
 }
 
+void fail_next(unsigned int number)
+{
+	fails = number;
+}
+
+/* On a kernel that can't inject faults: nothing. */
+static void inject(unsigned int number)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", number);
+
+	if (nth_fd >= 0 && pwrite(nth_fd, text, length, 0) != length)
+		die("/proc/self/fail-nth: %s", strerror(errno));
+}
+
 static void run_call(const struct call *call)
 {
 	const struct call_type *type = call_type(call->type);
+	bool inject_fault = fails && type->flags & MAY_LACK_MEMORY;
 
 	if (type->flags & REMOVES)
 		__atomic_add_fetch(&shared->removing, 1, __ATOMIC_SEQ_CST);
+	if (inject_fault)
+		inject(fails);
 	type->run(call->args);
+	if (inject_fault) {
+		inject(0);
+		fails = 0;
+	}
 	if (type->flags & REMOVES)
 		__atomic_add_fetch(&shared->removed, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
+}
+
+/* Undo what the task has done to itself in another program. */
+static void task_reset(void)
+{
+	cpu_set_t all;
+	char text[16];
+
+	CPU_ZERO(&all);
+	CPU_SET(0, &all);
+	CPU_SET(1, &all);
+	sched_setaffinity(0, sizeof(all), &all);
+	setpriority(PRIO_PROCESS, 0, 0);
+	fails = 0;
+	if (!shared->confined[task_number])
+		return;
+	snprintf(text, sizeof(text), "%d", getpid());
+	write_to(CGROUP_ROOT "/cgroup.procs", text);
+	shared->confined[task_number] = false;
+	shared->starved[task_number] = false;
 }
 
 static void task_run(void)
@@ -98,10 +145,12 @@ __attribute__((noreturn)) static void task_main(unsigned int number)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	task_number = number;
 	random_state = random_state * 31 + number + 1;
+	nth_fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
 	cover_task_begin();
 	for (;;) {
 		while (sem_wait(&starts->start[number]))
 			;
+		task_reset();
 		cover_start();
 		task_run();
 		__atomic_add_fetch(&shared->new_edges, cover_stop(), __ATOMIC_RELAXED);
@@ -125,6 +174,8 @@ static void task_start(unsigned int number)
 	shared->tasks[number] = pid;
 	/* Not when a program begins: who was killed by the last one may not have died yet. */
 	shared->dies[number] = false;
+	shared->starved[number] = false;
+	shared->confined[number] = false;
 }
 
 /* Make numbers of descriptors of the programs' begin behind all that there are. */
@@ -195,7 +246,7 @@ static void bury(void)
 	for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
 		if (waitpid(shared->tasks[i], &status, WNOHANG) != shared->tasks[i])
 			continue;
-		if (!shared->dies[i] && !shared->failed)
+		if (!shared->dies[i] && !shared->starved[i] && !shared->failed)
 			violation("task %u ended with status %#x", i, status);
 		shared->running[i] = false;
 		task_start(i);
