@@ -162,6 +162,50 @@ TEST(fast_updater_goes_on)
 	counts_wait(0, 0, 0, 0);
 }
 
+static void create_for_ever(void *max_entries)
+{
+	for (;;)
+		close(map_create(32, 4, *(const unsigned int *)max_entries));
+}
+
+/* Now and then, so that each meets others who have what it takes. */
+static double mean(void (*what)(int unused))
+{
+	const unsigned int times = 40;
+	double sum = 0, begin;
+
+	for (unsigned int i = 0; i < times; i++) {
+		usleep(20000);
+		begin = now();
+		what(0);
+		sum += now() - begin;
+	}
+	return sum / times;
+}
+
+/*
+ * Maps are created and freed under the network's lock: each for a moment. (The table of a very large
+ * one takes longer to clear: README says how long.)
+ */
+TEST(map_maker)
+{
+	static const unsigned int sizes[] = { 8, 10000 };
+	double alone = mean(change_mtu), beside;
+	pid_t pid;
+
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		pid = child_start(create_for_ever, (void *)&sizes[i]);
+		sleep(1);
+		beside = mean(change_mtu);
+		CHECK_SYS(kill(pid, SIGKILL));
+		CHECK_SYS(waitpid(pid, NULL, 0));
+		printf("# a change of the loopback device: %.1f ms on the mean beside maps for %u entries, alone %.1f ms\n",
+		       beside * 1000, sizes[i], alone * 1000);
+		CHECK(beside < 0.05 * test_slowdown());
+	}
+	counts_wait(0, 0, 0, 0);
+}
+
 /*
  * A filesystem that hangs, with many inodes to be let go of. As in fuse.c, those of an overlay that
  * hold the last reference to files without links on a filesystem that is frozen.
