@@ -97,7 +97,6 @@ enum kind {
 #define TRACEFS		"/sys/kernel/tracing"
 #define PROBE_DIR	TRACEFS "/events/fuzz/probe"
 
-
 static void call_make(const __u32 *args)
 {
 	int fds[2] = { -1, -1 };
@@ -328,12 +327,8 @@ static void call_pause(const __u32 *args)
 /* Put the task into a cgroup until the program ends, or take it out. */
 static void confine(const char *cgroup)
 {
-	char path[64], text[16];
-
 	shared->confined[task_number] = true;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	snprintf(text, sizeof(text), "%d", getpid());
-	write_to(path, text);
+	enter_cgroup(cgroup);
 }
 
 /* Let the task have a fraction of a processor, or all of it again. */
@@ -426,4 +421,4 @@ const struct call_type file_calls[] = {
 	{ "rmmod", call_rmmod, { NO_ARG }, { 0 }, 1, 0 },
 };
 
-const unsigned int nr_file_calls = sizeof(file_calls) / sizeof(file_calls[0]);
+const unsigned int nr_file_calls = NR(file_calls);

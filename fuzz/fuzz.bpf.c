@@ -26,7 +26,6 @@ struct {
 /* Of those at functions that are chosen anew. */
 const volatile bool second_argument[FUZZ_ENTRIES];
 
-
 static __always_inline struct fuzz_board *get_board(void)
 {
 	__u32 zero = 0;

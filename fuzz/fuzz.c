@@ -372,7 +372,7 @@ static void faults_set(void)
 	char path[64];
 	bool all = true;
 
-	for (unsigned int i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i += 2) {
+	for (unsigned int i = 0; i < NR(knobs); i += 2) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", knobs[i]);
 		all &= write_to(path, knobs[i + 1]);
 	}

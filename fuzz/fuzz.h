@@ -38,6 +38,8 @@
 #define CALLS_MAX	24	/* in a task of a program */
 #define ARGS_MAX	4
 
+#define NR(array)	(sizeof(array) / sizeof((array)[0]))
+
 /* --- Programs ------------------------------------------------------------------ */
 
 /* What an argument of a call is; the letter stands before its number in the text. */
@@ -48,7 +50,7 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
  * when they get no memory.
  */
 #define REMOVES		1
-#define MAY_LACK_MEMORY	2
+#define ALLOCATES	2
 
 /**
  * struct call_type - something that a task can do
@@ -57,7 +59,7 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
  * @args: what its arguments are
  * @limits: for each argument, how many numbers there are to choose from
  * @weight: how often it is chosen
- * @flags: REMOVES, MAY_LACK_MEMORY
+ * @flags: REMOVES, ALLOCATES
  */
 struct call_type {
 	const char *name;
@@ -165,8 +167,10 @@ __attribute__((format(printf, 1, 2))) int shell(const char *format, ...);
 void run_begin(void);
 void run_end(void);
 void run_program(const struct program *program);
-/* The task's next call that may lack memory has the allocation of this number fail, from 1. */
+/* The task's next call that ALLOCATES has the allocation of this number fail, from 1. */
 void fail_next(unsigned int number);
+/* Put the task into a cgroup. */
+void enter_cgroup(const char *cgroup);
 /* Move a descriptor to a number that no other has had in this program. Takes -1 as well. */
 int fresh_fd(int fd);
 /* Whether nothing has been removed since, by anybody; @since is from quiet_since(). */

@@ -67,8 +67,6 @@ void hooks_board(void)
 		die("mapping the board: %s", strerror(errno));
 }
 
-#define NR_TARGETS	(sizeof(targets) / sizeof(targets[0]))
-
 static const struct btf_type *plain(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *type = btf__type_by_id(btf, id);
@@ -166,7 +164,7 @@ static void entries_choose(void)
 			else if (one_in(2))
 				arguments = module_function(btf, name);
 			else
-				arguments = kernel_function(targets[below(NR_TARGETS)], name);
+				arguments = kernel_function(targets[below(NR(targets))], name);
 			if (arguments &&
 			    bpf_program__set_attach_target(entry(i), 0, name))
 				arguments = 0;

@@ -30,8 +30,6 @@ static const __u32 map_flags[] = {
 	BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG, BPF_F_RDONLY, BPF_F_WRONLY, BPF_F_MMAPABLE
 };
 
-#define NR(array)	(sizeof(array) / sizeof((array)[0]))
-
 /* Of the task. */
 static char buffer[VALUE_MAX] __attribute__((aligned(8)));
 
@@ -136,6 +134,7 @@ static void call_map(const __u32 *args)
 	struct map_slot new = { .key_size = args[1] & 1 ? 4 : 32, .flags = map_flags[args[3]],
 				.value_size = value_sizes[args[2] % NR(value_sizes)] };
 	char name[16];
+	int id;
 
 	snprintf(name, sizeof(name), "fuzz%u", args[0]);
 	new.fd = fresh_fd(create(name, new.key_size, new.value_size,
@@ -144,11 +143,13 @@ static void call_map(const __u32 *args)
 		MAY_FAIL("map", EINVAL, ENOMEM, E2BIG, ENODEV, EMFILE, EINTR);
 		return;
 	}
-	new.id = inode_map_id(new.fd);
-	if (new.id)
-		map_put(args[0], new.fd, &new);
-	else
+	id = inode_map_id(new.fd);
+	if (id < 0) {
 		close(new.fd);
+		return;
+	}
+	new.id = id;
+	map_put(args[0], new.fd, &new);
 }
 
 static void call_unmap(const __u32 *args)
@@ -464,25 +465,22 @@ static void call_proc(const __u32 *args)
 	close(fd);
 }
 
-/* What many of them have. */
-#define MEMORY	MAY_LACK_MEMORY
-
 const struct call_type map_calls[] = {
 	{ "map", call_map, { MAP_SLOT, NUMBER, NUMBER, NUMBER }, { 0, 8, 5, NR(map_flags) }, 10,
-	  REMOVES | MEMORY },
+	  REMOVES | ALLOCATES },
 	{ "unmap", call_unmap, { MAP_SLOT }, { 0 }, 3, REMOVES },
-	{ "crowd", call_crowd, { NUMBER }, { 4 }, 1, MEMORY },
+	{ "crowd", call_crowd, { NUMBER }, { 4 }, 1, ALLOCATES },
 	{ "update", call_update, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, NR(update_flags) }, 20,
-	  MEMORY },
-	{ "lookup", call_lookup, { MAP_SLOT, FILE_SLOT }, { 0 }, 4, MEMORY },
-	{ "delete", call_delete, { MAP_SLOT, FILE_SLOT }, { 0 }, 6, REMOVES | MEMORY },
+	  ALLOCATES },
+	{ "lookup", call_lookup, { MAP_SLOT, FILE_SLOT }, { 0 }, 4, ALLOCATES },
+	{ "delete", call_delete, { MAP_SLOT, FILE_SLOT }, { 0 }, 6, REMOVES | ALLOCATES },
 	{ "update_handle", call_update_handle, { MAP_SLOT, NUMBER, NUMBER }, { 0, 8, 4 }, 4,
-	  MEMORY },
-	{ "lookup_handle", call_lookup_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 2, MEMORY },
+	  ALLOCATES },
+	{ "lookup_handle", call_lookup_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 2, ALLOCATES },
 	{ "delete_handle", call_delete_handle, { MAP_SLOT, NUMBER }, { 0, 8 }, 3,
-	  REMOVES | MEMORY },
-	{ "bad_key", call_bad_key, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, 16 }, 1, MEMORY },
-	{ "walk", call_walk, { MAP_SLOT }, { 0 }, 8, MEMORY },
+	  REMOVES | ALLOCATES },
+	{ "bad_key", call_bad_key, { MAP_SLOT, FILE_SLOT, NUMBER }, { 0, 0, 16 }, 1, ALLOCATES },
+	{ "walk", call_walk, { MAP_SLOT }, { 0 }, 8, ALLOCATES },
 	{ "batch", call_batch, { MAP_SLOT }, { 0 }, 1, 0 },
 	{ "pin", call_pin, { MAP_SLOT, NUMBER, NUMBER }, { 0, 3, 3 }, 2, REMOVES },
 	{ "bind", call_bind, { MAP_SLOT }, { 0 }, 1, 0 },

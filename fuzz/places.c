@@ -38,23 +38,27 @@ const unsigned int nr_places = NR_PLACES, volatile_place = VOLATILE;
 static char volatile_loop[32];
 static bool can_hang;
 
+static bool kernel_has(const char *type, const char *module)
+{
+	return !shell("modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems", module, type);
+}
+
 /* Mount an image that is made for it. Returns whether the kernel and this system have it. */
 static bool mount_image(const char *type, unsigned int megabytes, const char *path)
 {
-	return !shell("modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems && "
-		      "truncate -s %uM %s.image && mkfs.%s %s.image >/dev/null 2>&1 && "
-		      "mount -t %s -o loop %s.image %s", type, type, megabytes, path, type, path,
-		      type, path, path);
+	return kernel_has(type, type) &&
+	       !shell("truncate -s %uM %s.image && mkfs.%s %s.image >/dev/null 2>&1 && "
+		      "mount -t %s -o loop %s.image %s", megabytes, path, type, path, type, path,
+		      path);
 }
 
 /* Likewise one that can't be written to, of a directory that has all names. */
 static void mount_read_only(const char *type, const char *module, const char *command,
 			    const char *path)
 {
-	if (shell("cd " BASE " && modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems && "
-		  "mkdir -p names && for i in $(seq 0 %u); do echo text >names/n$i; done && "
-		  "%s >/dev/null 2>&1 && mount -t %s -o loop,ro %s.image %s", module, type,
-		  NR_NAMES - 1, command, type, path, path))
+	if (!kernel_has(type, module) ||
+	    shell("cd " BASE " && %s >/dev/null 2>&1 && mount -t %s -o loop,ro %s.image %s", command,
+		  type, path, path))
 		printf("fuzz: there is no %s here\n", type);
 }
 
@@ -86,12 +90,14 @@ void places_make(void)
 		printf("fuzz: there is no xfs here\n");
 	if (!mount_image("btrfs", 128, place_paths[BTRFS]))
 		printf("fuzz: there is no btrfs here\n");
-	mount_read_only("squashfs", "squashfs", "mksquashfs names squashfs.image", place_paths[SQUASHFS]);
+	shell("mkdir " BASE "/names && cd " BASE "/names && for i in $(seq 0 %u); do echo text >n$i; done",
+	      NR_NAMES - 1);
+	mount_read_only("squashfs", "squashfs", "mksquashfs names squashfs.image",
+			place_paths[SQUASHFS]);
 	/* xorriso does not write where a symbolic link leads. */
 	mount_read_only("iso9660", "isofs", "xorriso -as mkisofs -quiet -R -o iso9660.image names",
 			place_paths[ISO9660]);
-	if (shell("modprobe -q fuse 2>/dev/null; test -e /dev/fuse") ||
-	    !server_begin(place_paths[FUSE]))
+	if (!kernel_has("fuse", "fuse") || !server_begin(place_paths[FUSE]))
 		printf("fuzz: there is no FUSE here\n");
 	if (shell("cd " BASE " && mkdir lower ext4/upper ext4/work && echo text >lower/low && "
 		  "mount -t overlay -o lowerdir=lower,upperdir=ext4/upper,workdir=ext4/work "

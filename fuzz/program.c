@@ -75,18 +75,26 @@ void program_print(const struct program *program, char separator, char *text, si
 	fclose(file);
 }
 
+/* The number of a type of calls, or nr_call_types() if there is none of that name. */
+static __u32 type_named(const char *name)
+{
+	__u32 type;
+
+	for (type = 0; type < nr_call_types(); type++)
+		if (!strcmp(call_type(type)->name, name))
+			break;
+	return type;
+}
+
 static bool parse_call(struct call *call, char *line)
 {
 	char *save, *word = strtok_r(line, " \t", &save);
-	const struct call_type *type = NULL;
+	const struct call_type *type;
 
-	for (call->type = 0; call->type < nr_call_types(); call->type++) {
-		type = call_type(call->type);
-		if (!strcmp(type->name, word))
-			break;
-	}
+	call->type = type_named(word);
 	if (call->type == nr_call_types())
 		return false;
+	type = call_type(call->type);
 	for (unsigned int i = 0; i < ARGS_MAX && type->args[i]; i++) {
 		word = strtok_r(NULL, " \t", &save);
 		if (!word)
@@ -193,21 +201,10 @@ static const char *const sequences[][6] = {
 	{ "proc", "proc" },
 };
 
-#define NR_SEQUENCES	(sizeof(sequences) / sizeof(sequences[0]))
-
 struct sequence {
 	struct call calls[6];
 	__u32 nr, map, file, place, name;
 };
-
-static __u32 type_named(const char *name)
-{
-	__u32 type = 0;
-
-	while (strcmp(call_type(type)->name, name))
-		type++;
-	return type;
-}
 
 static void sequence_add(struct sequence *sequence, const char *name)
 {
@@ -233,7 +230,7 @@ static void sequence_add(struct sequence *sequence, const char *name)
 
 static void make_sequence(struct sequence *sequence)
 {
-	const char *const *names = sequences[below(NR_SEQUENCES)];
+	const char *const *names = sequences[below(NR(sequences))];
 
 	memset(sequence, 0, sizeof(*sequence));
 	sequence->map = below(one_in(3) ? FUZZ_MAPS : 2);
@@ -248,7 +245,7 @@ static __u32 make_repeat(void)
 {
 	static const __u32 repeats[] = { 1, 1, 1, 1, 2, 5, 20, 100 };
 
-	return repeats[below(sizeof(repeats) / sizeof(repeats[0]))];
+	return repeats[below(NR(repeats))];
 }
 
 /* Append as many of the calls as there is room for. */

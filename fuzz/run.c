@@ -92,7 +92,7 @@ static void inject(unsigned int number)
 static void run_call(const struct call *call)
 {
 	const struct call_type *type = call_type(call->type);
-	bool inject_fault = fails && type->flags & MAY_LACK_MEMORY;
+	bool inject_fault = fails && type->flags & ALLOCATES;
 
 	if (type->flags & REMOVES)
 		__atomic_add_fetch(&shared->removing, 1, __ATOMIC_SEQ_CST);
@@ -108,11 +108,19 @@ static void run_call(const struct call *call)
 	__atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
 }
 
+void enter_cgroup(const char *cgroup)
+{
+	char path[64], text[16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	snprintf(text, sizeof(text), "%d", getpid());
+	write_to(path, text);
+}
+
 /* Undo what the task has done to itself in another program. */
 static void task_reset(void)
 {
 	cpu_set_t all;
-	char text[16];
 
 	CPU_ZERO(&all);
 	CPU_SET(0, &all);
@@ -122,8 +130,7 @@ static void task_reset(void)
 	fails = 0;
 	if (!shared->confined[task_number])
 		return;
-	snprintf(text, sizeof(text), "%d", getpid());
-	write_to(CGROUP_ROOT "/cgroup.procs", text);
+	enter_cgroup(CGROUP_ROOT);
 	shared->confined[task_number] = false;
 	shared->starved[task_number] = false;
 }
