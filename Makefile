@@ -177,17 +177,18 @@ $(examples): $(BUILD)/%: %.c $(BUILD)/%.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
 
-# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all.
+# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in lifetime.
 selftest_bpf   := $(wildcard selftests/*.bpf.c)
-selftest_names := $(filter-out harness,$(patsubst selftests/%.c,%, \
+selftest_names := $(filter-out harness fuse_server,$(patsubst selftests/%.c,%, \
 	$(filter-out $(selftest_bpf),$(wildcard selftests/*.c))))
 selftest_skels := $(selftest_bpf:%.bpf.c=$(BUILD)/%.skel.h)
 harness        := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/harness.c))
+fuse_server    := $(BUILD)/selftests/fuse_server.o
 
 selftests: $(addprefix $(BUILD)/selftests/,$(or $(TESTS),$(selftest_names)))
 	@:
 
-$(BUILD)/selftests/harness.o: selftests/harness.c Makefile
+$(harness) $(fuse_server): $(BUILD)/%.o: %.c Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
@@ -216,6 +217,9 @@ guard_tests := $(patsubst %,$(BUILD)/selftests/%,$(filter guard_%,$(selftest_nam
 $(guard_tests): $(guard_json)
 $(guard_tests): private harness += $(guard_json)
 
+$(BUILD)/selftests/lifetime: $(fuse_server)
+$(BUILD)/selftests/lifetime: private harness += $(fuse_server)
+
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
 $(BUILD)/selftests/verifier: $(BUILD)/bpf/guard/guard.skel.h
@@ -240,7 +244,7 @@ $(fuzz_objects): $(BUILD)/%.o: %.c $(BUILD)/fuzz/fuzz.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
-$(BUILD)/fuzz/fuzz: $(fuzz_objects)
+$(BUILD)/fuzz/fuzz: $(fuzz_objects) $(fuse_server)
 	$(say) LD $@
 	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -pthread -o $@
 

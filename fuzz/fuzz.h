@@ -9,7 +9,6 @@
  *   values.c    values, and whether they are right
  *   files.c     calls that are made on inodes, mounts and tasks
  *   places.c    the filesystems
- *   server.c    a FUSE server
  *   hooks.c     BPF programs: loading and attaching them
  *   cover.c     where the module has been, by KCOV
  *   watch.c     processes that see whether others hold them up
@@ -200,10 +199,6 @@ void place_mount(void);
 void place_umount(bool lazily);
 void place_freeze(void);
 void place_thaw(void);
-
-/* --- server.c -------------------------------------------------------------------- */
-
-bool server_begin(const char *path);
 
 /* --- hooks.c --------------------------------------------------------------------- */
 

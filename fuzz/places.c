@@ -8,12 +8,15 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../selftests/fuse_server.h"
 #include "fuzz.h"
 
 enum { TMPFS, EXT4, XFS, BTRFS, OVERLAY, VOLATILE, FUSE, SQUASHFS, ISO9660, NR_PLACES };
@@ -62,6 +65,35 @@ static void mount_read_only(const char *type, const char *module, const char *co
 		printf("fuzz: there is no %s here\n", type);
 }
 
+/* The server lives as long as the fuzzer does. */
+static bool mount_fuse(const char *path)
+{
+	char options[64];
+	pid_t pid;
+	int fd;
+
+	if (!kernel_has("fuse", "fuse"))
+		return false;
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("fuzz", path, "fuse", 0, options)) {
+		close(fd);
+		return false;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(fuse_server_run(fd) ? 1 : 0);
+	}
+	close(fd);
+	return true;
+}
+
 static void make_volatile(void)
 {
 	FILE *pipe;
@@ -97,7 +129,7 @@ void places_make(void)
 	/* xorriso does not write where a symbolic link leads. */
 	mount_read_only("iso9660", "isofs", "xorriso -as mkisofs -quiet -R -o iso9660.image names",
 			place_paths[ISO9660]);
-	if (!kernel_has("fuse", "fuse") || !server_begin(place_paths[FUSE]))
+	if (!mount_fuse(place_paths[FUSE]))
 		printf("fuzz: there is no FUSE here\n");
 	if (shell("cd " BASE " && mkdir lower ext4/upper ext4/work && echo text >lower/low && "
 		  "mount -t overlay -o lowerdir=lower,upperdir=ext4/upper,workdir=ext4/work "

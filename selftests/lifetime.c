@@ -13,6 +13,7 @@
  * Eviction is proven each time by a weak entry of another file.
  */
 #include "harness.h"
+#include "fuse_server.h"
 
 #include <linux/btrfs.h>
 #include <linux/fs.h>
@@ -702,197 +703,11 @@ static void mount_proc(void)
 	s->process = child_start(wait_for_end, NULL);
 }
 
-/*
- * A FUSE server: one directory, and files of which it only knows the size. A node is the same under
- * all its names.
- */
-
-enum { FUSE_NODES = 32 };	/* numbers from 1, which is the root */
-
-static struct fuse_attr fuse_nodes[FUSE_NODES + 1];
-static struct fuse_name {
-	char name[32];
-	__u64 node;
-} fuse_names[FUSE_NODES];
-
-static struct fuse_name *fuse_find(const char *name)
+static void serve(void *unused)
 {
-	for (int i = 0; i < FUSE_NODES; i++)
-		if (fuse_names[i].node && !strcmp(fuse_names[i].name, name))
-			return &fuse_names[i];
-	return NULL;
-}
-
-static int fuse_link(const char *name, __u64 node)
-{
-	for (int i = 0; i < FUSE_NODES; i++) {
-		if (fuse_names[i].node)
-			continue;
-		snprintf(fuse_names[i].name, sizeof(fuse_names[i].name), "%s", name);
-		fuse_names[i].node = node;
-		fuse_nodes[node].nlink++;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-static int fuse_unlink(const char *name)
-{
-	struct fuse_name *found = fuse_find(name);
-
-	if (!found)
-		return -ENOENT;
-	fuse_nodes[found->node].nlink--;
-	found->node = 0;
-	return 0;
-}
-
-static int fuse_rename(const char *names)
-{
-	struct fuse_name *found = fuse_find(names);
-	const char *to = names + strlen(names) + 1;
-
-	if (!found)
-		return -ENOENT;
-	fuse_unlink(to);
-	snprintf(found->name, sizeof(found->name), "%s", to);
-	return 0;
-}
-
-/* A new node for each new file: nothing is ever used again. */
-static int fuse_make(const char *name, __u32 mode)
-{
-	static __u64 last = FUSE_ROOT_ID;
-
-	if (last == FUSE_NODES)
-		return -ENOSPC;
-	last++;
-	fuse_nodes[last] = (struct fuse_attr){ .ino = last, .mode = mode };
-	return fuse_link(name, last);
-}
-
-static int fuse_entry(const char *name, struct fuse_entry_out *entry)
-{
-	struct fuse_name *found = fuse_find(name);
-
-	if (!found)
-		return -ENOENT;
-	*entry = (struct fuse_entry_out){
-		.nodeid = found->node, .entry_valid = 1000, .attr_valid = 1000,
-		.attr = fuse_nodes[found->node],
-	};
-	return sizeof(*entry);
-}
-
-union fuse_out {
-	struct fuse_init_out init;
-	struct fuse_attr_out attr;
-	struct fuse_open_out open;
-	struct fuse_write_out write;
-	struct fuse_statfs_out statfs;
-	struct {
-		struct fuse_entry_out entry;
-		struct fuse_open_out open;
-	} create;
-	char data[65536];
-};
-
-/* What to answer: the number of bytes in @out, or a negative errno. */
-static int fuse_answer(const struct fuse_in_header *header, const void *in, union fuse_out *out)
-{
-	const struct fuse_init_in *init = in;
-	const struct fuse_setattr_in *setattr = in;
-	const struct fuse_write_in *write = in;
-	struct fuse_attr *node = &fuse_nodes[header->nodeid <= FUSE_NODES ? header->nodeid : 0];
-	int ret;
-
-	switch (header->opcode) {
-	case FUSE_INIT:
-		out->init = (struct fuse_init_out){
-			.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION,
-			.max_readahead = init->max_readahead, .max_write = 4096,
-		};
-		return sizeof(out->init);
-	case FUSE_LOOKUP:
-		return fuse_entry(in, &out->create.entry);
-	case FUSE_SETATTR:
-		if (setattr->valid & FATTR_SIZE)
-			node->size = setattr->size;
-		/* fallthrough */
-	case FUSE_GETATTR:
-		out->attr = (struct fuse_attr_out){ .attr_valid = 1000, .attr = *node };
-		return sizeof(out->attr);
-	case FUSE_CREATE:
-		ret = fuse_make(in + sizeof(struct fuse_create_in),
-				((const struct fuse_create_in *)in)->mode);
-		if (ret)
-			return ret;
-		fuse_entry(in + sizeof(struct fuse_create_in), &out->create.entry);
-		return sizeof(out->create);
-	case FUSE_MKDIR:
-		ret = fuse_make(in + sizeof(struct fuse_mkdir_in),
-				((const struct fuse_mkdir_in *)in)->mode | S_IFDIR);
-		return ret ?: fuse_entry(in + sizeof(struct fuse_mkdir_in), &out->create.entry);
-	case FUSE_LINK:
-		ret = fuse_link(in + sizeof(struct fuse_link_in),
-				((const struct fuse_link_in *)in)->oldnodeid);
-		return ret ?: fuse_entry(in + sizeof(struct fuse_link_in), &out->create.entry);
-	case FUSE_UNLINK:
-	case FUSE_RMDIR:
-		return fuse_unlink(in);
-	case FUSE_RENAME:
-		return fuse_rename(in + sizeof(struct fuse_rename_in));
-	case FUSE_OPEN:
-	case FUSE_OPENDIR:
-		return sizeof(out->open);
-	case FUSE_WRITE:
-		if (write->offset + write->size > node->size)
-			node->size = write->offset + write->size;
-		out->write.size = write->size;
-		return sizeof(out->write);
-	case FUSE_STATFS:
-		return sizeof(out->statfs);
-	case FUSE_READ:
-	case FUSE_READDIR:
-	case FUSE_FLUSH:
-	case FUSE_RELEASE:
-	case FUSE_RELEASEDIR:
-	case FUSE_DESTROY:
-		return 0;
-	default:
-		return -ENOSYS;
-	}
-}
-
-static void fuse_serve(void *unused)
-{
-	static struct {
-		struct fuse_in_header header;
-		char data[131072];
-	} in;
-	static struct {
-		struct fuse_out_header header;
-		union fuse_out data;
-	} out;
-
-	(void)unused;
-	while (read(s->fuse, &in, sizeof(in)) > 0) {
-		int ret;
-
-		if (in.header.opcode == FUSE_FORGET || in.header.opcode == FUSE_BATCH_FORGET ||
-		    in.header.opcode == FUSE_INTERRUPT)
-			continue;
-		memset(&out, 0, sizeof(out));
-		ret = fuse_answer(&in.header, in.data, &out.data);
-		out.header.unique = in.header.unique;
-		out.header.error = ret < 0 ? ret : 0;
-		out.header.len = sizeof(out.header) + (ret > 0 ? ret : 0);
-		/* Who asked may have been killed. */
-		if (write(s->fuse, &out, out.header.len) < 0)
-			CHECK_EQ(errno, ENOENT);
-	}
+	CHECK_OK(fuse_server_run(s->fuse));
 	/* Unmounted. */
-	wait_for_end(NULL);
+	wait_for_end(unused);
 }
 
 static void mount_fuse(void)
@@ -904,10 +719,7 @@ static void mount_fuse(void)
 	s->fuse = file_open("/dev/fuse", O_RDWR);
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", s->fuse);
 	mount_fs(options);
-	fuse_nodes[FUSE_ROOT_ID] = (struct fuse_attr){
-		.ino = FUSE_ROOT_ID, .mode = S_IFDIR | 0755, .nlink = 2,
-	};
-	s->process = child_start(fuse_serve, NULL);
+	s->process = child_start(serve, NULL);
 }
 
 static void unshared(void *unused)

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FUSE server: one directory, and files of which it only knows the size. It is a process of its
- * own, which lives as long as the fuzzer does and answers from its own memory alone.
+ * A FUSE server, for lifetime.c and the fuzzer: one directory, and files of which it only knows the
+ * size. A node is the same under all its names. The server answers from its own memory alone, and
+ * belongs into a process of its own.
  *
  * A node that has no name and that the kernel has forgotten is used again, with another generation:
- * inodes of this place have the same number one after the other.
+ * inodes have the same number one after the other.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fuse.h>
-#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuzz.h"
+#include "fuse_server.h"
 
-/* Few, so that they are soon used again. The first is the root. */
-#define NODES		16
-#define NAMES		24
+/* The first is the root. The first that is free is used, so that they are soon used again. */
+#define NODES		32
+#define NAMES		32
 #define NAME_SIZE	32
 #define VALID_SECONDS	1000
 
@@ -231,7 +230,7 @@ static bool takes_no_answer(const struct fuse_in_header *header, const void *in)
 	}
 }
 
-__attribute__((noreturn)) static void serve(int fd)
+int fuse_server_run(int fd)
 {
 	static struct {
 		struct fuse_in_header header;
@@ -243,14 +242,13 @@ __attribute__((noreturn)) static void serve(int fd)
 	} out;
 	int result;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	nodes[FUSE_ROOT_ID].attr = (struct fuse_attr){
 		.ino = FUSE_ROOT_ID, .mode = S_IFDIR | 0755, .nlink = 2,
 	};
 	for (;;) {
 		if (read(fd, &in, sizeof(in)) < 0) {
 			if (errno == ENODEV)
-				_exit(0);
+				return 0;
 			continue;
 		}
 		if (takes_no_answer(&in.header, in.data))
@@ -262,30 +260,6 @@ __attribute__((noreturn)) static void serve(int fd)
 		out.header.len = sizeof(out.header) + (result > 0 ? result : 0);
 		/* Who asked may have been killed. */
 		if (write(fd, &out, out.header.len) < 0 && errno != ENOENT && errno != ENODEV)
-			_exit(1);
+			return -errno;
 	}
-}
-
-/* Mount it, and begin to serve. Returns whether the kernel has FUSE. */
-bool server_begin(const char *path)
-{
-	char options[64];
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	pid_t pid;
-
-	if (fd < 0)
-		return false;
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-	if (mount("fuzz", path, "fuse", 0, options)) {
-		close(fd);
-		return false;
-	}
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
-	if (!pid)
-		serve(fd);
-	close(fd);
-	return true;
 }
