@@ -34,9 +34,9 @@ static const struct attempt *const tables[] = {
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls,
 };
 
-static const char *const operation_names[] = {
-	"read", "write", "exec", "append", "delete", "rename", "link", "attr", "mmap",
-};
+#define OPERATION_NAME(name, word, meaning)	word,
+
+static const char *const operation_names[] = { GUARD_OPERATIONS(OPERATION_NAME) };
 
 /* Not one of them: a second rule, for files that may be appended to and not written. */
 #define ALLOW_APPEND	(ALL + 1)

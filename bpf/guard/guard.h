@@ -27,34 +27,42 @@
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
 
-/**
- * enum guard_op - the operations that rules name
- * @GUARD_READ: opening for reading, and reading; of a directory, listing it
- * @GUARD_WRITE: opening for writing, writing, and changing the size; of a directory, making and
- *	removing names in it
- * @GUARD_EXEC: executing, and mapping as code
- * @GUARD_APPEND: writing by descriptors that can only append
- * @GUARD_DELETE: removing a name of it, or giving that to another file
- * @GUARD_RENAME: renaming it, renaming over it, and mounting over it
- * @GUARD_LINK: making another name for it
- * @GUARD_ATTR: changing mode, owner, times, attributes
- * @GUARD_MMAP: mapping it into memory
- * @GUARD_OPS: how many there are
+/*
+ * The operations that rules name: the constant's end, the word, and what it means, for help. All
+ * that names them is made from this: the words of rules and of what the tool prints, its help, the
+ * completion and the tests. The order is that of the bits, which a running guard has in its maps.
  */
+#define GUARD_OPERATIONS(op)								\
+	op(READ, "read", "opening it for reading, and reading; of a directory, listing it") \
+	op(WRITE, "write", "opening it for writing, writing, changing its size; of a "	\
+	   "directory, making and removing names in it")				\
+	op(EXEC, "exec", "executing it, mapping it as code")				\
+	op(APPEND, "append", "writing by descriptors that can only append; where no rule " \
+	   "names it, those about write decide")					\
+	op(DELETE, "delete", "removing a name of it, or renaming another file over it")	\
+	op(RENAME, "rename", "renaming it, or another file over it; mounting over it")	\
+	op(LINK, "link", "making another name for it")					\
+	op(ATTR, "attr", "changing mode, owner, times and other attributes")		\
+	op(MMAP, "mmap", "mapping it into memory")
+
+#define GUARD_OP_CONSTANT(name, word, meaning)	GUARD_##name,
+
+/* GUARD_READ and so on, and GUARD_OPS, how many there are. */
 enum guard_op {
-	GUARD_READ,
-	GUARD_WRITE,
-	GUARD_EXEC,
-	GUARD_APPEND,
-	GUARD_DELETE,
-	GUARD_RENAME,
-	GUARD_LINK,
-	GUARD_ATTR,
-	GUARD_MMAP,
+	GUARD_OPERATIONS(GUARD_OP_CONSTANT)
 	GUARD_OPS
 };
 
 #define GUARD_ALL	((1U << GUARD_OPS) - 1)
+
+/*
+ * Sets of operations are 16 bits wide (struct guard_rule), the last of which is none of them: an
+ * access that is either appending or other writing (EITHER in judge.bpf.h).
+ */
+#define GUARD_OP_BITS	16
+#define GUARD_EITHER	(1U << (GUARD_OP_BITS - 1))
+
+_Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
 
 /**
  * struct guard_entry - value of the inode maps that say which inode has which rule

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Completion of inode-guard's command line, for bash: commands, options,
-# operations, files, and for "remove" the paths that have rules (as root only:
-# others cannot list them). Needs nothing but bash.
+# Completion of inode-guard's command line, for bash: commands, options and
+# operations, as the tool itself tells them, files, and for "remove" the paths
+# that have rules (as root only: others cannot list them). Needs nothing but bash.
 # shellcheck shell=bash
 
 # What can come: fills COMPREPLY from words that are separated by spaces.
@@ -19,7 +19,7 @@ _inode_guard_files() {
 _inode_guard_operations() {
 	local done="" operation operations=()
 	[[ $1 != *,* ]] || done=${1%,*},
-	for operation in all read write exec append delete rename link attr mmap; do
+	for operation in all $(inode-guard --words --ops); do
 		[[ ,$done == *,$operation,* ]] || operations+=("$done$operation")
 	done
 	compopt -o nospace 2>/dev/null
@@ -42,24 +42,12 @@ _inode_guard_guarded() {
 	((${#COMPREPLY[@]})) || _inode_guard_files "$1"
 }
 
-_inode_guard_options() {
-	case $1 in
-	start) echo "--audit --enforce --max-rules --verbose --help" ;;
-	deny | allow) echo "--ops --tree --follow --only-for --no-dereference --verbose --help" ;;
-	remove) echo "--tree --all --no-dereference --help" ;;
-	status | list | watch) echo "--json --help" ;;
-	apply) echo "--check --progress --verbose --help" ;;
-	stop | save) echo "--help" ;;
-	esac
-}
-
 _inode_guard() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command=${COMP_WORDS[1]}
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_inode_guard_words "start stop status deny allow remove list save apply watch \
---help --version" "$word"
+		_inode_guard_words "$(inode-guard --words) --help --version" "$word"
 		return
 	fi
 	case $command/$previous in
@@ -70,7 +58,7 @@ _inode_guard() {
 	start/--max-rules | start/-n) return ;;
 	esac
 	if [[ $word == -* ]]; then
-		_inode_guard_words "$(_inode_guard_options "$command")" "$word"
+		_inode_guard_words "$(inode-guard --words "$command" 2>/dev/null)" "$word"
 		return
 	fi
 	case $command in

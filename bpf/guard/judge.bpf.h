@@ -51,7 +51,7 @@ static __always_inline __u32 subject_of(struct task_struct *task)
 /* A write that can only append: a rule for either decides. */
 #define APPEND	(BIT(GUARD_APPEND) | WRITE)
 /* A write that may be such or another: both decide. */
-#define EITHER	(APPEND | BIT(15))
+#define EITHER	(APPEND | GUARD_EITHER)
 
 /* No rule has this id: it could not be told which one decides. */
 #define UNKNOWN	(~0U)

@@ -6,9 +6,9 @@
  * runs as root and does one thing at a time. What stays between two runs is pinned (load.c): the
  * guard is on from "start" to "stop" without a process of its own.
  */
+#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,9 +25,6 @@
 
 #define VERSION_TEXT	"inode-guard 1.0"
 
-#define DEFAULT_RULES	131072
-#define MOST_RULES	(1U << 24)
-
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (!verbose || level == LIBBPF_DEBUG)
@@ -35,194 +32,39 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-static int show_help(const char *text)
+/* Their arguments were looked at. */
+static int cmd_start(struct arguments *arguments)
 {
-	fputs(text, stdout);
-	return EXIT_SUCCESS;
+	return guard_start(arguments->max_rules, arguments->audit);
 }
 
-static int bad_usage(const char *what, const char *argument)
+static int cmd_stop(struct arguments *arguments)
 {
-	error("%s%s%s (see --help)", what, argument ? " " : "", argument ?: "");
-	return EXIT_USAGE;
+	(void)arguments;
+	return guard_stop();
 }
 
-static int parse_number(const char *text, unsigned long max, __u32 *number)
+static int cmd_status(struct arguments *arguments)
 {
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || !value || value > max) {
-		error("'%s' is not a number from 1 to %lu", text, max);
-		return EXIT_USAGE;
-	}
-	*number = value;
-	return EXIT_SUCCESS;
+	return guard_status(arguments->json);
 }
 
-/* What is common to the options of all commands: returns an exit code. */
-static int other_option(int opt, char **argv, const char *help)
+static int cmd_list(struct arguments *arguments)
 {
-	switch (opt) {
-	case 'v':
-		verbose = true;
-		return -1;
-	case 'h':
-		return show_help(help);
-	case ':':
-		return bad_usage("an argument is missing for", argv[optind - 1]);
-	default:
-		return bad_usage("unknown option", argv[optind - 1]);
-	}
+	return guard_list(arguments->json);
 }
 
-#define COMMON_OPTIONS						\
-	{ "verbose", no_argument, NULL, 'v' },			\
-	{ "help", no_argument, NULL, 'h' },			\
-	{}
-
-/* start, stop, status */
-
-static const char help_start[] =
-	"Usage: inode-guard start [--audit | --enforce] [--max-rules NUMBER] [-v]\n"
-	"\n"
-	"Attaches the programs and pins them and their maps in /sys/fs/bpf/inode-guard, where they\n"
-	"stay until 'inode-guard stop'. Nothing is guarded yet. If it runs already, or what a start\n"
-	"or stop that was interrupted has left is there, that is completed.\n"
-	"\n"
-	"  -a, --audit             report what would be denied, and deny nothing\n"
-	"  -e, --enforce           deny (default); both also switch a guard that runs\n"
-	"  -n, --max-rules NUMBER  how many rules there can be (default 131072)\n"
-	"  -v, --verbose           show what libbpf says about a failure\n"
-	"  -h, --help              this text\n";
-
-static int cmd_start(int argc, char **argv)
+static int cmd_save(struct arguments *arguments)
 {
-	static const struct option options[] = {
-		{ "audit", no_argument, NULL, 'a' },
-		{ "enforce", no_argument, NULL, 'e' },
-		{ "max-rules", required_argument, NULL, 'n' },
-		COMMON_OPTIONS
-	};
-	__u32 max_rules = DEFAULT_RULES;
-	int opt, ret, audit = -1;
-
-	while ((opt = getopt_long(argc, argv, ":aen:vh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'a':
-			audit = 1;
-			break;
-		case 'e':
-			audit = 0;
-			break;
-		case 'n':
-			if (parse_number(optarg, MOST_RULES, &max_rules))
-				return EXIT_USAGE;
-			break;
-		default:
-			ret = other_option(opt, argv, help_start);
-			if (ret >= 0)
-				return ret;
-		}
-	}
-	if (optind < argc)
-		return bad_usage("unexpected argument", argv[optind]);
-	return guard_start(max_rules, audit);
+	return guard_save(arguments->nr_paths ? arguments->paths[0] : NULL);
 }
 
-static const char help_stop[] =
-	"Usage: inode-guard stop\n"
-	"\n"
-	"Detaches the programs and frees their maps, with all rules, or what is left of them.\n"
-	"\n"
-	"  -h, --help   this text\n";
-
-static int cmd_stop(int argc, char **argv)
+static int cmd_watch(struct arguments *arguments)
 {
-	static const struct option options[] = { COMMON_OPTIONS };
-	int opt, ret;
-
-	while ((opt = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
-		ret = other_option(opt, argv, help_stop);
-		if (ret >= 0)
-			return ret;
-	}
-	return optind < argc ? bad_usage("unexpected argument", argv[optind]) : guard_stop();
+	return guard_watch(arguments->json);
 }
 
-/* Commands that have no option but --json. Returns an exit code or -1. */
-static int parse_json(int argc, char **argv, const char *help, bool *json)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		COMMON_OPTIONS
-	};
-	int opt, ret;
-
-	*json = false;
-	while ((opt = getopt_long(argc, argv, ":jvh", options, NULL)) != -1) {
-		if (opt == 'j') {
-			*json = true;
-			continue;
-		}
-		ret = other_option(opt, argv, help);
-		if (ret >= 0)
-			return ret;
-	}
-	return optind < argc ? bad_usage("unexpected argument", argv[optind]) : -1;
-}
-
-static const char help_status[] =
-	"Usage: inode-guard status [--json]\n"
-	"\n"
-	"Says whether the guard is running: exit status 0 if so, 3 if not, 1 if only in part.\n"
-	"\n"
-	"  -j, --json   as a JSON object\n"
-	"  -h, --help   this text\n";
-
-static int cmd_status(int argc, char **argv)
-{
-	bool json;
-	int ret = parse_json(argc, argv, help_status, &json);
-
-	return ret >= 0 ? ret : guard_status(json);
-}
-
-/* deny, allow */
-
-static const char help_rule[] =
-	"Usage: inode-guard deny [option...] PATH...\n"
-	"       inode-guard allow [option...] PATH...\n"
-	"\n"
-	"Makes rules for files: for what the paths lead to now, by whatever path it is reached. What\n"
-	"is said about an operation replaces what was said before about it and the same file.\n"
-	"Denied accesses fail with \"Operation not permitted\", for root as well.\n"
-	"\n"
-	"  -o, --ops OP,...       the operations (default all):\n"
-	"                           read    opening it for reading, and reading\n"
-	"                           write   opening it for writing, writing, changing its size; of\n"
-	"                                   a directory, making and removing names in it\n"
-	"                           append  writing by descriptors that can only append; where no\n"
-	"                                   rule names it, those about write decide\n"
-	"                           exec    executing it, mapping it as code\n"
-	"                           delete  removing a name of it, or renaming another file over it\n"
-	"                           rename  renaming it, or another file over it; mounting over it\n"
-	"                           link    making another name for it\n"
-	"                           attr    changing mode, owner, times and other attributes\n"
-	"                           mmap    mapping it into memory\n"
-	"                           all     all of these\n"
-	"  -t, --tree             for all below a directory, in its filesystem, and itself; a rule\n"
-	"                         for the file itself or for a nearer directory goes first\n"
-	"  -x, --only-for EXE     only processes that execute this file may, and not those in a user\n"
-	"                         namespace of their own. Repeatable\n"
-	"  -f, --follow           if another file is renamed over it, the rule is for that one\n"
-	"  -P, --no-dereference   a symbolic link is meant itself\n"
-	"  -v, --verbose          say what was done\n"
-	"  -h, --help             this text\n";
-
-static int change_rules(struct request *request)
+static int cmd_rule(struct arguments *arguments)
 {
 	struct policy policy;
 	struct guard guard;
@@ -232,7 +74,7 @@ static int change_rules(struct request *request)
 	if (ret)
 		return ret;
 	ret = change_begin(&guard, &policy);
-	if (!ret && change_request(&policy, request, false, "", NULL, NULL)) {
+	if (!ret && change_request(&policy, arguments, false, "", NULL, NULL)) {
 		change_abort(&policy);
 		ret = EXIT_FAILURE;
 	}
@@ -245,38 +87,7 @@ static int change_rules(struct request *request)
 	return ret;
 }
 
-static int cmd_rule(int argc, char **argv)
-{
-	struct request request;
-	char message[256];
-	int ret;
-
-	ret = request_parse(argc, argv, &request, true, message, sizeof(message));
-	if (ret > 0)
-		ret = show_help(help_rule);
-	else if (ret < 0)
-		ret = bad_usage(message, NULL);
-	else
-		ret = change_rules(&request);
-	request_free(&request);
-	return ret;
-}
-
-/* remove */
-
-static const char help_remove[] =
-	"Usage: inode-guard remove [--tree] [-P] PATH...\n"
-	"       inode-guard remove --all\n"
-	"\n"
-	"Removes the rules of what the paths lead to; where a path leads to nothing that has one,\n"
-	"the rules that were given it.\n"
-	"\n"
-	"  -t, --tree             only those that were made with --tree\n"
-	"  -a, --all              all rules there are\n"
-	"  -P, --no-dereference   a symbolic link is meant itself\n"
-	"  -h, --help             this text\n";
-
-static int remove_paths(char **paths, int count, bool nofollow, bool tree, bool all)
+static int cmd_remove(struct arguments *arguments)
 {
 	int i, ret, failed = 0;
 	struct policy policy;
@@ -286,10 +97,11 @@ static int remove_paths(char **paths, int count, bool nofollow, bool tree, bool 
 	if (ret)
 		return ret;
 	ret = change_begin(&guard, &policy);
-	if (!ret && all)
+	if (!ret && arguments->all)
 		failed = change_remove_all(&policy);
-	for (i = 0; i < count && !ret; i++)
-		failed |= change_remove(&policy, paths[i], nofollow, tree);
+	for (i = 0; i < arguments->nr_paths && !ret; i++)
+		failed |= change_remove(&policy, arguments->paths[i], arguments->nofollow,
+					arguments->tree);
 	if (!ret && failed)
 		change_abort(&policy);
 	if (!ret)
@@ -299,114 +111,7 @@ static int remove_paths(char **paths, int count, bool nofollow, bool tree, bool 
 	return ret;
 }
 
-static int cmd_remove(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "tree", no_argument, NULL, 't' },
-		{ "all", no_argument, NULL, 'a' },
-		{ "no-dereference", no_argument, NULL, 'P' },
-		COMMON_OPTIONS
-	};
-	bool tree = false, all = false, nofollow = false;
-	int opt, ret;
-
-	while ((opt = getopt_long(argc, argv, ":taPvh", options, NULL)) != -1) {
-		switch (opt) {
-		case 't':
-			tree = true;
-			break;
-		case 'a':
-			all = true;
-			break;
-		case 'P':
-			nofollow = true;
-			break;
-		default:
-			ret = other_option(opt, argv, help_remove);
-			if (ret >= 0)
-				return ret;
-		}
-	}
-	if (all ? optind < argc : optind == argc)
-		return bad_usage(all ? "--all takes no PATH" : "PATH is missing", NULL);
-	return remove_paths(argv + optind, argc - optind, nofollow, tree, all);
-}
-
-/* list, save, watch */
-
-static const char help_list[] =
-	"Usage: inode-guard list [--json]\n"
-	"\n"
-	"Shows the rules, and how often each operation was denied (or would have been, in audit\n"
-	"mode). The state is active, audit, or gone: the file was removed, or its filesystem\n"
-	"unmounted.\n"
-	"\n"
-	"  -j, --json   as a JSON array. A byte 0xNN of a path that is not UTF-8 is \\udcNN\n"
-	"  -h, --help   this text\n";
-
-static int cmd_list(int argc, char **argv)
-{
-	bool json;
-	int ret = parse_json(argc, argv, help_list, &json);
-
-	return ret >= 0 ? ret : guard_list(json);
-}
-
-static const char help_save[] =
-	"Usage: inode-guard save [FILE]\n"
-	"\n"
-	"Writes the rules as 'inode-guard apply' takes them, to FILE or standard output. Those whose\n"
-	"file is gone, or whose path leads elsewhere now, become comments; exit status 1 for the\n"
-	"latter.\n"
-	"\n"
-	"  -h, --help   this text\n";
-
-static int cmd_save(int argc, char **argv)
-{
-	static const struct option options[] = { COMMON_OPTIONS };
-	int opt, ret;
-
-	while ((opt = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
-		ret = other_option(opt, argv, help_save);
-		if (ret >= 0)
-			return ret;
-	}
-	if (optind + 1 < argc)
-		return bad_usage("unexpected argument", argv[optind + 1]);
-	return guard_save(optind < argc ? argv[optind] : NULL);
-}
-
-static const char help_watch[] =
-	"Usage: inode-guard watch [--json]\n"
-	"\n"
-	"Shows what is denied as it happens, until it is interrupted or the guard is stopped. Events\n"
-	"that came too fast are counted: \"N events dropped\".\n"
-	"\n"
-	"  -j, --json   one JSON object a line. A byte 0xNN that is not UTF-8 is \\udcNN\n"
-	"  -h, --help   this text\n";
-
-static int cmd_watch(int argc, char **argv)
-{
-	bool json;
-	int ret = parse_json(argc, argv, help_watch, &json);
-
-	return ret >= 0 ? ret : guard_watch(json);
-}
-
 /* apply */
-
-static const char help_apply[] =
-	"Usage: inode-guard apply [--check] [--progress] [-v] FILE\n"
-	"\n"
-	"Makes the rules what the file says, all of them or, if anything is wrong, none. A line is\n"
-	"a 'deny' or an 'allow' as on the command line, without 'inode-guard'. Words are separated by\n"
-	"spaces; quotation marks, and backslashes (also \\n, \\t and \\xNN, a byte) are as in a shell;\n"
-	"what follows a '#' at the beginning of a word is a comment. FILE may be '-', standard input.\n"
-	"\n"
-	"  -c, --check      only read the file and look for what it names; needs no running guard\n"
-	"  -p, --progress   say how far it is, as if standard error were a terminal\n"
-	"  -v, --verbose    say what was done\n"
-	"  -h, --help       this text\n";
 
 /* Milliseconds between two progress lines. */
 #define PROGRESS_TIME	200
@@ -476,7 +181,7 @@ static int check_path(const char *path, bool nofollow, bool tree, bool exe, cons
 	return err;
 }
 
-static int check_request(const struct request *request, const char *where,
+static int check_request(const struct arguments *request, const char *where,
 			 struct progress *progress)
 {
 	int i, err = 0;
@@ -494,7 +199,7 @@ static int check_request(const struct request *request, const char *where,
 /* Do or check all lines; returns whether any failed. */
 static bool apply_lines(struct conf *conf, struct policy *policy, struct progress *progress)
 {
-	struct request *requests = conf->requests.items;
+	struct arguments *requests = conf->requests.items;
 	unsigned int *lines = conf->lines.items;
 	bool failed = conf->errors;
 	char where[PATH_MAX];
@@ -555,61 +260,154 @@ static int apply(const char *path, bool check, bool shown)
 	return ret;
 }
 
-static int cmd_apply(int argc, char **argv)
+static int cmd_apply(struct arguments *arguments)
 {
-	static const struct option options[] = {
-		{ "check", no_argument, NULL, 'c' },
-		{ "progress", no_argument, NULL, 'p' },
-		COMMON_OPTIONS
-	};
-	bool check = false, shown = isatty(STDERR_FILENO);
-	int opt, ret;
-
-	while ((opt = getopt_long(argc, argv, ":cpvh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			check = true;
-			break;
-		case 'p':
-			shown = true;
-			break;
-		default:
-			ret = other_option(opt, argv, help_apply);
-			if (ret >= 0)
-				return ret;
-		}
-	}
-	if (optind == argc)
-		return bad_usage("FILE is missing", NULL);
-	if (optind + 1 < argc)
-		return bad_usage("unexpected argument", argv[optind + 1]);
-	return apply(argv[optind], check, shown);
+	return apply(arguments->paths[0], arguments->check,
+		     arguments->progress || isatty(STDERR_FILENO));
 }
 
 /* All of them */
 
-static const struct command {
-	const char *name;
-	const char *what;
-	int (*run)(int argc, char **argv);
-} commands[] = {
-	{ "start", "attach the programs; nothing is guarded yet", cmd_start },
-	{ "stop", "detach the programs; nothing is guarded any more", cmd_stop },
-	{ "status", "say whether the guard is running", cmd_status },
-	{ "deny", "deny operations with files", cmd_rule },
-	{ "allow", "allow operations with files, or only to some executables", cmd_rule },
-	{ "remove", "remove rules", cmd_remove },
-	{ "list", "show the rules and what was denied", cmd_list },
-	{ "save", "write the rules as apply takes them", cmd_save },
-	{ "apply", "make the rules what a file says", cmd_apply },
-	{ "watch", "show what is denied as it happens", cmd_watch },
+#define VERBOSE		{ "verbose", 'v', NULL, 0, "say what was done", 0 }
+#define HELP		{ "help", 'h', NULL, 0, "this text", 9 }, {}
+/* Of commands that have nothing to say: taken, and not told. */
+#define NOT_VERBOSE	{ "verbose", 'v', NULL, OPTION_HIDDEN, NULL, 8 }
+
+static const struct argp_option start_options[] = {
+	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 },
+	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 },
+	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 },
+	{ "verbose", 'v', NULL, 0, "show what libbpf says about a failure", 0 },
+	HELP
 };
+
+#define GUARD_OP_HELP(name, word, meaning) \
+	{ word, 0, NULL, OPTION_DOC | OPTION_NO_USAGE, meaning, 2 },
+
+static const struct argp_option rule_options[] = {
+	{ "ops", 'o', "OP,...", 0, "the operations (default all)", 0 },
+	{ "tree", 't', NULL, 0, "for all below a directory, in its filesystem, and itself; a rule "
+	  "for the file itself or for a nearer directory goes first", 0 },
+	{ "only-for", 'x', "EXE", 0, "only processes that execute this file may, and not those in "
+	  "a user namespace of their own. Repeatable", 0 },
+	{ "follow", 'f', NULL, 0, "if another file is renamed over it, the rule is for that one",
+	  0 },
+	{ "no-dereference", 'P', NULL, 0, "a symbolic link is meant itself", 0 },
+	{ NULL, 0, NULL, 0, "Operations:", 2 },
+	GUARD_OPERATIONS(GUARD_OP_HELP)
+	{ "all", 0, NULL, OPTION_DOC | OPTION_NO_USAGE, "all of these", 2 },
+	VERBOSE, HELP
+};
+
+static const struct argp_option remove_options[] = {
+	{ "tree", 't', NULL, 0, "only those that were made with --tree", 0 },
+	{ "all", 'a', NULL, 0, "all rules there are", 0 },
+	{ "no-dereference", 'P', NULL, 0, "a symbolic link is meant itself", 0 },
+	NOT_VERBOSE, HELP
+};
+
+static const struct argp_option apply_options[] = {
+	{ "check", 'c', NULL, 0, "only read the file and look for what it names; needs no running "
+	  "guard", 0 },
+	{ "progress", 'p', NULL, 0, "say how far it is, as if standard error were a terminal", 0 },
+	VERBOSE, HELP
+};
+
+static const struct argp_option json_options[] = {
+	{ "json", 'j', NULL, 0, "as JSON. A byte 0xNN that is not UTF-8 is \\udcNN", 0 },
+	NOT_VERBOSE, HELP
+};
+
+static const struct argp_option no_options[] = {
+	NOT_VERBOSE, HELP
+};
+
+static const char rule_help[] =
+	"Makes rules for files: for what the paths lead to now, by whatever path it is reached. "
+	"What is said about an operation replaces what was said before about it and the same file. "
+	"Denied accesses fail with \"Operation not permitted\", for root as well.";
+
+static const struct command commands[] = {
+	{
+		.name = "start", .what = "attach the programs; nothing is guarded yet",
+		.run = cmd_start, .options = start_options,
+		.help = "Attaches the programs and pins them and their maps in "
+			"/sys/fs/bpf/inode-guard, where they stay until 'inode-guard stop'. Nothing "
+			"is guarded yet. If it runs already, or what a start or stop that was "
+			"interrupted has left is there, that is completed.",
+	}, {
+		.name = "stop", .what = "detach the programs; nothing is guarded any more",
+		.run = cmd_stop, .options = no_options,
+		.help = "Detaches the programs and frees their maps, with all rules, or what is "
+			"left of them.",
+	}, {
+		.name = "status", .what = "say whether the guard is running",
+		.run = cmd_status, .options = json_options,
+		.help = "Says whether the guard is running: exit status 0 if so, 3 if not, 1 if "
+			"only in part.",
+	}, {
+		.name = "deny", .what = "deny operations with files",
+		.run = cmd_rule, .options = rule_options, .in_conf = true,
+		.argument = "PATH", .usage = "PATH...", .least = 1, .most = INT_MAX,
+		.help = rule_help,
+	}, {
+		.name = "allow",
+		.what = "allow operations with files, or only to some executables",
+		.run = cmd_rule, .options = rule_options, .in_conf = true,
+		.argument = "PATH", .usage = "PATH...", .least = 1, .most = INT_MAX,
+		.help = rule_help,
+	}, {
+		.name = "remove", .what = "remove rules",
+		.run = cmd_remove, .options = remove_options,
+		.argument = "PATH", .usage = "PATH...\n--all", .least = 1, .most = INT_MAX,
+		.help = "Removes the rules of what the paths lead to; where a path leads to nothing "
+			"that has one, the rules that were given it.",
+	}, {
+		.name = "list", .what = "show the rules and what was denied",
+		.run = cmd_list, .options = json_options,
+		.help = "Shows the rules, and how often each operation was denied (or would have "
+			"been, in audit mode). The state is active, audit, or gone: the file was "
+			"removed, or its filesystem unmounted.",
+	}, {
+		.name = "save", .what = "write the rules as apply takes them",
+		.run = cmd_save, .options = no_options, .usage = "[FILE]", .most = 1,
+		.help = "Writes the rules as 'inode-guard apply' takes them, to FILE or standard "
+			"output. Those whose file is gone, or whose path leads elsewhere now, "
+			"become comments; exit status 1 for the latter.",
+	}, {
+		.name = "apply", .what = "make the rules what a file says",
+		.run = cmd_apply, .options = apply_options,
+		.argument = "FILE", .usage = "FILE", .least = 1, .most = 1,
+		.help = "Makes the rules what the file says, all of them or, if anything is wrong, "
+			"none. A line is a 'deny' or an 'allow' as on the command line, without "
+			"'inode-guard'. Words are separated by spaces; quotation marks, and "
+			"backslashes (also \\n, \\t and \\xNN, a byte) are as in a shell; what "
+			"follows a '#' at the beginning of a word is a comment. FILE may be '-', "
+			"standard input.",
+	}, {
+		.name = "watch", .what = "show what is denied as it happens",
+		.run = cmd_watch, .options = json_options,
+		.help = "Shows what is denied as it happens, until it is interrupted or the guard "
+			"is stopped; with --json an object a line. Events that came too fast are "
+			"counted: \"N events dropped\".",
+	},
+};
+
+const struct command *command_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
 
 static int help(void)
 {
 	size_t i;
 
-	puts("Usage: inode-guard COMMAND [option...] [argument...]\n"
+	puts("Usage: inode-guard COMMAND [OPTION...] [ARGUMENT...]\n"
 	     "\n"
 	     "Guards files: denies operations with them, whatever path leads to them. Needs root, the\n"
 	     "kernel module inode_map, and a kernel with the BPF security module active.\n");
@@ -627,19 +425,59 @@ static int help(void)
 	return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
+/* For the completion, a line each: the operations, the commands, or the options of one. */
+static int words(const char *of)
 {
+	const struct command *command = of ? command_named(of) : NULL;
+	const struct argp_option *option;
 	size_t i;
 
-	if (argc < 2)
-		return bad_usage("COMMAND is missing", NULL);
+	if (!of)
+		for (i = 0; i < ARRAY_SIZE(commands); i++)
+			puts(commands[i].name);
+	else if (!strcmp(of, "--ops"))
+		for (i = 0; i < GUARD_OPS; i++)
+			puts(op_names[i]);
+	for (option = command ? command->options : NULL;
+	     option && (option->name || option->key || option->group); option++)
+		if (option->name && option->key && !(option->flags & OPTION_HIDDEN))
+			printf("--%s\n", option->name);
+	return of && strcmp(of, "--ops") && !command ? EXIT_USAGE : EXIT_SUCCESS;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct arguments arguments;
+	char message[256];
+	int ret = EXIT_SUCCESS;
+
+	if (arguments_parse(&arguments, command, argc, argv, false, message, sizeof(message))) {
+		error("%s (see --help)", message);
+		ret = EXIT_USAGE;
+	} else if (!arguments.help) {
+		ret = command->run(&arguments);
+	}
+	arguments_free(&arguments);
+	return ret;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		error("COMMAND is missing (see --help)");
+		return EXIT_USAGE;
+	}
 	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
 		return help();
 	if (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version"))
 		return puts(VERSION_TEXT) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "--words"))
+		return words(argv[2]);
+	command = command_named(argv[1]);
+	if (command)
+		return run_command(command, argc - 1, argv + 1);
 	error("there is no command '%s' (see inode-guard --help)", argv[1]);
 	return EXIT_USAGE;
 }
@@ -649,8 +487,6 @@ int main(int argc, char **argv)
 	int rc;
 
 	libbpf_set_print(print_libbpf);
-	/* Messages are this program's own. */
-	opterr = 0;
 	rc = run(argc, argv);
 	if (fflush(stdout) || ferror(stdout)) {
 		error("cannot write: %s", strerror(errno));

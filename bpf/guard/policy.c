@@ -279,7 +279,7 @@ static int set_make(struct policy *policy, struct array *subjects, __u32 *id)
 }
 
 /* The set of the executables that a request names. */
-static int request_set(struct policy *policy, struct request *request, const char *where)
+static int request_set(struct policy *policy, struct arguments *request, const char *where)
 {
 	struct array subjects = {};
 	int i, err, failed = 0;
@@ -336,7 +336,7 @@ static void rule_copy(struct rule *rule, const struct rule *base)
 	rule->path = xstrdup(base->path);
 }
 
-static void rule_merge(struct rule *rule, const struct request *request)
+static void rule_merge(struct rule *rule, const struct arguments *request)
 {
 	__u32 ops = request->ops;
 	int op;
@@ -449,7 +449,7 @@ static int rule_put(struct policy *policy, const struct rule *rule, int fd, __u3
  * What a request says about a file. With @replace, the policy is to be only what requests say: the
  * entries of rules that there are already are left to change_settle().
  */
-static int change_fd(struct policy *policy, const struct request *request, int fd,
+static int change_fd(struct policy *policy, const struct arguments *request, int fd,
 		     const char *path, bool replace)
 {
 	struct rule *old, *rule;
@@ -499,7 +499,7 @@ static int change_fd(struct policy *policy, const struct request *request, int f
 	return err ?: rule_put(policy, rule, fd, rule->body.named);
 }
 
-static int change_path(struct policy *policy, const struct request *request, const char *path,
+static int change_path(struct policy *policy, const struct arguments *request, const char *path,
 		       bool replace, const char *where)
 {
 	int fd, err;
@@ -516,7 +516,7 @@ static int change_path(struct policy *policy, const struct request *request, con
 	return err;
 }
 
-int change_request(struct policy *policy, struct request *request, bool replace, const char *where,
+int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
 		   void (*step)(void *), void *arg)
 {
 	int i, err, failed = 0;

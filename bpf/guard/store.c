@@ -403,115 +403,37 @@ static int sweep_entries(struct guard *guard, const struct policy *policy)
 	return 0;
 }
 
-/* Delete the elements of a hash map whose key, or the first word of it, is not in an index. */
-static int collect_map(int map, size_t key_size, size_t value_size, const struct index *wanted)
-{
-	struct array keys = {}, values = {};
-	size_t i;
-	char *key;
-	int err;
-
-	err = map_read(map, key_size, value_size, &keys, &values);
-	for (i = 0; i < keys.count && !err; i++) {
-		key = (char *)keys.items + i * key_size;
-		if (!index_get(wanted, *(__u32 *)key) && bpf_map_delete_elem(map, key) &&
-		    errno != ENOENT)
-			err = -errno;
-	}
-	free(keys.items);
-	free(values.items);
-	return err;
-}
-
-/*
- * Rules that are not in force. What says that one was removed goes last, or else, after a crash, it
- * would not be known.
- */
-static int collect_rules(struct guard *guard, const struct index *ids)
-{
-	struct array keys = {}, values = {};
-	const struct guard_rule *body;
-	const __u32 *id;
-	int err, last;
-	size_t i;
-
-	err = map_read(guard->rules, sizeof(*id), sizeof(*body), &keys, &values);
-	for (last = 0; last < 2; last++)
-		for (i = 0; i < keys.count && !err; i++) {
-			id = (__u32 *)keys.items + i;
-			body = (struct guard_rule *)values.items + i;
-			if (index_get(ids, *id) || last == !(body->flags & GUARD_REMOVED))
-				continue;
-			if (bpf_map_delete_elem(guard->rules, id) && errno != ENOENT)
-				err = -errno;
-		}
-	free(keys.items);
-	free(values.items);
-	return err;
-}
-
-/* Names that no rule in force and no executable in use follows. */
-static int collect_leaves(struct guard *guard, const struct index *ids,
-			  const struct index *subjects, __u32 *left)
-{
-	struct array keys = {}, values = {};
-	const struct guard_leaf *leaf;
-	const void *key;
-	size_t i;
-	int err;
-
-	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys,
-		       &values);
-	for (i = 0; i < keys.count && !err; i++) {
-		leaf = (struct guard_leaf *)values.items + i;
-		key = (struct guard_leaf_key *)keys.items + i;
-		if (index_get(ids, entry_rule(&leaf->entry, guard->state->generation)) ||
-		    index_get(subjects, leaf->subject))
-			++*left;
-		else if (bpf_map_delete_elem(guard->leaves, key) && errno != ENOENT)
-			err = -errno;
-	}
-	free(keys.items);
-	free(values.items);
-	return err;
-}
-
-static int collect_subjects(struct guard *guard, const struct index *wanted)
-{
-	struct inode_map_key key = {};
-	__u32 subject;
-	int err;
-
-	while ((err = map_next(guard->subjects, &key, &subject)) > 0)
-		if (!index_get(wanted, subject)) {
-			err = map_delete_handle(guard->subjects, key.handle);
-			if (err)
-				return err;
-		}
-	return err;
-}
-
-/* What is found by an id in the indices below. */
+/* What is found by an id in the indices of what is wanted. */
 static char wanted_item;
 
-/* The directories of the names that are followed. */
-static int want_dirs(struct guard *guard, struct index *subjects)
-{
-	struct array keys = {}, values = {};
-	size_t i;
-	int err;
+/**
+ * struct wanted - what the policy in force needs of each map; all by id
+ * @rules: rules
+ * @names: names of rules, which have hits
+ * @texts: paths
+ * @sets: sets of executables
+ * @subjects: executables, and directories in which names are followed
+ * @generation: the generation in force
+ * @trees: the operations that rules for trees name
+ * @follows: whether a name is followed
+ */
+struct wanted {
+	struct index rules;
+	struct index names;
+	struct index texts;
+	struct index sets;
+	struct index subjects;
+	__u32 generation;
+	__u32 trees;
+	bool follows;
+};
 
-	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(struct guard_leaf),
-		       &keys, &values);
-	for (i = 0; i < keys.count; i++)
-		index_put(subjects, ((struct guard_leaf_key *)keys.items)[i].dir, &wanted_item);
-	free(keys.items);
-	free(values.items);
-	return err;
+static void want(struct index *index, __u32 id)
+{
+	index_put(index, id, &wanted_item);
 }
 
-static void want_sets(const struct policy *policy, const struct rule *rule, struct index *sets,
-		      struct index *subjects)
+static void want_sets(struct wanted *wanted, const struct policy *policy, const struct rule *rule)
 {
 	const struct set *set;
 	size_t i;
@@ -521,63 +443,175 @@ static void want_sets(const struct policy *policy, const struct rule *rule, stru
 		if (!(rule->body.only & (1U << op)))
 			continue;
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
-		if (!set || index_get(sets, set->id))
+		if (!set || index_get(&wanted->sets, set->id))
 			continue;
-		index_put(sets, set->id, &wanted_item);
+		want(&wanted->sets, set->id);
 		for (i = 0; i < set->subjects.count; i++)
-			index_put(subjects, ((__u32 *)set->subjects.items)[i], &wanted_item);
+			want(&wanted->subjects, ((__u32 *)set->subjects.items)[i]);
 	}
 }
 
-int policy_collect(struct guard *guard, const struct policy *policy)
+/* What the rules need; directories come with collect_leaves(), and texts of subjects after it. */
+static void wanted_init(struct wanted *wanted, const struct policy *policy)
 {
-	struct index ids = {}, names = {}, texts = {}, sets = {}, subjects = {};
 	struct rule **rules = policy->rules.items;
-	__u32 trees = 0, follows = 0;
 	size_t i;
-	int err;
 
+	*wanted = (struct wanted){ .generation = policy->guard->state->generation };
 	for (i = 0; i < policy->rules.count; i++) {
 		const struct rule *rule = rules[i];
 
 		if (rule->dropped || rule->successor)
 			continue;
-		index_put(&ids, rule->id, &wanted_item);
-		index_put(&names, rule->body.name, &wanted_item);
-		index_put(&texts, rule->body.text, &wanted_item);
-		want_sets(policy, rule, &sets, &subjects);
+		want(&wanted->rules, rule->id);
+		want(&wanted->names, rule->body.name);
+		want(&wanted->texts, rule->body.text);
+		want_sets(wanted, policy, rule);
 		if (rule->body.flags & GUARD_TREE)
-			trees |= rule->body.named;
+			wanted->trees |= rule->body.named;
 	}
-	err = collect_leaves(guard, &ids, &subjects, &follows);
-	if (!err)
-		err = want_dirs(guard, &subjects);
-	for (i = 0; subjects.slots && i <= subjects.mask; i++)
-		if (subjects.slots[i].item)
-			index_put(&texts, subjects.slots[i].id, &wanted_item);
-	if (!err)
-		err = collect_rules(guard, &ids);
-	if (!err)
-		err = collect_map(guard->hits, sizeof(__u32), sizeof(struct guard_hits), &names);
-	if (!err)
-		err = collect_map(guard->texts, sizeof(struct guard_text_key),
-				  sizeof(struct guard_text), &texts);
-	if (!err)
-		err = collect_map(guard->members, sizeof(struct guard_member), sizeof(__u32),
-				  &sets);
-	if (!err)
-		err = collect_subjects(guard, &subjects);
-	if (!err) {
-		__atomic_store_n(&guard->state->trees, trees, __ATOMIC_RELEASE);
-		__atomic_store_n(&guard->state->subjects, sets.count != 0, __ATOMIC_RELEASE);
-		__atomic_store_n(&guard->state->follows, follows != 0, __ATOMIC_RELEASE);
-		__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_RELEASE);
+}
+
+static void wanted_free(struct wanted *wanted)
+{
+	index_free(&wanted->rules);
+	index_free(&wanted->names);
+	index_free(&wanted->texts);
+	index_free(&wanted->sets);
+	index_free(&wanted->subjects);
+}
+
+/*
+ * Delete the elements of a hash map that nobody wants: @is_wanted is asked with the element's key and
+ * value, and may want more for them.
+ */
+static int collect(int map, size_t key_size, size_t value_size, struct wanted *wanted,
+		   bool (*is_wanted)(struct wanted *wanted, const void *key, const void *value))
+{
+	struct array keys = {}, values = {};
+	size_t i;
+	char *key;
+	int err;
+
+	err = map_read(map, key_size, value_size, &keys, &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		key = (char *)keys.items + i * key_size;
+		if (!is_wanted(wanted, key, (char *)values.items + i * value_size) &&
+		    bpf_map_delete_elem(map, key) && errno != ENOENT)
+			err = -errno;
 	}
-	index_free(&ids);
-	index_free(&names);
-	index_free(&texts);
-	index_free(&sets);
-	index_free(&subjects);
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+/* What says that a rule was removed goes last, or else, after a crash, it would not be known. */
+static bool want_rule_or_removal(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_rule *body = value;
+
+	return body->flags & GUARD_REMOVED || index_get(&wanted->rules, *(__u32 *)key);
+}
+
+static bool want_rule(struct wanted *wanted, const void *key, const void *value)
+{
+	(void)value;
+	return index_get(&wanted->rules, *(__u32 *)key);
+}
+
+static bool want_name(struct wanted *wanted, const void *key, const void *value)
+{
+	(void)value;
+	return index_get(&wanted->names, *(__u32 *)key);
+}
+
+static bool want_text(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_text_key *piece = key;
+
+	(void)value;
+	return index_get(&wanted->texts, piece->text);
+}
+
+static bool want_member(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_member *member = key;
+
+	(void)value;
+	return index_get(&wanted->sets, member->set);
+}
+
+/* Names that a rule in force or an executable in use follows, and with them their directories. */
+static bool want_leaf(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_leaf_key *name = key;
+	const struct guard_leaf *leaf = value;
+
+	if (!index_get(&wanted->rules, entry_rule(&leaf->entry, wanted->generation)) &&
+	    !index_get(&wanted->subjects, leaf->subject))
+		return false;
+	wanted->follows = true;
+	want(&wanted->subjects, name->dir);
+	return true;
+}
+
+static int collect_subjects(struct guard *guard, const struct wanted *wanted)
+{
+	struct inode_map_key key = {};
+	__u32 subject;
+	int err;
+
+	while ((err = map_next(guard->subjects, &key, &subject)) > 0)
+		if (!index_get(&wanted->subjects, subject)) {
+			err = map_delete_handle(guard->subjects, key.handle);
+			if (err)
+				return err;
+		}
+	return err;
+}
+
+int policy_collect(struct guard *guard, const struct policy *policy)
+{
+	struct guard_state *state = guard->state;
+	struct wanted wanted;
+	size_t i;
+	int err;
+
+	wanted_init(&wanted, policy);
+	err = collect(guard->leaves, sizeof(struct guard_leaf_key), sizeof(struct guard_leaf),
+		      &wanted, want_leaf);
+	if (err)
+		goto out;
+	for (i = 0; wanted.subjects.slots && i <= wanted.subjects.mask; i++)
+		if (wanted.subjects.slots[i].item)
+			want(&wanted.texts, wanted.subjects.slots[i].id);
+	err = collect(guard->rules, sizeof(__u32), sizeof(struct guard_rule), &wanted,
+		      want_rule_or_removal);
+	if (err)
+		goto out;
+	err = collect(guard->rules, sizeof(__u32), sizeof(struct guard_rule), &wanted, want_rule);
+	if (err)
+		goto out;
+	err = collect(guard->hits, sizeof(__u32), sizeof(struct guard_hits), &wanted, want_name);
+	if (err)
+		goto out;
+	err = collect(guard->texts, sizeof(struct guard_text_key), sizeof(struct guard_text),
+		      &wanted, want_text);
+	if (err)
+		goto out;
+	err = collect(guard->members, sizeof(struct guard_member), sizeof(__u32), &wanted,
+		      want_member);
+	if (err)
+		goto out;
+	err = collect_subjects(guard, &wanted);
+	if (err)
+		goto out;
+	__atomic_store_n(&state->trees, wanted.trees, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->subjects, wanted.sets.count != 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->follows, wanted.follows, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->dirty, 0, __ATOMIC_RELEASE);
+out:
+	wanted_free(&wanted);
 	return err;
 }
 

@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the files of the tool share. main.c has the commands; rules.c reads what they say; load.c
- * has the pins; policy.c changes the policy, and store.c reads and writes the maps that it is in;
- * list.c and watch.c show it; util.c is for all.
+ * What the files of the tool share, and where things are in this folder.
+ *
+ *   guard.h	what kernel and tool share: operations, the contents of the maps
+ *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
+ *		subject.bpf.h tells who it is that does something, syscall.bpf.h what appends,
+ *		follow.bpf.h takes rules along with names, event.bpf.h tells what was denied
+ *   main.c	the table of commands, with what most of them do
+ *   options.c	reads command lines by that table
+ *   conf.c	reads conf files, whose lines are some of the commands
+ *   load.c	has the pins: start, stop, status, and opening the running guard
+ *   policy.c	changes the policy, all of it or nothing
+ *   store.c	reads and writes the maps that the policy is in
+ *   list.c	shows it: list, save
+ *   watch.c	shows what is denied
+ *   util.c	is for all of them
+ *
+ * A change calls downwards: main.c, policy.c, store.c. What it takes to add
+ *
+ *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
+ *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
+ *			paragraph in the manual; a row in selftests/steps/rules.c, without which
+ *			that does not compile, and attempts in selftests/attempts/
+ *   an option		a line in the tables of main.c, which help and completion are made from; a
+ *			case in options.c; the manual
+ *   a state of rules	enum state (list.c), where its name is, and what tells it; the manual
  */
 #ifndef _GUARD_TOOL_H
 #define _GUARD_TOOL_H
@@ -123,10 +145,16 @@ void *index_get(const struct index *index, __u32 id);
 void index_put(struct index *index, __u32 id, void *item);
 void index_free(struct index *index);
 
-/* rules.c */
+/* options.c */
+
+struct argp_option;
+struct command;
+
+#define GUARD_RULES		131072
+#define GUARD_MOST_RULES	(1U << 24)
 
 /**
- * struct request - what one "deny" or "allow" says
+ * struct arguments - what a command line says, or a line of a conf file
  * @ops: the operations
  * @deny: whether it denies them; to all, without @exes
  * @tree: whether for all below
@@ -134,11 +162,18 @@ void index_free(struct index *index);
  * @nofollow: whether a symbolic link is meant itself
  * @exes: the only executables that may
  * @nr_exes: how many; 0, it does not say so
- * @paths: the files
+ * @paths: the files, or whatever the command has arguments for; they are in the caller's argv
  * @nr_paths: how many
  * @set: for policy.c: the id of @exes as a set, or 0
+ * @all: all rules
+ * @audit: 1, audit; 0, enforce; -1, as it is
+ * @max_rules: how many rules there may be
+ * @json: as JSON
+ * @check: change nothing
+ * @progress: say how far it is
+ * @help: the help was asked for, and shown
  */
-struct request {
+struct arguments {
 	__u32 ops;
 	bool deny;
 	bool tree;
@@ -149,23 +184,59 @@ struct request {
 	char **paths;
 	int nr_paths;
 	__u32 set;
+	bool all;
+	int audit;
+	__u32 max_rules;
+	bool json;
+	bool check;
+	bool progress;
+	bool help;
+};
+
+/**
+ * struct command - a command
+ * @name: its name
+ * @what: what it does, in the list of commands
+ * @options: its options
+ * @usage: its arguments, for help
+ * @help: what it does
+ * @argument: what its argument is, to say that it is missing
+ * @least: how many arguments it takes at least
+ * @most: and at most
+ * @in_conf: whether a line of a conf file can be one
+ * @run: does it, and returns an exit code
+ */
+struct command {
+	const char *name;
+	const char *what;
+	const struct argp_option *options;
+	const char *usage;
+	const char *help;
+	const char *argument;
+	int least;
+	int most;
+	bool in_conf;
+	int (*run)(struct arguments *arguments);
 };
 
 /*
- * Read the words of a "deny" or "allow", the first of which that is. Returns 0, -1 with @message
- * telling why not, or 1 for --help. The request points into @argv.
+ * Read what follows a command, which is @argv[0]. Returns 0, or -1 with @message telling what is
+ * wrong. The arguments point into @argv.
  */
-int request_parse(int argc, char **argv, struct request *request, bool command, char *message,
-		  size_t size);
-void request_free(struct request *request);
+int arguments_parse(struct arguments *arguments, const struct command *command, int argc,
+		    char **argv, bool conf, char *message, size_t size);
+void arguments_free(struct arguments *arguments);
 
-/* "read,write" and so on as bits; returns -1 with @message. */
-int parse_ops(const char *list, __u32 *ops, char *message, size_t size);
+/* main.c */
+
+const struct command *command_named(const char *name);
+
+/* conf.c */
 
 /**
  * struct conf - a conf file
  * @name: of the file, for messages
- * @requests: its lines, of struct request
+ * @requests: its lines, of struct arguments
  * @lines: their numbers, of unsigned int
  * @words: what they point into, of char **
  * @paths: how many paths there are
@@ -305,7 +376,7 @@ void text_add(struct policy *policy, __u32 id, const char *text);
 
 int change_begin(struct guard *guard, struct policy *policy);
 /* Each returns 0, or a negative errno, having told; @where goes before the message. */
-int change_request(struct policy *policy, struct request *request, bool replace, const char *where,
+int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
 		   void (*step)(void *), void *arg);
 int change_remove(struct policy *policy, const char *path, bool nofollow, int tree);
 int change_remove_all(struct policy *policy);

@@ -15,16 +15,10 @@
 
 bool verbose;
 
+#define GUARD_OP_WORD(name, word, meaning)	[GUARD_##name] = word,
+
 const char *const op_names[GUARD_OPS] = {
-	[GUARD_READ]	= "read",
-	[GUARD_WRITE]	= "write",
-	[GUARD_EXEC]	= "exec",
-	[GUARD_APPEND]	= "append",
-	[GUARD_DELETE]	= "delete",
-	[GUARD_RENAME]	= "rename",
-	[GUARD_LINK]	= "link",
-	[GUARD_ATTR]	= "attr",
-	[GUARD_MMAP]	= "mmap",
+	GUARD_OPERATIONS(GUARD_OP_WORD)
 };
 
 /* One line, whatever is in a path. */
@@ -93,9 +87,12 @@ char *xstrdup(const char *text)
 	return checked(strdup(text));
 }
 
+#define GUARD_OP_WITH_COMMA(name, word, meaning)	word ","
+
 const char *ops_text(__u32 ops)
 {
-	static char text[80];
+	/* Room for each with a comma behind it. */
+	static char text[sizeof("" GUARD_OPERATIONS(GUARD_OP_WITH_COMMA))];
 	size_t length = 0;
 	int op;
 

@@ -11,6 +11,7 @@
 #define BYPASS_H
 
 #include "../harness.h"
+#include "../../bpf/guard/guard.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,18 +19,12 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* The operations that rules name, in the order of their names in operation_names[]. */
+#define OPERATION(name, word, meaning)	name = 1 << GUARD_##name,
+
+/* Sets of the operations that rules name: READ and so on. */
 enum operation {
-	READ	= 1 << 0,
-	WRITE	= 1 << 1,
-	EXEC	= 1 << 2,
-	APPEND	= 1 << 3,
-	DELETE	= 1 << 4,
-	RENAME	= 1 << 5,
-	LINK	= 1 << 6,
-	ATTR	= 1 << 7,
-	MMAP	= 1 << 8,
-	ALL	= (1 << 9) - 1,
+	GUARD_OPERATIONS(OPERATION)
+	ALL = GUARD_ALL,
 };
 
 /* Where an attempt makes sense. */

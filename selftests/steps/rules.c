@@ -4,6 +4,7 @@
  * operation is tried here; all others are in ../bypass.c.
  */
 #include "steps.h"
+#include "../../bpf/guard/guard.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -149,20 +150,45 @@ static int op_mmap(const char *path)
 	return error;
 }
 
+#define OPERATION_WORD(name, word, meaning)	[GUARD_##name] = word,
+#define OPERATION_BIT(name)			(1U << GUARD_##name)
+
+static const char *const words[] = { GUARD_OPERATIONS(OPERATION_WORD) };
+
+/* Removing comes last: the file is not there any more. */
 static const struct {
-	const char *name, *others;
+	enum guard_op op;
+	unsigned int with;	/* what else it takes */
 	int (*attempt)(const char *path);
 } operations[] = {
-	{ "read", "write,exec,append,delete,rename,link,attr,mmap", try_read },
-	{ "write", "read,exec,append,delete,rename,link,attr,mmap", try_write },
-	{ "exec", "read,write,append,delete,rename,link,attr,mmap", op_exec },
-	{ "append", "read,exec,delete,rename,link,attr,mmap", try_append },
-	{ "rename", "read,write,exec,append,delete,link,attr,mmap", op_rename },
-	{ "link", "read,write,exec,append,delete,rename,attr,mmap", op_link },
-	{ "attr", "read,write,exec,append,delete,rename,link,mmap", op_attr },
-	{ "mmap", "write,exec,append,delete,rename,link,attr", op_mmap },
-	{ "delete", "read,write,exec,append,rename,link,attr,mmap", op_delete },
+	{ GUARD_READ, 0, try_read },
+	{ GUARD_WRITE, 0, try_write },
+	{ GUARD_EXEC, 0, op_exec },
+	/* Where no rule names it, those about write decide. */
+	{ GUARD_APPEND, OPERATION_BIT(WRITE), try_append },
+	{ GUARD_RENAME, 0, op_rename },
+	{ GUARD_LINK, 0, op_link },
+	{ GUARD_ATTR, 0, op_attr },
+	{ GUARD_MMAP, OPERATION_BIT(READ), op_mmap },
+	{ GUARD_DELETE, 0, op_delete },
 };
+
+_Static_assert(ARRAY_SIZE(operations) == GUARD_OPS, "each operation has an attempt");
+
+/* A line that denies all but some operations. */
+static void deny_others(FILE *conf, unsigned int but, const char *path)
+{
+	const char *comma = "";
+
+	fprintf(conf, "deny --ops ");
+	for (int op = 0; op < GUARD_OPS; op++) {
+		if (but & 1U << op)
+			continue;
+		fprintf(conf, "%s%s", comma, words[op]);
+		comma = ",";
+	}
+	fprintf(conf, " %s\n", path);
+}
 
 /* What is denied is stopped, and what is not works when all else is denied. */
 STEP(operations)
@@ -175,19 +201,20 @@ STEP(operations)
 	for (i = 0; i < ARRAY_SIZE(operations); i++) {
 		CHECK_EQ(sh("cp %s deny-%zu && cp %s allow-%zu", "/usr/bin/busybox", i,
 			    "/usr/bin/busybox", i), 0);
-		fprintf(conf, "deny --ops %s deny-%zu\n", operations[i].name, i);
-		fprintf(conf, "deny --ops %s allow-%zu\n", operations[i].others, i);
+		fprintf(conf, "deny --ops %s deny-%zu\n", words[operations[i].op], i);
+		snprintf(path, sizeof(path), "allow-%zu", i);
+		deny_others(conf, 1U << operations[i].op | operations[i].with, path);
 	}
 	fclose(conf);
 	QUIET("apply", "conf");
 	for (i = 0; i < ARRAY_SIZE(operations); i++) {
 		snprintf(path, sizeof(path), "deny-%zu", i);
 		if (operations[i].attempt(path) != EPERM)
-			FAIL("%s is not denied", operations[i].name);
+			FAIL("%s is not denied", words[operations[i].op]);
 		snprintf(path, sizeof(path), "allow-%zu", i);
 		if (operations[i].attempt(path))
-			FAIL("%s does not work when others are denied: %s", operations[i].name,
-			     strerror(errno));
+			FAIL("%s does not work when others are denied: %s",
+			     words[operations[i].op], strerror(errno));
 	}
 }
 

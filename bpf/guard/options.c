@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Reads command lines, and the lines of conf files, which are some of them: one parser for all. The
+ * table of commands says which options each takes (main.c).
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+/**
+ * struct parsing - a command line that is being read
+ * @command: which command it is
+ * @arguments: what it says
+ * @conf: it is a line of a conf file
+ * @message: what is wrong with it, or ""
+ * @size: bytes of @message
+ */
+struct parsing {
+	const struct command *command;
+	struct arguments *arguments;
+	bool conf;
+	char *message;
+	size_t size;
+};
+
+#define GUARD_OP_IN_LIST(name, word, meaning)	word ", "
+
+__attribute__((format(printf, 2, 3)))
+static error_t wrong(struct parsing *parsing, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(parsing->message, parsing->size, format, args);
+	va_end(args);
+	return EINVAL;
+}
+
+static int find_op(const char *word, size_t length)
+{
+	int op;
+
+	for (op = 0; op < GUARD_OPS; op++)
+		if (strlen(op_names[op]) == length && !strncmp(word, op_names[op], length))
+			break;
+	return op;
+}
+
+/* "read,write" and so on as bits. */
+static error_t parse_ops(struct parsing *parsing, const char *list, __u32 *ops)
+{
+	const char *word = list;
+	size_t length;
+	int op;
+
+	*ops = 0;
+	for (;; word += length + 1) {
+		length = strcspn(word, ",");
+		op = find_op(word, length);
+		if (op < GUARD_OPS)
+			*ops |= 1U << op;
+		else if (length == strlen("all") && !strncmp(word, "all", length))
+			*ops |= GUARD_ALL;
+		else
+			return wrong(parsing, "'%.*s' is no operation ("
+				     GUARD_OPERATIONS(GUARD_OP_IN_LIST) "all)", (int)length, word);
+#ifndef GUARD_KNOWS_APPEND
+		if (op == GUARD_APPEND)
+			return wrong(parsing, "append can't be told from other writing on this "
+				     "architecture");
+#endif
+		if (!word[length])
+			return 0;
+	}
+}
+
+static error_t parse_number(struct parsing *parsing, const char *text, __u32 max, __u32 *number)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || !value || value > max)
+		return wrong(parsing, "'%s' is not a number from 1 to %u", text, max);
+	*number = value;
+	return 0;
+}
+
+/* Whether a word that argp did not take is an option whose argument is not there. */
+static bool wants_argument(const struct parsing *parsing, const char *word)
+{
+	const struct argp_option *option;
+
+	for (option = parsing->command->options; option->name || option->key; option++) {
+		if (!option->arg)
+			continue;
+		if (!strncmp(word, "--", 2) ? !strcmp(word + 2, option->name ?: "") :
+					      word[strlen(word) - 1] == option->key)
+			return true;
+	}
+	return false;
+}
+
+static error_t parse_error(struct parsing *parsing, const struct argp_state *state)
+{
+	const char *word = state->argv[state->next - 1];
+
+	if (*parsing->message)
+		return 0;
+	if (state->next == state->argc && wants_argument(parsing, word))
+		wrong(parsing, "option '%s' wants an argument", word);
+	else
+		wrong(parsing, "unknown option '%s'", word);
+	return 0;
+}
+
+/* What is left when all options have been taken. */
+static error_t parse_end(struct parsing *parsing)
+{
+	const struct command *command = parsing->command;
+	struct arguments *arguments = parsing->arguments;
+
+	if (arguments->nr_paths > command->most)
+		return wrong(parsing, "unexpected argument '%s'",
+			     arguments->paths[command->most]);
+	if (arguments->all && arguments->nr_paths)
+		return wrong(parsing, "--all takes no PATH");
+	if (!arguments->all && arguments->nr_paths < command->least)
+		return wrong(parsing, "%s is missing", command->argument);
+	if (arguments->tree && arguments->follow)
+		return wrong(parsing, "--follow is for files, not for trees");
+	return 0;
+}
+
+static void show_help(const struct argp_state *state, const struct command *command)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "inode-guard %s", command->name);
+	argp_help(state->root_argp, stdout,
+		  ARGP_HELP_SHORT_USAGE | ARGP_HELP_PRE_DOC | ARGP_HELP_LONG | ARGP_HELP_POST_DOC,
+		  name);
+}
+
+/* Of each command argp only takes the options that are in its table. */
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct parsing *parsing = state->input;
+	struct arguments *arguments = parsing->arguments;
+
+	switch (key) {
+	case 'a':
+		/* The --audit of one command and the --all of another: each looks at its own. */
+		arguments->audit = 1;
+		arguments->all = true;
+		return 0;
+	case 'e':
+		arguments->audit = 0;
+		return 0;
+	case 'n':
+		return parse_number(parsing, argument, GUARD_MOST_RULES, &arguments->max_rules);
+	case 'o':
+		return parse_ops(parsing, argument, &arguments->ops);
+	case 't':
+		arguments->tree = true;
+		return 0;
+	case 'f':
+		arguments->follow = true;
+		return 0;
+	case 'x':
+		arguments->exes[arguments->nr_exes++] = argument;
+		return 0;
+	case 'P':
+		arguments->nofollow = true;
+		return 0;
+	case 'j':
+		arguments->json = true;
+		return 0;
+	case 'c':
+		arguments->check = true;
+		return 0;
+	case 'p':
+		arguments->progress = true;
+		return 0;
+	case 'v':
+	case 'h':
+		/* They are for who calls a command. */
+		if (parsing->conf)
+			return wrong(parsing, "unknown option '%s'", state->argv[state->next - 1]);
+		verbose |= key == 'v';
+		if (key == 'v')
+			return 0;
+		show_help(state, parsing->command);
+		arguments->help = true;
+		return ECANCELED;
+	case ARGP_KEY_ARGS:
+		arguments->paths = state->argv + state->next;
+		arguments->nr_paths = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_END:
+		return parse_end(parsing);
+	case ARGP_KEY_ERROR:
+		return parse_error(parsing, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int arguments_parse(struct arguments *arguments, const struct command *command, int argc,
+		    char **argv, bool conf, char *message, size_t size)
+{
+	struct parsing parsing = {
+		.command = command, .arguments = arguments, .conf = conf, .message = message,
+		.size = size,
+	};
+	const struct argp argp = {
+		command->options, parse, command->usage, command->help, NULL, NULL, NULL
+	};
+	error_t err;
+
+	*arguments = (struct arguments){
+		.deny = !strcmp(command->name, "deny"), .audit = -1, .max_rules = GUARD_RULES,
+		.ops = GUARD_ALL, .exes = xcalloc(argc, sizeof(*arguments->exes)),
+	};
+	*message = '\0';
+	err = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL,
+			 &parsing);
+	if (arguments->help)
+		return 0;
+	if (err && !*message)
+		snprintf(message, size, "%s", strerror(err));
+	return err ? -1 : 0;
+}
+
+void arguments_free(struct arguments *arguments)
+{
+	free(arguments->exes);
+	arguments->exes = NULL;
+}
