@@ -48,12 +48,12 @@ static void make_files(void)
 	CHECK_SYS(mkdir("tree-b", 0755));
 	for (i = 0; i < FILES; i++)
 		make(paths[i]);
-	put_file("old", "deny --ops read --follow f0\n"
+	put_file("old", "deny --ops read f0\n"
 		 "deny f1\n"
 		 "allow --ops read --only-for /usr/bin/dash f2\n"
 		 "deny --ops write f3\n"
 		 "deny --ops read --tree tree-a\n");
-	put_file("new", "deny --ops read --follow f3\n"
+	put_file("new", "deny --ops read f3\n"
 		 "deny f4\n"
 		 "allow --ops read --only-for /usr/bin/bash f5\n"
 		 "deny --ops write f0\n"

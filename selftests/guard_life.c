@@ -45,7 +45,8 @@ static void check_running(void)
 	MATCHES("^running: enforcing, 0 of 5000 rules, generation 1, 0 events dropped$");
 	SAYS("status", "--json");
 	json_check(out);
-	HAS("\"state\":\"running\",\"audit\":false,\"rules\":0,\"max_rules\":5000,");
+	HAS("\"state\":\"running\",\"called\":true,\"audit\":false,\"rules\":0,"
+	    "\"max_rules\":5000,");
 	CHECK_SYS(lstat(GUARD_PINS, &stat));
 	CHECK_EQ(stat.st_mode & 07777, 0700);
 	ALLOWED(try_read("file"));

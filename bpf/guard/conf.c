@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Conf files: a line of words is a "deny" or an "allow" as on the command line (options.c).
+ * Conf files: a line of words is a "deny" or an "allow" as on the command line (options.c). A word that
+ * has *, ? or [ outside quotation marks is a pattern, as in a shell: where it is a path, it stands for
+ * all files that match.
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -37,17 +43,40 @@ static int unescape(const char *from, char *to)
 	}
 }
 
-/*
- * Take the next word from a line, in place. Returns 1, 0 at the line's end, or -1 with the reason.
+/**
+ * struct word - a word of a line
+ * @text: as it is meant
+ * @pattern: as glob(3) takes it, if it is a pattern; or NULL
  */
-static int next_word(char **line, char **word, const char **message)
+struct word {
+	char *text;
+	char *pattern;
+};
+
+/* What glob(3) takes for something else gets a backslash there, if it was quoted. */
+static void pattern_add(char **to, char c, bool quoted, bool *is_pattern)
 {
-	char *from = *line + strspn(*line, " \t\r\n"), *to = from, quote = '\0';
+	if (strchr("*?[]\\", c)) {
+		if (quoted)
+			*(*to)++ = '\\';
+		else if (c != ']')
+			*is_pattern = true;
+	}
+	*(*to)++ = c;
+}
+
+/* Take the next word from a line. Returns 1, 0 at the line's end, or -1 with the reason. */
+static int next_word(const char **line, struct word *word, const char **message)
+{
+	const char *from = *line + strspn(*line, " \t\r\n");
+	char *to, *pattern, quote = '\0';
+	bool is_pattern = false;
 	int length;
 
-	*word = from;
 	if (!*from || *from == '#')
 		return 0;
+	word->text = to = xcalloc(1, strlen(from) + 1);
+	word->pattern = pattern = xcalloc(1, 2 * strlen(from) + 1);
 	for (; *from; from++) {
 		if (!quote && strchr(" \t\r\n", *from))
 			break;
@@ -59,9 +88,10 @@ static int next_word(char **line, char **word, const char **message)
 				*message = "a backslash that nothing known follows";
 				return -1;
 			}
-			to++;
+			pattern_add(&pattern, *to++, true, &is_pattern);
 			from += length;
 		} else {
+			pattern_add(&pattern, *from, quote, &is_pattern);
 			*to++ = *from;
 		}
 	}
@@ -69,97 +99,195 @@ static int next_word(char **line, char **word, const char **message)
 		*message = "a quotation that does not end";
 		return -1;
 	}
-	*line = *from ? from + 1 : from;
-	*to = '\0';
+	*line = from;
+	if (!is_pattern) {
+		free(word->pattern);
+		word->pattern = NULL;
+	}
 	return 1;
 }
 
-/* Split a line into words; returns their number, or -1. The array ends with NULL. */
-static int split_line(char *line, char ***words, const char **message)
+/**
+ * struct words - the words of a line
+ * @items: of struct word
+ * @argv: their texts, and NULL
+ */
+struct words {
+	struct array items;
+	char **argv;
+};
+
+/* Split a line into words. Returns how many there are, or -1 with the reason. */
+static int words_split(struct words *words, const char *line, const char **message)
 {
-	struct array array = {};
-	char *word;
+	struct word word, *items;
+	size_t i;
 	int ret;
 
-	while ((ret = next_word(&line, &word, message)) > 0)
-		*(char **)array_add(&array, sizeof(char *)) = word;
-	if (ret < 0) {
-		free(array.items);
-		return -1;
+	memset(words, 0, sizeof(*words));
+	do {
+		memset(&word, 0, sizeof(word));
+		ret = next_word(&line, &word, message);
+		if (word.text)
+			*(struct word *)array_add(&words->items, sizeof(word)) = word;
+	} while (ret > 0);
+	items = words->items.items;
+	words->argv = xcalloc(words->items.count + 1, sizeof(*words->argv));
+	for (i = 0; i < words->items.count; i++)
+		words->argv[i] = items[i].text;
+	return ret < 0 ? -1 : (int)words->items.count;
+}
+
+static void words_free(struct words *words)
+{
+	struct word *items = words->items.items;
+	size_t i;
+
+	for (i = 0; i < words->items.count; i++) {
+		free(items[i].text);
+		free(items[i].pattern);
 	}
-	array_add(&array, sizeof(char *));
-	*words = array.items;
-	return array.count - 1;
+	free(items);
+	free(words->argv);
+}
+
+/* Keep a string for as long as the conf. */
+static char *conf_keep(struct conf *conf, char *text)
+{
+	return *(char **)array_add(&conf->memory, sizeof(char *)) = text;
+}
+
+static const char *pattern_of(const struct words *words, const char *text)
+{
+	const struct word *items = words->items.items;
+	size_t i;
+
+	for (i = 0; i < words->items.count; i++)
+		if (items[i].text == text)
+			return items[i].pattern;
+	return NULL;
+}
+
+/* Have paths stand for themselves, and patterns for what they match. Returns 0, or -1 with @message. */
+static int conf_expand(struct conf *conf, struct arguments *arguments, const struct words *words,
+		       char *message, size_t size)
+{
+	struct array paths = {};
+	const char *pattern;
+	glob_t found = {};
+	size_t j;
+	int i;
+
+	for (i = 0; i < arguments->nr_paths; i++) {
+		pattern = pattern_of(words, arguments->paths[i]);
+		if (!pattern) {
+			*(char **)array_add(&paths, sizeof(char *)) =
+				conf_keep(conf, xstrdup(arguments->paths[i]));
+			continue;
+		}
+		if (glob(pattern, 0, NULL, &found)) {
+			globfree(&found);
+			if (arguments->optional)
+				continue;
+			snprintf(message, size, "%s: no file matches this pattern",
+				 arguments->paths[i]);
+			free(paths.items);
+			return -1;
+		}
+		for (j = 0; j < found.gl_pathc; j++)
+			*(char **)array_add(&paths, sizeof(char *)) =
+				conf_keep(conf, xstrdup(found.gl_pathv[j]));
+		globfree(&found);
+	}
+	conf_keep(conf, paths.items);
+	arguments->paths = paths.items;
+	arguments->nr_paths = paths.count;
+	return 0;
 }
 
 /* Read the words of a line; returns 0, or -1 with @message. */
-static int conf_words(struct arguments *arguments, int count, char **words, char *message,
-		      size_t size)
+static int conf_words(struct conf *conf, struct arguments *arguments, struct words *words,
+		      char *message, size_t size)
 {
-	const struct command *command = command_named(words[0]);
+	const struct command *command = command_named(words->argv[0]);
+	int i;
 
 	if (!command || !command->in_conf) {
-		snprintf(message, size, "'%s' is neither 'deny' nor 'allow'", words[0]);
+		snprintf(message, size, "'%s' is neither 'deny' nor 'allow'", words->argv[0]);
 		return -1;
 	}
-	return arguments_parse(arguments, command, count, words, true, message, size);
+	if (arguments_parse(arguments, command, words->items.count, words->argv, true, message,
+			    size))
+		return -1;
+	for (i = 0; i < arguments->nr_exes; i++)
+		arguments->exes[i] = conf_keep(conf, xstrdup(arguments->exes[i]));
+	return conf_expand(conf, arguments, words, message, size);
 }
 
-static void conf_line(struct conf *conf, char *line, size_t length, unsigned int number)
+/* A line that is wrong is told; one that says nothing is left out. */
+static void conf_line(struct conf *conf, const char *name, const char *text, size_t length,
+		      unsigned int number)
 {
 	struct arguments arguments = {};
 	const char *why = NULL;
-	char message[256];
-	char **words = NULL;
+	struct conf_line *line;
+	struct words words = {};
+	char message[512];
 	int count = -1;
 
-	if (strlen(line) != length)
+	if (strlen(text) != length)
 		why = "a zero byte";
 	else
-		count = split_line(line, &words, &why);
-	if (count > 0 && conf_words(&arguments, count, words, message, sizeof(message)))
+		count = words_split(&words, text, &why);
+	if (count > 0 && conf_words(conf, &arguments, &words, message, sizeof(message)))
 		why = message;
 	if (why) {
-		error("%s:%u: %s", conf->name, number, why);
+		error("%s:%u: %s", name, number, why);
 		conf->errors++;
 	}
 	if (why || !count) {
 		arguments_free(&arguments);
-		free(words);
-		return;
+	} else {
+		conf->paths += arguments.nr_paths;
+		line = array_add(&conf->lines, sizeof(*line));
+		*line = (struct conf_line){
+			.name = name, .number = number, .arguments = arguments
+		};
 	}
-	conf->paths += arguments.nr_paths;
-	*(struct arguments *)array_add(&conf->requests, sizeof(arguments)) = arguments;
-	*(unsigned int *)array_add(&conf->lines, sizeof(number)) = number;
-	*(char ***)array_add(&conf->words, sizeof(words)) = words;
+	words_free(&words);
+}
+
+bool conf_is_rule(const char *line)
+{
+	line += strspn(line, " \t\r\n");
+	return *line && *line != '#';
+}
+
+void conf_read_line(struct conf *conf, const char *line)
+{
+	conf_line(conf, "the file as it is", line, strlen(line), 0);
 }
 
 int conf_read(const char *path, struct conf *conf)
 {
 	bool input = !strcmp(path, "-");
 	FILE *file = input ? stdin : fopen(path, "re");
+	const char *name = input ? "standard input" : conf_keep(conf, xstrdup(path));
 	unsigned int number = 0;
 	char *line = NULL;
 	ssize_t length;
 	size_t size = 0;
 	int err = 0;
 
-	memset(conf, 0, sizeof(*conf));
-	conf->name = input ? "standard input" : path;
 	if (!file) {
 		error("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	while ((length = getline(&line, &size, file)) >= 0) {
-		/* The requests keep it. */
-		conf_line(conf, line, length, ++number);
-		*(char ***)array_add(&conf->words, sizeof(char **)) = (char **)line;
-		line = NULL;
-		size = 0;
-	}
+	while ((length = getline(&line, &size, file)) >= 0)
+		conf_line(conf, name, line, length, ++number);
 	free(line);
 	if (ferror(file)) {
-		error("%s: %s", conf->name, strerror(errno));
+		error("%s: %s", name, strerror(errno));
 		err = -1;
 	}
 	if (!input)
@@ -167,16 +295,46 @@ int conf_read(const char *path, struct conf *conf)
 	return err;
 }
 
+static int is_fragment(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && length > strlen(".conf") &&
+	       !strcmp(entry->d_name + length - strlen(".conf"), ".conf");
+}
+
+int conf_read_system(struct conf *conf)
+{
+	struct dirent **entries = NULL;
+	char path[PATH_MAX];
+	int i, count, err = 0;
+
+	if (!access(CONF_FILE, F_OK))
+		err = conf_read(CONF_FILE, conf);
+	count = scandir(CONF_DIR, &entries, is_fragment, alphasort);
+	for (i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), CONF_DIR "/%s", entries[i]->d_name);
+		err |= conf_read(path, conf);
+		free(entries[i]);
+	}
+	free(entries);
+	if (count < 0 && errno != ENOENT) {
+		error("%s: %s", CONF_DIR, strerror(errno));
+		err = -1;
+	}
+	return err ? -1 : 0;
+}
+
 void conf_free(struct conf *conf)
 {
-	char ***words = conf->words.items;
+	struct conf_line *lines = conf->lines.items;
+	char **memory = conf->memory.items;
 	size_t i;
 
-	for (i = 0; i < conf->requests.count; i++)
-		arguments_free((struct arguments *)conf->requests.items + i);
-	for (i = 0; i < conf->words.count; i++)
-		free(words[i]);
-	free(conf->requests.items);
-	free(conf->lines.items);
-	free(conf->words.items);
+	for (i = 0; i < conf->lines.count; i++)
+		arguments_free(&lines[i].arguments);
+	for (i = 0; i < conf->memory.count; i++)
+		free(memory[i]);
+	free(lines);
+	free(memory);
 }

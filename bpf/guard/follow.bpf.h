@@ -1,37 +1,207 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Rules that follow a name, and executables that do: what is renamed to the name gets the rule
- * before it gets the name, so that there is no moment without. If the rename then fails, it loses
- * the rule again. Only the name counts, a directory and the last component: other hard links of a
- * guarded file are nothing to follow. A file that loses the name keeps the rule, under what other
- * names it has.
+ * Rules that are for a name, and executables that are known by one: whatever comes to be at the name
+ * gets them before anybody can use it.
+ *
+ *   - What is renamed or linked to the name has the rule before it has the name. If that then fails,
+ *     it loses the rule again (struct guard_move).
+ *   - What is made there has none until it exists. From before it is made the name is in "fresh", and
+ *     decisions are made by the name as well (name.bpf.h), until a program that may sleep sees the
+ *     inode and gives it the rule: settle(), as a rule in the open(2) that has made it.
+ *
+ * Only the name counts, a directory and the last component: other hard links of a guarded file are
+ * nothing to follow. A file that loses the name keeps the rule, under what other names it has. One
+ * that has another rule of its own can't be given the name, or else it could be had to lose its own.
  */
 #ifndef _GUARD_FOLLOW_BPF_H
 #define _GUARD_FOLLOW_BPF_H
+
+#include "name.bpf.h"
 
 /* How often the tool can change a rule while it is being moved. */
 #define FOLLOW_TRIES	4
 /* How often a lock is tried that others hold for a moment. */
 #define UNDO_TRIES	4
 
-static __always_inline struct guard_leaf *find_leaf(struct inode *dir, struct dentry *dentry)
-{
-	const __u32 *id = inode_map_peek(subjects_id, dir, __u32);
-	struct guard_leaf_key key = {};
-
-	if (!id)
-		return NULL;
-	key.dir = *id;
-	if (bpf_probe_read_kernel_str(key.name, sizeof(key.name), dentry->d_name.name) <= 0)
-		return NULL;
-	return bpf_map_lookup_elem(&leaves, &key);
-}
-
 static __always_inline bool same_entry(const struct guard_entry *a, const struct guard_entry *b)
 {
 	return a->generation[0] == b->generation[0] && a->generation[1] == b->generation[1] &&
 	       a->rule[0] == b->rule[0] && a->rule[1] == b->rule[1];
 }
+
+/* Whether two rules say the same. */
+static __noinline bool same_rule(__u32 one, __u32 other)
+{
+	const struct guard_rule *a, *b;
+	int op;
+
+	if (one == other)
+		return true;
+	a = bpf_map_lookup_elem(&rules, &one);
+	b = bpf_map_lookup_elem(&rules, &other);
+	if (!a || !b || a->named != b->named || a->denied != b->denied || a->only != b->only)
+		return false;
+	for (op = 0; op < GUARD_OPS; op++)
+		if (a->set[op] != b->set[op])
+			return false;
+	return true;
+}
+
+/* Giving an inode what a name has */
+
+/*
+ * Give it the rule. The tool changes first the leaf, then the entries that it finds: so what it did
+ * not find has the leaf as it is now. Returns 0 or -EPERM.
+ */
+static __always_inline int give_rule(struct inode *inode, struct inode *dir, struct dentry *dentry,
+				     struct guard_leaf *leaf)
+{
+	struct guard_entry entry;
+	__u32 tries;
+
+	for (tries = 0; tries < FOLLOW_TRIES; tries++) {
+		entry = leaf->entry;
+		if (inode_map_update(files_id, inode, &entry, BPF_ANY))
+			return -EPERM;
+		leaf = find_leaf(dir, dentry);
+		if (!leaf || same_entry(&leaf->entry, &entry))
+			return 0;
+	}
+	return -EPERM;
+}
+
+/* Give it the rule for a tree, for each operation that this names. Returns which, or -1. */
+static __noinline int give_tree(struct inode *inode, const struct guard_leaf *leaf)
+{
+	__u32 named = named_by(rule_at(&leaf->tree, STATE(generation))), given = 0, op;
+	struct guard_entry entry = leaf->tree;
+
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (!(named & BIT(op)))
+			continue;
+		if (inode_map_peek(trees_id[op], inode, struct guard_entry))
+			continue;
+		if (inode_map_update(trees_id[op], inode, &entry, BPF_ANY))
+			return -1;
+		/* Or else the verifier goes on with each set that there can be. */
+		given = opaque(given | BIT(op));
+	}
+	return given;
+}
+
+/*
+ * A name in @dir is about to change: tell the service, if the path of a rule goes through it. If there
+ * is no room it knows by the count that it has missed something.
+ */
+static __noinline int note_change(struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf_key key = {}, *told;
+	struct guard_leaf *leaf;
+
+	if (!leaf_key(dir, dentry, &key))
+		return 0;
+	leaf = bpf_map_lookup_elem(&leaves, &key);
+	if (!leaf || !leaf->watch)
+		return 0;
+	__sync_fetch_and_add(&state.changes, 1);
+	told = bpf_ringbuf_reserve(&changes, sizeof(*told), 0);
+	if (!told)
+		return 0;
+	*told = key;
+	bpf_ringbuf_submit(told, 0);
+	return 0;
+}
+
+static __always_inline void note(struct inode *dir, struct dentry *dentry)
+{
+	if (STATE(follows))
+		note_change(dir, dentry);
+}
+
+/* Making something at the name */
+
+/* From now on decisions are made by names as well. */
+static __always_inline void expect(struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf_key key = {};
+	__u32 one = 1;
+
+	if (leaf_key(dir, dentry, &key) && !bpf_map_update_elem(&fresh, &key, &one, BPF_NOEXIST))
+		__sync_fetch_and_add(&state.fresh, 1);
+}
+
+static __always_inline void expect_no_more(struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf_key key = {};
+
+	if (leaf_key(dir, dentry, &key) && !bpf_map_delete_elem(&fresh, &key))
+		__sync_fetch_and_add(&state.fresh, -1);
+}
+
+/* Decide about what is to be at a name, by the name's rule. */
+static __noinline int guard_leaf(struct inode *dir, struct dentry *dentry)
+{
+	const struct guard_leaf *leaf = find_leaf(dir, dentry);
+
+	return leaf ? judge_leaf(leaf, dentry) : 0;
+}
+
+/* Decide about a new name. If it may be made, it is expected. */
+static __always_inline int guard_new_name(struct inode *dir, struct dentry *dentry)
+{
+	int ret = guard_name(dir, dentry);
+
+	if (ret || !STATE(follows))
+		return ret;
+	ret = guard_leaf(dir, dentry);
+	if (ret || !find_leaf(dir, dentry))
+		return ret;
+	expect(dir, dentry);
+	note_change(dir, dentry);
+	return 0;
+}
+
+/* Give what is at a name that is in "fresh" what the name has; it is there now. */
+static __noinline int settle_leaf(struct inode *inode, struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf *leaf = find_leaf(dir, dentry);
+	__u32 generation = STATE(generation), subject;
+
+	if (!leaf)
+		return 0;
+	if (rule_at(&leaf->entry, generation) && !rule_of_inode(inode, generation) &&
+	    give_rule(inode, dir, dentry, leaf))
+		return 0;
+	leaf = find_leaf(dir, dentry);
+	if (!leaf || give_tree(inode, leaf) < 0)
+		return 0;
+	subject = leaf->subject;
+	if (subject && !inode_map_peek(subjects_id, inode, __u32) &&
+	    inode_map_update(subjects_id, inode, &subject, BPF_ANY))
+		return 0;
+	expect_no_more(dir, dentry);
+	return 0;
+}
+
+/* An inode that somebody uses, by its name. */
+static __noinline int settle(struct inode *inode, struct dentry *dentry)
+{
+	struct dentry *parent;
+
+	if (inode_map_is_null(dentry) || inode_map_is_null(dentry->d_hash.pprev))
+		return 0;
+	parent = dentry->d_parent;
+	return settle_leaf(inode, parent->d_inode, dentry);
+}
+
+/* The directory in which somebody makes a name. */
+static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
+{
+	if (STATE(fresh))
+		settle(dir, dentry->d_parent);
+}
+
+/* Renaming and linking */
 
 /* What there is now that a move would change. */
 static __always_inline void remember(struct inode *inode, const struct guard_leaf *leaf,
@@ -49,27 +219,36 @@ static __always_inline void remember(struct inode *inode, const struct guard_lea
 	}
 }
 
-/* After guard_rename, which may deny it; if not after it, then what is done here is undone. */
-SEC("lsm.s/inode_rename")
-int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
-	     struct dentry *new_dentry)
+/* Whether an inode has a rule of its own, which another would take from it. */
+static __always_inline bool has_another(const struct guard_move *move,
+					const struct guard_leaf *leaf)
 {
-	struct inode *inode = old_dentry->d_inode;
+	__u32 generation = STATE(generation), own;
+
+	if (!(move->moved & GUARD_HAD_RULE))
+		return false;
+	own = rule_at(&move->entry, generation);
+	return own && !same_rule(own, rule_at(&leaf->entry, generation));
+}
+
+/*
+ * @inode is about to get the name @dentry in @dir. After the hooks that may deny that; if not after
+ * them, then what is done here is undone.
+ */
+static __noinline int follow(struct inode *inode, struct inode *dir, struct dentry *dentry)
+{
 	struct guard_move_key key = {};
 	struct guard_move move = {};
-	struct guard_entry entry;
 	struct guard_leaf *leaf;
-	__u32 subject, tries;
+	__u32 subject;
+	int given;
 
-	/* It is there, of which not every verifier is sure. */
-	if (inode_map_is_null(inode) || !STATE(follows))
-		return 0;
-	leaf = find_leaf(new_dir, new_dentry);
+	leaf = find_leaf(dir, dentry);
 	if (!leaf)
 		return 0;
 	remember(inode, leaf, &move);
-	if (!move.moved)
-		return 0;
+	if (has_another(&move, leaf))
+		return STATE(audit) ? 0 : -EPERM;
 	key.task = bpf_get_current_pid_tgid();
 	key.inode = (__u64)inode;
 	bpf_map_update_elem(&moves, &key, &move, BPF_ANY);
@@ -77,19 +256,60 @@ int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, str
 	subject = leaf->subject;
 	if (subject && inode_map_update(subjects_id, inode, &subject, BPF_ANY))
 		return -EPERM;
-	/*
-	 * The tool changes first the leaf, then the entries that it finds: so what it did not find
-	 * has the leaf as it is now.
-	 */
-	for (tries = 0; tries < FOLLOW_TRIES && move.moved & GUARD_MOVED_RULE; tries++) {
-		entry = leaf->entry;
-		if (inode_map_update(files_id, inode, &entry, BPF_ANY))
-			return -EPERM;
-		leaf = find_leaf(new_dir, new_dentry);
-		if (!leaf || same_entry(&leaf->entry, &entry))
-			return 0;
+	if (move.moved & GUARD_MOVED_RULE && give_rule(inode, dir, dentry, leaf))
+		return -EPERM;
+	leaf = find_leaf(dir, dentry);
+	given = leaf ? give_tree(inode, leaf) : 0;
+	if (given < 0)
+		return -EPERM;
+	if (given) {
+		move.trees = given;
+		bpf_map_update_elem(&moves, &key, &move, BPF_ANY);
 	}
-	return move.moved & GUARD_MOVED_RULE ? -EPERM : 0;
+	return 0;
+}
+
+SEC("lsm.s/inode_rename")
+int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+	     struct dentry *new_dentry)
+{
+	struct inode *inode = old_dentry->d_inode;
+
+	/* It is there, of which not every verifier is sure. */
+	if (inode_map_is_null(inode) || !STATE(follows))
+		return 0;
+	/* What it has by its name, it has when it leaves that. */
+	if (STATE(fresh))
+		settle(inode, old_dentry);
+	return follow(inode, new_dir, new_dentry);
+}
+
+SEC("lsm.s/path_link")
+int BPF_PROG(guard_follow_link, struct dentry *old_dentry, const struct path *new_dir,
+	     struct dentry *new_dentry)
+{
+	struct inode *inode = old_dentry->d_inode;
+	struct dentry *parent;
+
+	if (inode_map_is_null(inode) || !STATE(follows))
+		return 0;
+	if (STATE(fresh))
+		settle(inode, old_dentry);
+	parent = new_dir->dentry;
+	return guard_leaf(parent->d_inode, new_dentry) ?:
+	       follow(inode, parent->d_inode, new_dentry);
+}
+
+/* Whether an inode has what it is to have at a name. */
+static __noinline int check_linked(struct inode *inode, struct inode *dir, struct dentry *dentry)
+{
+	const struct guard_leaf *leaf = find_leaf(dir, dentry);
+	__u32 generation = STATE(generation), rule;
+
+	rule = leaf ? rule_at(&leaf->entry, generation) : 0;
+	if (!rule || STATE(audit))
+		return 0;
+	return same_rule(rule, rule_of_inode(inode, generation)) ? 0 : -EPERM;
 }
 
 /* Give an inode the value that it had in an inode map, or none if it had none. */
@@ -109,11 +329,12 @@ static __always_inline void undo(__u32 map_id, struct inode *inode, void *value,
 	}
 }
 
-/* Of a rename that has ended, well or not. */
+/* Of a rename or link that has ended, well or not. */
 static __noinline int end_move(struct inode *inode, int ret)
 {
 	struct guard_move_key key = {};
 	struct guard_move *found, move;
+	__u32 op;
 
 	key.task = bpf_get_current_pid_tgid();
 	key.inode = (__u64)inode;
@@ -130,6 +351,9 @@ static __noinline int end_move(struct inode *inode, int ret)
 	if (move.moved & GUARD_MOVED_SUBJECT)
 		undo(subjects_id, inode, &move.subject, sizeof(move.subject),
 		     move.moved & GUARD_HAD_SUBJECT);
+	for (op = 0; op < GUARD_OPS; op++)
+		if (move.trees & BIT(op))
+			inode_map_delete(trees_id[op], inode);
 	return 0;
 }
 
@@ -145,6 +369,15 @@ int BPF_PROG(guard_renamed, struct renamedata *renamed, int ret)
 	/* With RENAME_EXCHANGE, what was there. */
 	dentry = renamed->new_dentry;
 	end_move(dentry->d_inode, ret);
+	return 0;
+}
+
+SEC("fexit/vfs_link")
+int BPF_PROG(guard_linked, struct dentry *old_dentry, struct mnt_idmap *idmap, struct inode *dir,
+	     struct dentry *new_dentry, struct inode **delegated, int ret)
+{
+	if (STATE(follows))
+		end_move(old_dentry->d_inode, ret);
 	return 0;
 }
 

@@ -69,12 +69,14 @@ static __always_inline __u32 open_ops(__u32 flags)
 	}
 }
 
-/* Descriptors that are opened with O_PATH do not come here. */
-SEC("lsm/file_open")
+/* Descriptors that are opened with O_PATH do not come here. Sleeps to give a new file its rule. */
+SEC("lsm.s/file_open")
 int BPF_PROG(guard_open, struct file *file)
 {
 	__u32 ops = opaque(open_ops(file->f_flags)) & (READ | APPEND | EXEC);
 
+	if (STATE(fresh))
+		settle(file->f_inode, file->f_path.dentry);
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }
 
@@ -305,36 +307,46 @@ int BPF_PROG(guard_quota_on, struct dentry *dentry)
 
 /* Names */
 
-SEC("lsm/inode_create")
+SEC("lsm.s/inode_create")
 int BPF_PROG(guard_create, struct inode *dir, struct dentry *dentry)
 {
-	return guard_name(dir, dentry);
+	settle_dir(dir, dentry);
+	return guard_new_name(dir, dentry);
 }
 
-SEC("lsm/inode_symlink")
+SEC("lsm.s/inode_symlink")
 int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry)
 {
-	return guard_name(dir, dentry);
+	settle_dir(dir, dentry);
+	return guard_new_name(dir, dentry);
 }
 
 SEC("lsm/inode_mkdir")
 int BPF_PROG(guard_mkdir, struct inode *dir, struct dentry *dentry)
 {
-	return guard_name(dir, dentry);
+	return guard_new_name(dir, dentry);
 }
 
-SEC("lsm/inode_mknod")
+SEC("lsm.s/inode_mknod")
 int BPF_PROG(guard_mknod, struct inode *dir, struct dentry *dentry)
 {
-	return guard_name(dir, dentry);
+	settle_dir(dir, dentry);
+	return guard_new_name(dir, dentry);
 }
 
+/* A file that has come here without guard_follow_link, by NFS for one, can't have the name's rule. */
 SEC("lsm/inode_link")
 int BPF_PROG(guard_link, struct dentry *old_dentry, struct inode *dir, struct dentry *new_dentry)
 {
 	int ret = guard(old_dentry->d_inode, old_dentry, LINK);
 
-	return ret ?: guard_name(dir, new_dentry);
+	if (!ret)
+		ret = guard_name(dir, new_dentry);
+	if (!ret && STATE(follows))
+		ret = check_linked(old_dentry->d_inode, dir, new_dentry);
+	if (!ret)
+		note(dir, new_dentry);
+	return ret;
 }
 
 SEC("lsm/inode_unlink")
@@ -342,7 +354,11 @@ int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
 {
 	int ret = guard(dentry->d_inode, dentry, DELETE);
 
-	return ret ?: guard_name(dir, dentry);
+	if (!ret)
+		ret = guard_name(dir, dentry);
+	if (!ret)
+		note(dir, dentry);
+	return ret;
 }
 
 SEC("lsm/inode_rmdir")
@@ -350,7 +366,11 @@ int BPF_PROG(guard_rmdir, struct inode *dir, struct dentry *dentry)
 {
 	int ret = guard(dentry->d_inode, dentry, DELETE);
 
-	return ret ?: guard_name(dir, dentry);
+	if (!ret)
+		ret = guard_name(dir, dentry);
+	if (!ret)
+		note(dir, dentry);
+	return ret;
 }
 
 /* For RENAME_EXCHANGE, the kernel calls it twice, with the files one way and the other. */
@@ -364,7 +384,16 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 		ret = guard(new_dentry->d_inode, new_dentry, RENAME | DELETE);
 	if (!ret)
 		ret = guard_name(old_dir, old_dentry);
-	return ret ?: guard_name(new_dir, new_dentry);
+	if (!ret)
+		ret = guard_name(new_dir, new_dentry);
+	/* Where nothing is yet. What is there has its rule, which was asked. */
+	if (!ret && STATE(follows) && inode_map_is_null(new_dentry->d_inode))
+		ret = guard_leaf(new_dir, new_dentry);
+	if (!ret) {
+		note(old_dir, old_dentry);
+		note(new_dir, new_dentry);
+	}
+	return ret;
 }
 
 /* What is mounted over a file takes its name, as a rename does. */

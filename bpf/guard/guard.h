@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	1
+#define GUARD_VERSION	2
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -79,7 +79,7 @@ struct guard_entry {
 /**
  * enum guard_flags - kinds of rules
  * @GUARD_TREE: for all below a directory, and for itself
- * @GUARD_FOLLOW: moves to the file that is renamed over the guarded name
+ * @GUARD_FOLLOW: for whatever is at its name
  * @GUARD_REMOVED: not a rule any more, from its generation on
  * @GUARD_SYMLINK: its path leads to a symbolic link, which is meant itself
  */
@@ -161,27 +161,56 @@ struct guard_text {
 /**
  * struct guard_leaf_key - key of the map "leaves": a name that rules or executables follow
  * @dir: its directory, an id in "subjects"
- * @name: the last component, zeros behind it
+ * @length: bytes of the last component
+ * @hash: of these, see guard_hash_begin(). Names are not compared: nobody can look for two that have
+ *	one hash, since nobody but root can read @seed
  */
 struct guard_leaf_key {
 	__u32 dir;
-	char name[256];
+	__u32 length;
+	__u64 hash;
 };
+
+#define GUARD_HASH_STEP	8
+
+static inline __u64 guard_hash_begin(__u64 seed, __u32 length)
+{
+	return seed ^ length * 0x9e3779b97f4a7c15ULL;
+}
+
+/* GUARD_HASH_STEP bytes of a name, or what is left of it and zeros. */
+static inline __u64 guard_hash_step(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0xbf58476d1ce4e5b9ULL;
+	return hash ^ hash >> 29;
+}
+
+static inline __u64 guard_hash_end(__u64 hash)
+{
+	hash = (hash ^ hash >> 32) * 0x94d049bb133111ebULL;
+	return hash ^ hash >> 31;
+}
 
 /**
  * struct guard_leaf - value of the map "leaves"
- * @entry: the rule of what is renamed to that name, as its entry in the map of files will have it
+ * @entry: the rule of what comes to be at that name, as its entry in the map of files will have it
+ * @tree: likewise the rule for the tree below it
  * @subject: its id as an executable, or 0
+ * @text: the name, as it was given to the rule: a key of "texts"; likewise of the tree
+ * @watch: whether the path of a rule goes through it, so that the service is to know of its changes
  * @reserved: 0
  */
 struct guard_leaf {
 	struct guard_entry entry;
+	struct guard_entry tree;
 	__u32 subject;
+	__u32 text;
+	__u32 watch;
 	__u32 reserved;
 };
 
 /**
- * enum guard_moved - what a rename that is under way has had changed
+ * enum guard_moved - what a rename or link that is under way has had changed
  * @GUARD_MOVED_RULE: the entry in the map of files
  * @GUARD_HAD_RULE: it was there before
  * @GUARD_MOVED_SUBJECT: the entry in "subjects"
@@ -205,15 +234,19 @@ struct guard_move_key {
 };
 
 /**
- * struct guard_move - value of the map "moves": what was before, in case the rename fails
+ * struct guard_move - value of the map "moves": what was before, in case it fails
  * @moved: enum guard_moved
  * @subject: as an executable
  * @entry: in the map of files
+ * @trees: the operations whose map of trees it has been added to, a bit each
+ * @reserved: 0
  */
 struct guard_move {
 	__u32 moved;
 	__u32 subject;
 	struct guard_entry entry;
+	__u32 trees;
+	__u32 reserved;
 };
 
 /**
@@ -231,7 +264,9 @@ struct guard_move {
  * @follows: whether any rule follows
  * @pins: how many pins there are when all is well
  * @zero: 0, which the verifier does not know: see opaque()
- * @reserved: 0
+ * @fresh: how many names there are in "fresh"
+ * @seed: for the hashes of names
+ * @changes: how often a name that is watched was about to change
  * @dropped: events that there was no room for
  */
 struct guard_state {
@@ -248,7 +283,9 @@ struct guard_state {
 	__u32 follows;
 	__u32 pins;
 	__u32 zero;
-	__u32 reserved;
+	__u32 fresh;
+	__u64 seed;
+	__u64 changes;
 	__u64 dropped;
 };
 

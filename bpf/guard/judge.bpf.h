@@ -8,6 +8,7 @@
 #define _GUARD_JUDGE_BPF_H
 
 #include "event.bpf.h"
+#include "name.bpf.h"
 
 /*
  * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
@@ -76,37 +77,75 @@ static __always_inline __u32 rule_at(const struct guard_entry *entry, __u32 gene
 	return rule;
 }
 
-static __always_inline __u32 rule_of_file(struct inode *inode, __u32 generation)
+static __always_inline __u32 rule_of_inode(struct inode *inode, __u32 generation)
 {
 	const struct guard_entry *entry = inode_map_peek(files_id, inode, struct guard_entry);
 
 	return entry ? rule_at(entry, generation) : 0;
 }
 
-/* A climb from @dentry, to the first rule that holds. */
+/* The rule of the file; if that has none, of the name that it has just been given, perhaps. */
+static __always_inline __u32 rule_of_file(struct inode *inode, struct dentry *dentry,
+					  __u32 generation)
+{
+	__u32 rule = rule_of_inode(inode, generation);
+	const struct guard_leaf *leaf;
+
+	if (rule || !STATE(fresh))
+		return rule;
+	leaf = leaf_of(dentry);
+	return leaf ? rule_at(&leaf->entry, generation) : 0;
+}
+
+static __always_inline __u32 named_by(__u32 id)
+{
+	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
+
+	return rule ? rule->named : 0;
+}
+
+/*
+ * A number as it is, about which the verifier then knows nothing: or else it would go through all
+ * that follows once for each that there can be.
+ */
+static __always_inline __u32 opaque(__u32 number)
+{
+	return number ^ STATE(zero);
+}
+
+/* The nearest rules for trees above a file: for each operation, and how far away. */
 struct climb {
 	struct dentry *dentry;
-	__u32 map_id;
 	__u32 generation;
-	__u32 rule;
-	__u32 distance;
+	__u32 rule[GUARD_OPS];
+	__u32 distance[GUARD_OPS];
 };
 
 static int climb_step(__u32 index, void *context)
 {
 	struct climb *climb = context;
-	struct dentry *dentry = climb->dentry;
+	struct dentry *dentry = climb->dentry, *parent;
+	__u32 by_name = 0, named = 0, rule, op;
 	const struct guard_entry *entry;
-	struct dentry *parent;
+	const struct guard_leaf *leaf;
 
 	if (inode_map_is_null(dentry))
 		return 1;
-	entry = inode_map_peek(climb->map_id, dentry->d_inode, struct guard_entry);
-	if (entry) {
-		climb->rule = rule_at(entry, climb->generation);
-		climb->distance = index;
-		if (climb->rule)
-			return 1;
+	/* A directory that has just come to be at the name of a tree is known by its name only. */
+	if (STATE(fresh)) {
+		leaf = leaf_of(dentry);
+		by_name = leaf ? rule_at(&leaf->tree, climb->generation) : 0;
+		named = opaque(named_by(by_name));
+	}
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (opaque(climb->rule[op]))
+			continue;
+		entry = inode_map_peek(trees_id[op], dentry->d_inode, struct guard_entry);
+		rule = entry ? rule_at(entry, climb->generation) : 0;
+		if (!rule && named & BIT(op))
+			rule = by_name;
+		climb->rule[op] = opaque(rule);
+		climb->distance[op] = opaque(index);
 	}
 	parent = dentry->d_parent;
 	if (parent == dentry)
@@ -116,37 +155,53 @@ static int climb_step(__u32 index, void *context)
 }
 
 /*
- * The nearest rule for a tree that names the operation, or 0, or UNKNOWN. While the policy is being
- * changed the nearest entry may hold no rule, yet or any more: then one by one.
+ * The rule for a tree at the nearest entry, and how far away that is. Returns whether there is an
+ * entry without one.
  */
-static __noinline __u32 rule_of_tree(struct dentry *dentry, __u64 op, __u32 generation,
-				     __u32 *distance)
+static __always_inline bool nearest(struct dentry *dentry, __u32 op, __u32 generation, __u32 *rule,
+				    __u32 *distance)
 {
 	struct guard_entry entry = {};
-	struct climb climb = {};
 	int tries, ret = -ENOENT;
 
-	if (op >= GUARD_OPS || !(STATE(trees) & BIT(op)))
-		return 0;
 	for (tries = 0; tries < TREE_TRIES; tries++) {
 		ret = inode_map_read_tree(trees_id[op], dentry, &entry);
 		if (ret != -EAGAIN)
 			break;
 	}
-	if (ret == -ENOENT)
-		return 0;
-	if (ret < 0)
-		return UNKNOWN;
+	*rule = 0;
 	*distance = ret;
-	climb.rule = rule_at(&entry, generation);
-	if (climb.rule)
-		return climb.rule;
-	climb.dentry = dentry;
-	climb.map_id = trees_id[op];
-	climb.generation = generation;
-	bpf_loop(TREE_DEPTH, climb_step, &climb, 0);
-	*distance = climb.distance;
-	return climb.rule;
+	if (ret < 0) {
+		*rule = ret == -ENOENT ? 0 : UNKNOWN;
+		return false;
+	}
+	*rule = rule_at(&entry, generation);
+	return !*rule;
+}
+
+/*
+ * Find the nearest rules for trees that name @ops, 0 for none, UNKNOWN for what can't be told. While
+ * the policy is being changed the nearest entry may hold no rule, yet or any more, and one that is
+ * nearer may be known by its name only: then step by step.
+ */
+static __always_inline void find_rules(struct climb *climb, __u32 ops)
+{
+	__u32 rule, distance, op;
+	bool slow = STATE(fresh);
+
+	ops &= STATE(trees);
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (!(ops & BIT(op)))
+			continue;
+		slow |= nearest(climb->dentry, op, climb->generation, &rule, &distance);
+		climb->rule[op] = opaque(rule);
+		climb->distance[op] = opaque(distance);
+	}
+	if (!ops || !opaque(slow))
+		return;
+	for (op = 0; op < GUARD_OPS; op++)
+		climb->rule[op] = 0;
+	bpf_loop(TREE_DEPTH, climb_step, climb, 0);
 }
 
 static __always_inline bool may(const struct guard_rule *rule, __u64 op)
@@ -195,23 +250,19 @@ static __noinline bool rule_allows(__u32 id, __u64 op)
 	return false;
 }
 
-static __always_inline __u32 named_by(__u32 id)
+/*
+ * The rule for a tree that decides about a write that can only append: of those that name append and
+ * those that name write the nearest. @op becomes which of them it is.
+ */
+static __always_inline __u32 rule_of_append(const struct climb *climb, __u64 *op)
 {
-	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
+	__u32 append = opaque(climb->rule[GUARD_APPEND]);
+	__u32 write = opaque(climb->rule[GUARD_WRITE]);
 
-	return rule ? rule->named : 0;
-}
-
-/* What decides about a write that can only append: see judge(). Returns the rule and sets @op. */
-static __noinline __u32 rule_of_append(struct dentry *dentry, __u32 generation, __u64 *op)
-{
-	__u32 append_distance = 0, write_distance = 0, append, write;
-
-	append = rule_of_tree(dentry, GUARD_APPEND, generation, &append_distance);
-	write = rule_of_tree(dentry, GUARD_WRITE, generation, &write_distance);
 	if (append == UNKNOWN || write == UNKNOWN)
 		return UNKNOWN;
-	if (append && (!write || append_distance <= write_distance)) {
+	if (append && (!write || opaque(climb->distance[GUARD_APPEND]) <=
+				 opaque(climb->distance[GUARD_WRITE]))) {
 		*op = GUARD_APPEND;
 		return append;
 	}
@@ -220,32 +271,20 @@ static __noinline __u32 rule_of_append(struct dentry *dentry, __u32 generation, 
 }
 
 /*
- * A number as it is, about which the verifier then knows nothing: or else it would go through all
- * that follows once for each that there can be.
- */
-static __always_inline __u32 opaque(__u32 number)
-{
-	return number ^ STATE(zero);
-}
-
-/*
  * The rule that decides about one of @ops, or 0 or UNKNOWN; @op becomes the operation that the rule
  * is asked about, which for a write that can only append may be either.
  */
-static __always_inline __u32 rule_for(struct dentry *dentry, __u32 own, __u32 named,
-				      __u32 generation, __u64 *op)
+static __always_inline __u32 rule_for(const struct climb *climb, __u32 own, __u32 named, __u64 *op)
 {
-	__u32 distance;
-
 	if (named & BIT(*op))
 		return own;
 	if (*op != GUARD_APPEND)
-		return rule_of_tree(dentry, *op, generation, &distance);
+		return climb->rule[*op];
 	if (named & WRITE) {
 		*op = GUARD_WRITE;
 		return own;
 	}
-	return rule_of_append(dentry, generation, op);
+	return rule_of_append(climb, op);
 }
 
 /*
@@ -255,11 +294,12 @@ static __always_inline __u32 rule_for(struct dentry *dentry, __u32 own, __u32 na
 static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 ops,
 			    struct dentry *shown)
 {
-	__u32 generation = STATE(generation), denied = 0, told = 0;
-	__u32 own = rule_of_file(inode, generation);
-	__u32 named = named_by(own), rule;
+	struct climb climb = { .dentry = dentry, .generation = STATE(generation) };
+	__u32 own = rule_of_file(inode, dentry, climb.generation);
+	__u32 named = opaque(named_by(own)), rule, denied = 0, told = 0;
 	__u64 op, index;
 
+	find_rules(&climb, ops & ~named);
 	for (index = 0; index < GUARD_OPS; index++) {
 		if (!(ops & BIT(index)))
 			continue;
@@ -267,15 +307,16 @@ static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 op
 		if (index == GUARD_WRITE && (ops & EITHER) == APPEND)
 			continue;
 		op = index;
-		rule = rule_for(dentry, own, named, generation, &op);
+		rule = opaque(rule_for(&climb, own, named, &op));
 		if (rule == UNKNOWN) {
 			denied |= BIT(op);
 		} else if (!rule_allows(rule, op)) {
 			denied |= BIT(op);
 			told = rule;
 		}
+		denied = opaque(denied);
+		told = opaque(told);
 	}
-	denied = opaque(denied);
 	if (!denied)
 		return 0;
 	if (STATE(watching))
@@ -286,7 +327,8 @@ static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 op
 /* Whether there can be a rule for @ops with this file: for nearly all there is none. */
 static __always_inline bool concerns(struct inode *inode, __u32 ops)
 {
-	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(trees) & ops;
+	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(trees) & ops ||
+	       STATE(fresh);
 }
 
 /* Decide about a file by its dentry. */
@@ -295,6 +337,23 @@ static __always_inline int guard(struct inode *inode, struct dentry *dentry, __u
 	if (inode_map_is_null(inode) || !concerns(inode, ops))
 		return 0;
 	return judge(inode, dentry, ops, dentry);
+}
+
+/*
+ * Decide about something that is to be at @dentry, a name that rules may be for: it takes what writing
+ * to it takes. Returns 0 or -EPERM.
+ */
+static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *dentry)
+{
+	__u32 generation = STATE(generation), rule = rule_at(&leaf->entry, generation);
+
+	if (!(named_by(rule) & WRITE))
+		rule = rule_at(&leaf->tree, generation);
+	if (!(named_by(rule) & WRITE) || rule_allows(rule, GUARD_WRITE))
+		return 0;
+	if (STATE(watching))
+		tell(dentry, rule, WRITE);
+	return STATE(audit) ? 0 : -EPERM;
 }
 
 /* Decide about making or removing @dentry, a name in @dir. */

@@ -60,21 +60,127 @@ static bool is_gone(const struct rule *rule)
 	return true;
 }
 
-static int compare_rules(const void *one, const void *other)
-{
-	const struct rule *const *a = one, *const *b = other;
-	int order = strcmp((*a)->path, (*b)->path);
+/* What there is to a rule at the moment. */
+enum state {
+	STATE_ACTIVE,
+	STATE_AUDIT,
+	STATE_GONE,
+	STATE_ELSEWHERE,
+	STATE_WAITING,
+};
 
-	return order ?: (int)((*a)->body.flags & GUARD_TREE) - (int)((*b)->body.flags & GUARD_TREE);
+static const char *const state_names[] = {
+	[STATE_ACTIVE]		= "active",
+	[STATE_AUDIT]		= "audit",
+	[STATE_GONE]		= "gone",
+	[STATE_ELSEWHERE]	= "elsewhere",
+	[STATE_WAITING]		= "waiting",
+};
+
+/**
+ * struct shown - a rule under one of its paths
+ * @rule: the rule
+ * @path: the path
+ * @state: what there is to it
+ * @dev: device of the file, as stat(2) has it
+ * @ino: number of its inode
+ * @saved: whether it has been written
+ */
+struct shown {
+	const struct rule *rule;
+	const char *path;
+	enum state state;
+	__u32 dev;
+	__u64 ino;
+	bool saved;
+};
+
+static int compare_shown(const void *one, const void *other)
+{
+	const struct shown *a = one, *b = other;
+	int order = strcmp(a->path, b->path);
+
+	return order ?: (int)(a->rule->body.flags & GUARD_TREE) -
+			(int)(b->rule->body.flags & GUARD_TREE);
 }
 
-/* By path. */
-static struct rule **sort_rules(struct policy *policy)
+/* Whether an inode has a rule. */
+static bool fd_has_rule(const struct policy *policy, const struct rule *rule, int fd)
 {
-	if (policy->rules.count)
-		qsort(policy->rules.items, policy->rules.count, sizeof(struct rule *),
-		      compare_rules);
-	return policy->rules.items;
+	bool tree = rule->body.flags & GUARD_TREE;
+	struct guard_entry entry;
+	int index;
+
+	for (index = tree ? 0 : FILES_MAP; index < (tree ? FILES_MAP : RULE_MAPS); index++)
+		if (!entry_get(policy->guard->maps[index], fd, &entry) &&
+		    entry_rule(&entry, policy->generation) == rule->id)
+			return true;
+	return false;
+}
+
+/* What is mounted over a name has not that name. */
+static bool is_mounted(int fd)
+{
+	struct statx info;
+
+	return !statx(fd, "", AT_EMPTY_PATH, 0, &info) &&
+	       info.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* Of what has just been made the kernel decides by its name. */
+static bool is_in_force(struct policy *policy, const struct rule *rule, const char *path, int fd)
+{
+	if (fd_has_rule(policy, rule, fd))
+		return true;
+	return __atomic_load_n(&policy->guard->state->fresh, __ATOMIC_SEQ_CST) &&
+	       !is_mounted(fd) && name_has_rule(policy, rule, path);
+}
+
+static void show_rule(struct policy *policy, const struct rule *rule, const char *path,
+		      struct shown *shown)
+{
+	bool follows = rule->body.flags & GUARD_FOLLOW, gone = is_gone(rule);
+	struct stat stat;
+	int fd;
+
+	*shown = (struct shown){
+		.rule = rule, .path = path, .dev = gone ? rule->body.dev : rule->dev,
+		.ino = gone ? rule->body.ino : rule->ino,
+	};
+	fd = path_open(path, rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
+	if (fd >= 0 && is_in_force(policy, rule, path, fd) && !fstat(fd, &stat)) {
+		shown->state = policy->guard->state->audit ? STATE_AUDIT : STATE_ACTIVE;
+		shown->dev = makedev(major(stat.st_dev), minor(stat.st_dev));
+		shown->ino = stat.st_ino;
+	} else if (follows) {
+		shown->state = fd == -ENOENT ? STATE_WAITING : STATE_ELSEWHERE;
+	} else {
+		shown->state = gone ? STATE_GONE : STATE_ELSEWHERE;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All rules under all their paths, by path; an array of struct shown. */
+static struct array show_rules(struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	struct array shown = {};
+	size_t i, j;
+
+	for (i = 0; i < policy->rules.count; i++) {
+		const struct array *names = &rules[i]->names;
+
+		if (!names->count)
+			show_rule(policy, rules[i], rules[i]->path,
+				  array_add(&shown, sizeof(struct shown)));
+		for (j = 0; j < names->count; j++)
+			show_rule(policy, rules[i], ((char **)names->items)[j],
+				  array_add(&shown, sizeof(struct shown)));
+	}
+	if (shown.count)
+		qsort(shown.items, shown.count, sizeof(struct shown), compare_shown);
+	return shown;
 }
 
 static const char *subject_path(const struct policy *policy, __u32 subject)
@@ -127,28 +233,21 @@ static void print_hits(const struct guard_hits *hits)
 		putchar('-');
 }
 
-static const char *rule_state(const struct policy *policy, const struct rule *rule)
-{
-	if (is_gone(rule))
-		return "gone";
-	return policy->guard->state->audit ? "audit" : "active";
-}
-
-static void print_text(const struct policy *policy, const struct rule *rule,
+static void print_text(const struct policy *policy, const struct shown *shown,
 		       const struct guard_hits *hits)
 {
-	__u32 dev = is_gone(rule) ? rule->body.dev : rule->dev;
-	__u64 ino = is_gone(rule) ? rule->body.ino : rule->ino;
+	const struct rule *rule = shown->rule;
 	char device[32];
 
-	snprintf(device, sizeof(device), "%u:%u", major(dev), minor(dev));
-	printf("%-6s  %-7s  %-9llu  ", rule_state(policy, rule), device, (unsigned long long)ino);
+	snprintf(device, sizeof(device), "%u:%u", major(shown->dev), minor(shown->dev));
+	printf("%-9s  %-7s  %-9llu  ", state_names[shown->state], device,
+	       (unsigned long long)shown->ino);
 	print_hits(hits);
 	printf("  ");
 	print_verdicts(policy, rule);
 	printf("  %s%s", rule->body.flags & GUARD_TREE ? "tree  " : "",
-	       rule->body.flags & GUARD_FOLLOW ? "follow  " : "");
-	put_word(stdout, rule->path);
+	       rule->body.flags & GUARD_FOLLOW ? "" : "inode  ");
+	put_word(stdout, shown->path);
 	putchar('\n');
 }
 
@@ -173,19 +272,18 @@ static void print_json_op(const struct policy *policy, const struct rule *rule, 
 	printf(",\"hits\":%llu}", (unsigned long long)hits->count[op]);
 }
 
-static void print_json(const struct policy *policy, const struct rule *rule,
+static void print_json(const struct policy *policy, const struct shown *shown,
 		       const struct guard_hits *hits)
 {
-	__u32 dev = is_gone(rule) ? rule->body.dev : rule->dev;
-	__u64 ino = is_gone(rule) ? rule->body.ino : rule->ino;
+	const struct rule *rule = shown->rule;
 	const char *separator = "";
 	int op;
 
 	printf("{\"path\":");
-	put_json(stdout, rule->path);
+	put_json(stdout, shown->path);
 	printf(",\"state\":\"%s\",\"device\":{\"major\":%u,\"minor\":%u},\"inode\":%llu,"
-	       "\"tree\":%s,\"follow\":%s,\"operations\":[", rule_state(policy, rule), major(dev),
-	       minor(dev), (unsigned long long)ino,
+	       "\"tree\":%s,\"follow\":%s,\"operations\":[", state_names[shown->state],
+	       major(shown->dev), minor(shown->dev), (unsigned long long)shown->ino,
 	       rule->body.flags & GUARD_TREE ? "true" : "false",
 	       rule->body.flags & GUARD_FOLLOW ? "true" : "false");
 	for (op = 0; op < GUARD_OPS; op++) {
@@ -215,24 +313,41 @@ static int load_hits(struct guard *guard, struct array *values, struct index *by
 static void print_rules(struct policy *policy, const struct index *hits_by_name, bool json)
 {
 	static const struct guard_hits none;
-	struct rule **rules = sort_rules(policy);
+	struct array shown = show_rules(policy);
+	const struct shown *items = shown.items;
 	const struct guard_hits *hits;
 	size_t i;
 
 	if (!json)
-		printf("%-6s  %-7s  %-9s  %s\n", "STATE", "DEVICE", "INODE",
+		printf("%-9s  %-7s  %-9s  %s\n", "STATE", "DEVICE", "INODE",
 		       "HITS  OPERATIONS  PATH");
-	for (i = 0; i < policy->rules.count; i++) {
-		hits = index_get(hits_by_name, rules[i]->body.name) ?: &none;
+	for (i = 0; i < shown.count; i++) {
+		hits = index_get(hits_by_name, items[i].rule->body.name) ?: &none;
 		if (json) {
 			fputs(i ? ",\n " : "[", stdout);
-			print_json(policy, rules[i], hits);
+			print_json(policy, &items[i], hits);
 		} else {
-			print_text(policy, rules[i], hits);
+			print_text(policy, &items[i], hits);
 		}
 	}
 	if (json)
 		puts(i ? "]" : "[]");
+	free(shown.items);
+}
+
+void policy_count(struct policy *policy, struct counts *counts)
+{
+	struct array shown = show_rules(policy);
+	const struct shown *items = shown.items;
+	size_t i;
+
+	memset(counts, 0, sizeof(*counts));
+	for (i = 0; i < shown.count; i++) {
+		counts->waiting += items[i].state == STATE_WAITING;
+		counts->elsewhere += items[i].state == STATE_ELSEWHERE;
+		counts->gone += items[i].state == STATE_GONE;
+	}
+	free(shown.items);
 }
 
 /* Load what is to be shown; returns an exit code. */
@@ -278,28 +393,10 @@ int guard_list(bool json)
 
 /* save */
 
-/* Whether the path of a rule leads to the inode that has it. */
-static bool leads_to(const struct policy *policy, const struct rule *rule)
-{
-	bool found = false, tree = rule->body.flags & GUARD_TREE;
-	struct guard_entry entry;
-	int fd, index;
-
-	fd = open(rule->path, O_PATH | O_CLOEXEC |
-		  (rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0));
-	if (fd < 0)
-		return false;
-	for (index = tree ? 0 : FILES_MAP; index < (tree ? FILES_MAP : RULE_MAPS); index++)
-		if (!entry_get(policy->guard->maps[index], fd, &entry) &&
-		    entry_rule(&entry, policy->generation) == rule->id)
-			found = true;
-	close(fd);
-	return found;
-}
-
-static void save_line(FILE *file, const struct policy *policy, const struct rule *rule, int op,
+static void save_line(FILE *file, const struct policy *policy, const struct shown *shown, int op,
 		      const char *comment)
 {
+	const struct rule *rule = shown->rule;
 	const struct set *set = NULL;
 	__u32 ops = ops_like(rule, op);
 	size_t i;
@@ -307,7 +404,7 @@ static void save_line(FILE *file, const struct policy *policy, const struct rule
 	fprintf(file, "%s%s", comment, verdict_of(rule, op) == ALLOW ? "allow" : "deny");
 	fprintf(file, " --ops %s%s%s%s", ops_text(ops),
 		rule->body.flags & GUARD_TREE ? " --tree" : "",
-		rule->body.flags & GUARD_FOLLOW ? " --follow" : "",
+		rule->body.flags & GUARD_FOLLOW ? "" : " --inode",
 		rule->body.flags & GUARD_SYMLINK ? " --no-dereference" : "");
 	if (verdict_of(rule, op) == ONLY)
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
@@ -316,59 +413,134 @@ static void save_line(FILE *file, const struct policy *policy, const struct rule
 		put_word(file, subject_path(policy, set_subject(set, i)));
 	}
 	fputc(' ', file);
-	put_word(file, rule->path);
+	put_word(file, shown->path);
 	fputc('\n', file);
 }
 
-/* Returns whether the rule could be written as it is. */
-static bool save_rule(FILE *file, const struct policy *policy, const struct rule *rule)
+/* Returns whether the rule could be written as it is: one that is for a name can be at any time. */
+static bool save_rule(FILE *file, const struct policy *policy, struct shown *shown)
 {
+	const struct rule *rule = shown->rule;
 	const char *comment = "";
-	bool whole = true;
 	__u32 done = 0;
 	int op;
 
-	if (is_gone(rule)) {
+	shown->saved = true;
+	if (shown->state == STATE_GONE) {
+		error("%s: is gone", shown->path);
 		comment = "# gone: ";
-	} else if (!leads_to(policy, rule)) {
-		error("%s: leads to another file than the one that is guarded", rule->path);
+	} else if (shown->state == STATE_ELSEWHERE && !(rule->body.flags & GUARD_FOLLOW)) {
+		error("%s: leads to another file than the one that is guarded", shown->path);
 		comment = "# leads elsewhere: ";
-		whole = false;
 	}
 	for (op = 0; op < GUARD_OPS; op++) {
 		if (!(rule->body.named & ~done & (1U << op)))
 			continue;
-		save_line(file, policy, rule, op, comment);
+		save_line(file, policy, shown, op, comment);
 		done |= ops_like(rule, op);
+	}
+	return !*comment;
+}
+
+/* The rules of the paths that a line of the old file has, which are not written yet. */
+static bool save_in_place(FILE *file, const struct policy *policy, struct array *shown,
+			  const struct arguments *line)
+{
+	struct shown *items = shown->items;
+	bool whole = true, tree;
+	char *path;
+	size_t j;
+	int i;
+
+	for (i = 0; i < line->nr_paths; i++) {
+		path = absolute_path(line->paths[i]);
+		for (j = 0; j < shown->count; j++) {
+			tree = items[j].rule->body.flags & GUARD_TREE;
+			if (!items[j].saved && tree == line->tree && !strcmp(items[j].path, path))
+				whole &= save_rule(file, policy, &items[j]);
+		}
+		free(path);
 	}
 	return whole;
 }
 
-static bool save_rules(FILE *file, struct policy *policy)
+/* The old file's comments and empty lines stay where they are, and so do its rules. */
+static bool save_like(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
 {
-	struct rule **rules = sort_rules(policy);
+	struct conf conf = {};
+	struct conf_line *lines;
+	char *line = NULL;
+	bool whole = true;
+	size_t size = 0;
+
+	while (getline(&line, &size, old) >= 0) {
+		if (!conf_is_rule(line)) {
+			/* What a save has made a comment of it makes anew. */
+			if (strncmp(line, "# gone: ", 8) && strncmp(line, "# leads elsewhere: ", 19))
+				fputs(line, file);
+			continue;
+		}
+		conf_read_line(&conf, line);
+		lines = conf.lines.items;
+		if (conf.lines.count)
+			whole &= save_in_place(file, policy, shown,
+					       &lines[conf.lines.count - 1].arguments);
+	}
+	free(line);
+	conf_free(&conf);
+	return whole;
+}
+
+/* @old is what the file was, or NULL. */
+static bool save_rules(FILE *file, struct policy *policy, FILE *old)
+{
+	struct array shown = show_rules(policy);
+	struct shown *items = shown.items;
 	bool whole = true;
 	size_t i;
 
-	for (i = 0; i < policy->rules.count; i++)
-		whole &= save_rule(file, policy, rules[i]);
+	if (old)
+		whole = save_like(file, policy, &shown, old);
+	for (i = 0; i < shown.count; i++)
+		if (!items[i].saved)
+			whole &= save_rule(file, policy, &items[i]);
+	free(shown.items);
 	return whole;
+}
+
+/* What the file was may be read by whom the new one may be. */
+static int copy_mode(int fd, FILE *old)
+{
+	struct stat stat;
+
+	if (!old)
+		return 0;
+	if (fstat(fileno(old), &stat) || fchown(fd, stat.st_uid, stat.st_gid) ||
+	    fchmod(fd, stat.st_mode & 07777))
+		return -errno;
+	return 0;
 }
 
 /* A file is replaced when it is complete. */
 static int save_file(const char *path, struct policy *policy, bool *whole)
 {
 	char temporary[PATH_MAX];
-	FILE *file;
-	int err = 0;
+	FILE *file, *old;
+	int fd, err;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
 		return -ENAMETOOLONG;
-	file = fopen(temporary, "we");
+	unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file)
 		return -errno;
-	*whole = save_rules(file, policy);
-	if (fflush(file) || ferror(file) || fsync(fileno(file)))
+	old = fopen(path, "re");
+	err = copy_mode(fd, old);
+	*whole = save_rules(file, policy, old);
+	if (old)
+		fclose(old);
+	if ((fflush(file) || ferror(file) || fsync(fd)) && !err)
 		err = -errno;
 	if (fclose(file) && !err)
 		err = -errno;
@@ -392,7 +564,7 @@ int guard_save(const char *path)
 	if (path)
 		err = save_file(path, &policy, &whole);
 	else
-		whole = save_rules(stdout, &policy);
+		whole = save_rules(stdout, &policy, NULL);
 	if (err)
 		error("%s: %s", path, reason(err));
 	policy_free(&policy);

@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -177,6 +178,8 @@ static int open_maps(struct guard *guard)
 		{ "members", &guard->members },
 		{ "texts", &guard->texts },
 		{ "leaves", &guard->leaves },
+		{ "fresh", &guard->fresh },
+		{ "changes", &guard->changes },
 		{ "moves", &guard->moves },
 		{ "events", &guard->events },
 	};
@@ -372,6 +375,7 @@ static int dismantle(struct guard *guard)
 		__atomic_store_n(&guard->state->trees, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->subjects, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->follows, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&guard->state->fresh, 0, __ATOMIC_SEQ_CST);
 	}
 	err = unpin_all();
 	guard_close(guard);
@@ -430,7 +434,8 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 		if (err)
 			return err;
 	}
-	guard->subjects = inode_map_create("subjects", sizeof(__u32), fewer);
+	/* Executables, and the directories of all names. */
+	guard->subjects = inode_map_create("subjects", sizeof(__u32), FILES_PER_RULE * max_rules);
 	return guard->subjects < 0 ? guard->subjects : pin(guard->subjects, "subjects");
 }
 
@@ -443,6 +448,7 @@ static void skip_unknown_hooks(struct guard_bpf *skel)
 	} recent[] = {
 		{ "bpf_lsm_mmap_backing_file", skel->progs.guard_mmap_backing },
 		{ "bpf_lsm_inode_file_setattr", skel->progs.guard_file_setattr },
+		{ "bpf_lsm_path_link", skel->progs.guard_follow_link },
 	};
 	struct btf *btf = btf__load_vmlinux_btf();
 
@@ -459,9 +465,10 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 	/* While one policy takes another's place: both, and the records of the old one's removal. */
 	bpf_map__set_max_entries(skel->maps.rules, max_rules * 3);
 	bpf_map__set_max_entries(skel->maps.hits, max_rules * 2);
-	bpf_map__set_max_entries(skel->maps.texts, max_rules * 4);
+	bpf_map__set_max_entries(skel->maps.texts, max_rules * 8);
 	bpf_map__set_max_entries(skel->maps.members, fewer * 4);
-	bpf_map__set_max_entries(skel->maps.leaves, fewer);
+	bpf_map__set_max_entries(skel->maps.leaves, max_rules * 2);
+	bpf_map__set_max_entries(skel->maps.fresh, max_rules * 2);
 }
 
 /* Take the pinned maps instead of new ones, to complete what has lost some of its programs. */
@@ -476,6 +483,8 @@ static int reuse_maps(struct guard_bpf *skel, const struct guard *guard)
 		{ skel->maps.members, guard->members },
 		{ skel->maps.texts, guard->texts },
 		{ skel->maps.leaves, guard->leaves },
+		{ skel->maps.fresh, guard->fresh },
+		{ skel->maps.changes, guard->changes },
 		{ skel->maps.moves, guard->moves },
 		{ skel->maps.events, guard->events },
 		{ skel->maps.bss, guard->state_map },
@@ -501,6 +510,8 @@ static int pin_maps(struct guard_bpf *skel)
 		{ skel->maps.members, "members" },
 		{ skel->maps.texts, "texts" },
 		{ skel->maps.leaves, "leaves" },
+		{ skel->maps.fresh, "fresh" },
+		{ skel->maps.changes, "changes" },
 		{ skel->maps.moves, "moves" },
 		{ skel->maps.events, "events" },
 	};
@@ -573,13 +584,19 @@ static void not_called(const char *lsms)
  * The kernel attaches programs to security hooks even if it was not told to call them. Ask for a
  * call, and see.
  */
-static int check_hooks(const struct guard_state *state)
+static bool is_called(const struct guard_state *state)
 {
 	__u32 probed = __atomic_load_n(&state->probed, __ATOMIC_SEQ_CST);
-	char lsms[256];
 
 	prctl(GUARD_PRCTL_PROBE, 0, 0, 0, 0);
-	if (__atomic_load_n(&state->probed, __ATOMIC_SEQ_CST) != probed)
+	return __atomic_load_n(&state->probed, __ATOMIC_SEQ_CST) != probed;
+}
+
+static int check_hooks(const struct guard_state *state)
+{
+	char lsms[256];
+
+	if (is_called(state))
 		return 0;
 	read_lsms(lsms, sizeof(lsms));
 	not_called(lsms);
@@ -603,6 +620,8 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 	skel->bss->state.version = GUARD_VERSION;
 	skel->bss->state.generation = 1;
 	skel->bss->state.next = 1;
+	if (getrandom(&skel->bss->state.seed, sizeof(skel->bss->state.seed), 0) < 0)
+		error("no random number: %s", strerror(errno));
 	skip_unknown_hooks(skel);
 	set_sizes(skel, max_rules);
 	err = repair ? reuse_maps(skel, guard) : 0;
@@ -746,25 +765,110 @@ __u32 guard_max_rules(const struct guard *guard)
 	return info.max_entries / FILES_PER_RULE;
 }
 
-static void print_status(const struct guard *guard, size_t rules, bool json)
+/* Why the programs are not called, for the end of a line. */
+static const char *why_not_called(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
+	int enabled = 1;
+
+	if (file && fscanf(file, "%d", &enabled) != 1)
+		enabled = 1;
+	if (file)
+		fclose(file);
+	return enabled ? "" : ": kernel.ftrace_enabled is 0";
+}
+
+static void print_counts(const struct counts *counts, bool json)
+{
+	const struct {
+		const char *name;
+		size_t count;
+	} items[] = {
+		{ "waiting", counts->waiting }, { "elsewhere", counts->elsewhere },
+		{ "gone", counts->gone },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		if (json)
+			printf("\"%s\":%zu,", items[i].name, items[i].count);
+		else if (items[i].count)
+			printf("%zu %s, ", items[i].count, items[i].name);
+	}
+}
+
+static void print_status(const struct guard *guard, size_t rules, const struct counts *counts,
+			 bool called, bool json)
 {
 	const struct guard_state *state = guard->state;
 	__u32 max_rules = guard_max_rules(guard);
 
-	if (json)
-		printf("{\"state\":\"running\",\"audit\":%s,\"rules\":%zu,\"max_rules\":%u,"
-		       "\"generation\":%u,\"dropped\":%llu}\n", state->audit ? "true" : "false",
-		       rules, max_rules, state->generation,
+	if (json) {
+		printf("{\"state\":\"running\",\"called\":%s,\"audit\":%s,\"rules\":%zu,"
+		       "\"max_rules\":%u,", called ? "true" : "false",
+		       state->audit ? "true" : "false", rules, max_rules);
+		print_counts(counts, true);
+		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
 		       (unsigned long long)state->dropped);
-	else
-		printf("running: %s, %zu of %u rules, generation %u, %llu events dropped\n",
-		       state->audit ? "audit" : "enforcing", rules, max_rules,
-		       state->generation, (unsigned long long)state->dropped);
+		return;
+	}
+	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
+	       state->audit ? "audit" : "enforcing", rules, max_rules);
+	print_counts(counts, false);
+	printf("generation %u, %llu events dropped\n", state->generation,
+	       (unsigned long long)state->dropped);
+}
+
+/* Of a guard that runs; returns an exit code. */
+static int show_status(struct guard *guard, bool json)
+{
+	struct policy policy;
+	struct counts counts;
+	bool called;
+	int err;
+
+	err = policy_load(guard, &policy);
+	if (!err)
+		err = policy_walk(&policy);
+	if (err) {
+		policy_free(&policy);
+		error("%s", reason(err));
+		return EXIT_FAILURE;
+	}
+	policy_count(&policy, &counts);
+	called = is_called(guard->state);
+	print_status(guard, policy.rules.count, &counts, called, json);
+	policy_free(&policy);
+	if (!called) {
+		error("the kernel does not call the programs%s", why_not_called());
+		return EXIT_FAILURE;
+	}
+	return counts.elsewhere || counts.gone ? EXIT_MISSING : EXIT_SUCCESS;
+}
+
+/* Programs without their pins, which somebody has removed. */
+static bool has_programs(void)
+{
+	struct bpf_prog_info info;
+	__u32 id = 0, size;
+	bool found = false;
+	int fd;
+
+	while (!found && !bpf_prog_get_next_id(id, &id)) {
+		fd = bpf_prog_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		memset(&info, 0, sizeof(info));
+		size = sizeof(info);
+		found = !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+			!strcmp(info.name, "guard_open");
+		close(fd);
+	}
+	return found;
 }
 
 int guard_status(bool json)
 {
-	struct policy policy;
 	struct guard guard;
 	int ret, err;
 
@@ -772,21 +876,19 @@ int guard_status(bool json)
 	ret = examine(&guard);
 	if (ret < 0)
 		return examine_failed(ret);
+	if (ret == GUARD_STOPPED && has_programs())
+		ret = GUARD_DAMAGED;
 	err = ret == GUARD_RUNNING ? open_maps(&guard) : 0;
-	if (!err && ret == GUARD_RUNNING) {
-		err = policy_load(&guard, &policy);
-		if (!err)
-			print_status(&guard, policy.rules.count, json);
-		policy_free(&policy);
-	} else if (!err) {
-		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n",
-		       ret == GUARD_STOPPED ? "stopped" : "damaged");
-	}
-	guard_close(&guard);
 	if (err) {
 		error("%s", reason(err));
-		return EXIT_FAILURE;
+		ret = EXIT_FAILURE;
+	} else if (ret == GUARD_RUNNING) {
+		ret = show_status(&guard, json);
+	} else {
+		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n",
+		       ret == GUARD_STOPPED ? "stopped" : "damaged");
+		ret = ret == GUARD_STOPPED ? EXIT_STATE : EXIT_FAILURE;
 	}
-	return ret == GUARD_RUNNING ? EXIT_SUCCESS :
-	       ret == GUARD_STOPPED ? EXIT_STATE : EXIT_FAILURE;
+	guard_close(&guard);
+	return ret;
 }

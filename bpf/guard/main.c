@@ -64,6 +64,35 @@ static int cmd_watch(struct arguments *arguments)
 	return guard_watch(arguments->json);
 }
 
+static int cmd_service(struct arguments *arguments)
+{
+	return guard_service(arguments);
+}
+
+static int cmd_refresh(struct arguments *arguments)
+{
+	struct policy policy;
+	struct guard guard;
+	int ret;
+
+	(void)arguments;
+	ret = guard_open(&guard, true);
+	if (ret)
+		return ret;
+	ret = change_begin(&guard, &policy);
+	if (!ret && change_refresh(&policy)) {
+		change_abort(&policy);
+		ret = EXIT_FAILURE;
+	}
+	if (!ret)
+		ret = change_commit(&policy);
+	if (!ret && verbose)
+		printf("%s\n", policy.changed ? "changed" : "nothing to change");
+	policy_free(&policy);
+	guard_close(&guard);
+	return ret;
+}
+
 static int cmd_rule(struct arguments *arguments)
 {
 	struct policy policy;
@@ -82,6 +111,8 @@ static int cmd_rule(struct arguments *arguments)
 		ret = change_commit(&policy);
 	if (!ret && verbose)
 		printf("%s\n", policy.changed ? "changed" : "nothing to change");
+	if (!ret && policy.missing)
+		ret = EXIT_MISSING;
 	policy_free(&policy);
 	guard_close(&guard);
 	return ret;
@@ -153,6 +184,8 @@ static void progress_step(void *context)
 {
 	struct progress *progress = context;
 
+	if (!progress)
+		return;
 	progress->done++;
 	if (!progress->shown || !progress_is_due(progress))
 		return;
@@ -161,61 +194,85 @@ static void progress_step(void *context)
 		progress->done == progress->total ? "\n" : "");
 }
 
-static int check_path(const char *path, bool nofollow, bool tree, bool exe, const char *where)
+static void check_failed(const char *where, const char *path, int err)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0));
-	struct stat stat;
-	int err = 0;
+	error("%s%s: %s", where, path, err == -ENOEXEC ? "not an executable file" : reason(err));
+}
 
-	if (fd < 0 || fstat(fd, &stat))
+static int check_path(const struct arguments *request, const char *path)
+{
+	int fd = path_open(path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
+	struct stat stat;
+
+	if (fd == -ENOENT && request->follow)
+		return name_check(path, request->nofollow);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat))
 		err = -errno;
-	else if (tree && !S_ISDIR(stat.st_mode))
+	else if (request->tree && !S_ISDIR(stat.st_mode))
 		err = -ENOTDIR;
-	else if (exe && (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111)))
+	close(fd);
+	return err;
+}
+
+static int check_exe(const char *path)
+{
+	int fd = path_open(path, 0), err = 0;
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat))
+		err = -errno;
+	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
 		err = -ENOEXEC;
-	if (fd >= 0)
-		close(fd);
-	if (err)
-		error("%s%s: %s", where, path,
-		      err == -ENOEXEC ? "not an executable file" : reason(err));
+	close(fd);
 	return err;
 }
 
 static int check_request(const struct arguments *request, const char *where,
 			 struct progress *progress)
 {
-	int i, err = 0;
+	int i, err, failed = 0;
 
-	for (i = 0; i < request->nr_exes; i++)
-		err |= check_path(request->exes[i], false, false, true, where);
+	for (i = 0; i < request->nr_exes; i++) {
+		err = check_exe(request->exes[i]);
+		if (err)
+			check_failed(where, request->exes[i], err);
+		failed |= err && !request->optional;
+	}
 	for (i = 0; i < request->nr_paths; i++) {
-		err |= check_path(request->paths[i], request->nofollow, request->tree, false,
-				  where);
+		err = check_path(request, request->paths[i]);
+		if (err)
+			check_failed(where, request->paths[i], err);
+		failed |= err && !request->optional;
 		progress_step(progress);
 	}
-	return err;
+	return failed;
 }
 
 /* Do or check all lines; returns whether any failed. */
 static bool apply_lines(struct conf *conf, struct policy *policy, struct progress *progress)
 {
-	struct arguments *requests = conf->requests.items;
-	unsigned int *lines = conf->lines.items;
+	struct conf_line *lines = conf->lines.items;
 	bool failed = conf->errors;
 	char where[PATH_MAX];
-	size_t i;
+	size_t i, before;
 
-	for (i = 0; i < conf->requests.count; i++) {
-		snprintf(where, sizeof(where), "%s:%u: ", conf->name, lines[i]);
-		if (policy ? change_request(policy, &requests[i], true, where, progress_step,
-					    progress) :
-			     check_request(&requests[i], where, progress))
+	for (i = 0; i < conf->lines.count; i++) {
+		snprintf(where, sizeof(where), "%s:%u: ", lines[i].name, lines[i].number);
+		before = policy ? policy->missing : 0;
+		if (policy ? change_request(policy, &lines[i].arguments, true, where,
+					    progress_step, progress) :
+			     check_request(&lines[i].arguments, where, progress))
 			failed = true;
+		lines[i].missing = policy && policy->missing != before;
 	}
 	return failed;
 }
 
-static int apply_conf(struct conf *conf, struct progress *progress)
+int apply_conf(struct conf *conf, struct progress *progress)
 {
 	struct policy policy;
 	struct guard guard;
@@ -234,36 +291,43 @@ static int apply_conf(struct conf *conf, struct progress *progress)
 	if (!ret && verbose)
 		printf("%zu paths, %s\n", conf->paths,
 		       policy.changed ? "changed" : "nothing to change");
+	if (!ret && policy.missing)
+		ret = EXIT_MISSING;
 	policy_free(&policy);
 	guard_close(&guard);
 	return ret;
 }
 
-static int apply(const char *path, bool check, bool shown)
+static int cmd_apply(struct arguments *arguments)
 {
-	struct progress progress = { .shown = shown };
-	struct conf conf;
-	int ret;
+	struct progress progress = {
+		.shown = arguments->progress || isatty(STDERR_FILENO),
+	};
+	struct conf_line *lines;
+	struct conf conf = {};
+	int ret = 0, i;
+	size_t j;
 
-	if (conf_read(path, &conf)) {
+	for (i = 0; i < arguments->nr_paths; i++)
+		ret |= conf_read(arguments->paths[i], &conf);
+	if (!arguments->nr_paths)
+		ret = conf_read_system(&conf);
+	if (ret) {
 		conf_free(&conf);
 		return EXIT_FAILURE;
 	}
+	lines = conf.lines.items;
+	for (j = 0; j < conf.lines.count; j++)
+		lines[j].arguments.optional |= arguments->optional;
 	progress.total = conf.paths;
 	clock_gettime(CLOCK_MONOTONIC, &progress.last);
 	/* With lines that can't be read nothing is changed: look for all that is wrong. */
-	if (check || conf.errors)
+	if (arguments->check || conf.errors)
 		ret = apply_lines(&conf, NULL, &progress) ? EXIT_FAILURE : EXIT_SUCCESS;
 	else
 		ret = apply_conf(&conf, &progress);
 	conf_free(&conf);
 	return ret;
-}
-
-static int cmd_apply(struct arguments *arguments)
-{
-	return apply(arguments->paths[0], arguments->check,
-		     arguments->progress || isatty(STDERR_FILENO));
 }
 
 /* All of them */
@@ -290,9 +354,11 @@ static const struct argp_option rule_options[] = {
 	  "for the file itself or for a nearer directory goes first", 0 },
 	{ "only-for", 'x', "EXE", 0, "only processes that execute this file may, and not those in "
 	  "a user namespace of their own. Repeatable", 0 },
-	{ "follow", 'f', NULL, 0, "if another file is renamed over it, the rule is for that one",
-	  0 },
+	{ "inode", 'i', NULL, 0, "the rule is for the file that is there now, under all its names, and "
+	  "not for what comes to be at its name later", 0 },
+	{ "follow", 'f', NULL, 0, "the rule is for whatever is at the name (default)", 0 },
 	{ "no-dereference", 'P', NULL, 0, "a symbolic link is meant itself", 0 },
+	{ "optional", 'O', NULL, 0, "what is missing is told and left out", 0 },
 	{ NULL, 0, NULL, 0, "Operations:", 2 },
 	GUARD_OPERATIONS(GUARD_OP_HELP)
 	{ "all", 0, NULL, OPTION_DOC | OPTION_NO_USAGE, "all of these", 2 },
@@ -309,6 +375,8 @@ static const struct argp_option remove_options[] = {
 static const struct argp_option apply_options[] = {
 	{ "check", 'c', NULL, 0, "only read the file and look for what it names; needs no running "
 	  "guard", 0 },
+	{ "skip-missing", 'O', NULL, 0, "what is missing is told and left out, as if each line had "
+	  "--optional; exit status 4", 0 },
 	{ "progress", 'p', NULL, 0, "say how far it is, as if standard error were a terminal", 0 },
 	VERBOSE, HELP
 };
@@ -318,12 +386,24 @@ static const struct argp_option json_options[] = {
 	NOT_VERBOSE, HELP
 };
 
+static const struct argp_option refresh_options[] = {
+	VERBOSE, HELP
+};
+
+static const struct argp_option service_options[] = {
+	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 },
+	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 },
+	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 },
+	NOT_VERBOSE, HELP
+};
+
 static const struct argp_option no_options[] = {
 	NOT_VERBOSE, HELP
 };
 
 static const char rule_help[] =
-	"Makes rules for files: for what the paths lead to now, by whatever path it is reached. "
+	"Makes rules for files: for whatever is at the paths, now and later, by whatever path it "
+	"is reached then. "
 	"What is said about an operation replaces what was said before about it and the same file. "
 	"Denied accesses fail with \"Operation not permitted\", for root as well.";
 
@@ -377,13 +457,26 @@ static const struct command commands[] = {
 	}, {
 		.name = "apply", .what = "make the rules what a file says",
 		.run = cmd_apply, .options = apply_options,
-		.argument = "FILE", .usage = "FILE", .least = 1, .most = 1,
-		.help = "Makes the rules what the file says, all of them or, if anything is wrong, "
-			"none. A line is a 'deny' or an 'allow' as on the command line, without "
+		.usage = "[FILE...]", .most = INT_MAX,
+		.help = "Makes the rules what the files say, all of them or, if anything is wrong, "
+			"none; without FILE, " CONF_FILE " and " CONF_DIR "/*.conf. A line is a 'deny' or an 'allow' as on the command line, without "
 			"'inode-guard'. Words are separated by spaces; quotation marks, and "
 			"backslashes (also \\n, \\t and \\xNN, a byte) are as in a shell; what "
-			"follows a '#' at the beginning of a word is a comment. FILE may be '-', "
-			"standard input.",
+			"follows a '#' at the beginning of a word is a comment. Paths may be "
+			"patterns as in a shell. FILE may be '-', standard input.",
+	}, {
+		.name = "refresh", .what = "look up the paths of all rules anew",
+		.run = cmd_refresh, .options = refresh_options,
+		.help = "Looks up the paths of all rules and executables anew: where one leads to "
+			"another directory now, the rule is for the name there. The service does "
+			"it by itself.",
+	}, {
+		.name = "service", .what = "keep rules up to date, and log what is denied",
+		.run = cmd_service, .options = service_options,
+		.help = "Loads the module, starts the guard and applies " CONF_FILE " and "
+			CONF_DIR "/*.conf, at SIGHUP again; looks up the paths of rules anew when "
+			"something on the way has changed; and writes what is denied to the "
+			"journal or syslog. Runs until it is interrupted; the guard stays as it is.",
 	}, {
 		.name = "watch", .what = "show what is denied as it happens",
 		.run = cmd_watch, .options = json_options,
@@ -421,7 +514,8 @@ static int help(void)
 	     "  0  success\n"
 	     "  1  failure; nothing was changed\n"
 	     "  2  wrong usage\n"
-	     "  3  not running");
+	     "  3  not running\n"
+	     "  4  done, but for what is missing (apply); a rule is not in force (status)");
 	return EXIT_SUCCESS;
 }
 

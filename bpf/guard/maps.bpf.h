@@ -59,6 +59,19 @@ struct {
 	__type(value, struct guard_leaf);
 } leaves SEC(".maps");
 
+/*
+ * Names of "leaves" at which something was about to be made that could not be given its rule before
+ * it is there. While there is any, decisions are made by name as well. One that nothing came to be at
+ * stays until something does, or until the tool looks.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_leaf_key);
+	__type(value, __u32);
+} fresh SEC(".maps");
+
 /* What is left of renames whose end no program was told drops out by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -71,6 +84,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
 } events SEC(".maps");
+
+/* Names on the way to rules that are about to change, for the service: struct guard_leaf_key. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 << 10);
+} changes SEC(".maps");
 
 /* A word of the state, as it is now. */
 #define STATE(word)	(*(volatile typeof(state.word) *)&state.word)

@@ -132,8 +132,6 @@ static error_t parse_end(struct parsing *parsing)
 		return wrong(parsing, "--all takes no PATH");
 	if (!arguments->all && arguments->nr_paths < command->least)
 		return wrong(parsing, "%s is missing", command->argument);
-	if (arguments->tree && arguments->follow)
-		return wrong(parsing, "--follow is for files, not for trees");
 	return 0;
 }
 
@@ -172,11 +170,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'f':
 		arguments->follow = true;
 		return 0;
+	case 'i':
+		arguments->follow = false;
+		return 0;
 	case 'x':
 		arguments->exes[arguments->nr_exes++] = argument;
 		return 0;
 	case 'P':
 		arguments->nofollow = true;
+		return 0;
+	case 'O':
+		arguments->optional = true;
 		return 0;
 	case 'j':
 		arguments->json = true;
@@ -225,7 +229,7 @@ int arguments_parse(struct arguments *arguments, const struct command *command, 
 
 	*arguments = (struct arguments){
 		.deny = !strcmp(command->name, "deny"), .audit = -1, .max_rules = GUARD_RULES,
-		.ops = GUARD_ALL, .exes = xcalloc(argc, sizeof(*arguments->exes)),
+		.ops = GUARD_ALL, .follow = true, .exes = xcalloc(argc, sizeof(*arguments->exes)),
 	};
 	*message = '\0';
 	err = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL,

@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,19 +30,17 @@ struct doomed {
 	__u32 handle;
 };
 
-static __u32 next_id(struct policy *policy)
-{
-	return policy->guard->state->next++;
-}
-
 int change_begin(struct guard *guard, struct policy *policy)
 {
 	int err = 0;
 
+	names_forget();
 	if (guard->state->dirty)
 		err = policy_sweep(guard);
 	if (!err)
 		err = policy_load(guard, policy);
+	if (!err)
+		names_settle(policy);
 	if (err) {
 		error("cannot read the policy: %s", reason(err));
 		return EXIT_FAILURE;
@@ -50,22 +50,6 @@ int change_begin(struct guard *guard, struct policy *policy)
 }
 
 /* Entries */
-
-static int entry_valid_slot(const struct guard_entry *entry, __u32 generation)
-{
-	int newer = entry->generation[1] > entry->generation[0];
-
-	return entry->generation[newer] <= generation ? newer : !newer;
-}
-
-/* Have an entry say @rule from the next generation on. */
-static void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule)
-{
-	int slot = !entry_valid_slot(entry, generation);
-
-	entry->generation[slot] = generation + 1;
-	entry->rule[slot] = rule;
-}
 
 static int entry_put(struct policy *policy, int index, int fd, __u32 rule)
 {
@@ -133,78 +117,7 @@ static struct rule *find_rule(struct policy *policy, int fd, bool tree, int *err
 	return NULL;
 }
 
-/* Executables and directories, and sets of them */
-
-/* The id of what a descriptor names; it gets one if it has none. */
-static int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
-{
-	struct guard *guard = policy->guard;
-	int err;
-
-	err = entry_get(guard->subjects, fd, id);
-	if (err != -ENOENT)
-		return err;
-	*id = next_id(policy);
-	text_add(policy, *id, path);
-	index_put(&policy->texts, *id, xstrdup(path));
-	return entry_update(guard->subjects, fd, id, BPF_NOEXIST);
-}
-
-/* The directory of a path, opened, and the name in it; returns a descriptor or a negative errno. */
-static int open_place(const char *path, bool nofollow, struct guard_leaf_key *key, char **directory)
-{
-	char *copy = xstrdup(path), *place, *slash;
-	int fd;
-
-	memset(key, 0, sizeof(*key));
-	slash = strrchr(copy, '/');
-	if (nofollow)
-		*slash = '\0';
-	place = realpath(*copy ? copy : "/", NULL);
-	if (nofollow) {
-		snprintf(key->name, sizeof(key->name), "%s", slash + 1);
-	} else if (place) {
-		slash = strrchr(place, '/');
-		snprintf(key->name, sizeof(key->name), "%s", slash + 1);
-		slash[slash == place] = '\0';
-	}
-	free(copy);
-	if (!place)
-		return -errno;
-	fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		fd = -errno;
-		free(place);
-		return fd;
-	}
-	*directory = place;
-	return fd;
-}
-
-/* Have a rule, or an executable, follow the name that a path leads to. */
-static int follow_path(struct policy *policy, const char *path, bool nofollow, __u32 rule,
-		       __u32 subject)
-{
-	int map = policy->guard->leaves, fd, err;
-	struct guard_leaf leaf = {};
-	struct guard_leaf_key key;
-	char *directory = NULL;
-
-	fd = open_place(path, nofollow, &key, &directory);
-	if (fd < 0)
-		return fd;
-	err = subject_id(policy, fd, directory, &key.dir);
-	close(fd);
-	free(directory);
-	if (err)
-		return err;
-	bpf_map_lookup_elem(map, &key, &leaf);
-	if (rule)
-		entry_set(&leaf.entry, policy->generation, rule);
-	if (subject)
-		leaf.subject = subject;
-	return bpf_map_update_elem(map, &key, &leaf, BPF_ANY) ? -errno : 0;
-}
+/* Executables, and sets of them */
 
 static int exe_subject(struct policy *policy, const char *name, bool follow, __u32 *id)
 {
@@ -212,9 +125,9 @@ static int exe_subject(struct policy *policy, const char *name, bool follow, __u
 	char *path;
 	int fd, err;
 
-	fd = open(name, O_PATH | O_CLOEXEC);
+	fd = path_open(name, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = fstat(fd, &stat) ? -errno : 0;
 	if (!err && (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111)))
 		err = -ENOEXEC;
@@ -222,7 +135,7 @@ static int exe_subject(struct policy *policy, const char *name, bool follow, __u
 		path = absolute_path(name);
 		err = subject_id(policy, fd, path, id);
 		if (!err && follow)
-			err = follow_path(policy, path, false, 0, *id);
+			err = follow_path(policy, path, false, NULL, *id);
 		free(path);
 	}
 	close(fd);
@@ -288,11 +201,10 @@ static int request_set(struct policy *policy, struct arguments *request, const c
 	for (i = 0; i < request->nr_exes; i++) {
 		err = exe_subject(policy, request->exes[i], request->follow,
 				  array_add(&subjects, sizeof(__u32)));
-		if (err) {
+		if (err && (!request->quiet || err != -ENOENT))
 			error("%s%s: %s", where, request->exes[i],
 			      err == -ENOEXEC ? "not an executable file" : reason(err));
-			failed = err;
-		}
+		failed = err ? err : failed;
 	}
 	if (failed)
 		goto out;
@@ -330,10 +242,13 @@ static struct rule *rule_make(struct policy *policy, struct rule *base, __u32 fl
 static void rule_copy(struct rule *rule, const struct rule *base)
 {
 	struct guard_rule body = base->body;
+	size_t i;
 
 	body.generation = rule->body.generation;
 	rule->body = body;
 	rule->path = xstrdup(base->path);
+	for (i = 0; i < base->names.count; i++)
+		rule_add_name(rule, ((char **)base->names.items)[i]);
 }
 
 static void rule_merge(struct rule *rule, const struct arguments *request)
@@ -351,16 +266,33 @@ static void rule_merge(struct rule *rule, const struct arguments *request)
 	for (op = 0; op < GUARD_OPS; op++)
 		if (ops & (1U << op))
 			rule->body.set[op] = request->nr_exes ? request->set : 0;
+	rule->body.flags &= ~(GUARD_FOLLOW | GUARD_SYMLINK);
 	if (request->follow)
 		rule->body.flags |= GUARD_FOLLOW;
-	rule->body.flags &= ~GUARD_SYMLINK;
 	if (request->nofollow)
 		rule->body.flags |= GUARD_SYMLINK;
 }
 
+static bool same_names(const struct rule *a, const struct rule *b)
+{
+	char **names = a->names.items, **others = b->names.items;
+	size_t i, j;
+
+	if (a->names.count != b->names.count)
+		return false;
+	for (i = 0; i < a->names.count; i++) {
+		for (j = 0; j < b->names.count && strcmp(names[i], others[j]); j++)
+			;
+		if (j == b->names.count)
+			return false;
+	}
+	return true;
+}
+
 static bool rule_same(const struct rule *a, const struct rule *b)
 {
-	return a->body.flags == b->body.flags && a->body.named == b->body.named &&
+	return a->moved == b->moved && same_names(a, b) &&
+	       a->body.flags == b->body.flags && a->body.named == b->body.named &&
 	       a->body.denied == b->body.denied && a->body.only == b->body.only &&
 	       !strcmp(a->path, b->path) &&
 	       !memcmp(a->body.set, b->body.set, sizeof(a->body.set));
@@ -387,29 +319,33 @@ static void rule_forget(struct rule *rule)
 }
 
 /* FNV-1a, of a path and of whether the rule is for a tree. */
-static __u32 path_hash(const struct rule *rule)
+static __u32 path_hash(const char *path, bool tree)
 {
-	__u32 hash = 2166136261U ^ (rule->body.flags & GUARD_TREE);
-	const char *c;
+	__u32 hash = 2166136261U ^ tree;
 
-	for (c = rule->path; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619U;
+	for (; *path; path++)
+		hash = (hash ^ (unsigned char)*path) * 16777619U;
 	return hash;
 }
 
-/* The rule in force that was given the same path, or NULL. */
-static struct rule *find_namesake(struct policy *policy, const struct rule *fresh)
+static bool is_tree(const struct rule *rule)
+{
+	return rule->body.flags & GUARD_TREE;
+}
+
+/* The rule in force that was given a path, or NULL. */
+static struct rule *find_namesake(struct policy *policy, const char *path, bool tree)
 {
 	struct rule **rules = policy->rules.items, *rule;
-	bool indexed = policy->rule_by_path.slots;
 	size_t i;
 
-	for (i = 0; !indexed && i < policy->rules.count; i++)
+	for (i = 0; !policy->indexed && i < policy->rules.count; i++)
 		if (!rules[i]->fresh)
-			index_put(&policy->rule_by_path, path_hash(rules[i]), rules[i]);
-	rule = index_get(&policy->rule_by_path, path_hash(fresh));
-	if (!rule || strcmp(rule->path, fresh->path) ||
-	    (rule->body.flags ^ fresh->body.flags) & GUARD_TREE)
+			index_put(&policy->rule_by_path, path_hash(rules[i]->path, is_tree(rules[i])),
+				  rules[i]);
+	policy->indexed = true;
+	rule = index_get(&policy->rule_by_path, path_hash(path, tree));
+	if (!rule || strcmp(rule->path, path) || is_tree(rule) != tree)
 		return NULL;
 	return rule;
 }
@@ -417,7 +353,7 @@ static struct rule *find_namesake(struct policy *policy, const struct rule *fres
 /* A rule for the same path whose file is gone: the new one takes its place. */
 static int drop_gone(struct policy *policy, const struct rule *fresh)
 {
-	struct rule *rule = find_namesake(policy, fresh);
+	struct rule *rule = find_namesake(policy, fresh->path, is_tree(fresh));
 	int index, err;
 
 	if (!rule || rule->dropped || rule->successor)
@@ -445,45 +381,142 @@ static int rule_put(struct policy *policy, const struct rule *rule, int fd, __u3
 	return err;
 }
 
-/*
- * What a request says about a file. With @replace, the policy is to be only what requests say: the
- * entries of rules that there are already are left to change_settle().
+/* What has come to replace a rule, or the rule itself. */
+static struct rule *newest(struct rule *rule)
+{
+	return rule && !rule->fresh && rule->successor ? rule->successor : rule;
+}
+
+/**
+ * struct target - what a request makes a rule for
+ * @fd: what is at the path, or negative if there is nothing
+ * @stat: of that
+ * @path: the path, absolute
+ * @place: if the rule is to be for a name that something can have: where that is
+ * @named: whether there is a place
  */
-static int change_fd(struct policy *policy, const struct arguments *request, int fd,
-		     const char *path, bool replace)
+struct target {
+	int fd;
+	struct stat stat;
+	char *path;
+	struct place place;
+	bool named;
+};
+
+static void target_close(struct target *target)
+{
+	if (target->fd >= 0)
+		close(target->fd);
+	if (target->named)
+		place_close(&target->place);
+	free(target->path);
+}
+
+/* O_PATH reads nothing: it works on files that are guarded. */
+static int target_open(struct policy *policy, const struct arguments *request, const char *path,
+		       struct target *target)
+{
+	bool is_link = false;
+	int err = 0;
+
+	memset(target, 0, sizeof(*target));
+	target->path = absolute_path(path);
+	target->fd = path_open(path, O_NOFOLLOW);
+	if (target->fd >= 0)
+		is_link = fstat(target->fd, &target->stat) || S_ISLNK(target->stat.st_mode);
+	if (is_link && !request->nofollow) {
+		close(target->fd);
+		target->fd = path_open(path, 0);
+		if (target->fd >= 0)
+			err = fstat(target->fd, &target->stat) ? -errno : 0;
+	}
+	if (target->fd < 0 && (target->fd != -ENOENT || !request->follow))
+		err = target->fd;
+	if (err || !request->follow)
+		return err;
+	err = place_open(policy->guard, target->path, request->nofollow || !is_link,
+			 &target->place);
+	/* The root of all has no name. */
+	target->named = err != -EISDIR;
+	return err == -EISDIR ? 0 : err;
+}
+
+/*
+ * The rule that a request is about: that of the inode, or else that of the name, or that was given the
+ * path when it led elsewhere; or NULL. @moved: it is not that of both, the inode and the name.
+ */
+static struct rule *find_request_rule(struct policy *policy, const struct arguments *request,
+				      struct target *target, bool *moved, int *err)
+{
+	struct rule *rule = NULL, *named = NULL;
+
+	*err = 0;
+	if (target->fd >= 0)
+		rule = newest(find_rule(policy, target->fd, request->tree, err));
+	if (!*err && target->named)
+		named = newest(place_rule(policy, &target->place, request->tree));
+	*moved = !rule || (request->follow && named != rule);
+	if (!rule)
+		rule = named;
+	if (!rule && !*err && request->follow)
+		rule = newest(find_namesake(policy, target->path, request->tree));
+	return rule;
+}
+
+/* Put it into force for all its names, of which a target has been found already. */
+static int rule_follow(struct policy *policy, const struct rule *rule, struct target *target)
+{
+	bool nofollow = rule->body.flags & GUARD_SYMLINK;
+	char **names = rule->names.items;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < rule->names.count && !err; i++)
+		if (target && target->named && !strcmp(names[i], target->path))
+			err = follow_place(policy, &target->place, names[i], rule, 0);
+		else
+			err = follow_path(policy, names[i], nofollow, rule, 0);
+	return err;
+}
+
+/*
+ * What a request says about what is at a path, or about the name, if nothing is there. With @replace,
+ * the policy is to be only what requests say: the entries of rules that there are already are left to
+ * change_settle().
+ */
+static int change_target(struct policy *policy, const struct arguments *request,
+			 struct target *target, bool replace)
 {
 	struct rule *old, *rule;
-	struct stat stat;
-	int err;
+	int fd = target->fd, err;
+	bool moved;
 
-	if (fstat(fd, &stat))
-		return -errno;
-	if (request->tree && !S_ISDIR(stat.st_mode))
+	if (fd >= 0 && request->tree && !S_ISDIR(target->stat.st_mode))
 		return -ENOTDIR;
-	if (request->follow && S_ISDIR(stat.st_mode))
-		return -EISDIR;
-	old = find_rule(policy, fd, request->tree, &err);
+	old = find_request_rule(policy, request, target, &moved, &err);
 	if (err)
 		return err;
-	if (old && !old->fresh && old->successor)
-		old = old->successor;
 	rule = old && old->fresh ? old : rule_make(policy, old, request->tree ? GUARD_TREE : 0);
 	if (rule != old) {
 		if (old && !replace)
 			rule_copy(rule, old);
 		/* Until the entry is there to tell, and when it is gone. */
-		rule->body.dev = stat.st_dev;
-		rule->body.ino = stat.st_ino;
+		rule->body.dev = target->stat.st_dev;
+		rule->body.ino = target->stat.st_ino;
 	}
 	rule_merge(rule, request);
-	rule_set_path(policy, rule, absolute_path(path));
+	rule_set_path(policy, rule, xstrdup(target->path));
+	if (request->follow)
+		rule_add_name(rule, target->path);
+	rule->moved |= moved && fd >= 0 && rule->base;
 
 	old = rule->base;
 	if (old && replace) {
 		old->successor = rule;
-		if (!request->tree)
+		if (!request->tree && !moved)
 			return 0;
-		return rule_put(policy, rule, fd, rule->body.named & ~old->body.named);
+		return fd < 0 ? 0 : rule_put(policy, rule, fd, moved ? rule->body.named :
+					     rule->body.named & ~old->body.named);
 	}
 	if (old && !old->successor && rule_same(rule, old)) {
 		rule_forget(rule);
@@ -491,29 +524,86 @@ static int change_fd(struct policy *policy, const struct arguments *request, int
 	}
 	if (old)
 		old->successor = rule;
-	else if (!replace)
+	else if (!replace && !request->follow)
 		err = drop_gone(policy, rule);
 	policy->changed = true;
-	if (!err && rule->body.flags & GUARD_FOLLOW)
-		err = follow_path(policy, rule->path, request->nofollow, rule->id, 0);
-	return err ?: rule_put(policy, rule, fd, rule->body.named);
+	if (!err)
+		err = rule_follow(policy, rule, target);
+	return err || fd < 0 ? err : rule_put(policy, rule, fd, rule->body.named);
+}
+
+/*
+ * Whether a path leads once more to what has been given the rule: on some filesystems each lookup makes
+ * an inode of its own, and a rule holds for nobody.
+ */
+static int check_again(struct policy *policy, const struct arguments *request,
+		       const struct target *target)
+{
+	int again = path_open(target->path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
+	struct stat now;
+
+	if (again < 0)
+		return 0;
+	if (!fstat(again, &now) && target->stat.st_dev == now.st_dev &&
+	    target->stat.st_ino == now.st_ino && !find_rule(policy, again, request->tree, &err) && !err)
+		err = -ESTALE;
+	close(again);
+	return err;
+}
+
+/* Files of procfs come and go with their names, but for the root of a mount. */
+static bool is_of_procfs(int fd)
+{
+	struct statfs fs;
+	struct statx info;
+
+	if (fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC)
+		return false;
+	return statx(fd, "", AT_EMPTY_PATH, 0, &info) ||
+	       !(info.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static void change_failed(const char *where, const char *path, int err)
+{
+	switch (err) {
+	case -ESTALE:
+		error("%s%s: rules do not hold there: each time it is looked up it is another file to the kernel",
+		      where, path);
+		break;
+	case -EOPNOTSUPP:
+		error("%s%s: rules do not hold there: files of procfs come and go, in each mount of it others",
+		      where, path);
+		break;
+	case -ETIMEDOUT:
+		error("%s%s: took too long to look up", where, path);
+		break;
+	default:
+		error("%s%s: %s", where, path, reason(err));
+	}
 }
 
 static int change_path(struct policy *policy, const struct arguments *request, const char *path,
 		       bool replace, const char *where)
 {
-	int fd, err;
+	struct target target;
+	bool missing;
+	int err;
 
-	/* O_PATH reads nothing: it works on files that are guarded. */
-	fd = open(path, O_PATH | O_CLOEXEC | (request->nofollow ? O_NOFOLLOW : 0));
-	err = fd < 0 ? -errno : change_fd(policy, request, fd, path, replace);
-	if (fd >= 0)
-		close(fd);
-	if (err == -EISDIR)
-		error("%s%s: --follow is for files, not for directories", where, path);
-	else if (err)
-		error("%s%s: %s", where, path, reason(err));
-	return err;
+	err = target_open(policy, request, path, &target);
+	if (!err && target.fd >= 0 && is_of_procfs(target.fd))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = change_target(policy, request, &target, replace);
+	if (!err && target.fd >= 0)
+		err = check_again(policy, request, &target);
+	target_close(&target);
+	if (!err)
+		return 0;
+	missing = request->optional && (err == -ENOENT || err == -ENOTDIR || err == -ETIMEDOUT);
+	if (!missing || !request->quiet)
+		change_failed(where, path, err);
+	policy->missing += missing;
+	return missing ? 0 : err;
 }
 
 int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
@@ -523,6 +613,11 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 
 	if (request->nr_exes)
 		failed = request_set(policy, request, where);
+	/* The rule for others than those that are there would be another. */
+	if (failed == -ENOENT && request->optional) {
+		policy->missing += request->nr_paths;
+		return 0;
+	}
 	for (i = 0; i < request->nr_paths; i++) {
 		err = change_path(policy, request, request->paths[i], replace, where);
 		if (err)
@@ -553,9 +648,7 @@ static int succeed_rule(struct policy *policy, struct rule *old, struct rule *ru
 	int index, err = 0;
 
 	policy->changed = true;
-	if (rule->body.flags & GUARD_FOLLOW)
-		err = follow_path(policy, rule->path, rule->body.flags & GUARD_SYMLINK, rule->id,
-				  0);
+	err = rule_follow(policy, rule, NULL);
 	for (index = 0; index < RULE_MAPS && !err; index++) {
 		bool stays = index == FILES_MAP || named & (1U << index);
 
@@ -606,7 +699,7 @@ int change_remove(struct policy *policy, const char *path, bool nofollow, int tr
 	err = policy_walk(policy);
 	if (err)
 		goto out;
-	fd = open(path, O_PATH | O_CLOEXEC | (nofollow ? O_NOFOLLOW : 0));
+	fd = path_open(path, nofollow ? O_NOFOLLOW : 0);
 	for (kind = 0; kind < 2 && fd >= 0 && !err; kind++) {
 		found[kind] = find_rule(policy, fd, kind, &err);
 		if (found[kind] && (kind || !tree) && !found[kind]->dropped) {
@@ -653,28 +746,130 @@ int change_remove_all(struct policy *policy)
 	return err;
 }
 
+/* What has changed on the way to names */
+
+/* Whether everything at the names of a rule has it, and the rule is for them where they are now. */
+static bool is_settled(struct policy *policy, const struct rule *rule)
+{
+	char **names = rule->names.items;
+	struct rule *there;
+	int fd, err;
+	size_t i;
+
+	for (i = 0; i < rule->names.count; i++) {
+		if (!name_has_rule(policy, rule, names[i]))
+			return name_check(names[i], rule->body.flags & GUARD_SYMLINK) != 0;
+		fd = path_open(names[i], rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
+		if (fd < 0)
+			continue;
+		there = find_rule(policy, fd, is_tree(rule), &err);
+		close(fd);
+		if (!err && there != rule)
+			return false;
+	}
+	return true;
+}
+
+/* The same rule, for its names where they are now. */
+static int refresh_rule(struct policy *policy, struct rule *old)
+{
+	struct rule *rule = rule_make(policy, old, old->body.flags & GUARD_TREE);
+	char **names;
+	size_t i;
+	int fd, err;
+
+	rule_copy(rule, old);
+	rule->moved = true;
+	old->successor = rule;
+	policy->changed = true;
+	err = rule_follow(policy, rule, NULL);
+	names = rule->names.items;
+	for (i = 0; i < rule->names.count && !err; i++) {
+		fd = path_open(names[i], rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
+		if (fd < 0)
+			continue;
+		err = rule_put(policy, rule, fd, rule->body.named);
+		close(fd);
+	}
+	return err ?: succeed_rule(policy, old, rule);
+}
+
+/* The executable that has a name now is the one that is meant. */
+static int refresh_subject(struct policy *policy, __u32 subject)
+{
+	const char *path = index_get(&policy->texts, subject);
+	__u32 id;
+	int fd, err = 0;
+
+	fd = path ? path_open(path, 0) : -ENOENT;
+	if (fd < 0)
+		return 0;
+	if (entry_get(policy->guard->subjects, fd, &id))
+		err = entry_update(policy->guard->subjects, fd, &subject, BPF_NOEXIST);
+	close(fd);
+	return err ?: follow_path(policy, path, false, NULL, subject);
+}
+
+int change_refresh(struct policy *policy)
+{
+	struct rule **rules;
+	size_t i, j, count = policy->rules.count;
+	struct set **sets = policy->sets.items;
+	int err;
+
+	err = policy_walk(policy);
+	for (i = 0; i < count && !err; i++) {
+		rules = policy->rules.items;
+		if (rules[i]->names.count && !is_settled(policy, rules[i]))
+			err = refresh_rule(policy, rules[i]);
+	}
+	for (i = 0; i < policy->sets.count && !err; i++)
+		for (j = 0; j < sets[i]->subjects.count && !err; j++)
+			err = refresh_subject(policy,
+					      ((__u32 *)sets[i]->subjects.items)[j]);
+	if (err)
+		error("%s", reason(err));
+	return err;
+}
+
 /* Rules that follow a name */
+
+/* Whether an entry has a rule that will be no more, or that another comes to replace. */
+static struct rule *rule_that_ends(struct policy *policy, const struct guard_entry *entry)
+{
+	struct rule *rule = index_get(&policy->rule_by_id,
+				      entry_rule(entry, policy->generation));
+
+	if (!rule || entry_is_pending(entry, policy->generation) ||
+	    (!rule->dropped && !rule->successor))
+		return NULL;
+	return rule;
+}
 
 /* The names of rules that are no more, or that another has come to replace elsewhere. */
 static int settle_leaves(struct policy *policy, size_t *count)
 {
 	struct array keys = {}, values = {};
 	int map = policy->guard->leaves;
-	const struct rule *rule;
 	struct guard_leaf *leaf;
+	bool change;
 	size_t i;
 	int err;
 
 	err = map_read(map, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys, &values);
 	for (i = 0; i < keys.count && !err; i++) {
 		leaf = (struct guard_leaf *)values.items + i;
-		rule = index_get(&policy->rule_by_id, entry_rule(&leaf->entry, policy->generation));
-		if (!rule || entry_is_pending(&leaf->entry, policy->generation) ||
-		    (!rule->dropped && !rule->successor))
-			continue;
-		entry_set(&leaf->entry, policy->generation, 0);
-		if (bpf_map_update_elem(map, (struct guard_leaf_key *)keys.items + i, leaf,
-					BPF_EXIST))
+		change = false;
+		if (rule_that_ends(policy, &leaf->entry)) {
+			entry_set(&leaf->entry, policy->generation, 0);
+			change = true;
+		}
+		if (rule_that_ends(policy, &leaf->tree)) {
+			entry_set(&leaf->tree, policy->generation, 0);
+			change = true;
+		}
+		if (change && bpf_map_update_elem(map, (struct guard_leaf_key *)keys.items + i,
+						  leaf, BPF_EXIST))
 			err = -errno;
 	}
 	*count = keys.count;
@@ -683,30 +878,39 @@ static int settle_leaves(struct policy *policy, size_t *count)
 	return err;
 }
 
+/* The rule that an entry of one that ends comes to have in an inode map, or 0. */
+static __u32 successor_id(const struct rule *rule, int index)
+{
+	if (rule->dropped)
+		return 0;
+	if (index != FILES_MAP && !(rule->successor->body.named & (1U << index)))
+		return 0;
+	return rule->successor->id;
+}
+
 /*
  * A program may have given such a rule to another file since it was looked for, and files that had
  * the name before may have it still. From now on programs give them what the leaves say.
  */
 static int settle_follows(struct policy *policy)
 {
-	int map = policy->guard->maps[FILES_MAP], err;
-	struct inode_map_key key = {};
+	struct inode_map_key key;
 	struct guard_entry entry;
 	struct rule *rule;
+	int index, err;
 	size_t count;
 
 	err = settle_leaves(policy, &count);
-	if (err || !count)
-		return err;
-	while ((err = map_next(map, &key, &entry)) > 0) {
-		rule = index_get(&policy->rule_by_id, entry_rule(&entry, policy->generation));
-		if (!rule || entry_is_pending(&entry, policy->generation) ||
-		    (!rule->dropped && !rule->successor))
-			continue;
-		err = entry_change(policy, FILES_MAP, key.handle,
-				   rule->dropped ? 0 : rule->successor->id);
-		if (err)
-			return err;
+	for (index = 0; index < RULE_MAPS && count && !err; index++) {
+		memset(&key, 0, sizeof(key));
+		while ((err = map_next(policy->guard->maps[index], &key, &entry)) > 0) {
+			rule = rule_that_ends(policy, &entry);
+			if (!rule)
+				continue;
+			err = entry_change(policy, index, key.handle, successor_id(rule, index));
+			if (err)
+				return err;
+		}
 	}
 	return err;
 }
@@ -784,15 +988,15 @@ int change_commit(struct policy *policy)
 	struct guard *guard = policy->guard;
 	int err;
 
-	if (!policy->changed) {
-		/* Executables may have been given an id for nothing. */
-		policy_collect(guard, policy);
-		return EXIT_SUCCESS;
-	}
 	err = is_too_large(policy) ? -E2BIG : 0;
 	if (!err)
 		err = map_write(guard->texts, &policy->new_text_keys, &policy->new_texts,
 				sizeof(struct guard_text_key), sizeof(struct guard_text));
+	if (!err && !policy->changed) {
+		/* Executables may have been given an id for nothing. */
+		policy_collect(guard, policy);
+		return EXIT_SUCCESS;
+	}
 	if (!err)
 		err = settle_follows(policy);
 	if (!err)

@@ -104,6 +104,11 @@ int entry_update(int map, int fd, const void *value, __u64 flags)
 	return bpf_map_update_elem(map, &key, value, flags) ? -errno : 0;
 }
 
+__u32 next_id(struct policy *policy)
+{
+	return policy->guard->state->next++;
+}
+
 void text_add(struct policy *policy, __u32 id, const char *text)
 {
 	size_t left = strlen(text) + 1, length;
@@ -132,6 +137,22 @@ __u32 entry_rule(const struct guard_entry *entry, __u32 generation)
 			rule = entry->rule[slot];
 		}
 	return rule;
+}
+
+static int entry_valid_slot(const struct guard_entry *entry, __u32 generation)
+{
+	int newer = entry->generation[1] > entry->generation[0];
+
+	return entry->generation[newer] <= generation ? newer : !newer;
+}
+
+/* Have an entry say @rule from the next generation on. */
+void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule)
+{
+	int slot = !entry_valid_slot(entry, generation);
+
+	entry->generation[slot] = generation + 1;
+	entry->rule[slot] = rule;
 }
 
 bool entry_is_pending(const struct guard_entry *entry, __u32 generation)
@@ -238,6 +259,46 @@ static int load_rules(struct guard *guard, struct policy *policy)
 	return err;
 }
 
+void rule_add_name(struct rule *rule, const char *path)
+{
+	char **names = rule->names.items;
+	size_t i;
+
+	for (i = 0; i < rule->names.count; i++)
+		if (!strcmp(names[i], path))
+			return;
+	*(char **)array_add(&rule->names, sizeof(char *)) = xstrdup(path);
+}
+
+/* The paths that rules were given, of those that are for names. */
+static int load_names(struct guard *guard, struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	const struct guard_leaf *leaf;
+	const char *path;
+	struct rule *rule;
+	size_t i;
+	int err;
+
+	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys,
+		       &values);
+	for (i = 0; i < keys.count; i++) {
+		leaf = (struct guard_leaf *)values.items + i;
+		path = index_get(&policy->texts, leaf->text);
+		rule = index_get(&policy->rule_by_id,
+				 entry_rule(&leaf->entry, policy->generation));
+		if (rule && path)
+			rule_add_name(rule, path);
+		rule = index_get(&policy->rule_by_id,
+				 entry_rule(&leaf->tree, policy->generation));
+		if (rule && path)
+			rule_add_name(rule, path);
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
 static int load_sets(struct guard *guard, struct policy *policy)
 {
 	struct array keys = {}, values = {};
@@ -275,6 +336,8 @@ int policy_load(struct guard *guard, struct policy *policy)
 	policy->guard = guard;
 	policy->generation = __atomic_load_n(&guard->state->generation, __ATOMIC_ACQUIRE);
 	err = load_rules(guard, policy);
+	if (!err)
+		err = load_names(guard, policy);
 	return err ?: load_sets(guard, policy);
 }
 
@@ -282,9 +345,12 @@ void policy_free(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
 	struct set **sets = policy->sets.items;
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < policy->rules.count; i++) {
+		for (j = 0; j < rules[i]->names.count; j++)
+			free(((char **)rules[i]->names.items)[j]);
+		free(rules[i]->names.items);
 		free(rules[i]->path);
 		free(rules[i]);
 	}
@@ -292,6 +358,7 @@ void policy_free(struct policy *policy)
 		free(sets[i]->subjects.items);
 		free(sets[i]);
 	}
+	names_forget();
 	for (i = 0; policy->texts.slots && i <= policy->texts.mask; i++)
 		free(policy->texts.slots[i].item);
 	index_free(&policy->texts);
@@ -367,6 +434,7 @@ static int sweep_leaves(struct guard *guard, const struct policy *policy)
 {
 	struct array keys = {}, values = {};
 	struct guard_leaf *leaf;
+	bool change;
 	size_t i;
 	int err;
 
@@ -374,7 +442,9 @@ static int sweep_leaves(struct guard *guard, const struct policy *policy)
 		       &values);
 	for (i = 0; i < keys.count && !err; i++) {
 		leaf = (struct guard_leaf *)values.items + i;
-		if (clear_pending(&leaf->entry, policy->generation) &&
+		change = clear_pending(&leaf->entry, policy->generation);
+		change |= clear_pending(&leaf->tree, policy->generation);
+		if (change &&
 		    bpf_map_update_elem(guard->leaves, (struct guard_leaf_key *)keys.items + i,
 					leaf, BPF_EXIST))
 			err = -errno;
@@ -548,10 +618,12 @@ static bool want_leaf(struct wanted *wanted, const void *key, const void *value)
 	const struct guard_leaf *leaf = value;
 
 	if (!index_get(&wanted->rules, entry_rule(&leaf->entry, wanted->generation)) &&
-	    !index_get(&wanted->subjects, leaf->subject))
+	    !index_get(&wanted->rules, entry_rule(&leaf->tree, wanted->generation)) &&
+	    !index_get(&wanted->subjects, leaf->subject) && !leaf->watch)
 		return false;
 	wanted->follows = true;
 	want(&wanted->subjects, name->dir);
+	want(&wanted->texts, leaf->text);
 	return true;
 }
 

@@ -5,15 +5,20 @@
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
  *		subject.bpf.h tells who it is that does something, syscall.bpf.h what appends,
- *		follow.bpf.h takes rules along with names, event.bpf.h tells what was denied
+ *		name.bpf.h finds the rule of a name, follow.bpf.h gives it to what comes to be
+ *		there, event.bpf.h tells what was denied
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
  *   load.c	has the pins: start, stop, status, and opening the running guard
  *   policy.c	changes the policy, all of it or nothing
+ *   names.c	finds the names that rules are for
+ *   lookup.c	looks up paths, and does not wait for ever
  *   store.c	reads and writes the maps that the policy is in
  *   list.c	shows it: list, save
- *   watch.c	shows what is denied
+ *   events.c	has the events of what is denied
+ *   watch.c	shows them
+ *   service.c	keeps the rules of names up to date, and writes the events to the journal
  *   util.c	is for all of them
  *
  * A change calls downwards: main.c, policy.c, store.c. What it takes to add
@@ -42,6 +47,7 @@
 enum {
 	EXIT_USAGE = 2,
 	EXIT_STATE = 3,
+	EXIT_MISSING = 4,
 };
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -60,6 +66,8 @@ enum {
  * @members: likewise
  * @texts: likewise
  * @leaves: likewise
+ * @fresh: likewise
+ * @changes: likewise
  * @moves: likewise
  * @events: likewise
  * @state_map: likewise
@@ -74,6 +82,8 @@ struct guard {
 	int members;
 	int texts;
 	int leaves;
+	int fresh;
+	int changes;
 	int moves;
 	int events;
 	int state_map;
@@ -158,13 +168,15 @@ struct command;
  * @ops: the operations
  * @deny: whether it denies them; to all, without @exes
  * @tree: whether for all below
- * @follow: whether the rule goes on with what replaces the file
+ * @follow: whether the rule is for whatever is at the name, and not for what is there now
  * @nofollow: whether a symbolic link is meant itself
  * @exes: the only executables that may
  * @nr_exes: how many; 0, it does not say so
  * @paths: the files, or whatever the command has arguments for; they are in the caller's argv
  * @nr_paths: how many
  * @set: for policy.c: the id of @exes as a set, or 0
+ * @optional: what is missing is told and left out
+ * @quiet: and not told
  * @all: all rules
  * @audit: 1, audit; 0, enforce; -1, as it is
  * @max_rules: how many rules there may be
@@ -184,6 +196,8 @@ struct arguments {
 	char **paths;
 	int nr_paths;
 	__u32 set;
+	bool optional;
+	bool quiet;
 	bool all;
 	int audit;
 	__u32 max_rules;
@@ -231,28 +245,53 @@ void arguments_free(struct arguments *arguments);
 
 const struct command *command_named(const char *name);
 
+struct conf;
+struct progress;
+
+/* Make the rules what conf files say; @progress may be NULL. Returns an exit code. */
+int apply_conf(struct conf *conf, struct progress *progress);
+
 /* conf.c */
 
+/* The system's own, and those that packages bring, in the order of their names. */
+#define CONF_FILE	"/etc/inode-guard.conf"
+#define CONF_DIR	"/etc/inode-guard.d"
+
 /**
- * struct conf - a conf file
- * @name: of the file, for messages
- * @requests: its lines, of struct arguments
- * @lines: their numbers, of unsigned int
- * @words: what they point into, of char **
+ * struct conf_line - a line of a conf file
+ * @name: of the file
+ * @number: of the line, from 1
+ * @arguments: what it says
+ * @missing: whether something of it was missing when it was applied
+ */
+struct conf_line {
+	const char *name;
+	unsigned int number;
+	struct arguments arguments;
+	bool missing;
+};
+
+/**
+ * struct conf - conf files
+ * @lines: their lines, of struct conf_line
+ * @memory: what they point into, of char *
  * @paths: how many paths there are
  * @errors: how many lines are wrong, each of which has been told
  */
 struct conf {
-	const char *name;
-	struct array requests;
 	struct array lines;
-	struct array words;
+	struct array memory;
 	size_t paths;
 	size_t errors;
 };
 
-/* Returns 0, or -1 when the file can't be read, which has been told. */
+/* Add a file, or all of the system's. Returns 0, or -1 when one can't be read, which has been told. */
 int conf_read(const char *path, struct conf *conf);
+int conf_read_system(struct conf *conf);
+/* Add a line, if it can be read. */
+void conf_read_line(struct conf *conf, const char *line);
+/* Whether a line is no comment, and not empty. */
+bool conf_is_rule(const char *line);
 void conf_free(struct conf *conf);
 
 /* load.c */
@@ -283,27 +322,34 @@ extern const char guard_watch_dir[];
  * struct rule - a rule
  * @id: its key in "rules"
  * @body: the value
- * @path: its path
+ * @path: its path, as it was given last
+ * @names: of char *: all paths that it was given, if it is for names
  * @handle: by the index of the inode map, its entry there; filled in by policy_walk()
  * @dev: device of the inode that has these entries; likewise
  * @ino: number of that inode; likewise
  * @base: the rule that it comes to replace, or NULL
  * @successor: the rule that comes to replace this one, or NULL
  * @fresh: made by this change of the policy
+ * @moved: and what is at its name now had not the rule that it replaces
  * @dropped: will be removed by it
  */
 struct rule {
 	__u32 id;
 	struct guard_rule body;
 	char *path;
+	struct array names;
 	__u32 handle[RULE_MAPS];
 	__u32 dev;
 	__u64 ino;
 	struct rule *base;
 	struct rule *successor;
 	bool fresh;
+	bool moved;
 	bool dropped;
 };
+
+/* Add a path to the names of a rule, if it is not there. */
+void rule_add_name(struct rule *rule, const char *path);
 
 /**
  * struct set - a set of executables
@@ -324,6 +370,7 @@ struct set {
  * @rules: of struct rule *
  * @rule_by_id: likewise, by id
  * @rule_by_path: one that was in force, by a hash of its path; made when it is needed
+ * @indexed: whether it has been made
  * @sets: of struct set *
  * @set_by_id: likewise, by id
  * @texts: of char *, by id: paths of rules, executables and directories
@@ -331,6 +378,7 @@ struct set {
  * @new_texts: of struct guard_text, likewise
  * @walked: whether the handles have been filled in
  * @doomed: of struct doomed: entries that hold no rule any more
+ * @missing: how many paths were left out, for what is missing
  * @changed: whether anything is
  */
 struct policy {
@@ -339,6 +387,7 @@ struct policy {
 	struct array rules;
 	struct index rule_by_id;
 	struct index rule_by_path;
+	bool indexed;
 	struct array sets;
 	struct index set_by_id;
 	struct index texts;
@@ -346,6 +395,7 @@ struct policy {
 	struct array new_texts;
 	bool walked;
 	struct array doomed;
+	size_t missing;
 	bool changed;
 };
 
@@ -371,6 +421,61 @@ int entry_get(int map, int fd, void *value);
 int entry_update(int map, int fd, const void *value, __u64 flags);
 /* Have the pieces of a text written by the commit. */
 void text_add(struct policy *policy, __u32 id, const char *text);
+__u32 next_id(struct policy *policy);
+/* Have an entry say @rule from the generation behind this one on. */
+void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule);
+
+/* lookup.c */
+
+/*
+ * Open a path with O_PATH and @flags: a descriptor, or a negative errno, -ETIMEDOUT if it took too
+ * long.
+ */
+int path_open(const char *path, int flags);
+/* The path of what a descriptor names, or NULL and errno. */
+char *path_of_fd(int fd);
+
+/* names.c */
+
+/* The id of what a descriptor names; it gets one if it has none. Returns 0 or a negative errno. */
+int subject_id(struct policy *policy, int fd, const char *path, __u32 *id);
+/**
+ * struct place - where a path leads: a directory and a name in it
+ * @fd: the directory, opened, or -1
+ * @kept: whether @fd stays open
+ * @directory: its path
+ * @key: the name, as a leaf; its directory's id is filled in when it has one
+ */
+struct place {
+	int fd;
+	bool kept;
+	char *directory;
+	struct guard_leaf_key key;
+};
+
+/*
+ * Find the place of an absolute path, behind symbolic links; with @nofollow, not behind the last.
+ * Returns 0, -EISDIR for the root of all, which has no name, or another negative errno.
+ */
+int place_open(const struct guard *guard, const char *path, bool nofollow, struct place *place);
+void place_close(struct place *place);
+/* The rule that is for a name, or NULL. */
+struct rule *place_rule(struct policy *policy, struct place *place, bool tree);
+/* Have a rule, or an executable, be for a name, which @path leads to: 0 or a negative errno. */
+int follow_place(struct policy *policy, struct place *place, const char *path,
+		 const struct rule *rule, __u32 subject);
+int follow_path(struct policy *policy, const char *path, bool nofollow, const struct rule *rule,
+		__u32 subject);
+/* Look directories up anew: before and behind each change. */
+void names_forget(void);
+/* Whether there can be a rule for the name of a path: 0 if it has a directory, or a negative errno. */
+int name_check(const char *path, bool nofollow);
+/* Whether a rule is for the name that a path leads to now. */
+bool name_has_rule(struct policy *policy, const struct rule *rule, const char *path);
+/* Give what was made at names what they have. What fails is left to programs. */
+void names_settle(struct policy *policy);
+/* Have programs tell of changes on the ways to all names, and to @paths, and no more of others. */
+int names_watch(struct policy *policy, const struct array *paths);
 
 /* policy.c */
 
@@ -380,12 +485,100 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 		   void (*step)(void *), void *arg);
 int change_remove(struct policy *policy, const char *path, bool nofollow, int tree);
 int change_remove_all(struct policy *policy);
+/* Look up the names of all rules and executables anew. */
+int change_refresh(struct policy *policy);
 /* Returns an exit code. */
 int change_commit(struct policy *policy);
+
 void change_abort(struct policy *policy);
 int change_settle(struct policy *policy);
 
+/* events.c */
+
+/**
+ * struct denial - an access that was denied, or would have been
+ * @time: when, as text
+ * @op: the operation
+ * @pid: the process
+ * @uid: its user
+ * @audit: whether it was only reported
+ * @command: the thread's name
+ * @path: the file
+ * @exe: the executable
+ * @rule: path of the rule
+ */
+struct denial {
+	char time[64];
+	int op;
+	__u32 pid;
+	__u32 uid;
+	bool audit;
+	char command[17];
+	const char *path;
+	const char *exe;
+	const char *rule;
+};
+
+struct ring_buffer;
+
+/**
+ * struct events - the denials of the running guard
+ * @guard: the guard
+ * @denied: is called for each
+ * @dropped: is called when there was no room for some
+ * @context: for both
+ * @ring: the rest is events.c's: the ring buffer
+ * @only: descriptor that keeps others from it
+ * @discard: whether what comes is from before
+ * @told: how many have been said to be dropped
+ * @rules: paths of rules, by id
+ * @mounts: of struct mount
+ * @mounts_fd: tells when these change
+ */
+struct events {
+	struct guard *guard;
+	void (*denied)(void *context, const struct denial *denial);
+	void (*dropped)(void *context, __u64 dropped);
+	void *context;
+	struct ring_buffer *ring;
+	int only;
+	bool discard;
+	__u64 told;
+	struct index rules;
+	struct array mounts;
+	int mounts_fd;
+};
+
+/* Returns 0, or -1 having told why. */
+int events_open(struct events *events);
+/* Wait for events for so long at most; returns 0 or a negative errno. */
+int events_poll(struct events *events, int milliseconds);
+void events_close(struct events *events);
+/* One line. */
+void denial_print(FILE *file, const struct denial *denial, bool json);
+void dropped_print(FILE *file, __u64 dropped, bool json);
+
+/* service.c */
+
+int guard_service(const struct arguments *arguments);
+/* A socket to the service that runs, or a negative errno. */
+int service_connect(void);
+
 /* list.c, watch.c */
+
+/**
+ * struct counts - rules that are not in force, as they are shown by "list"
+ * @waiting: for something at their name
+ * @elsewhere: since their path leads elsewhere
+ * @gone: with their files
+ */
+struct counts {
+	size_t waiting;
+	size_t elsewhere;
+	size_t gone;
+};
+
+void policy_count(struct policy *policy, struct counts *counts);
 int guard_list(bool json);
 int guard_save(const char *path);
 int guard_watch(bool json);

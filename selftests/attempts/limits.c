@@ -94,16 +94,6 @@ static int try_overlay(void)
 	return only_denied("merged/file", "lower/file");
 }
 
-static int try_recreated(void)
-{
-	make_file("file", TEXT);
-	guard("deny --ops read file");
-	CHECK_EQ(read_file("file"), -EPERM);
-	CHECK_SYS(unlink("file"));
-	make_file("file", TEXT);
-	return read_file("file");
-}
-
 static int try_mounted_again(void)
 {
 	CHECK_EQ(sh("truncate -s 8M image && mkfs.ext4 -q image && mkdir mounted"), 0);
@@ -236,10 +226,6 @@ const struct subject_attempt limits[] = {
 	{ .name = "overlayfs: the file below, where the rule is for the overlay's",
 	  .run = try_overlay, .may = true,
 	  .why_not = "they are two inodes; make the rule for the file in the layer below" },
-	{ .name = "a new file of the name of one that was deleted",
-	  .run = try_recreated, .may = true,
-	  .why_not = "the rule is for the inode, and that is gone; deny delete and rename, or use "
-		"--follow" },
 	{ .name = "a filesystem that was unmounted and is mounted again",
 	  .run = try_mounted_again, .may = true,
 	  .why_not = "its inodes are others to the kernel; apply the rules again when it is "

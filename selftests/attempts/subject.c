@@ -721,7 +721,6 @@ const struct subject_attempt subjects[] = {
 	DENIED_TO("a copy that says by its first argument that it is it", try_argument_zero),
 	DENIED_TO("a copy's io_uring worker", try_other_uring),
 	DENIED_TO("a copy's io_uring thread that polls", try_other_uring_poll),
-	DENIED_TO("another file that has its name now", try_replaced),
 	DENIED_TO("ld.so EXECUTABLE", try_loader),
 	DENIED_TO("another program that it executes", try_exec_other),
 	DENIED_TO("another program that it executes, with a descriptor it opened", try_pass_on),
@@ -752,6 +751,9 @@ const struct subject_attempt subjects[] = {
 		"the mounts of who starts the program, and root can choose them: use executables "
 		"that are linked statically"),
 #endif
+	PASSES_FOR("another file that has its name now", try_replaced,
+		"executables are known by their names, so that they can be upgraded: deny delete, "
+		"rename and write of it, or say --inode"),
 	PASSES_FOR("writing over the executable", try_overwrite,
 		"the inode is the subject, whatever is in it: deny write to the executable, too"),
 	{ }

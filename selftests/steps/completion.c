@@ -34,9 +34,9 @@ STEP(completion)
 {
 	need_completion();
 	completes("sta", "start\nstatus\n");
-	completes("''", "--help\n--version\nallow\napply\ndeny\nlist\nremove\nsave\nstart\n"
-		  "status\nstop\nwatch\n");
-	completes("deny --o", "--only-for\n--ops\n");
+	completes("''", "--help\n--version\nallow\napply\ndeny\nlist\nrefresh\nremove\nsave\n"
+		  "service\nstart\nstatus\nstop\nwatch\n");
+	completes("deny --o", "--only-for\n--ops\n--optional\n");
 	completes("deny --ops d", "delete\n");
 	completes("allow -o read,a", "read,all\nread,append\nread,attr\n");
 	completes("deny --ops read,re", "read,rename\n");
@@ -52,14 +52,14 @@ STEP(completion_options)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply",
-		"watch",
+		"watch", "refresh", "service",
 	};
 	char words[32];
 	size_t i;
 
 	need_completion();
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		CHECK_EQ(sh("inode-guard %s --help | sed -n 's/^ [^-]*\\(-[a-zA-Z], \\)\\?"
+		CHECK_EQ(sh("inode-guard %s --help | sed -n 's/^ \\{2,6\\}\\(-[a-zA-Z], \\)\\?"
 			    "\\(--[a-z-]*\\).*/\\2/p' | LC_ALL=C sort -u >taken", commands[i]), 0);
 		snprintf(words, sizeof(words), "%s --", commands[i]);
 		completes(words, get_file("taken"));

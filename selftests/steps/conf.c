@@ -64,7 +64,7 @@ static const char wrong[] =
 	"deny --ops reed good\n"		/* 2 */
 	"\n"
 	"forbid good\n"				/* 4 */
-	"deny --ops write missing-1\n"		/* 5 */
+	"deny --ops write --inode missing-1\n"	/* 5 */
 	"deny \"good\n"				/* 6 */
 	"deny\n"				/* 7 */
 	"allow --only-for missing-2 good\n"	/* 8 */
@@ -107,8 +107,9 @@ STEP(apply_tells_all_errors)
 	FAILS(1, "conf:10: a backslash that nothing known follows", "apply", "--check", "conf");
 	check_wrong_lines();
 	/* What can be read only fails when it is looked for. */
-	put_file("conf", "deny --ops read good\ndeny missing\nallow --only-for nowhere good\n");
-	FAILS(1, "conf:2: missing: No such file", "apply", "conf");
+	put_file("conf", "deny --ops read good\ndeny missing/name\n"
+		 "allow --only-for nowhere good\n");
+	FAILS(1, "conf:2: missing/name: No such file", "apply", "conf");
 	CHECK(strstr(err, "conf:3: nowhere: No such file"));
 	ALLOWED(try_read("good"));
 	DENIED(try_write("good"));
@@ -130,8 +131,8 @@ STEP(apply_standard_input)
 	make("f");
 	CHECK_EQ(sh("echo deny --ops read f | inode-guard apply -"), 0);
 	DENIED(try_read("f"));
-	CHECK_EQ(sh("echo deny nothing | inode-guard apply - 2>error"), 1);
-	CHECK_EQ(sh("grep -q '^inode-guard: standard input:1: nothing: No such' error"), 0);
+	CHECK_EQ(sh("echo deny --inode none | inode-guard apply - 2>error"), 1);
+	CHECK_EQ(sh("grep -q '^inode-guard: standard input:1: none: No such' error"), 0);
 }
 
 /* Words as in a shell. */
@@ -197,7 +198,7 @@ static void make_odd(void)
 			QUIET("deny", "--ops", "read", path);
 			break;
 		case 1:
-			QUIET("deny", "--ops", "read,write", "--follow", path);
+			QUIET("deny", "--ops", "read,write", "--inode", path);
 			QUIET("allow", "--ops", "append", path);
 			break;
 		default:
@@ -258,16 +259,17 @@ STEP(save_what_can_not_be_applied)
 	make("gone");
 	make("moved");
 	make("stays");
-	QUIET("deny", "--ops", "read", "gone", "moved", "stays");
+	QUIET("deny", "--ops", "read", "--inode", "gone", "moved", "stays");
 	CHECK_SYS(unlink("gone"));
-	SAYS("save");
-	MATCHES("^# gone: deny --ops read .*/gone$");
-	MATCHES("^deny --ops read .*/stays$");
+	CHECK_EQ(tool_run(WORDS("save"), NULL), 1);
+	MATCHES("^# gone: deny --ops read --inode .*/gone$");
+	MATCHES("^deny --ops read --inode .*/stays$");
 	CHECK_SYS(rename("moved", "elsewhere"));
 	make("moved");
 	CHECK_EQ(tool_run(WORDS("save", "saved"), NULL), 1);
+	CHECK(strstr(err, "/gone: is gone"));
 	CHECK(strstr(err, "/moved: leads to another file than the one that is guarded"));
-	CHECK_EQ(sh("grep -q '^# leads elsewhere: deny --ops read .*/moved$' saved"), 0);
+	CHECK_EQ(sh("grep -q '^# leads elsewhere: deny --ops read --inode .*/moved$' saved"), 0);
 	/* The rest can. */
 	QUIET("apply", "saved");
 	DENIED(try_read("stays"));

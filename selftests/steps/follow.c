@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Files that are replaced by a rename, as package managers do it: with --follow, and without.
+ * Rules are for names: whatever comes to be at one has its rule, however it comes there. And rules for
+ * inodes, which are not.
  */
 #include "steps.h"
 
 #include <linux/fs.h>
+
+static int try_chmod(const char *path)
+{
+	return chmod(path, 0700) ? errno : 0;
+}
 
 static void make_with(const char *path, const char *text)
 {
 	put_file(path, text);
 }
 
-STEP(replaced_without_follow)
+STEP(replaced_inode)
 {
 	make_with("f", "old\n");
 	make_with("new", "new\n");
-	QUIET("deny", "--ops", "write", "f");
+	QUIET("deny", "--ops", "write", "--inode", "f");
 	CHECK_SYS(rename("new", "f"));
 	/* The rule was for the file that is gone. */
 	ALLOWED(try_write("f"));
 	SAYS("list");
-	MATCHES("^gone .*/f$");
+	MATCHES("^gone .*  inode  .*/f$");
 }
 
 STEP(follow)
@@ -29,7 +35,7 @@ STEP(follow)
 	int i;
 
 	make("f");
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "write", "f");
 	/* Again and again. */
 	for (i = 0; i < 3; i++) {
 		make("new");
@@ -39,7 +45,7 @@ STEP(follow)
 		ALLOWED(try_read("f"));
 	}
 	SAYS("list");
-	snprintf(pattern, sizeof(pattern), "^active +[0-9:]+ +%lu .*follow +.*/f$",
+	snprintf(pattern, sizeof(pattern), "^active +[0-9:]+ +%lu .*/f$",
 		 (unsigned long)file_ino("f"));
 	MATCHES(pattern);
 	MATCHES("write=3 ");
@@ -59,7 +65,7 @@ STEP(follow_from_another_name)
 	make("f");
 	make("new");
 	CHECK_SYS(link("new", "also-new"));
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "write", "f");
 	CHECK_SYS(rename("new", "f"));
 	DENIED(try_write("also-new"));
 }
@@ -68,7 +74,7 @@ STEP(follow_denied)
 {
 	make("f");
 	make("new");
-	QUIET("deny", "--ops", "write,delete", "--follow", "f");
+	QUIET("deny", "--ops", "write,delete", "f");
 	DENIED(try_rename("new", "f"));
 	/* What was not renamed is not guarded. */
 	ALLOWED(try_write("new"));
@@ -87,7 +93,7 @@ STEP(follow_failed)
 	make("f");
 	make("new");
 	make("over");
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "write", "f");
 	CHECK_SYS(mount("over", "f", NULL, MS_BIND, NULL));
 	CHECK_EQ(try_rename("new", "f"), EBUSY);
 	CHECK_SYS(umount("f"));
@@ -95,22 +101,38 @@ STEP(follow_failed)
 	DENIED(try_write("f"));
 	SAYS("status");
 	HAS(" 1 of ");
-	/* One that has a rule of its own keeps that. */
-	QUIET("deny", "--ops", "read", "new");
+	/* One that has the same rule from elsewhere keeps that. */
+	QUIET("deny", "--ops", "write", "new");
 	fd = file_open("f", O_RDONLY);
 	CHECK_SYS(mount("over", "f", NULL, MS_BIND, NULL));
 	CHECK_EQ(try_rename("new", "f"), EBUSY);
 	CHECK_SYS(umount("f"));
-	DENIED(try_read("new"));
-	ALLOWED(try_write("new"));
+	DENIED(try_write("new"));
+	QUIET("remove", "f");
+	DENIED(try_write("new"));
 	close(fd);
+}
+
+/* Or else it could be had to lose its own, for a weaker one. */
+STEP(follow_with_another_rule)
+{
+	make("f");
+	make("secret");
+	QUIET("deny", "--ops", "write", "f");
+	QUIET("deny", "--ops", "read", "secret");
+	DENIED(try_rename("secret", "f"));
+	CHECK(link("secret", "f") && errno == EEXIST);
+	CHECK_SYS(unlink("f"));
+	DENIED(try_rename("secret", "f"));
+	CHECK(link("secret", "f") && errno == EPERM);
+	DENIED(try_read("secret"));
 }
 
 STEP(follow_exchange)
 {
 	make("f");
 	make("new");
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "write", "f");
 	CHECK_SYS(renameat2(AT_FDCWD, "new", AT_FDCWD, "f", RENAME_EXCHANGE));
 	DENIED(try_write("f"));
 	/* The file that had the name keeps the rule. */
@@ -128,7 +150,7 @@ STEP(follow_no_other_link)
 	make("victim");
 	CHECK_SYS(link("f", "elsewhere/f"));
 	CHECK_SYS(link("f", "g"));
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "write", "f");
 	CHECK_SYS(rename("victim", "elsewhere/f"));
 	ALLOWED(try_write("elsewhere/f"));
 	CHECK_SYS(rename("elsewhere/f", "g"));
@@ -141,18 +163,242 @@ STEP(follow_vacated_name)
 	make("f");
 	make("new");
 	make("newer");
-	QUIET("deny", "--ops", "write", "--follow", "f");
+	QUIET("deny", "--ops", "attr", "f");
 	CHECK_SYS(rename("f", "f.old"));
-	DENIED(try_write("f.old"));
+	DENIED(try_chmod("f.old"));
 	CHECK_SYS(rename("new", "f"));
-	DENIED(try_write("f"));
+	DENIED(try_chmod("f"));
 	CHECK_SYS(unlink("f"));
 	CHECK_SYS(rename("newer", "f"));
+	DENIED(try_chmod("f"));
+}
+
+static void create(const char *path)
+{
+	make(path);
+}
+
+static void create_node(const char *path)
+{
+	CHECK_SYS(mknod(path, S_IFIFO | 0600, 0));
+}
+
+static void create_link(const char *path)
+{
+	make("source");
+	CHECK_SYS(link("source", path));
+	CHECK_SYS(unlink("source"));
+}
+
+static void create_unnamed(const char *path)
+{
+	char from[64];
+	int fd = open(".", O_TMPFILE | O_RDWR, 0600);
+
+	if (fd < 0) {
+		create_link(path);
+		return;
+	}
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	CHECK_SYS(linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+	close(fd);
+}
+
+static void create_directory(const char *path)
+{
+	CHECK_SYS(mkdir(path, 0700));
+}
+
+/* What is at a name has its rule, by whatever way it comes there, at once. */
+STEP(follow_what_is_made)
+{
+	static void (*const ways[])(const char *path) = {
+		create, create_node, create_link, create_unnamed, create_directory,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		QUIET("deny", "--ops", "attr", "f");
+		ways[i]("f");
+		DENIED(try_chmod("f"));
+		/* Also by a name that it gets then. */
+		CHECK_SYS(rename("f", "moved"));
+		DENIED(try_chmod("moved"));
+		/* And again. */
+		ways[i]("f");
+		DENIED(try_chmod("f"));
+		SAYS("list");
+		MATCHES("^active .*/f$");
+		QUIET("remove", "f");
+		ALLOWED(try_chmod("f"));
+		ALLOWED(try_chmod("moved"));
+		CHECK_EQ(sh("rm -r f moved"), 0);
+	}
+}
+
+/* Nor is there a moment for who waits for it. */
+STEP(follow_made_and_opened)
+{
+	QUIET("deny", "--ops", "read", "f");
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(try_open("f", O_WRONLY | O_CREAT), 0);
+		DENIED(try_read("f"));
+		CHECK_SYS(unlink("f"));
+		CHECK_EQ(try_open("f", O_RDWR | O_CREAT), EPERM);
+		DENIED(try_read("f"));
+		CHECK_SYS(unlink("f"));
+	}
+}
+
+/* It takes what writing to it takes. */
+STEP(waiting)
+{
+	make("new");
+	QUIET("deny", "--ops", "write", "f");
+	SAYS("list");
+	MATCHES("^waiting .*/f$");
+	DENIED(try_open("f", O_RDONLY | O_CREAT));
+	DENIED(try_rename("new", "f"));
+	CHECK(link("new", "f") && errno == EPERM);
+	CHECK(symlink("new", "f") && errno == EPERM);
+	CHECK(mkdir("f", 0700) && errno == EPERM);
+	CHECK(mknod("f", S_IFIFO | 0600, 0) && errno == EPERM);
+	CHECK(access("f", F_OK));
+	SAYS("list");
+	MATCHES("^waiting .* write=6 .*/f$");
+	ALLOWED(try_write("new"));
+	/* One that is only for some. */
+	QUIET("allow", "--ops", "write", "--only-for", "/usr/bin/dash", "f");
+	DENIED(try_open("f", O_RDONLY | O_CREAT));
+	CHECK_EQ(sh("dash -c 'echo text >f'"), 0);
 	DENIED(try_write("f"));
-	/* One that is made there, and not renamed, is another file. */
-	CHECK_SYS(unlink("f"));
+	ALLOWED(try_read("f"));
+	SAYS("list");
+	MATCHES("^active .*/f$");
+	/* There has to be a directory. */
+	FAILS(1, "No such file", "deny", "nowhere/f");
+	FAILS(1, "No such file", "deny", "--inode", "nothing");
+}
+
+/* The name is what the path leads to: behind symbolic links, also those that lead to nothing. */
+STEP(waiting_behind_links)
+{
+	CHECK_SYS(mkdir("d", 0755));
+	CHECK_SYS(symlink("d/f", "link"));
+	QUIET("deny", "--ops", "write", "link");
+	DENIED(try_open("d/f", O_RDONLY | O_CREAT));
+	DENIED(try_open("link", O_RDONLY | O_CREAT));
+	SAYS("list");
+	MATCHES("^waiting .*/link$");
+}
+
+/* What changes on the way to a name is told, and not followed. */
+STEP(elsewhere)
+{
+	CHECK_EQ(sh("mkdir one two && touch one/f two/f && ln -s one current"), 0);
+	QUIET("deny", "--ops", "attr", "current/f");
+	DENIED(try_chmod("one/f"));
+	CHECK_EQ(sh("ln -s two next && mv -T next current"), 0);
+	SAYS("list");
+	MATCHES("^elsewhere .*/current/f$");
+	DENIED(try_chmod("one/f"));
+	ALLOWED(try_chmod("current/f"));
+	/* As it is meant: saved, and looked up anew. */
+	QUIET("save", "saved");
+	QUIET("apply", "saved");
+	DENIED(try_chmod("current/f"));
+	SAYS("list");
+	MATCHES("^active .*/current/f$");
+	SAYS("status");
+	HAS(" 1 of ");
+	CHECK_EQ(sh("ln -s one next && mv -T next current"), 0);
+	QUIET("refresh");
+	SAYS("list");
+	MATCHES("^active .*/current/f$");
+	SAYS("refresh", "--verbose");
+	HAS("nothing to change\n");
+	CHECK_EQ(sh("ln -s two next && mv -T next current"), 0);
+	QUIET("deny", "--ops", "attr", "current/f");
+	CHECK_EQ(sh("ln -s one next && mv -T next current"), 0);
+	QUIET("deny", "--ops", "attr", "current/f");
+	SAYS("list");
+	MATCHES("^active .*/current/f$");
+	SAYS("status");
+	HAS(" 1 of ");
+	CHECK_EQ(sh("touch new && mv new one/f"), 0);
+	DENIED(try_chmod("one/f"));
+	CHECK_EQ(sh("touch new && mv new two/f"), 0);
+	ALLOWED(try_chmod("two/f"));
+	/* Something is mounted on the name. */
+	CHECK_SYS(mount("two/f", "one/f", NULL, MS_BIND, NULL));
+	SAYS("list");
+	MATCHES("^elsewhere .*/current/f$");
+	CHECK_SYS(umount("one/f"));
+	SAYS("list");
+	MATCHES("^active .*/current/f$");
+}
+
+/* Trees, too, are for names. */
+STEP(follow_tree)
+{
+	CHECK_SYS(mkdir("t", 0755));
+	CHECK_SYS(mkdir("new", 0755));
+	make("t/a");
+	make("new/b");
+	QUIET("deny", "--ops", "attr", "--tree", "t");
+	DENIED(try_chmod("t/a"));
+	ALLOWED(try_chmod("new/b"));
+	CHECK_SYS(rename("t", "old"));
+	CHECK_SYS(rename("new", "t"));
+	DENIED(try_chmod("t/b"));
+	/* What has had the name keeps the rule. */
+	DENIED(try_chmod("old/a"));
+	CHECK_SYS(rename("t", "older"));
+	CHECK_SYS(mkdir("t", 0755));
+	make("t/c");
+	DENIED(try_chmod("t/c"));
+	CHECK_SYS(mkdir("t/d", 0755));
+	make("t/d/e");
+	DENIED(try_chmod("t/d/e"));
+	SAYS("list");
+	MATCHES("^active .*tree  .*/t$");
+	QUIET("remove", "t");
+	ALLOWED(try_chmod("t/c"));
+	ALLOWED(try_chmod("old/a"));
+	ALLOWED(try_chmod("older/b"));
+}
+
+STEP(waiting_tree)
+{
+	QUIET("deny", "--ops", "attr", "--tree", "t");
+	SAYS("list");
+	MATCHES("^waiting .*tree  .*/t$");
+	/* Directories in directories, before anything else is seen of them. */
+	CHECK_EQ(sh("mkdir -p t/a/b"), 0);
+	CHECK_SYS(mknod("t/a/b/fifo", S_IFIFO | 0600, 0));
+	DENIED(try_chmod("t/a/b"));
+	DENIED(try_chmod("t/a/b/fifo"));
+	DENIED(try_chmod("t"));
+}
+
+/* Two names of one file are one rule, and both are followed. */
+STEP(follow_two_names)
+{
 	make("f");
-	ALLOWED(try_write("f"));
+	CHECK_SYS(link("f", "g"));
+	put_file("conf", "deny --ops attr f\ndeny --ops attr g\n");
+	QUIET("apply", "conf");
+	SAYS("status");
+	HAS(" 1 of ");
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(sh("touch n m && mv n f && mv m g"), 0);
+		DENIED(try_chmod("f"));
+		DENIED(try_chmod("g"));
+		SAYS("list");
+		MATCHES("^active .*/f$");
+		MATCHES("^active .*/g$");
+		QUIET("save", "saved");
+		QUIET("apply", "saved");
+	}
 }
 
 static int read_by(const char *exe, const char *path)
@@ -164,7 +410,7 @@ STEP(follow_executable)
 {
 	make("f");
 	CHECK_EQ(sh("cp /usr/bin/dash exe && cp /usr/bin/dash new && cp /usr/bin/dash other"), 0);
-	QUIET("allow", "--ops", "read", "--follow", "--only-for", "exe", "f");
+	QUIET("allow", "--ops", "read", "--only-for", "exe", "f");
 	CHECK_EQ(read_by("./exe", "f"), 0);
 	CHECK(read_by("./new", "f"));
 	CHECK_SYS(rename("new", "exe"));
@@ -178,7 +424,7 @@ STEP(follow_executable_failed)
 	make("f");
 	make("own");
 	CHECK_EQ(sh("cp /usr/bin/dash exe && cp /usr/bin/dash new && cp /usr/bin/dash over"), 0);
-	QUIET("allow", "--ops", "read", "--follow", "--only-for", "exe", "f");
+	QUIET("allow", "--ops", "read", "--only-for", "exe", "f");
 	CHECK_SYS(mount("over", "exe", NULL, MS_BIND, NULL));
 	CHECK_EQ(try_rename("new", "exe"), EBUSY);
 	CHECK(read_by("./new", "f"));
@@ -190,11 +436,11 @@ STEP(follow_executable_failed)
 	CHECK_EQ(read_by("./exe", "f"), 0);
 }
 
-STEP(executable_without_follow)
+STEP(replaced_executable)
 {
 	make("f");
 	CHECK_EQ(sh("cp /usr/bin/dash exe && cp /usr/bin/dash new"), 0);
-	QUIET("allow", "--ops", "read", "--only-for", "exe", "f");
+	QUIET("allow", "--ops", "read", "--inode", "--only-for", "exe", "f");
 	CHECK_SYS(rename("new", "exe"));
 	CHECK(read_by("./exe", "f"));
 }

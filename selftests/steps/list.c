@@ -81,7 +81,7 @@ STEP(gone)
 	CHECK_SYS(mount("mnt", "mnt", "tmpfs", 0, NULL));
 	make("f");
 	make("mnt/f");
-	QUIET("deny", "--ops", "read", "f", "mnt/f");
+	QUIET("deny", "--ops", "read", "--inode", "f", "mnt/f");
 	CHECK_SYS(unlink("f"));
 	SAYS("list");
 	MATCHES("^gone .*/gone/f$");
@@ -95,7 +95,7 @@ STEP(gone)
 	/* A new file of that name is not guarded until it is given a rule, instead of that. */
 	make("f");
 	ALLOWED(try_read("f"));
-	QUIET("deny", "--ops", "read", "f");
+	QUIET("deny", "--ops", "read", "--inode", "f");
 	DENIED(try_read("f"));
 	SAYS("list");
 	MATCHES("^active .*/gone/f$");

@@ -17,10 +17,14 @@ STEP(options_of_deny_and_allow)
 		QUIET(commands[i], "-o", "read", "-t", ".");
 		QUIET(commands[i], "--ops", "read", "--only-for", "./exe", "f");
 		QUIET(commands[i], "-o", "read", "-x", "./exe", "f");
+		QUIET(commands[i], "--ops", "read", "--inode", "f");
+		QUIET(commands[i], "-o", "read", "-i", "f");
 		QUIET(commands[i], "--ops", "read", "--follow", "f");
 		QUIET(commands[i], "-o", "read", "-f", "f");
 		QUIET(commands[i], "--ops", "read", "--no-dereference", "f");
 		QUIET(commands[i], "-o", "read", "-P", "f");
+		QUIET(commands[i], "--ops", "read", "--optional", "f");
+		QUIET(commands[i], "-o", "read", "-O", "f");
 		SAYS(commands[i], "--ops", "read", "--verbose", "f");
 		SAYS(commands[i], "-o", "read", "-v", "f");
 		QUIET("remove", "--all");
@@ -32,6 +36,7 @@ STEP(options_of_no_other_command)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "list", "apply", "save", "watch", "remove",
+		"refresh", "service",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -39,6 +44,8 @@ STEP(options_of_no_other_command)
 		FAILS(2, "unknown option", commands[i], "-o", "read");
 		FAILS(2, "unknown option", commands[i], "--only-for", "/bin/true");
 		FAILS(2, "unknown option", commands[i], "-x", "/bin/true");
+		FAILS(2, "unknown option", commands[i], "--inode");
+		FAILS(2, "unknown option", commands[i], "-i");
 		FAILS(2, "unknown option", commands[i], "--follow");
 		FAILS(2, "unknown option", commands[i], "-f");
 		if (!strcmp(commands[i], "remove"))

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Events: what the ring buffer has of accesses that were denied, as text and as JSON.
+ *
+ * The programs tell where a file is within its filesystem; the path is completed here, by the first
+ * mount of it that this mount namespace has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "tool.h"
+
+#define MOUNTS	"/proc/self/mountinfo"
+
+/**
+ * struct mount - a mount
+ * @dev: of the filesystem
+ * @root: what of it is mounted
+ * @point: where
+ */
+struct mount {
+	__u32 dev;
+	char *root;
+	char *point;
+};
+
+/* Mounts */
+
+/* Octal escapes, in place. */
+static void unescape_mount(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++, to++) {
+		if (*text == '\\' && text[1] && text[2] && text[3]) {
+			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+			text += 3;
+		} else {
+			*to = *text;
+		}
+	}
+	*to = '\0';
+}
+
+static void forget_mounts(struct events *events)
+{
+	struct mount *mounts = events->mounts.items;
+	size_t i;
+
+	for (i = 0; i < events->mounts.count; i++) {
+		free(mounts[i].root);
+		free(mounts[i].point);
+	}
+	events->mounts.count = 0;
+}
+
+static void read_mounts(struct events *events)
+{
+	FILE *file = fopen(MOUNTS, "re");
+	unsigned int major, minor;
+	struct mount *mount;
+	char *line = NULL;
+	char *root, *point;
+	size_t size = 0;
+
+	forget_mounts(events);
+	while (file && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%*d %*d %u:%u %ms %ms", &major, &minor, &root, &point) != 4)
+			continue;
+		unescape_mount(root);
+		unescape_mount(point);
+		mount = array_add(&events->mounts, sizeof(*mount));
+		mount->dev = major << 20 | minor;
+		mount->root = root;
+		mount->point = point;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+}
+
+static void refresh_mounts(struct events *events)
+{
+	struct pollfd poll_fd = { .fd = events->mounts_fd, .events = POLLPRI };
+
+	if (!events->mounts.count || poll(&poll_fd, 1, 0) > 0)
+		read_mounts(events);
+}
+
+/* What is left of a path in a filesystem below the root of a mount, or NULL. */
+static const char *below(const char *path, const char *root)
+{
+	size_t length = strlen(root);
+
+	if (!strcmp(root, "/"))
+		return path;
+	if (strncmp(path, root, length) || (path[length] && path[length] != '/'))
+		return NULL;
+	return path + length;
+}
+
+/* The mount that has most of the filesystem, of those the first. */
+static char *mounted_path(struct events *events, __u32 dev, const char *path)
+{
+	const struct mount *mounts, *best = NULL;
+	const char *rest;
+	char *result;
+	size_t i;
+
+	refresh_mounts(events);
+	mounts = events->mounts.items;
+	for (i = 0; i < events->mounts.count; i++)
+		if (mounts[i].dev == dev && below(path, mounts[i].root) &&
+		    (!best || strlen(mounts[i].root) < strlen(best->root)))
+			best = &mounts[i];
+	if (!best) {
+		result = xcalloc(strlen(path) + 32, 1);
+		sprintf(result, "[%u:%u]%s", dev >> 20, dev & 0xfffff, path);
+		return result;
+	}
+	rest = below(path, best->root);
+	result = xcalloc(strlen(best->point) + strlen(rest) + 2, 1);
+	sprintf(result, "%s%s", strcmp(best->point, "/") ? best->point : "",
+		strcmp(rest, "/") ? rest : "");
+	if (!*result)
+		strcpy(result, "/");
+	return result;
+}
+
+/* The path that the names make, the last first. */
+static char *place_path(struct events *events, const struct guard_place *place, const char *names,
+			size_t room)
+{
+	size_t length = place->length < room ? place->length : room;
+	char *path = xcalloc(length + 8, 1), *to = path, *result;
+	const char *from = names + length;
+
+	if (!place->dev) {
+		free(path);
+		return xstrdup("");
+	}
+	if (place->cut)
+		to += sprintf(to, "/...");
+	while (from > names) {
+		/* Behind a name there is a zero. */
+		for (from--; from > names && from[-1]; from--)
+			;
+		to += sprintf(to, "/%s", from);
+	}
+	if (to == path)
+		strcpy(path, "/");
+	result = mounted_path(events, place->dev, path);
+	free(path);
+	return result;
+}
+
+/* Rules */
+
+static void forget_rules(struct events *events)
+{
+	size_t i;
+
+	for (i = 0; events->rules.slots && i <= events->rules.mask; i++)
+		free(events->rules.slots[i].item);
+	index_free(&events->rules);
+}
+
+static void load_rules(struct events *events)
+{
+	struct policy policy;
+	struct rule **rules;
+	size_t i;
+
+	/* Those that are no more are not kept. */
+	forget_rules(events);
+	if (!policy_load(events->guard, &policy)) {
+		rules = policy.rules.items;
+		for (i = 0; i < policy.rules.count; i++)
+			index_put(&events->rules, rules[i]->id, xstrdup(rules[i]->path));
+	}
+	policy_free(&policy);
+}
+
+static const char *rule_path(struct events *events, __u32 id)
+{
+	if (!id)
+		return "";
+	if (!index_get(&events->rules, id)) {
+		load_rules(events);
+		/* One that has been removed is not looked for again. */
+		if (!index_get(&events->rules, id))
+			index_put(&events->rules, id, xstrdup("?"));
+	}
+	return index_get(&events->rules, id);
+}
+
+/* Events */
+
+/* Of an event, in this machine's idea of the time of day now. */
+static void time_text(__u64 since_boot, char *text, size_t size)
+{
+	struct timespec day, boot;
+	__u64 now;
+	time_t seconds;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &day);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	now = day.tv_sec * 1000000000ULL + day.tv_nsec;
+	now -= boot.tv_sec * 1000000000ULL + boot.tv_nsec - since_boot;
+	seconds = now / 1000000000;
+	gmtime_r(&seconds, &tm);
+	size -= strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + strlen(text), size, ".%09lluZ", (unsigned long long)now % 1000000000);
+}
+
+/* Of one operation that an event is about. */
+static void fill_denial(struct events *events, const struct guard_event *event, int op,
+			struct denial *denial)
+{
+	denial->op = op;
+	denial->pid = event->pid;
+	denial->uid = event->uid;
+	denial->audit = event->audit;
+	memset(denial->command, 0, sizeof(denial->command));
+	memcpy(denial->command, event->command, sizeof(event->command));
+	denial->rule = rule_path(events, event->rule);
+}
+
+void denial_print(FILE *file, const struct denial *denial, bool json)
+{
+	const char *verdict = denial->audit ? "audit" : "denied";
+
+	if (!json) {
+		fprintf(file, "%s %s %s ", denial->time, verdict, op_names[denial->op]);
+		put_word(file, denial->path);
+		fprintf(file, " pid=%u uid=%u command=", denial->pid, denial->uid);
+		put_word(file, denial->command);
+		fprintf(file, " executable=");
+		put_word(file, denial->exe);
+		fprintf(file, " rule=");
+		put_word(file, denial->rule);
+		fputc('\n', file);
+		return;
+	}
+	fprintf(file, "{\"time\":\"%s\",\"pid\":%u,\"uid\":%u,\"command\":", denial->time,
+		denial->pid, denial->uid);
+	put_json(file, denial->command);
+	fprintf(file, ",\"executable\":");
+	put_json(file, denial->exe);
+	fprintf(file, ",\"operation\":\"%s\",\"path\":", op_names[denial->op]);
+	put_json(file, denial->path);
+	fprintf(file, ",\"rule\":");
+	put_json(file, denial->rule);
+	fprintf(file, ",\"verdict\":\"%s\"}\n", verdict);
+}
+
+void dropped_print(FILE *file, __u64 dropped, bool json)
+{
+	fprintf(file, json ? "{\"dropped\":%llu}\n" : "%llu events dropped\n",
+		(unsigned long long)dropped);
+}
+
+static int handle_event(void *context, void *data, size_t size)
+{
+	const struct guard_event *event = data;
+	struct events *events = context;
+	struct denial denial;
+	char *path, *exe;
+	int op;
+
+	if (events->discard || size < sizeof(*event))
+		return 0;
+	path = place_path(events, &event->file, event->path, sizeof(event->path));
+	exe = place_path(events, &event->exe, event->exe_path, sizeof(event->exe_path));
+	denial.path = path;
+	denial.exe = exe;
+	time_text(event->time, denial.time, sizeof(denial.time));
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (!(event->ops & (1U << op)))
+			continue;
+		fill_denial(events, event, op, &denial);
+		events->denied(events->context, &denial);
+	}
+	free(path);
+	free(exe);
+	return 0;
+}
+
+static void tell_dropped(struct events *events)
+{
+	__u64 dropped = __atomic_load_n(&events->guard->state->dropped, __ATOMIC_RELAXED);
+
+	if (dropped == events->told)
+		return;
+	events->dropped(events->context, dropped - events->told);
+	events->told = dropped;
+}
+
+int events_open(struct events *events)
+{
+	int only;
+
+	events->only = -1;
+	events->mounts_fd = -1;
+	only = open(guard_watch_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (only < 0 || flock(only, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			error("somebody else is watching");
+		else
+			error("%s: %s", guard_watch_dir, reason(-errno));
+		if (only >= 0)
+			close(only);
+		return -1;
+	}
+	events->only = only;
+	events->mounts_fd = open(MOUNTS, O_RDONLY | O_CLOEXEC);
+	events->ring = ring_buffer__new(events->guard->events, handle_event, events, NULL);
+	if (!events->ring) {
+		error("cannot watch: %s", reason(-errno));
+		return -1;
+	}
+	/* What one who watched before, and crashed, has left. */
+	events->discard = true;
+	ring_buffer__consume(events->ring);
+	events->discard = false;
+	events->told = events->guard->state->dropped;
+	__atomic_store_n(&events->guard->state->watching, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int events_poll(struct events *events, int milliseconds)
+{
+	int err = ring_buffer__poll(events->ring, milliseconds);
+
+	if (err < 0 && err != -EINTR)
+		return err;
+	tell_dropped(events);
+	return 0;
+}
+
+void events_close(struct events *events)
+{
+	if (events->ring) {
+		__atomic_store_n(&events->guard->state->watching, 0, __ATOMIC_SEQ_CST);
+		ring_buffer__consume(events->ring);
+		tell_dropped(events);
+	}
+	ring_buffer__free(events->ring);
+	forget_rules(events);
+	forget_mounts(events);
+	free(events->mounts.items);
+	if (events->mounts_fd >= 0)
+		close(events->mounts_fd);
+	if (events->only >= 0)
+		close(events->only);
+}

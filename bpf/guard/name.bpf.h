@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Names that rules are for: a directory that has an id, and the last component. What the map "leaves"
+ * has under such a name is the rule of whatever is there.
+ *
+ * As a rule the inode at the name has it, too, in the maps of rules, and decisions look there only.
+ * An inode that is made at the name can't have it before it exists: until the first program that may
+ * sleep has seen it (follow.bpf.h), the name is in "fresh", and decisions look for the name as well.
+ */
+#ifndef _GUARD_NAME_BPF_H
+#define _GUARD_NAME_BPF_H
+
+#include "maps.bpf.h"
+
+/* Of a name, NAME_MAX bytes and more. */
+#define HASH_STEPS	(256 / GUARD_HASH_STEP)
+
+struct hashing {
+	const unsigned char *name;
+	__u32 left;
+	__u64 hash;
+};
+
+static int hash_step(__u32 index, void *context)
+{
+	struct hashing *hashing = context;
+	__u32 bytes = hashing->left < GUARD_HASH_STEP ? hashing->left : GUARD_HASH_STEP;
+	__u64 word = 0;
+
+	if (!bytes || bytes > sizeof(word) ||
+	    bpf_probe_read_kernel(&word, bytes, hashing->name + index * GUARD_HASH_STEP))
+		return 1;
+	hashing->hash = guard_hash_step(hashing->hash, word);
+	hashing->left -= bytes;
+	return 0;
+}
+
+/* The key of @dentry, a name in @dir. Returns false if @dir is no directory of such names. */
+static __always_inline bool leaf_key(struct inode *dir, struct dentry *dentry,
+				     struct guard_leaf_key *key)
+{
+	const __u32 *id = inode_map_peek(subjects_id, dir, __u32);
+	struct hashing hashing;
+
+	if (!id)
+		return false;
+	hashing.name = dentry->d_name.name;
+	hashing.left = dentry->d_name.len;
+	key->dir = *id;
+	key->length = hashing.left;
+	hashing.hash = guard_hash_begin(STATE(seed), hashing.left);
+	bpf_loop(HASH_STEPS, hash_step, &hashing, 0);
+	key->hash = guard_hash_end(hashing.hash);
+	return true;
+}
+
+/* What is in force at a name in @dir, or NULL. */
+static __always_inline struct guard_leaf *find_leaf_inline(struct inode *dir,
+							   struct dentry *dentry)
+{
+	struct guard_leaf_key key = {};
+
+	if (inode_map_is_null(dir) || !leaf_key(dir, dentry, &key))
+		return NULL;
+	return bpf_map_lookup_elem(&leaves, &key);
+}
+
+static __noinline struct guard_leaf *find_leaf(struct inode *dir, struct dentry *dentry)
+{
+	return find_leaf_inline(dir, dentry);
+}
+
+/* The leaf of the name that a dentry has, if it has one still. Inline: functions call deep enough. */
+static __always_inline struct guard_leaf *leaf_of(struct dentry *dentry)
+{
+	struct dentry *parent;
+
+	if (inode_map_is_null(dentry) || inode_map_is_null(dentry->d_hash.pprev))
+		return NULL;
+	parent = dentry->d_parent;
+	return find_leaf_inline(parent->d_inode, dentry);
+}
+
+#endif /* _GUARD_NAME_BPF_H */

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Names that rules and executables are for: finding them, having what a rule says be in force at one,
+ * and clearing up behind what was made at one (the map "fresh": see maps.bpf.h).
+ *
+ * A name is the directory that a path leads to, which gets an id in the map "subjects", and the last
+ * component, behind all symbolic links. There need be nothing. Whoever changes anything holds the lock
+ * (load.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <inode_map.h>
+
+#include "tool.h"
+
+/* The id of what a descriptor names; it gets one if it has none. */
+int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
+{
+	struct guard *guard = policy->guard;
+	int err;
+
+	err = entry_get(guard->subjects, fd, id);
+	if (err != -ENOENT)
+		return err;
+	*id = next_id(policy);
+	text_add(policy, *id, path);
+	index_put(&policy->texts, *id, xstrdup(path));
+	return entry_update(guard->subjects, fd, id, BPF_NOEXIST);
+}
+
+/*
+ * The directory that was opened last, since one path after the other is in the same as a rule:
+ * descriptor, real path, and the path that led there. Until the change of the policy ends.
+ */
+static struct {
+	char *path;
+	char *real;
+	int fd;
+} last;
+
+void names_forget(void)
+{
+	if (!last.path)
+		return;
+	close(last.fd);
+	free(last.path);
+	free(last.real);
+	last.path = NULL;
+}
+
+/* As many as the kernel goes through. */
+#define LINKS_MAX	40
+
+static void hash_name(const struct guard *guard, const char *name, struct guard_leaf_key *key)
+{
+	size_t length = strlen(name), step;
+	__u64 hash = guard_hash_begin(guard->state->seed, length), word;
+
+	for (; length; length -= step, name += step) {
+		step = length < GUARD_HASH_STEP ? length : GUARD_HASH_STEP;
+		word = 0;
+		memcpy(&word, name, step);
+		hash = guard_hash_step(hash, word);
+	}
+	key->hash = guard_hash_end(hash);
+}
+
+void place_close(struct place *place)
+{
+	if (place->fd >= 0 && !place->kept)
+		close(place->fd);
+	free(place->directory);
+	place->fd = -1;
+	place->directory = NULL;
+}
+
+/* The target of a symbolic link, or NULL if a path, which is @name in @directory, is none. */
+static char *read_link(const char *directory, const char *name)
+{
+	char *path, *target = NULL;
+	struct stat stat;
+	int fd;
+
+	if (asprintf(&path, "%s/%s", directory[1] ? directory : "", name) < 0)
+		return NULL;
+	fd = path_open(path, O_NOFOLLOW);
+	if (fd >= 0 && !fstat(fd, &stat) && S_ISLNK(stat.st_mode)) {
+		target = xcalloc(1, PATH_MAX);
+		if (readlinkat(fd, "", target, PATH_MAX - 1) < 0) {
+			free(target);
+			target = NULL;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return target;
+}
+
+/* Open the directory of a path, and have its real path; @path is split. */
+static int open_directory(char *path, struct place *place, char **name)
+{
+	char *slash = strrchr(path, '/');
+
+	*slash = '\0';
+	*name = slash + 1;
+	if (!last.path || strcmp(last.path, path)) {
+		names_forget();
+		last.fd = path_open(*path ? path : "/", O_DIRECTORY);
+		if (last.fd < 0)
+			return last.fd;
+		last.path = xstrdup(path);
+		last.real = path_of_fd(last.fd);
+	}
+	if (!last.real)
+		return -ENAMETOOLONG;
+	place->fd = last.fd;
+	place->kept = true;
+	place->directory = xstrdup(last.real);
+	return 0;
+}
+
+/* A path that ends with what is no name, such as "..", as one that does: NULL, and errno. */
+static char *with_name(const char *path)
+{
+	int fd = path_open(path, 0);
+	char *real;
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	real = path_of_fd(fd);
+	close(fd);
+	return real;
+}
+
+/*
+ * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the last.
+ * Returns 0, -EISDIR for the root of all, which has no name, or another negative errno.
+ */
+static int place_find(const char *path, bool nofollow, struct place *place, char **component)
+{
+	char *at = xstrdup(path), *name, *target, *next;
+	unsigned int links;
+	int err = -ELOOP;
+
+	memset(place, 0, sizeof(*place));
+	place->fd = -1;
+	for (links = 0; links < LINKS_MAX; links++) {
+		name = strrchr(at, '/') + 1;
+		if (!*name || !strcmp(name, "..")) {
+			next = with_name(at);
+			err = next ? 0 : -errno;
+			if (!err && !next[1])
+				err = -EISDIR;
+			free(at);
+			at = next;
+			if (err)
+				break;
+			nofollow = true;
+		}
+		err = open_directory(at, place, &name);
+		target = err || nofollow ? NULL : read_link(place->directory, name);
+		if (!target)
+			break;
+		if (asprintf(&next, "%s%s%s", *target == '/' ? "" : place->directory,
+			     *target == '/' ? "" : "/", target) < 0)
+			exit(EXIT_FAILURE);
+		free(target);
+		free(at);
+		place_close(place);
+		at = next;
+		err = -ELOOP;
+	}
+	if (!err)
+		*component = xstrdup(name);
+	free(at);
+	return err;
+}
+
+int place_open(const struct guard *guard, const char *path, bool nofollow, struct place *place)
+{
+	char *name;
+	int err;
+
+	err = place_find(path, nofollow, place, &name);
+	if (err)
+		return err;
+	place->key.length = strlen(name);
+	hash_name(guard, name, &place->key);
+	free(name);
+	return 0;
+}
+
+int name_check(const char *path, bool nofollow)
+{
+	struct place place;
+	char *name = NULL, *absolute = absolute_path(path);
+	int err;
+
+	err = place_find(absolute, nofollow, &place, &name);
+	place_close(&place);
+	free(absolute);
+	free(name);
+	return err == -EISDIR ? 0 : err;
+}
+
+/* What is in force at a name, or will be: returns whether there is anything. */
+static bool leaf_get(struct policy *policy, struct place *place, struct guard_leaf *leaf)
+{
+	struct guard *guard = policy->guard;
+
+	memset(leaf, 0, sizeof(*leaf));
+	return !entry_get(guard->subjects, place->fd, &place->key.dir) &&
+	       !bpf_map_lookup_elem(guard->leaves, &place->key, leaf);
+}
+
+/* The text of a leaf is that of the rule, if the rule was given the same path. */
+static void leaf_set_text(struct policy *policy, struct guard_leaf *leaf, const char *path,
+			  const struct rule *rule)
+{
+	const char *text = index_get(&policy->texts, leaf->text);
+
+	if (text && !strcmp(text, path))
+		return;
+	if (rule && !strcmp(rule->path, path)) {
+		leaf->text = rule->body.text;
+		return;
+	}
+	leaf->text = next_id(policy);
+	text_add(policy, leaf->text, path);
+	index_put(&policy->texts, leaf->text, xstrdup(path));
+}
+
+int follow_place(struct policy *policy, struct place *place, const char *path,
+		 const struct rule *rule, __u32 subject)
+{
+	struct guard_leaf leaf = {};
+	int err;
+
+	err = subject_id(policy, place->fd, place->directory, &place->key.dir);
+	if (err)
+		return err;
+	leaf_get(policy, place, &leaf);
+	leaf_set_text(policy, &leaf, path, rule);
+	if (rule)
+		entry_set(rule->body.flags & GUARD_TREE ? &leaf.tree : &leaf.entry,
+			  policy->generation, rule->id);
+	if (subject)
+		leaf.subject = subject;
+	return bpf_map_update_elem(policy->guard->leaves, &place->key, &leaf, BPF_ANY) ? -errno : 0;
+}
+
+int follow_path(struct policy *policy, const char *path, bool nofollow, const struct rule *rule,
+		__u32 subject)
+{
+	struct place place;
+	int err;
+
+	err = place_open(policy->guard, path, nofollow, &place);
+	if (!err)
+		err = follow_place(policy, &place, path, rule, subject);
+	place_close(&place);
+	return err == -EISDIR ? 0 : err;
+}
+
+struct rule *place_rule(struct policy *policy, struct place *place, bool tree)
+{
+	struct guard_leaf leaf;
+
+	if (!leaf_get(policy, place, &leaf))
+		return NULL;
+	return index_get(&policy->rule_by_id, entry_rule(tree ? &leaf.tree : &leaf.entry,
+							 policy->generation + 1));
+}
+
+bool name_has_rule(struct policy *policy, const struct rule *rule, const char *path)
+{
+	bool tree = rule->body.flags & GUARD_TREE, has = false;
+	struct guard_leaf leaf;
+	struct place place;
+
+	if (!place_open(policy->guard, path, rule->body.flags & GUARD_SYMLINK, &place) &&
+	    leaf_get(policy, &place, &leaf))
+		has = entry_rule(tree ? &leaf.tree : &leaf.entry, policy->generation) == rule->id;
+	place_close(&place);
+	return has;
+}
+
+/* Names at which something was about to be made: see the map "fresh" in maps.bpf.h */
+
+/* Give what is at a name what the name has, as a program would have. */
+static int settle_file(struct policy *policy, int fd, const struct guard_leaf *leaf)
+{
+	__u32 rule = entry_rule(&leaf->entry, policy->generation), subject, named;
+	__u32 tree = entry_rule(&leaf->tree, policy->generation);
+	const struct guard *guard = policy->guard;
+	const struct rule *for_tree = index_get(&policy->rule_by_id, tree);
+	struct guard_entry entry;
+	int op, err = 0;
+
+	if (rule && entry_get(guard->maps[FILES_MAP], fd, &entry) == -ENOENT)
+		err = entry_update(guard->maps[FILES_MAP], fd, &leaf->entry, BPF_NOEXIST);
+	named = for_tree ? for_tree->body.named : 0;
+	for (op = 0; op < GUARD_OPS && !err; op++)
+		if (named & (1U << op) && entry_get(guard->maps[op], fd, &entry) == -ENOENT)
+			err = entry_update(guard->maps[op], fd, &leaf->tree, BPF_NOEXIST);
+	if (!err && leaf->subject && entry_get(guard->subjects, fd, &subject) == -ENOENT)
+		err = entry_update(guard->subjects, fd, &leaf->subject, BPF_NOEXIST);
+	return err == -EEXIST ? 0 : err;
+}
+
+/*
+ * Who is making a name holds its directory's lock. So behind a lookup of a name that has to take that
+ * lock, which nobody has given, what was being made is there, or will not be.
+ */
+static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
+{
+	const char *directory = index_get(&policy->texts, key->dir), *path;
+	const struct guard *guard = policy->guard;
+	struct place place = { .fd = -1 };
+	struct guard_leaf leaf;
+	int fd, err = 0;
+
+	if (bpf_map_lookup_elem(guard->leaves, key, &leaf))
+		return 0;
+	path = index_get(&policy->texts, leaf.text);
+	if (!directory || !path)
+		return -ENOENT;
+	err = place_open(guard, path, true, &place);
+	if (!err && (entry_get(guard->subjects, place.fd, &place.key.dir) ||
+		     memcmp(&place.key, key, sizeof(*key))))
+		err = -ENOENT;
+	if (!err) {
+		unlinkat(place.fd, ".inode-guard-none", AT_REMOVEDIR);
+		fd = path_open(path, O_NOFOLLOW);
+		if (fd >= 0)
+			err = settle_file(policy, fd, &leaf);
+		if (fd >= 0)
+			close(fd);
+	}
+	place_close(&place);
+	return err;
+}
+
+/* Nothing is lost when this fails: decisions go on being made by names. */
+void names_settle(struct policy *policy)
+{
+	const struct guard *guard = policy->guard;
+	struct array keys = {}, values = {};
+	__u32 *fresh = &guard->state->fresh;
+	const struct guard_leaf_key *key;
+	size_t i;
+
+	if (!__atomic_load_n(fresh, __ATOMIC_SEQ_CST) ||
+	    map_read(guard->fresh, sizeof(*key), sizeof(__u32), &keys, &values))
+		goto out;
+	for (i = 0; i < keys.count; i++) {
+		key = (struct guard_leaf_key *)keys.items + i;
+		/* What is made from now on is counted again; this one until it is settled. */
+		__atomic_add_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+		if (!bpf_map_delete_elem(guard->fresh, key))
+			__atomic_sub_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+		if (settle_name(policy, key) &&
+		    !bpf_map_update_elem(guard->fresh, key, (__u32[]){ 1 }, BPF_NOEXIST))
+			continue;
+		__atomic_sub_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+	}
+out:
+	free(keys.items);
+	free(values.items);
+}
+
+/* The ways to names */
+
+/**
+ * struct way - a path that is gone step by step
+ * @policy: the policy
+ * @seen: the keys of the names on all ways, of struct guard_leaf_key
+ * @links: how many symbolic links were followed
+ */
+struct way {
+	struct policy *policy;
+	struct array *seen;
+	unsigned int links;
+};
+
+/* Have the name @component in a directory watched. */
+static int watch_name(struct way *way, int fd, const char *directory, const char *component)
+{
+	const struct guard *guard = way->policy->guard;
+	struct guard_leaf_key key = {}, *seen;
+	struct guard_leaf leaf = {};
+	int err;
+
+	err = subject_id(way->policy, fd, directory, &key.dir);
+	if (err)
+		return err;
+	key.length = strlen(component);
+	hash_name(guard, component, &key);
+	seen = array_add(way->seen, sizeof(key));
+	*seen = key;
+	bpf_map_lookup_elem(guard->leaves, &key, &leaf);
+	if (leaf.watch)
+		return 0;
+	leaf.watch = 1;
+	return bpf_map_update_elem(guard->leaves, &key, &leaf, BPF_ANY) ? -errno : 0;
+}
+
+/*
+ * Go from a directory, whose path is given up, as far as there is anything. What is not there yet is
+ * watched as well.
+ */
+static int watch_way(struct way *way, char *directory, const char *path)
+{
+	char *component, *copy = xstrdup(path), *at = copy, *target, *next;
+	int fd, err = 0;
+
+	for (; !err && (component = strsep(&at, "/"));) {
+		if (!*component || !strcmp(component, "."))
+			continue;
+		fd = path_open(directory, O_DIRECTORY);
+		if (fd < 0)
+			break;
+		if (strcmp(component, ".."))
+			err = watch_name(way, fd, directory, component);
+		close(fd);
+		target = err ? NULL : read_link(directory, component);
+		if (target && way->links++ < LINKS_MAX) {
+			if (asprintf(&next, "%s/%s", target, at ?: "") < 0)
+				exit(EXIT_FAILURE);
+			err = watch_way(way, xstrdup(*target == '/' ? "/" : directory), next);
+			free(next);
+			free(target);
+			break;
+		}
+		free(target);
+		if (asprintf(&next, "%s/%s", directory[1] ? directory : "", component) < 0)
+			exit(EXIT_FAILURE);
+		free(directory);
+		directory = next;
+		fd = path_open(directory, 0);
+		if (fd < 0)
+			break;
+		/* Behind "..", and as the kernel names it. */
+		next = path_of_fd(fd);
+		close(fd);
+		if (!next)
+			break;
+		free(directory);
+		directory = next;
+	}
+	free(directory);
+	free(copy);
+	return err;
+}
+
+static int compare_keys(const void *one, const void *other)
+{
+	return memcmp(one, other, sizeof(struct guard_leaf_key));
+}
+
+/* No way goes through these any more. */
+static int unwatch(struct policy *policy, const struct array *seen)
+{
+	struct array keys = {}, values = {};
+	int map = policy->guard->leaves, err;
+	struct guard_leaf_key *key;
+	struct guard_leaf *leaf;
+	size_t i;
+
+	err = map_read(map, sizeof(*key), sizeof(*leaf), &keys, &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		key = (struct guard_leaf_key *)keys.items + i;
+		leaf = (struct guard_leaf *)values.items + i;
+		if (!leaf->watch || (seen->count && bsearch(key, seen->items, seen->count,
+							    sizeof(*key), compare_keys)))
+			continue;
+		leaf->watch = 0;
+		if (bpf_map_update_elem(map, key, leaf, BPF_EXIST) && errno != ENOENT)
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+int names_watch(struct policy *policy, const struct array *paths)
+{
+	struct rule **rules = policy->rules.items;
+	struct set **sets = policy->sets.items;
+	struct array seen = {};
+	struct way way = { .policy = policy, .seen = &seen };
+	const char *path;
+	size_t i, j;
+	int err = 0;
+
+	for (i = 0; i < policy->rules.count && !err; i++)
+		for (j = 0; j < rules[i]->names.count && !err; j++) {
+			way.links = 0;
+			err = watch_way(&way, xstrdup("/"), ((char **)rules[i]->names.items)[j]);
+		}
+	for (i = 0; i < policy->sets.count && !err; i++)
+		for (j = 0; j < sets[i]->subjects.count && !err; j++) {
+			path = index_get(&policy->texts, ((__u32 *)sets[i]->subjects.items)[j]);
+			way.links = 0;
+			if (path)
+				err = watch_way(&way, xstrdup("/"), path);
+		}
+	for (i = 0; i < paths->count && !err; i++) {
+		way.links = 0;
+		err = watch_way(&way, xstrdup("/"), ((char **)paths->items)[i]);
+	}
+	if (seen.count)
+		qsort(seen.items, seen.count, sizeof(struct guard_leaf_key), compare_keys);
+	if (!err)
+		err = unwatch(policy, &seen);
+	free(seen.items);
+	return err;
+}

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The service. It has no policy of its own, and the guard works without it: when it is killed, at any
+ * moment, the kernel goes on with the rules that there are. It
+ *
+ *   - loads the module, starts the guard and applies the system's conf files, again at SIGHUP,
+ *   - looks the names of rules up anew when something on the way to one has changed: the programs tell
+ *     of names, and /proc/self/mountinfo of mounts,
+ *   - tries again what was missing when the files were applied,
+ *   - writes what is denied to the journal, or to syslog, and to those who watch.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <inode_map.h>
+
+#include "tool.h"
+
+#define SERVICE_SOCKET	"/run/inode-guard.socket"
+#define JOURNAL_SOCKET	"/run/systemd/journal/socket"
+#define MOUNTS		"/proc/self/mountinfo"
+
+#define WATCHERS_MAX	32
+/* So many lines a second go into the log. */
+#define LOG_RATE	200
+/* What can't be seen coming is looked at after so many seconds. */
+#define RETRY_SECONDS	30
+
+/* What the loop waits for; then come the watchers. */
+enum { SIGNALS, EVENTS, CHANGES, MOUNTED, LISTENER, FIRST_WATCHER };
+
+/**
+ * struct watcher - one who watches
+ * @fd: the socket, or -1
+ * @ready: whether it has said in which form it wants lines
+ * @json: as JSON
+ */
+struct watcher {
+	int fd;
+	bool ready;
+	bool json;
+};
+
+/**
+ * struct service - the service
+ * @guard: the guard, opened without the lock
+ * @events: its denials
+ * @changes: its ring buffer of names that change
+ * @changed: whether there was anything in that
+ * @generation: of the policy that was looked at
+ * @missed: how many changes programs have told of, or could not
+ * @conf: the system's files
+ * @journal: a socket to the journal, or -1
+ * @watchers: who watches
+ * @second: in which so many lines were logged
+ * @logged: how many
+ * @left_out: how many more there were
+ */
+struct service {
+	struct guard guard;
+	struct events events;
+	struct ring_buffer *changes;
+	bool changed;
+	__u32 generation;
+	__u64 missed;
+	struct conf conf;
+	int journal;
+	struct watcher watchers[WATCHERS_MAX];
+	time_t second;
+	unsigned int logged;
+	unsigned long left_out;
+};
+
+/* The log */
+
+/* A field of the journal's own protocol, in the form that takes any bytes. */
+static void put_field(FILE *file, const char *name, const char *value)
+{
+	__u64 length = strlen(value);
+	unsigned char bytes[sizeof(length)];
+	size_t i;
+
+	for (i = 0; i < sizeof(length); i++)
+		bytes[i] = length >> 8 * i;
+	fprintf(file, "%s\n", name);
+	fwrite(bytes, sizeof(bytes), 1, file);
+	fwrite(value, length, 1, file);
+	fputc('\n', file);
+}
+
+static void put_number(FILE *file, const char *name, unsigned long number)
+{
+	fprintf(file, "%s=%lu\n", name, number);
+}
+
+static char *denial_text(const struct denial *denial, bool json)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	denial_print(file, denial, json);
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static void send_to_journal(const struct service *service, const char *data, size_t size)
+{
+	static const struct sockaddr_un address = { AF_UNIX, JOURNAL_SOCKET };
+
+	if (sendto(service->journal, data, size, MSG_NOSIGNAL, (const void *)&address,
+		   sizeof(address)) < 0)
+		syslog(LOG_NOTICE, "an entry of the journal is lost: %m");
+}
+
+static void log_to_journal(const struct service *service, const struct denial *denial)
+{
+	char *data = NULL, *text = denial_text(denial, false), *json = denial_text(denial, true);
+	size_t size;
+	FILE *file = open_memstream(&data, &size);
+
+	put_field(file, "MESSAGE", text);
+	fputs("SYSLOG_IDENTIFIER=inode-guard\nPRIORITY=5\n", file);
+	fprintf(file, "INODE_GUARD_OPERATION=%s\nINODE_GUARD_VERDICT=%s\n", op_names[denial->op],
+		denial->audit ? "audit" : "denied");
+	put_field(file, "INODE_GUARD_PATH", denial->path);
+	put_field(file, "INODE_GUARD_RULE", denial->rule);
+	put_field(file, "INODE_GUARD_EXE", denial->exe);
+	put_field(file, "INODE_GUARD_COMM", denial->command);
+	put_number(file, "INODE_GUARD_PID", denial->pid);
+	put_number(file, "INODE_GUARD_UID", denial->uid);
+	put_field(file, "INODE_GUARD_JSON", json);
+	fclose(file);
+	send_to_journal(service, data, size);
+	free(data);
+	free(text);
+	free(json);
+}
+
+static void log_left_out(struct service *service)
+{
+	char text[128];
+
+	if (!service->left_out)
+		return;
+	snprintf(text, sizeof(text), "MESSAGE=%lu denials left out\nSYSLOG_IDENTIFIER=inode-guard\n"
+		 "PRIORITY=4\n", service->left_out);
+	if (service->journal >= 0)
+		send_to_journal(service, text, strlen(text));
+	else
+		syslog(LOG_WARNING, "%lu denials left out", service->left_out);
+	service->left_out = 0;
+}
+
+static void log_denial(struct service *service, const struct denial *denial)
+{
+	time_t now = time(NULL);
+	char *json;
+
+	if (now != service->second) {
+		log_left_out(service);
+		service->second = now;
+		service->logged = 0;
+	}
+	if (service->logged++ >= LOG_RATE) {
+		service->left_out++;
+		return;
+	}
+	if (service->journal >= 0) {
+		log_to_journal(service, denial);
+		return;
+	}
+	json = denial_text(denial, true);
+	syslog(LOG_NOTICE, "%s", json);
+	free(json);
+}
+
+static void open_log(struct service *service)
+{
+	openlog("inode-guard", LOG_PID, LOG_AUTHPRIV);
+	service->journal = -1;
+	if (!access(JOURNAL_SOCKET, F_OK))
+		service->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+/* Watchers */
+
+static void watcher_close(struct watcher *watcher)
+{
+	if (watcher->fd >= 0)
+		close(watcher->fd);
+	*watcher = (struct watcher){ .fd = -1 };
+}
+
+/* Who does not read loses what there is no room for. */
+static void tell_watchers(struct service *service, const char *text, bool json)
+{
+	size_t i;
+
+	for (i = 0; i < WATCHERS_MAX; i++) {
+		struct watcher *watcher = &service->watchers[i];
+
+		if (!watcher->ready || watcher->json != json)
+			continue;
+		if (send(watcher->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		    errno != EAGAIN)
+			watcher_close(watcher);
+	}
+}
+
+static void denied(void *context, const struct denial *denial)
+{
+	struct service *service = context;
+	char *text, *line;
+	int json;
+
+	log_denial(service, denial);
+	for (json = 0; json < 2; json++) {
+		text = denial_text(denial, json);
+		if (asprintf(&line, "%s\n", text) < 0)
+			exit(EXIT_FAILURE);
+		tell_watchers(service, line, json);
+		free(line);
+		free(text);
+	}
+}
+
+static void dropped(void *context, __u64 count)
+{
+	struct service *service = context;
+	char text[64];
+
+	service->left_out += count;
+	snprintf(text, sizeof(text), "%llu events dropped\n", (unsigned long long)count);
+	tell_watchers(service, text, false);
+	snprintf(text, sizeof(text), "{\"dropped\":%llu}\n", (unsigned long long)count);
+	tell_watchers(service, text, true);
+}
+
+static int listen_for_watchers(void)
+{
+	struct sockaddr_un address = { AF_UNIX, SERVICE_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask;
+
+	if (fd < 0)
+		return -errno;
+	unlink(SERVICE_SOCKET);
+	mask = umask(0177);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, WATCHERS_MAX)) {
+		int err = -errno;
+
+		umask(mask);
+		close(fd);
+		return err;
+	}
+	umask(mask);
+	return fd;
+}
+
+int service_connect(void)
+{
+	struct sockaddr_un address = { AF_UNIX, SERVICE_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static void accept_watcher(struct service *service, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	size_t i;
+
+	for (i = 0; fd >= 0 && i < WATCHERS_MAX; i++) {
+		if (service->watchers[i].fd >= 0)
+			continue;
+		service->watchers[i] = (struct watcher){ .fd = fd };
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What a watcher says at first is in which form it wants lines; what it says at last is nothing. */
+static void hear_watcher(struct watcher *watcher)
+{
+	char word[16];
+	ssize_t length = recv(watcher->fd, word, sizeof(word), MSG_DONTWAIT);
+
+	if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (length <= 0) {
+		watcher_close(watcher);
+		return;
+	}
+	watcher->json = !strncmp(word, "json", 4);
+	watcher->ready = true;
+}
+
+/* Rules */
+
+static int count_change(void *context, void *data, size_t size)
+{
+	struct service *service = context;
+	const struct guard_leaf_key *key = data;
+
+	(void)key;
+	if (size >= sizeof(*key))
+		service->changed = true;
+	return 0;
+}
+
+/* Lines of the conf files that something was missing of. */
+static int retry_missing(struct service *service, struct policy *policy)
+{
+	struct conf_line *lines = service->conf.lines.items;
+	size_t i, before;
+	int err = 0;
+
+	for (i = 0; i < service->conf.lines.count && !err; i++) {
+		if (!lines[i].missing)
+			continue;
+		before = policy->missing;
+		lines[i].arguments.quiet = true;
+		err = change_request(policy, &lines[i].arguments, false, "", NULL, NULL);
+		lines[i].missing = policy->missing != before;
+	}
+	return err;
+}
+
+static void missing_paths(const struct service *service, struct array *paths)
+{
+	const struct conf_line *lines = service->conf.lines.items;
+	size_t i;
+	int j;
+
+	for (i = 0; i < service->conf.lines.count; i++)
+		for (j = 0; lines[i].missing && j < lines[i].arguments.nr_paths; j++)
+			*(char **)array_add(paths, sizeof(char *)) =
+				absolute_path(lines[i].arguments.paths[j]);
+}
+
+/* Look at all names, and at what was missing. Returns 0 or -1, having told. */
+static int refresh(struct service *service)
+{
+	struct array paths = {};
+	struct policy policy;
+	struct guard guard;
+	size_t i;
+	int err;
+
+	if (guard_open(&guard, true))
+		return -1;
+	service->changed = false;
+	service->missed = __atomic_load_n(&guard.state->changes, __ATOMIC_SEQ_CST);
+	err = change_begin(&guard, &policy);
+	if (!err)
+		err = change_refresh(&policy);
+	if (!err)
+		err = retry_missing(service, &policy);
+	missing_paths(service, &paths);
+	if (!err)
+		err = names_watch(&policy, &paths);
+	if (err)
+		change_abort(&policy);
+	else
+		err = change_commit(&policy);
+	service->generation = guard.state->generation;
+	for (i = 0; i < paths.count; i++)
+		free(((char **)paths.items)[i]);
+	free(paths.items);
+	policy_free(&policy);
+	guard_close(&guard);
+	return err ? -1 : 0;
+}
+
+static bool has_conf(void)
+{
+	return !access(CONF_FILE, F_OK) || !access(CONF_DIR, F_OK);
+}
+
+/* The system's files; what is missing waits. Without any, the rules stay as they are. */
+static int apply_files(struct service *service)
+{
+	struct conf conf = {};
+	struct conf_line *lines;
+	size_t i;
+	int ret;
+
+	if (!has_conf())
+		return EXIT_SUCCESS;
+	if (conf_read_system(&conf) || conf.errors) {
+		conf_free(&conf);
+		return EXIT_FAILURE;
+	}
+	lines = conf.lines.items;
+	for (i = 0; i < conf.lines.count; i++)
+		lines[i].arguments.optional = true;
+	ret = apply_conf(&conf, NULL);
+	if (ret && ret != EXIT_MISSING) {
+		conf_free(&conf);
+		return ret;
+	}
+	conf_free(&service->conf);
+	service->conf = conf;
+	return EXIT_SUCCESS;
+}
+
+/* Starting */
+
+static int load_module(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	if (if_nametoindex(INODE_MAP_DEVICE))
+		return 0;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		execlp("modprobe", "modprobe", "inode_map", NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status ||
+	    !if_nametoindex(INODE_MAP_DEVICE)) {
+		error("cannot load the module inode_map (modprobe: status %d)",
+		      WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+		return -1;
+	}
+	return 0;
+}
+
+/* Tell systemd, if that has started us. */
+static void notify(const char *text)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t length = path ? strlen(path) : 0;
+	int fd;
+
+	if (!length || length >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, length);
+	if (*path == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   offsetof(struct sockaddr_un, sun_path) + length) < 0)
+		error("systemd: %s", strerror(errno));
+	close(fd);
+}
+
+static int block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Returns whether it is time to end. */
+static bool handle_signal(struct service *service, int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo != SIGHUP)
+		return true;
+	notify("RELOADING=1");
+	if (!apply_files(service))
+		refresh(service);
+	notify("READY=1");
+	return false;
+}
+
+static bool is_due(const struct service *service)
+{
+	const struct guard_state *state = service->guard.state;
+
+	return service->changed ||
+	       __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST) != service->missed ||
+	       __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST) != service->generation;
+}
+
+/* Until a signal, or the guard's end; returns an exit code. */
+static int run(struct service *service, int signals, int listener)
+{
+	struct pollfd fds[FIRST_WATCHER + WATCHERS_MAX] = {
+		[SIGNALS] = { .fd = signals, .events = POLLIN },
+		[EVENTS] = { .fd = ring_buffer__epoll_fd(service->events.ring), .events = POLLIN },
+		[CHANGES] = { .fd = ring_buffer__epoll_fd(service->changes), .events = POLLIN },
+		[MOUNTED] = { .fd = open(MOUNTS, O_RDONLY | O_CLOEXEC), .events = POLLPRI },
+		[LISTENER] = { .fd = listener, .events = POLLIN },
+	};
+	time_t looked = time(NULL);
+	size_t i;
+
+	while (!guard_is_over(&service->guard)) {
+		for (i = 0; i < WATCHERS_MAX; i++)
+			fds[FIRST_WATCHER + i] = (struct pollfd){
+				.fd = service->watchers[i].fd, .events = POLLIN
+			};
+		poll(fds, ARRAY_SIZE(fds), 500);
+		if (fds[SIGNALS].revents && handle_signal(service, signals))
+			break;
+		events_poll(&service->events, 0);
+		ring_buffer__consume(service->changes);
+		if (fds[MOUNTED].revents)
+			service->changed = true;
+		if (fds[LISTENER].revents)
+			accept_watcher(service, listener);
+		for (i = 0; i < WATCHERS_MAX; i++)
+			if (service->watchers[i].fd >= 0 && fds[FIRST_WATCHER + i].revents)
+				hear_watcher(&service->watchers[i]);
+		if (time(NULL) != service->second)
+			log_left_out(service);
+		if (guard_is_over(&service->guard))
+			break;
+		if (!is_due(service) && time(NULL) - looked < RETRY_SECONDS)
+			continue;
+		refresh(service);
+		looked = time(NULL);
+	}
+	close(fds[MOUNTED].fd);
+	return EXIT_SUCCESS;
+}
+
+int guard_service(const struct arguments *arguments)
+{
+	struct service service = {
+		.events = { .denied = denied, .dropped = dropped }, .journal = -1,
+	};
+	int signals = block_signals(), listener = -1, ret;
+	size_t i;
+
+	for (i = 0; i < WATCHERS_MAX; i++)
+		service.watchers[i].fd = -1;
+	if (load_module())
+		return EXIT_FAILURE;
+	ret = guard_start(arguments->max_rules, arguments->audit);
+	if (ret)
+		return ret;
+	open_log(&service);
+	if (apply_files(&service))
+		error("the rules stay as they are");
+	ret = guard_open(&service.guard, false);
+	if (ret)
+		return ret;
+	close(service.guard.lock);
+	service.guard.lock = -1;
+	service.events.guard = &service.guard;
+	service.events.context = &service;
+	service.changes = ring_buffer__new(service.guard.changes, count_change, &service, NULL);
+	ret = service.changes && !events_open(&service.events) ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (!ret)
+		listener = listen_for_watchers();
+	if (!ret && listener < 0) {
+		error(SERVICE_SOCKET ": %s", strerror(-listener));
+		ret = EXIT_FAILURE;
+	}
+	if (!ret) {
+		refresh(&service);
+		notify("READY=1");
+		ret = run(&service, signals, listener);
+		notify("STOPPING=1");
+		unlink(SERVICE_SOCKET);
+	}
+	events_close(&service.events);
+	ring_buffer__free(service.changes);
+	conf_free(&service.conf);
+	guard_close(&service.guard);
+	return ret;
+}

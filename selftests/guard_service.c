@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * inode-guard's service: it keeps rules for names up to date when something on the way to one changes,
+ * logs what is denied, and is not needed for what is in force.
+ */
+#include "steps/steps.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define CONF		"/etc/inode-guard.conf"
+#define SOCKET		"/run/inode-guard.socket"
+#define JOURNAL		"/run/systemd/journal/socket"
+#define NOTIFY		"/run/guard-service-notify"
+
+static pid_t service;
+static int journal, notifications;
+
+/* A socket that somebody sends datagrams to. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = CHECK_SYS(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	CHECK_SYS(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+	return fd;
+}
+
+/* What has come to a socket, up to @text, must come; @seconds at most. Zeros are made spaces. */
+static char *expect(int fd, const char *text, double seconds)
+{
+	static char message[65536];
+	double end = now() + seconds * test_slowdown();
+	ssize_t length;
+
+	while (now() < end) {
+		length = recv(fd, message, sizeof(message) - 1, MSG_DONTWAIT);
+		if (length < 0) {
+			usleep(10000);
+			continue;
+		}
+		for (ssize_t i = 0; i < length; i++)
+			if (!message[i])
+				message[i] = ' ';
+		message[length] = '\0';
+		if (strstr(message, text))
+			return message;
+	}
+	FAIL("no \"%s\"", text);
+}
+
+static void start_service(void)
+{
+	service = tool_start(WORDS("service"), "service-out");
+	expect(notifications, "READY=1", 60);
+}
+
+static bool is_denied(void *path)
+{
+	return try_write_with(path, O_CREAT) == EPERM;
+}
+
+/* Soon, and how soon. */
+static void becomes_denied(const char *what, const char *path)
+{
+	double begun = now();
+
+	if (!wait_until(is_denied, (void *)path, 20))
+		FAIL("%s: %s is not guarded", what, path);
+	printf("# %s: guarded after %.2f s\n", what, now() - begun);
+}
+
+static void check_state(const char *state, const char *path)
+{
+	char pattern[128];
+
+	SAYS("list");
+	snprintf(pattern, sizeof(pattern), "^%s .*/%s$", state, path);
+	MATCHES(pattern);
+}
+
+/* As release tools and the kubelet do it: a symbolic link is renamed over. */
+static void check_release(void)
+{
+	CHECK_EQ(sh("ln -s two next && mv -T next current"), 0);
+	becomes_denied("a symbolic link on the way was replaced", "current/f");
+	DENIED(try_write("two/f"));
+	check_state("active", "current/f");
+}
+
+static void check_directory(void)
+{
+	CHECK_EQ(sh("mkdir new && touch new/f && mv dir old && mv new dir"), 0);
+	becomes_denied("a directory on the way was replaced", "dir/f");
+	check_state("active", "dir/f");
+}
+
+/* What was missing when the files were applied. */
+static void check_missing(void)
+{
+	CHECK_EQ(sh("mkdir -p later/still"), 0);
+	becomes_denied("a directory that was missing was made", "later/still/f");
+	SAYS("list");
+	HAS("/later/still/f\n");
+}
+
+static void check_mount(void)
+{
+	CHECK_SYS(mount("mnt", "mnt", "tmpfs", 0, NULL));
+	make("mnt/f");
+	becomes_denied("a filesystem was mounted", "mnt/f");
+	CHECK_SYS(umount("mnt"));
+	CHECK_SYS(mount("mnt", "mnt", "tmpfs", 0, NULL));
+	make("mnt/f");
+	becomes_denied("it was mounted again", "mnt/f");
+	CHECK_SYS(umount("mnt"));
+}
+
+static int read_with(const char *exe, const char *path)
+{
+	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
+}
+
+static bool exe_may(void *unused)
+{
+	(void)unused;
+	return !read_with("./python", "secret");
+}
+
+/* As update-alternatives does it. */
+static void check_executable(void)
+{
+	CHECK_EQ(read_with("./python", "secret"), 0);
+	CHECK_EQ(sh("ln -s python2 next && mv -T next python"), 0);
+	CHECK(wait_until(exe_may, NULL, 20));
+	CHECK(read_with("./other", "secret"));
+}
+
+static void check_reload(void)
+{
+	CHECK_EQ(sh("echo deny --ops write $PWD/more >>" CONF), 0);
+	CHECK_SYS(kill(service, SIGHUP));
+	becomes_denied("the files were read again", "more");
+	/* What can't be read changes nothing, and is told. */
+	CHECK_EQ(sh("cp " CONF " conf.good && echo nonsense >>" CONF), 0);
+	CHECK_SYS(kill(service, SIGHUP));
+	expect(notifications, "READY=1", 20);
+	expect(notifications, "READY=1", 20);
+	DENIED(try_write("more"));
+	CHECK_EQ(sh("grep -q \"'nonsense' is neither\" service-out && cp conf.good " CONF), 0);
+}
+
+static void check_journal(void)
+{
+	char *entry;
+
+	DENIED(try_write("plain"));
+	entry = expect(journal, "/plain", 20);
+	CHECK(strstr(entry, "SYSLOG_IDENTIFIER=inode-guard\n"));
+	CHECK(strstr(entry, "INODE_GUARD_OPERATION=write\n"));
+	CHECK(strstr(entry, "INODE_GUARD_VERDICT=denied\n"));
+	CHECK(strstr(entry, "INODE_GUARD_PATH\n"));
+	CHECK(strstr(entry, "{\"time\":\""));
+	/* Not more than so many a second, and how many were left out. */
+	for (int i = 0; i < 2000; i++)
+		DENIED(try_write("plain"));
+	expect(journal, "denials left out", 20);
+}
+
+static bool has_line(void *file)
+{
+	return !sh("grep -q 'operation.*/plain\\|denied write .*/plain ' %s", (char *)file);
+}
+
+/* Several at a time. */
+static void check_watchers(void)
+{
+	pid_t pids[3];
+
+	pids[0] = tool_start(WORDS("watch"), "watch-0");
+	pids[1] = tool_start(WORDS("watch", "--json"), "watch-1");
+	pids[2] = tool_start(WORDS("watch"), "watch-2");
+	sleep(2);
+	DENIED(try_write("plain"));
+	CHECK(wait_until(has_line, "watch-0", 20));
+	CHECK(wait_until(has_line, "watch-1", 20));
+	CHECK(wait_until(has_line, "watch-2", 20));
+	CHECK_EQ(sh("grep -q '^{\"time\":' watch-1 && ! grep -q '^{' watch-0"), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_SYS(kill(pids[i], SIGTERM));
+		CHECK_EQ(tool_end(pids[i]), 0);
+	}
+}
+
+/* At any moment: the policy in the kernel stays as it is. */
+static void check_killed(void)
+{
+	CHECK_SYS(kill(service, SIGKILL));
+	CHECK_EQ(tool_end(service), 128 + SIGKILL);
+	DENIED(try_write("plain"));
+	DENIED(try_write("current/f"));
+	SAYS("status");
+	HAS("running: enforcing, ");
+	/* Rules that somebody makes meanwhile stay when it is there again. */
+	make("own");
+	QUIET("deny", "--ops", "write", "own");
+	start_service();
+	DENIED(try_write("plain"));
+	CHECK_SYS(kill(service, SIGTERM));
+	CHECK_EQ(tool_end(service), 0);
+	DENIED(try_write("plain"));
+	CHECK(access(SOCKET, F_OK));
+}
+
+static void run(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(sh("mkdir one two dir mnt && touch one/f two/f dir/f plain more && "
+		    "echo text >secret && "
+		    "ln -s one current && cp /usr/bin/dash python1 && cp python1 python2 && "
+		    "cp python1 other && ln -s python1 python"), 0);
+	CHECK_EQ(sh("mkdir -p /run/systemd/journal && cat >" CONF " <<EOF\n"
+		    "deny --ops write $PWD/current/f $PWD/dir/f $PWD/plain\n"
+		    "deny --ops write $PWD/later/still/f\n"
+		    "deny --ops write $PWD/mnt/f\n"
+		    "allow --ops read --only-for $PWD/python $PWD/secret\n"
+		    "EOF"), 0);
+	journal = listen_at(JOURNAL);
+	notifications = listen_at(NOTIFY);
+	setenv("NOTIFY_SOCKET", NOTIFY, 1);
+	start_service();
+	DENIED(try_write("plain"));
+	check_release();
+	check_directory();
+	check_missing();
+	check_mount();
+	check_executable();
+	check_reload();
+	check_journal();
+	check_watchers();
+	check_killed();
+	CHECK_EQ(sh("rm " CONF " " JOURNAL), 0);
+	QUIET("stop");
+}
+
+TEST(service)
+{
+	guarded(run);
+}
