@@ -152,6 +152,24 @@ static void check_reload(void)
 	CHECK_EQ(sh("grep -q \"'nonsense' is neither\" service-out && cp conf.good " CONF), 0);
 }
 
+static unsigned int descriptors(void)
+{
+	CHECK_EQ(sh("ls /proc/%d/fd | wc -l >descriptors", service), 0);
+	return atoi(get_file("descriptors"));
+}
+
+/* It runs for ever: what it opens to look at rules it closes. */
+static void check_descriptors(void)
+{
+	unsigned int before = descriptors();
+
+	for (int i = 0; i < 3; i++) {
+		CHECK_SYS(kill(service, SIGHUP));
+		expect(notifications, "READY=1", 20);
+	}
+	CHECK_EQ(descriptors(), before);
+}
+
 static void check_journal(void)
 {
 	char *entry;
@@ -238,6 +256,7 @@ static void run(void *unused)
 	check_mount();
 	check_executable();
 	check_reload();
+	check_descriptors();
 	check_journal();
 	check_watchers();
 	check_killed();

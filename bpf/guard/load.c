@@ -165,32 +165,41 @@ static int open_state(struct guard *guard)
 	return -errno;
 }
 
+/* The maps of the programs' object that are no inode maps: names, and where their descriptors are. */
+static const struct {
+	const char *name;
+	size_t fd;
+} guard_maps[] = {
+	{ "rules", offsetof(struct guard, rules) },
+	{ "hits", offsetof(struct guard, hits) },
+	{ "members", offsetof(struct guard, members) },
+	{ "texts", offsetof(struct guard, texts) },
+	{ "leaves", offsetof(struct guard, leaves) },
+	{ "fresh", offsetof(struct guard, fresh) },
+	{ "changes", offsetof(struct guard, changes) },
+	{ "moves", offsetof(struct guard, moves) },
+	{ "events", offsetof(struct guard, events) },
+};
+
+static int *map_fd(struct guard *guard, size_t i)
+{
+	return (int *)((char *)guard + guard_maps[i].fd);
+}
+
 /* Open every map; returns 0 or a negative errno. */
 static int open_maps(struct guard *guard)
 {
-	const struct {
-		const char *name;
-		int *fd;
-	} maps[] = {
-		{ "subjects", &guard->subjects },
-		{ "rules", &guard->rules },
-		{ "hits", &guard->hits },
-		{ "members", &guard->members },
-		{ "texts", &guard->texts },
-		{ "leaves", &guard->leaves },
-		{ "fresh", &guard->fresh },
-		{ "changes", &guard->changes },
-		{ "moves", &guard->moves },
-		{ "events", &guard->events },
-	};
 	char name[32];
 	size_t i;
 	int index;
 
-	for (i = 0; i < ARRAY_SIZE(maps); i++) {
-		*maps[i].fd = open_pin(maps[i].name);
-		if (*maps[i].fd < 0)
-			return *maps[i].fd;
+	guard->subjects = open_pin("subjects");
+	if (guard->subjects < 0)
+		return guard->subjects;
+	for (i = 0; i < ARRAY_SIZE(guard_maps); i++) {
+		*map_fd(guard, i) = open_pin(guard_maps[i].name);
+		if (*map_fd(guard, i) < 0)
+			return *map_fd(guard, i);
 	}
 	for (index = 0; index < RULE_MAPS; index++) {
 		map_pin_name(name, sizeof(name), index);
@@ -209,18 +218,14 @@ static void close_fd(int fd)
 
 void guard_close(struct guard *guard)
 {
+	size_t i;
 	int index;
 
 	for (index = 0; index < RULE_MAPS; index++)
 		close_fd(guard->maps[index]);
 	close_fd(guard->subjects);
-	close_fd(guard->rules);
-	close_fd(guard->hits);
-	close_fd(guard->members);
-	close_fd(guard->texts);
-	close_fd(guard->leaves);
-	close_fd(guard->moves);
-	close_fd(guard->events);
+	for (i = 0; i < ARRAY_SIZE(guard_maps); i++)
+		close_fd(*map_fd(guard, i));
 	close_fd(guard->state_map);
 	if (guard->state)
 		munmap(guard->state, sysconf(_SC_PAGESIZE));
@@ -472,54 +477,28 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 }
 
 /* Take the pinned maps instead of new ones, to complete what has lost some of its programs. */
-static int reuse_maps(struct guard_bpf *skel, const struct guard *guard)
+static int reuse_maps(struct guard_bpf *skel, struct guard *guard)
 {
-	const struct {
-		struct bpf_map *map;
-		int fd;
-	} maps[] = {
-		{ skel->maps.rules, guard->rules },
-		{ skel->maps.hits, guard->hits },
-		{ skel->maps.members, guard->members },
-		{ skel->maps.texts, guard->texts },
-		{ skel->maps.leaves, guard->leaves },
-		{ skel->maps.fresh, guard->fresh },
-		{ skel->maps.changes, guard->changes },
-		{ skel->maps.moves, guard->moves },
-		{ skel->maps.events, guard->events },
-		{ skel->maps.bss, guard->state_map },
-	};
+	int err = bpf_map__reuse_fd(skel->maps.bss, guard->state_map);
+	struct bpf_map *map;
 	size_t i;
-	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(maps) && !err; i++)
-		err = bpf_map__reuse_fd(maps[i].map, maps[i].fd);
+	for (i = 0; i < ARRAY_SIZE(guard_maps) && !err; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, guard_maps[i].name);
+		err = bpf_map__reuse_fd(map, *map_fd(guard, i));
+	}
 	return err;
 }
 
 static int pin_maps(struct guard_bpf *skel)
 {
-	const struct {
-		struct bpf_map *map;
-		const char *name;
-	} maps[] = {
-		/* First: without it there is nothing. */
-		{ skel->maps.bss, "state" },
-		{ skel->maps.rules, "rules" },
-		{ skel->maps.hits, "hits" },
-		{ skel->maps.members, "members" },
-		{ skel->maps.texts, "texts" },
-		{ skel->maps.leaves, "leaves" },
-		{ skel->maps.fresh, "fresh" },
-		{ skel->maps.changes, "changes" },
-		{ skel->maps.moves, "moves" },
-		{ skel->maps.events, "events" },
-	};
+	/* First: without it there is nothing. */
+	int err = pin(bpf_map__fd(skel->maps.bss), "state");
 	size_t i;
-	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(maps) && !err; i++)
-		err = pin(bpf_map__fd(maps[i].map), maps[i].name);
+	for (i = 0; i < ARRAY_SIZE(guard_maps) && !err; i++)
+		err = pin(bpf_object__find_map_fd_by_name(skel->obj, guard_maps[i].name),
+			  guard_maps[i].name);
 	return err;
 }
 
