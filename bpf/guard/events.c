@@ -18,8 +18,6 @@
 
 #include "tool.h"
 
-#define MOUNTS	"/proc/self/mountinfo"
-
 /**
  * struct mount - a mount
  * @dev: of the filesystem

@@ -50,16 +50,6 @@ static __u32 ops_like(const struct rule *rule, int op)
 	return ops;
 }
 
-static bool is_gone(const struct rule *rule)
-{
-	int index;
-
-	for (index = 0; index < RULE_MAPS; index++)
-		if (rule->handle[index])
-			return false;
-	return true;
-}
-
 /* What there is to a rule at the moment. */
 enum state {
 	STATE_ACTIVE,
@@ -118,28 +108,19 @@ static bool fd_has_rule(const struct policy *policy, const struct rule *rule, in
 	return false;
 }
 
-/* What is mounted over a name has not that name. */
-static bool is_mounted(int fd)
-{
-	struct statx info;
-
-	return !statx(fd, "", AT_EMPTY_PATH, 0, &info) &&
-	       info.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-}
-
-/* Of what has just been made the kernel decides by its name. */
+/* Of what has just been made the kernel decides by its name, which what is mounted there has not. */
 static bool is_in_force(struct policy *policy, const struct rule *rule, const char *path, int fd)
 {
 	if (fd_has_rule(policy, rule, fd))
 		return true;
 	return __atomic_load_n(&policy->guard->state->fresh, __ATOMIC_SEQ_CST) &&
-	       !is_mounted(fd) && name_has_rule(policy, rule, path);
+	       !is_mount_root(fd) && name_has_rule(policy, rule, path);
 }
 
 static void show_rule(struct policy *policy, const struct rule *rule, const char *path,
 		      struct shown *shown)
 {
-	bool follows = rule->body.flags & GUARD_FOLLOW, gone = is_gone(rule);
+	bool follows = rule->body.flags & GUARD_FOLLOW, gone = rule_is_gone(rule);
 	struct stat stat;
 	int fd;
 

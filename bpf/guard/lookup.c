@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,4 +213,12 @@ char *path_of_fd(int fd)
 	if (length >= 0)
 		errno = ENAMETOOLONG;
 	return NULL;
+}
+
+bool is_mount_root(int fd)
+{
+	struct statx info;
+
+	return !statx(fd, "", AT_EMPTY_PATH, 0, &info) &&
+	       info.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }

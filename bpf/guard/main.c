@@ -69,77 +69,44 @@ static int cmd_service(struct arguments *arguments)
 	return guard_service(arguments);
 }
 
+static int refresh_all(struct policy *policy, void *context)
+{
+	(void)context;
+	return change_refresh(policy);
+}
+
 static int cmd_refresh(struct arguments *arguments)
 {
-	struct policy policy;
-	struct guard guard;
-	int ret;
-
 	(void)arguments;
-	ret = guard_open(&guard, true);
-	if (ret)
-		return ret;
-	ret = change_begin(&guard, &policy);
-	if (!ret && change_refresh(&policy)) {
-		change_abort(&policy);
-		ret = EXIT_FAILURE;
-	}
-	if (!ret)
-		ret = change_commit(&policy);
-	if (!ret && verbose)
-		printf("%s\n", policy.changed ? "changed" : "nothing to change");
-	policy_free(&policy);
-	guard_close(&guard);
-	return ret;
+	return change_policy(refresh_all, NULL, "");
+}
+
+static int make_rules(struct policy *policy, void *arguments)
+{
+	return change_request(policy, arguments, false, "", NULL, NULL);
 }
 
 static int cmd_rule(struct arguments *arguments)
 {
-	struct policy policy;
-	struct guard guard;
-	int ret;
+	return change_policy(make_rules, arguments, "");
+}
 
-	ret = guard_open(&guard, true);
-	if (ret)
-		return ret;
-	ret = change_begin(&guard, &policy);
-	if (!ret && change_request(&policy, arguments, false, "", NULL, NULL)) {
-		change_abort(&policy);
-		ret = EXIT_FAILURE;
-	}
-	if (!ret)
-		ret = change_commit(&policy);
-	if (!ret && verbose)
-		printf("%s\n", policy.changed ? "changed" : "nothing to change");
-	if (!ret && policy.missing)
-		ret = EXIT_MISSING;
-	policy_free(&policy);
-	guard_close(&guard);
-	return ret;
+static int remove_rules(struct policy *policy, void *context)
+{
+	const struct arguments *arguments = context;
+	int i, failed = 0;
+
+	if (arguments->all)
+		failed = change_remove_all(policy);
+	for (i = 0; i < arguments->nr_paths; i++)
+		failed |= change_remove(policy, arguments->paths[i], arguments->nofollow,
+					arguments->tree);
+	return failed;
 }
 
 static int cmd_remove(struct arguments *arguments)
 {
-	int i, ret, failed = 0;
-	struct policy policy;
-	struct guard guard;
-
-	ret = guard_open(&guard, true);
-	if (ret)
-		return ret;
-	ret = change_begin(&guard, &policy);
-	if (!ret && arguments->all)
-		failed = change_remove_all(&policy);
-	for (i = 0; i < arguments->nr_paths && !ret; i++)
-		failed |= change_remove(&policy, arguments->paths[i], arguments->nofollow,
-					arguments->tree);
-	if (!ret && failed)
-		change_abort(&policy);
-	if (!ret)
-		ret = failed ? EXIT_FAILURE : change_commit(&policy);
-	policy_free(&policy);
-	guard_close(&guard);
-	return ret;
+	return change_policy(remove_rules, arguments, NULL);
 }
 
 /* apply */
@@ -218,17 +185,11 @@ static int check_path(const struct arguments *request, const char *path)
 
 static int check_exe(const char *path)
 {
-	int fd = path_open(path, 0), err = 0;
-	struct stat stat;
+	int fd = exe_open(path);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &stat))
-		err = -errno;
-	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
-		err = -ENOEXEC;
-	close(fd);
-	return err;
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 static int check_request(const struct arguments *request, const char *where,
@@ -272,30 +233,27 @@ static bool apply_lines(struct conf *conf, struct policy *policy, struct progres
 	return failed;
 }
 
+/* What is applied, for change_policy(). */
+struct application {
+	struct conf *conf;
+	struct progress *progress;
+};
+
+static int apply_all(struct policy *policy, void *context)
+{
+	const struct application *application = context;
+
+	return apply_lines(application->conf, policy, application->progress) ||
+	       change_settle(policy);
+}
+
 int apply_conf(struct conf *conf, struct progress *progress)
 {
-	struct policy policy;
-	struct guard guard;
-	int ret;
+	struct application application = { .conf = conf, .progress = progress };
+	char paths[64];
 
-	ret = guard_open(&guard, true);
-	if (ret)
-		return ret;
-	ret = change_begin(&guard, &policy);
-	if (!ret && (apply_lines(conf, &policy, progress) || change_settle(&policy))) {
-		change_abort(&policy);
-		ret = EXIT_FAILURE;
-	}
-	if (!ret)
-		ret = change_commit(&policy);
-	if (!ret && verbose)
-		printf("%zu paths, %s\n", conf->paths,
-		       policy.changed ? "changed" : "nothing to change");
-	if (!ret && policy.missing)
-		ret = EXIT_MISSING;
-	policy_free(&policy);
-	guard_close(&guard);
-	return ret;
+	snprintf(paths, sizeof(paths), "%zu paths, ", conf->paths);
+	return change_policy(apply_all, &application, paths);
 }
 
 static int cmd_apply(struct arguments *arguments)
@@ -337,10 +295,14 @@ static int cmd_apply(struct arguments *arguments)
 /* Of commands that have nothing to say: taken, and not told. */
 #define NOT_VERBOSE	{ "verbose", 'v', NULL, OPTION_HIDDEN, NULL, 8 }
 
+/* Of what starts the guard. */
+#define STARTING \
+	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 }, \
+	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 }, \
+	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 }
+
 static const struct argp_option start_options[] = {
-	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 },
-	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 },
-	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 },
+	STARTING,
 	{ "verbose", 'v', NULL, 0, "show what libbpf says about a failure", 0 },
 	HELP
 };
@@ -391,10 +353,7 @@ static const struct argp_option refresh_options[] = {
 };
 
 static const struct argp_option service_options[] = {
-	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 },
-	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 },
-	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 },
-	NOT_VERBOSE, HELP
+	STARTING, NOT_VERBOSE, HELP
 };
 
 static const struct argp_option no_options[] = {
@@ -423,8 +382,9 @@ static const struct command commands[] = {
 	}, {
 		.name = "status", .what = "say whether the guard is running",
 		.run = cmd_status, .options = json_options,
-		.help = "Says whether the guard is running: exit status 0 if so, 3 if not, 1 if "
-			"only in part.",
+		.help = "Says whether the guard is running, and how many rules are not in force: "
+			"exit status 0 if it is and those only wait, 4 if others are not in force, "
+			"3 if it is not running, 1 if only in part or not called by the kernel.",
 	}, {
 		.name = "deny", .what = "deny operations with files",
 		.run = cmd_rule, .options = rule_options, .in_conf = true,
@@ -446,14 +406,15 @@ static const struct command commands[] = {
 		.name = "list", .what = "show the rules and what was denied",
 		.run = cmd_list, .options = json_options,
 		.help = "Shows the rules, and how often each operation was denied (or would have "
-			"been, in audit mode). The state is active, audit, or gone: the file was "
-			"removed, or its filesystem unmounted.",
+			"been, in audit mode). The state is active, audit, waiting (nothing is at "
+			"the name), elsewhere (the path leads to what does not have the rule), or "
+			"gone: the file was removed, or its filesystem unmounted.",
 	}, {
 		.name = "save", .what = "write the rules as apply takes them",
 		.run = cmd_save, .options = no_options, .usage = "[FILE]", .most = 1,
 		.help = "Writes the rules as 'inode-guard apply' takes them, to FILE or standard "
-			"output. Those whose file is gone, or whose path leads elsewhere now, "
-			"become comments; exit status 1 for the latter.",
+			"output. Those with --inode whose file is gone, or whose path leads "
+			"elsewhere now, become comments; exit status 1 then.",
 	}, {
 		.name = "apply", .what = "make the rules what a file says",
 		.run = cmd_apply, .options = apply_options,

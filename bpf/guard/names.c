@@ -81,15 +81,18 @@ void place_close(struct place *place)
 	place->directory = NULL;
 }
 
+static char *path_below(const char *directory, const char *name)
+{
+	return xasprintf("%s/%s", directory[1] ? directory : "", name);
+}
+
 /* The target of a symbolic link, or NULL if a path, which is @name in @directory, is none. */
 static char *read_link(const char *directory, const char *name)
 {
-	char *path, *target = NULL;
+	char *path = path_below(directory, name), *target = NULL;
 	struct stat stat;
 	int fd;
 
-	if (asprintf(&path, "%s/%s", directory[1] ? directory : "", name) < 0)
-		return NULL;
 	fd = path_open(path, O_NOFOLLOW);
 	if (fd >= 0 && !fstat(fd, &stat) && S_ISLNK(stat.st_mode)) {
 		target = xcalloc(1, PATH_MAX);
@@ -171,9 +174,7 @@ static int place_find(const char *path, bool nofollow, struct place *place, char
 		target = err || nofollow ? NULL : read_link(place->directory, name);
 		if (!target)
 			break;
-		if (asprintf(&next, "%s%s%s", *target == '/' ? "" : place->directory,
-			     *target == '/' ? "" : "/", target) < 0)
-			exit(EXIT_FAILURE);
+		next = *target == '/' ? xstrdup(target) : path_below(place->directory, target);
 		free(target);
 		free(at);
 		place_close(place);
@@ -435,16 +436,14 @@ static int watch_way(struct way *way, char *directory, const char *path)
 		close(fd);
 		target = err ? NULL : read_link(directory, component);
 		if (target && way->links++ < LINKS_MAX) {
-			if (asprintf(&next, "%s/%s", target, at ?: "") < 0)
-				exit(EXIT_FAILURE);
+			next = xasprintf("%s/%s", target, at ?: "");
 			err = watch_way(way, xstrdup(*target == '/' ? "/" : directory), next);
 			free(next);
 			free(target);
 			break;
 		}
 		free(target);
-		if (asprintf(&next, "%s/%s", directory[1] ? directory : "", component) < 0)
-			exit(EXIT_FAILURE);
+		next = path_below(directory, component);
 		free(directory);
 		directory = next;
 		fd = path_open(directory, 0);

@@ -119,25 +119,35 @@ static struct rule *find_rule(struct policy *policy, int fd, bool tree, int *err
 
 /* Executables, and sets of them */
 
-static int exe_subject(struct policy *policy, const char *name, bool follow, __u32 *id)
+int exe_open(const char *path)
 {
+	int fd = path_open(path, 0), err = 0;
 	struct stat stat;
-	char *path;
-	int fd, err;
 
-	fd = path_open(name, 0);
 	if (fd < 0)
 		return fd;
-	err = fstat(fd, &stat) ? -errno : 0;
-	if (!err && (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111)))
+	if (fstat(fd, &stat))
+		err = -errno;
+	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
 		err = -ENOEXEC;
-	if (!err) {
-		path = absolute_path(name);
-		err = subject_id(policy, fd, path, id);
-		if (!err && follow)
-			err = follow_path(policy, path, false, NULL, *id);
-		free(path);
-	}
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int exe_subject(struct policy *policy, const char *name, bool follow, __u32 *id)
+{
+	int fd = exe_open(name), err;
+	char *path;
+
+	if (fd < 0)
+		return fd;
+	path = absolute_path(name);
+	err = subject_id(policy, fd, path, id);
+	if (!err && follow)
+		err = follow_path(policy, path, false, NULL, *id);
+	free(path);
 	close(fd);
 	return err;
 }
@@ -354,18 +364,14 @@ static struct rule *find_namesake(struct policy *policy, const char *path, bool 
 static int drop_gone(struct policy *policy, const struct rule *fresh)
 {
 	struct rule *rule = find_namesake(policy, fresh->path, is_tree(fresh));
-	int index, err;
+	int err;
 
 	if (!rule || rule->dropped || rule->successor)
 		return 0;
 	err = policy_walk(policy);
-	if (err)
-		return err;
-	for (index = 0; index < RULE_MAPS; index++)
-		if (rule->handle[index])
-			return 0;
-	rule->dropped = true;
-	return 0;
+	if (!err)
+		rule->dropped = rule_is_gone(rule);
+	return err;
 }
 
 /* Entries of a rule for the operations in a mask; a rule for a file has one. */
@@ -555,12 +561,8 @@ static int check_again(struct policy *policy, const struct arguments *request,
 static bool is_of_procfs(int fd)
 {
 	struct statfs fs;
-	struct statx info;
 
-	if (fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC)
-		return false;
-	return statx(fd, "", AT_EMPTY_PATH, 0, &info) ||
-	       !(info.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	return !fstatfs(fd, &fs) && fs.f_type == PROC_SUPER_MAGIC && !is_mount_root(fd);
 }
 
 static void change_failed(const char *where, const char *path, int err)
@@ -1022,4 +1024,30 @@ void change_abort(struct policy *policy)
 
 	if (err)
 		error("cannot clean up, the next change will: %s", reason(err));
+}
+
+int change_policy(int (*change)(struct policy *policy, void *context), void *context,
+		  const char *what)
+{
+	struct policy policy = {};
+	struct guard guard;
+	int ret;
+
+	ret = guard_open(&guard, true);
+	if (ret)
+		return ret;
+	ret = change_begin(&guard, &policy);
+	if (!ret && change(&policy, context)) {
+		change_abort(&policy);
+		ret = EXIT_FAILURE;
+	}
+	if (!ret)
+		ret = change_commit(&policy);
+	if (!ret && verbose && what)
+		printf("%s%s\n", what, policy.changed ? "changed" : "nothing to change");
+	if (!ret && policy.missing)
+		ret = EXIT_MISSING;
+	policy_free(&policy);
+	guard_close(&guard);
+	return ret;
 }

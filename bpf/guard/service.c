@@ -33,7 +33,6 @@
 
 #define SERVICE_SOCKET	"/run/inode-guard.socket"
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
-#define MOUNTS		"/proc/self/mountinfo"
 
 #define WATCHERS_MAX	32
 /* So many lines a second go into the log. */
@@ -108,14 +107,23 @@ static void put_number(FILE *file, const char *name, unsigned long number)
 	fprintf(file, "%s=%lu\n", name, number);
 }
 
-static char *denial_text(const struct denial *denial, bool json)
+/* A denial as a line. */
+static char *denial_line(const struct denial *denial, bool json)
 {
-	char *text = NULL;
+	char *line = NULL;
 	size_t size;
-	FILE *file = open_memstream(&text, &size);
+	FILE *file = open_memstream(&line, &size);
 
 	denial_print(file, denial, json);
 	fclose(file);
+	return line;
+}
+
+/* The same without the line's end. */
+static char *denial_text(const struct denial *denial, bool json)
+{
+	char *text = denial_line(denial, json);
+
 	text[strcspn(text, "\n")] = '\0';
 	return text;
 }
@@ -227,30 +235,31 @@ static void tell_watchers(struct service *service, const char *text, bool json)
 static void denied(void *context, const struct denial *denial)
 {
 	struct service *service = context;
-	char *text, *line;
+	char *line;
 	int json;
 
 	log_denial(service, denial);
 	for (json = 0; json < 2; json++) {
-		text = denial_text(denial, json);
-		if (asprintf(&line, "%s\n", text) < 0)
-			exit(EXIT_FAILURE);
+		line = denial_line(denial, json);
 		tell_watchers(service, line, json);
 		free(line);
-		free(text);
 	}
 }
 
 static void dropped(void *context, __u64 count)
 {
 	struct service *service = context;
-	char text[64];
+	char line[64];
+	FILE *file;
+	int json;
 
 	service->left_out += count;
-	snprintf(text, sizeof(text), "%llu events dropped\n", (unsigned long long)count);
-	tell_watchers(service, text, false);
-	snprintf(text, sizeof(text), "{\"dropped\":%llu}\n", (unsigned long long)count);
-	tell_watchers(service, text, true);
+	for (json = 0; json < 2; json++) {
+		file = fmemopen(line, sizeof(line), "w");
+		dropped_print(file, count, json);
+		fclose(file);
+		tell_watchers(service, line, json);
+	}
 }
 
 static int listen_for_watchers(void)
@@ -362,38 +371,36 @@ static void missing_paths(const struct service *service, struct array *paths)
 				absolute_path(lines[i].arguments.paths[j]);
 }
 
-/* Look at all names, and at what was missing. Returns 0 or -1, having told. */
-static int refresh(struct service *service)
+static int refresh_all(struct policy *policy, void *context)
 {
+	struct service *service = context;
 	struct array paths = {};
-	struct policy policy;
-	struct guard guard;
 	size_t i;
 	int err;
 
-	if (guard_open(&guard, true))
-		return -1;
-	service->changed = false;
-	service->missed = __atomic_load_n(&guard.state->changes, __ATOMIC_SEQ_CST);
-	err = change_begin(&guard, &policy);
+	err = change_refresh(policy);
 	if (!err)
-		err = change_refresh(&policy);
-	if (!err)
-		err = retry_missing(service, &policy);
+		err = retry_missing(service, policy);
 	missing_paths(service, &paths);
 	if (!err)
-		err = names_watch(&policy, &paths);
-	if (err)
-		change_abort(&policy);
-	else
-		err = change_commit(&policy);
-	service->generation = guard.state->generation;
+		err = names_watch(policy, &paths);
 	for (i = 0; i < paths.count; i++)
 		free(((char **)paths.items)[i]);
 	free(paths.items);
-	policy_free(&policy);
-	guard_close(&guard);
-	return err ? -1 : 0;
+	/* The one that there will be. */
+	service->generation = policy->generation + policy->changed;
+	return err;
+}
+
+/* Look at all names, and at what was missing. What fails has been told, and is tried again later. */
+static void refresh(struct service *service)
+{
+	const struct guard_state *state = service->guard.state;
+
+	service->changed = false;
+	service->missed = __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST);
+	service->generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
+	change_policy(refresh_all, service, NULL);
 }
 
 static bool has_conf(void)

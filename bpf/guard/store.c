@@ -270,6 +270,16 @@ void rule_add_name(struct rule *rule, const char *path)
 	*(char **)array_add(&rule->names, sizeof(char *)) = xstrdup(path);
 }
 
+bool rule_is_gone(const struct rule *rule)
+{
+	int index;
+
+	for (index = 0; index < RULE_MAPS; index++)
+		if (rule->handle[index])
+			return false;
+	return true;
+}
+
 /* The paths that rules were given, of those that are for names. */
 static int load_names(struct guard *guard, struct policy *policy)
 {

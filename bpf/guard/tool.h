@@ -106,6 +106,8 @@ const char *reason(int err);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *memory, size_t size);
 char *xstrdup(const char *text);
+__attribute__((format(printf, 1, 2)))
+char *xasprintf(const char *format, ...);
 
 /* The words for operations, and all of them, separated by commas. */
 extern const char *const op_names[GUARD_OPS];
@@ -351,6 +353,9 @@ struct rule {
 /* Add a path to the names of a rule, if it is not there. */
 void rule_add_name(struct rule *rule, const char *path);
 
+/* Whether no inode has the rule: behind policy_walk(). */
+bool rule_is_gone(const struct rule *rule);
+
 /**
  * struct set - a set of executables
  * @id: what rules name it by
@@ -434,6 +439,8 @@ void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule);
 int path_open(const char *path, int flags);
 /* The path of what a descriptor names, or NULL and errno. */
 char *path_of_fd(int fd);
+/* Whether what a descriptor names is the root of a mount. */
+bool is_mount_root(int fd);
 
 /* names.c */
 
@@ -487,13 +494,23 @@ int change_remove(struct policy *policy, const char *path, bool nofollow, int tr
 int change_remove_all(struct policy *policy);
 /* Look up the names of all rules and executables anew. */
 int change_refresh(struct policy *policy);
+int change_settle(struct policy *policy);
 /* Returns an exit code. */
 int change_commit(struct policy *policy);
-
 void change_abort(struct policy *policy);
-int change_settle(struct policy *policy);
+/*
+ * Open the guard and have @change change the policy, which returns whether it failed, having told: then
+ * nothing is changed. If the tool is verbose, @what is said, if it is not NULL, and whether anything is
+ * changed. Returns an exit code.
+ */
+int change_policy(int (*change)(struct policy *policy, void *context), void *context,
+		  const char *what);
+/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
+int exe_open(const char *path);
 
 /* events.c */
+
+#define MOUNTS	"/proc/self/mountinfo"
 
 /**
  * struct denial - an access that was denied, or would have been

@@ -87,6 +87,18 @@ char *xstrdup(const char *text)
 	return checked(strdup(text));
 }
 
+char *xasprintf(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return checked(text);
+}
+
 #define GUARD_OP_WITH_COMMA(name, word, meaning)	word ","
 
 const char *ops_text(__u32 ops)
