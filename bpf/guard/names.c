@@ -74,7 +74,7 @@ static void hash_name(const struct guard *guard, const char *name, struct guard_
 
 void place_close(struct place *place)
 {
-	if (place->fd >= 0 && !place->kept)
+	if (place->fd >= 0)
 		close(place->fd);
 	free(place->directory);
 	place->fd = -1;
@@ -124,8 +124,10 @@ static int open_directory(char *path, struct place *place, char **name)
 	}
 	if (!last.real)
 		return -ENAMETOOLONG;
-	place->fd = last.fd;
-	place->kept = true;
+	/* A place may be in use when another is looked for. */
+	place->fd = fcntl(last.fd, F_DUPFD_CLOEXEC, 0);
+	if (place->fd < 0)
+		return -errno;
 	place->directory = xstrdup(last.real);
 	return 0;
 }

@@ -449,13 +449,11 @@ int subject_id(struct policy *policy, int fd, const char *path, __u32 *id);
 /**
  * struct place - where a path leads: a directory and a name in it
  * @fd: the directory, opened, or -1
- * @kept: whether @fd stays open
  * @directory: its path
  * @key: the name, as a leaf; its directory's id is filled in when it has one
  */
 struct place {
 	int fd;
-	bool kept;
 	char *directory;
 	struct guard_leaf_key key;
 };

@@ -406,6 +406,22 @@ static int read_by(const char *exe, const char *path)
 	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
 }
 
+/* Likewise where each is in a directory of its own. */
+STEP(follow_names_in_two_directories)
+{
+	CHECK_EQ(sh("mkdir a b && touch a/f && ln a/f b/g"), 0);
+	QUIET("deny", "--ops", "attr", "a/f");
+	QUIET("deny", "--ops", "attr", "b/g");
+	SAYS("status");
+	HAS(" 1 of ");
+	CHECK_EQ(sh("touch n m && mv n a/f && mv m b/g"), 0);
+	DENIED(try_chmod("a/f"));
+	DENIED(try_chmod("b/g"));
+	SAYS("list");
+	MATCHES("^active .*/a/f$");
+	MATCHES("^active .*/b/g$");
+}
+
 STEP(follow_executable)
 {
 	make("f");
