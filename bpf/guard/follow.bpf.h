@@ -90,25 +90,34 @@ static __noinline int give_tree(struct inode *inode, const struct guard_leaf *le
 }
 
 /*
- * A name in @dir is about to change: tell the service, if the path of a rule goes through it. If there
- * is no room it knows by the count that it has missed something.
+ * A name is about to change: tell the service, if the path of a rule goes through it. If there is no
+ * room it knows by the count that it has missed something.
  */
-static __noinline int note_change(struct inode *dir, struct dentry *dentry)
+static __noinline int note_leaf(const struct guard_leaf_key *key, const struct guard_leaf *leaf)
 {
-	struct guard_leaf_key key = {}, *told;
-	struct guard_leaf *leaf;
+	struct guard_leaf_key *told;
 
-	if (!leaf_key(dir, dentry, &key))
-		return 0;
-	leaf = bpf_map_lookup_elem(&leaves, &key);
-	if (!leaf || !leaf->watch)
+	if (!leaf->watch)
 		return 0;
 	__sync_fetch_and_add(&state.changes, 1);
 	told = bpf_ringbuf_reserve(&changes, sizeof(*told), 0);
 	if (!told)
 		return 0;
-	*told = key;
+	*told = *key;
 	bpf_ringbuf_submit(told, 0);
+	return 0;
+}
+
+static __noinline int note_change(struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf_key key = {};
+	struct guard_leaf *leaf;
+
+	if (!leaf_key(dir, dentry, &key))
+		return 0;
+	leaf = bpf_map_lookup_elem(&leaves, &key);
+	if (leaf)
+		note_leaf(&key, leaf);
 	return 0;
 }
 
@@ -121,12 +130,11 @@ static __always_inline void note(struct inode *dir, struct dentry *dentry)
 /* Making something at the name */
 
 /* From now on decisions are made by names as well. */
-static __always_inline void expect(struct inode *dir, struct dentry *dentry)
+static __always_inline void expect(const struct guard_leaf_key *key)
 {
-	struct guard_leaf_key key = {};
 	__u32 one = 1;
 
-	if (leaf_key(dir, dentry, &key) && !bpf_map_update_elem(&fresh, &key, &one, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&fresh, key, &one, BPF_NOEXIST))
 		__sync_fetch_and_add(&state.fresh, 1);
 }
 
@@ -146,19 +154,32 @@ static __noinline int guard_leaf(struct inode *dir, struct dentry *dentry)
 	return leaf ? judge_leaf(leaf, dentry) : 0;
 }
 
-/* Decide about a new name. If it may be made, it is expected. */
+/* Decide about what is to be made at a name, likewise. If it may be made, it is expected. */
+static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry)
+{
+	struct guard_leaf_key key = {};
+	const struct guard_leaf *leaf;
+
+	if (!leaf_key(dir, dentry, &key))
+		return 0;
+	leaf = bpf_map_lookup_elem(&leaves, &key);
+	if (!leaf)
+		return 0;
+	if (judge_leaf(leaf, dentry))
+		return -EPERM;
+	expect(&key);
+	note_leaf(&key, leaf);
+	return 0;
+}
+
+/* Decide about a new name. */
 static __always_inline int guard_new_name(struct inode *dir, struct dentry *dentry)
 {
 	int ret = guard_name(dir, dentry);
 
 	if (ret || !STATE(follows))
 		return ret;
-	ret = guard_leaf(dir, dentry);
-	if (ret || !find_leaf(dir, dentry))
-		return ret;
-	expect(dir, dentry);
-	note_change(dir, dentry);
-	return 0;
+	return guard_new_leaf(dir, dentry);
 }
 
 /* Give what is at a name that is in "fresh" what the name has; it is there now. */
