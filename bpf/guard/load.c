@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Starting and stopping: the programs and maps, and their pins, which keep them when no process has
- * them open.
- *
- * All pins are in one directory; the word "ready" in the state is written last by a start and
- * erased first by a stop, so that neither, interrupted, leaves what looks like a running guard.
- * Whoever changes anything holds a lock on that directory, which only root can open; and who
- * watches, one on a directory in it.
+ * Starting and stopping: loading the programs, making the maps, attaching and pinning them, and taking
+ * all of it away again. Both hold the lock (pins.c).
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <linux/membarrier.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -31,270 +23,11 @@
 #include <bpf/libbpf.h>
 #include <inode_map.h>
 
-#include "tool.h"
+#include "pins.h"
 /* Behind the types in it. */
 #include "guard.skel.h"
 
-#define BPF_DIR		"/sys/fs/bpf"
-#define GUARD_DIR	BPF_DIR "/inode-guard"
 #define LSM_LIST	"/sys/kernel/security/lsm"
-
-const char guard_watch_dir[] = GUARD_DIR "/watch";
-
-static void pin_path(char *path, const char *name)
-{
-	snprintf(path, PATH_MAX, GUARD_DIR "/%s", name);
-}
-
-static void map_pin_name(char *name, size_t size, int index)
-{
-	if (index == FILES_MAP)
-		snprintf(name, size, "files");
-	else
-		snprintf(name, size, "tree_%s", op_names[index]);
-}
-
-static int open_pin(const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	pin_path(path, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
-static int pin(int fd, const char *name)
-{
-	char path[PATH_MAX];
-
-	pin_path(path, name);
-	return bpf_obj_pin(fd, path) && errno != EEXIST ? -errno : 0;
-}
-
-/* How many pins there are, or a negative errno: -ENOENT when there is no directory. */
-static int count_pins(void)
-{
-	DIR *dir = opendir(GUARD_DIR);
-	struct dirent *entry;
-	int count = 0;
-
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
-}
-
-/* The lock */
-
-/* Whether a directory is still the one that the path leads to. */
-static bool is_guard_dir(int fd)
-{
-	struct stat own, there;
-
-	return !fstat(fd, &own) && !stat(GUARD_DIR, &there) && own.st_dev == there.st_dev &&
-	       own.st_ino == there.st_ino;
-}
-
-/*
- * Lock the directory of the pins; a stop may remove it while we wait. Returns a descriptor or a
- * negative errno: -ENOENT when there is no directory.
- */
-static int lock(bool exclusive)
-{
-	int fd, err;
-
-	for (;;) {
-		fd = open(GUARD_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		if (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
-			err = -errno;
-			close(fd);
-			return err;
-		}
-		if (is_guard_dir(fd))
-			return fd;
-		close(fd);
-	}
-}
-
-/* The same, and make the directory if it is not there. */
-static int make_and_lock(void)
-{
-	int fd;
-
-	for (;;) {
-		if (mkdir(GUARD_DIR, 0700) && errno != EEXIST)
-			return -errno;
-		fd = lock(true);
-		if (fd != -ENOENT)
-			return fd;
-	}
-}
-
-void guard_wait_programs(void)
-{
-	/* It waits for RCU, if there is more than one processor and none that has no ticks. */
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 ||
-	    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		usleep(100000);
-}
-
-/* What is there */
-
-static void guard_init(struct guard *guard)
-{
-	memset(guard, 0xff, sizeof(*guard));
-	guard->state = NULL;
-}
-
-static int open_state(struct guard *guard)
-{
-	long page = sysconf(_SC_PAGESIZE);
-
-	guard->state_map = open_pin("state");
-	if (guard->state_map < 0)
-		return guard->state_map;
-	guard->state = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, guard->state_map, 0);
-	if (guard->state != MAP_FAILED)
-		return 0;
-	guard->state = NULL;
-	return -errno;
-}
-
-/* The maps of the programs' object that are no inode maps: names, and where their descriptors are. */
-static const struct {
-	const char *name;
-	size_t fd;
-} guard_maps[] = {
-	{ "rules", offsetof(struct guard, rules) },
-	{ "hits", offsetof(struct guard, hits) },
-	{ "members", offsetof(struct guard, members) },
-	{ "texts", offsetof(struct guard, texts) },
-	{ "leaves", offsetof(struct guard, leaves) },
-	{ "fresh", offsetof(struct guard, fresh) },
-	{ "changes", offsetof(struct guard, changes) },
-	{ "moves", offsetof(struct guard, moves) },
-	{ "events", offsetof(struct guard, events) },
-};
-
-static int *map_fd(struct guard *guard, size_t i)
-{
-	return (int *)((char *)guard + guard_maps[i].fd);
-}
-
-/* Open every map; returns 0 or a negative errno. */
-static int open_maps(struct guard *guard)
-{
-	char name[32];
-	size_t i;
-	int index;
-
-	guard->subjects = open_pin("subjects");
-	if (guard->subjects < 0)
-		return guard->subjects;
-	for (i = 0; i < ARRAY_SIZE(guard_maps); i++) {
-		*map_fd(guard, i) = open_pin(guard_maps[i].name);
-		if (*map_fd(guard, i) < 0)
-			return *map_fd(guard, i);
-	}
-	for (index = 0; index < RULE_MAPS; index++) {
-		map_pin_name(name, sizeof(name), index);
-		guard->maps[index] = open_pin(name);
-		if (guard->maps[index] < 0)
-			return guard->maps[index];
-	}
-	return 0;
-}
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
-void guard_close(struct guard *guard)
-{
-	size_t i;
-	int index;
-
-	for (index = 0; index < RULE_MAPS; index++)
-		close_fd(guard->maps[index]);
-	close_fd(guard->subjects);
-	for (i = 0; i < ARRAY_SIZE(guard_maps); i++)
-		close_fd(*map_fd(guard, i));
-	close_fd(guard->state_map);
-	if (guard->state)
-		munmap(guard->state, sysconf(_SC_PAGESIZE));
-	/* Last. */
-	close_fd(guard->lock);
-	guard_init(guard);
-}
-
-/* Look at the pins; opens the state if it is there. Returns a negative errno or what there is. */
-static int examine(struct guard *guard)
-{
-	int pins = count_pins(), err;
-
-	if (pins == -ENOENT)
-		return GUARD_STOPPED;
-	if (pins < 0)
-		return pins;
-	err = open_state(guard);
-	if (err == -ENOENT)
-		return GUARD_DAMAGED;
-	if (err)
-		return err;
-	if (guard->state->version != GUARD_VERSION)
-		return -EPROTO;
-	return guard->state->ready && guard->state->pins == (__u32)pins ? GUARD_RUNNING :
-									  GUARD_DAMAGED;
-}
-
-static int examine_failed(int err)
-{
-	if (err == -EPROTO)
-		error("what is pinned in " GUARD_DIR " is of another version of inode-guard "
-		      "(stop it first)");
-	else
-		error("%s: %s", GUARD_DIR, reason(err));
-	return EXIT_FAILURE;
-}
-
-int guard_open(struct guard *guard, bool change)
-{
-	int ret;
-
-	guard_init(guard);
-	guard->lock = lock(change);
-	if (guard->lock >= 0)
-		ret = examine(guard);
-	else
-		ret = guard->lock == -ENOENT ? GUARD_STOPPED : guard->lock;
-	if (ret == GUARD_RUNNING)
-		ret = open_maps(guard) ?: GUARD_RUNNING;
-	if (ret == GUARD_RUNNING)
-		return EXIT_SUCCESS;
-	guard_close(guard);
-	if (ret == GUARD_STOPPED) {
-		error("not running (start it with 'inode-guard start')");
-		return EXIT_STATE;
-	}
-	if (ret == GUARD_DAMAGED) {
-		error("only partly there: 'inode-guard start' completes it, 'inode-guard stop' "
-		      "removes it");
-		return EXIT_FAILURE;
-	}
-	return examine_failed(ret);
-}
-
-bool guard_is_over(const struct guard *guard)
-{
-	return !__atomic_load_n(&guard->state->ready, __ATOMIC_ACQUIRE);
-}
 
 /* Stopping */
 
@@ -348,7 +81,7 @@ static unsigned int count_pinned_maps(void)
 	int index;
 
 	guard_init(&guard);
-	open_maps(&guard);
+	guard_open_maps(&guard);
 	count = guard.subjects >= 0;
 	for (index = 0; index < RULE_MAPS; index++)
 		count += guard.maps[index] >= 0;
@@ -394,15 +127,15 @@ int guard_stop(void)
 	struct guard guard;
 	int fd, ret, err;
 
-	fd = lock(true);
+	fd = guard_lock(true);
 	if (fd == -ENOENT) {
 		error("not running");
 		return EXIT_STATE;
 	}
 	if (fd < 0)
-		return examine_failed(fd);
+		return guard_examine_failed(fd);
 	guard_init(&guard);
-	ret = examine(&guard);
+	ret = guard_examine(&guard);
 	/* Of another version: its words are not known. */
 	if (ret == -EPROTO) {
 		munmap(guard.state, sysconf(_SC_PAGESIZE));
@@ -429,19 +162,19 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 	int index, err;
 
 	for (index = 0; index < RULE_MAPS; index++) {
-		map_pin_name(name, sizeof(name), index);
+		pin_map_name(name, sizeof(name), index);
 		guard->maps[index] = inode_map_create(name, sizeof(struct guard_entry),
 						      index == FILES_MAP ? FILES_PER_RULE * max_rules :
 									   fewer);
 		if (guard->maps[index] < 0)
 			return guard->maps[index];
-		err = pin(guard->maps[index], name);
+		err = pin_make(guard->maps[index], name);
 		if (err)
 			return err;
 	}
 	/* Executables, and the directories of all names. */
 	guard->subjects = inode_map_create("subjects", sizeof(__u32), FILES_PER_RULE * max_rules);
-	return guard->subjects < 0 ? guard->subjects : pin(guard->subjects, "subjects");
+	return guard->subjects < 0 ? guard->subjects : pin_make(guard->subjects, "subjects");
 }
 
 /* Hooks that not all kernels have: the mapping that overlayfs makes of the file in a layer. */
@@ -483,9 +216,9 @@ static int reuse_maps(struct guard_bpf *skel, struct guard *guard)
 	struct bpf_map *map;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(guard_maps) && !err; i++) {
+	for (i = 0; i < GUARD_MAPS && !err; i++) {
 		map = bpf_object__find_map_by_name(skel->obj, guard_maps[i].name);
-		err = bpf_map__reuse_fd(map, *map_fd(guard, i));
+		err = bpf_map__reuse_fd(map, *guard_map_fd(guard, i));
 	}
 	return err;
 }
@@ -493,11 +226,11 @@ static int reuse_maps(struct guard_bpf *skel, struct guard *guard)
 static int pin_maps(struct guard_bpf *skel)
 {
 	/* First: without it there is nothing. */
-	int err = pin(bpf_map__fd(skel->maps.bss), "state");
+	int err = pin_make(bpf_map__fd(skel->maps.bss), "state");
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(guard_maps) && !err; i++)
-		err = pin(bpf_object__find_map_fd_by_name(skel->obj, guard_maps[i].name),
+	for (i = 0; i < GUARD_MAPS && !err; i++)
+		err = pin_make(bpf_object__find_map_fd_by_name(skel->obj, guard_maps[i].name),
 			  guard_maps[i].name);
 	return err;
 }
@@ -559,11 +292,7 @@ static void not_called(const char *lsms)
 	      "lsm=%s%sbpf", lsms, lsms[0] ? "," : "...,");
 }
 
-/*
- * The kernel attaches programs to security hooks even if it was not told to call them. Ask for a
- * call, and see.
- */
-static bool is_called(const struct guard_state *state)
+bool guard_is_called(const struct guard_state *state)
 {
 	__u32 probed = __atomic_load_n(&state->probed, __ATOMIC_SEQ_CST);
 
@@ -575,7 +304,7 @@ static int check_hooks(const struct guard_state *state)
 {
 	char lsms[256];
 
-	if (is_called(state))
+	if (guard_is_called(state))
 		return 0;
 	read_lsms(lsms, sizeof(lsms));
 	not_called(lsms);
@@ -613,7 +342,7 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 		err = pin_maps(skel);
 		/* libbpf need not map it in the skeleton: from 1.5 on it does not if it is reused. */
 		if (!err && !guard->state)
-			err = open_state(guard);
+			err = guard_open_state(guard);
 		if (err)
 			error("cannot pin in %s: %s", GUARD_DIR, reason(err));
 	}
@@ -649,7 +378,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	int err;
 
 	if (guard->state && guard->state->ready) {
-		err = open_maps(guard);
+		err = guard_open_maps(guard);
 		if (err)
 			error("a map is missing: only 'inode-guard stop' can help");
 		return err ?: load_programs(guard, max_rules, true);
@@ -662,7 +391,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	err = start_anew(guard, max_rules);
 	if (err) {
 		if (!guard->state)
-			open_state(guard);
+			guard_open_state(guard);
 		dismantle(guard);
 		rmdir(GUARD_DIR);
 	}
@@ -710,12 +439,12 @@ int guard_start(__u32 max_rules, int audit)
 	ret = check_system();
 	if (ret)
 		return ret;
-	fd = make_and_lock();
+	fd = guard_make_and_lock();
 	if (fd < 0)
-		return examine_failed(fd);
-	ret = examine(&guard);
+		return guard_examine_failed(fd);
+	ret = guard_examine(&guard);
 	if (ret < 0) {
-		ret = examine_failed(ret);
+		ret = guard_examine_failed(ret);
 		goto out;
 	}
 	if (ret != GUARD_RUNNING)
@@ -725,15 +454,13 @@ int guard_start(__u32 max_rules, int audit)
 		goto out;
 	if (audit >= 0)
 		__atomic_store_n(&guard.state->audit, audit, __ATOMIC_SEQ_CST);
-	guard.state->pins = count_pins();
+	guard.state->pins = pin_count();
 	__atomic_store_n(&guard.state->ready, 1, __ATOMIC_SEQ_CST);
 out:
 	guard_close(&guard);
 	close(fd);
 	return ret;
 }
-
-/* Status */
 
 __u32 guard_max_rules(const struct guard *guard)
 {
@@ -742,132 +469,4 @@ __u32 guard_max_rules(const struct guard *guard)
 
 	bpf_obj_get_info_by_fd(guard->maps[FILES_MAP], &info, &size);
 	return info.max_entries / FILES_PER_RULE;
-}
-
-/* Why the programs are not called, for the end of a line. */
-static const char *why_not_called(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
-	int enabled = 1;
-
-	if (file && fscanf(file, "%d", &enabled) != 1)
-		enabled = 1;
-	if (file)
-		fclose(file);
-	return enabled ? "" : ": kernel.ftrace_enabled is 0";
-}
-
-static void print_counts(const struct counts *counts, bool json)
-{
-	const struct {
-		const char *name;
-		size_t count;
-	} items[] = {
-		{ "waiting", counts->waiting }, { "elsewhere", counts->elsewhere },
-		{ "gone", counts->gone },
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(items); i++) {
-		if (json)
-			printf("\"%s\":%zu,", items[i].name, items[i].count);
-		else if (items[i].count)
-			printf("%zu %s, ", items[i].count, items[i].name);
-	}
-}
-
-static void print_status(const struct guard *guard, size_t rules, const struct counts *counts,
-			 bool called, bool json)
-{
-	const struct guard_state *state = guard->state;
-	__u32 max_rules = guard_max_rules(guard);
-
-	if (json) {
-		printf("{\"state\":\"running\",\"called\":%s,\"audit\":%s,\"rules\":%zu,"
-		       "\"max_rules\":%u,", called ? "true" : "false",
-		       state->audit ? "true" : "false", rules, max_rules);
-		print_counts(counts, true);
-		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
-		       (unsigned long long)state->dropped);
-		return;
-	}
-	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
-	       state->audit ? "audit" : "enforcing", rules, max_rules);
-	print_counts(counts, false);
-	printf("generation %u, %llu events dropped\n", state->generation,
-	       (unsigned long long)state->dropped);
-}
-
-/* Of a guard that runs; returns an exit code. */
-static int show_status(struct guard *guard, bool json)
-{
-	struct policy policy;
-	struct counts counts;
-	bool called;
-	int err;
-
-	err = policy_load(guard, &policy);
-	if (!err)
-		err = policy_walk(&policy);
-	if (err) {
-		policy_free(&policy);
-		error("%s", reason(err));
-		return EXIT_FAILURE;
-	}
-	policy_count(&policy, &counts);
-	called = is_called(guard->state);
-	print_status(guard, policy.rules.count, &counts, called, json);
-	policy_free(&policy);
-	if (!called) {
-		error("the kernel does not call the programs%s", why_not_called());
-		return EXIT_FAILURE;
-	}
-	return counts.elsewhere || counts.gone ? EXIT_MISSING : EXIT_SUCCESS;
-}
-
-/* Programs without their pins, which somebody has removed. */
-static bool has_programs(void)
-{
-	struct bpf_prog_info info;
-	__u32 id = 0, size;
-	bool found = false;
-	int fd;
-
-	while (!found && !bpf_prog_get_next_id(id, &id)) {
-		fd = bpf_prog_get_fd_by_id(id);
-		if (fd < 0)
-			continue;
-		memset(&info, 0, sizeof(info));
-		size = sizeof(info);
-		found = !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-			!strcmp(info.name, "guard_open");
-		close(fd);
-	}
-	return found;
-}
-
-int guard_status(bool json)
-{
-	struct guard guard;
-	int ret, err;
-
-	guard_init(&guard);
-	ret = examine(&guard);
-	if (ret < 0)
-		return examine_failed(ret);
-	if (ret == GUARD_STOPPED && has_programs())
-		ret = GUARD_DAMAGED;
-	err = ret == GUARD_RUNNING ? open_maps(&guard) : 0;
-	if (err) {
-		error("%s", reason(err));
-		ret = EXIT_FAILURE;
-	} else if (ret == GUARD_RUNNING) {
-		ret = show_status(&guard, json);
-	} else {
-		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n",
-		       ret == GUARD_STOPPED ? "stopped" : "damaged");
-		ret = ret == GUARD_STOPPED ? EXIT_STATE : EXIT_FAILURE;
-	}
-	guard_close(&guard);
-	return ret;
 }

@@ -3,7 +3,7 @@
  * inode-guard: guards files, whatever path leads to them.
  *
  * This file has the commands: what they take, and which functions of the others do them. The tool
- * runs as root and does one thing at a time. What stays between two runs is pinned (load.c): the
+ * runs as root and does one thing at a time. What stays between two runs is pinned (pins.c): the
  * guard is on from "start" to "stop" without a process of its own.
  */
 #include <argp.h>

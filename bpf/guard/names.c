@@ -5,7 +5,7 @@
  *
  * A name is the directory that a path leads to, which gets an id in the map "subjects", and the last
  * component, behind all symbolic links. There need be nothing. Whoever changes anything holds the lock
- * (load.c).
+ * (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,11 +31,8 @@
 #include "tool.h"
 
 #define SERVICE_SOCKET	"/run/inode-guard.socket"
-#define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 
 #define WATCHERS_MAX	32
-/* So many lines a second go into the log. */
-#define LOG_RATE	200
 /* What can't be seen coming is looked at after so many seconds. */
 #define RETRY_SECONDS	30
 
@@ -64,11 +60,8 @@ struct watcher {
  * @generation: of the policy that was looked at
  * @missed: how many changes programs have told of, or could not
  * @conf: the system's files
- * @journal: a socket to the journal, or -1
+ * @log: where denials are written to
  * @watchers: who watches
- * @second: in which so many lines were logged
- * @logged: how many
- * @left_out: how many more there were
  */
 struct service {
 	struct guard guard;
@@ -78,134 +71,9 @@ struct service {
 	__u32 generation;
 	__u64 missed;
 	struct conf conf;
-	int journal;
+	struct log log;
 	struct watcher watchers[WATCHERS_MAX];
-	time_t second;
-	unsigned int logged;
-	unsigned long left_out;
 };
-
-/* The log */
-
-/* A field of the journal's own protocol, in the form that takes any bytes. */
-static void put_field(FILE *file, const char *name, const char *value)
-{
-	__u64 length = strlen(value);
-	unsigned char bytes[sizeof(length)];
-	size_t i;
-
-	for (i = 0; i < sizeof(length); i++)
-		bytes[i] = length >> 8 * i;
-	fprintf(file, "%s\n", name);
-	fwrite(bytes, sizeof(bytes), 1, file);
-	fwrite(value, length, 1, file);
-	fputc('\n', file);
-}
-
-static void put_number(FILE *file, const char *name, unsigned long number)
-{
-	fprintf(file, "%s=%lu\n", name, number);
-}
-
-/* A denial as a line. */
-static char *denial_line(const struct denial *denial, bool json)
-{
-	char *line = NULL;
-	size_t size;
-	FILE *file = open_memstream(&line, &size);
-
-	denial_print(file, denial, json);
-	fclose(file);
-	return line;
-}
-
-/* The same without the line's end. */
-static char *denial_text(const struct denial *denial, bool json)
-{
-	char *text = denial_line(denial, json);
-
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
-static void send_to_journal(const struct service *service, const char *data, size_t size)
-{
-	static const struct sockaddr_un address = { AF_UNIX, JOURNAL_SOCKET };
-
-	if (sendto(service->journal, data, size, MSG_NOSIGNAL, (const void *)&address,
-		   sizeof(address)) < 0)
-		syslog(LOG_NOTICE, "an entry of the journal is lost: %m");
-}
-
-static void log_to_journal(const struct service *service, const struct denial *denial)
-{
-	char *data = NULL, *text = denial_text(denial, false), *json = denial_text(denial, true);
-	size_t size;
-	FILE *file = open_memstream(&data, &size);
-
-	put_field(file, "MESSAGE", text);
-	fputs("SYSLOG_IDENTIFIER=inode-guard\nPRIORITY=5\n", file);
-	fprintf(file, "INODE_GUARD_OPERATION=%s\nINODE_GUARD_VERDICT=%s\n", op_names[denial->op],
-		denial->audit ? "audit" : "denied");
-	put_field(file, "INODE_GUARD_PATH", denial->path);
-	put_field(file, "INODE_GUARD_RULE", denial->rule);
-	put_field(file, "INODE_GUARD_EXE", denial->exe);
-	put_field(file, "INODE_GUARD_COMM", denial->command);
-	put_number(file, "INODE_GUARD_PID", denial->pid);
-	put_number(file, "INODE_GUARD_UID", denial->uid);
-	put_field(file, "INODE_GUARD_JSON", json);
-	fclose(file);
-	send_to_journal(service, data, size);
-	free(data);
-	free(text);
-	free(json);
-}
-
-static void log_left_out(struct service *service)
-{
-	char text[128];
-
-	if (!service->left_out)
-		return;
-	snprintf(text, sizeof(text), "MESSAGE=%lu denials left out\nSYSLOG_IDENTIFIER=inode-guard\n"
-		 "PRIORITY=4\n", service->left_out);
-	if (service->journal >= 0)
-		send_to_journal(service, text, strlen(text));
-	else
-		syslog(LOG_WARNING, "%lu denials left out", service->left_out);
-	service->left_out = 0;
-}
-
-static void log_denial(struct service *service, const struct denial *denial)
-{
-	time_t now = time(NULL);
-	char *json;
-
-	if (now != service->second) {
-		log_left_out(service);
-		service->second = now;
-		service->logged = 0;
-	}
-	if (service->logged++ >= LOG_RATE) {
-		service->left_out++;
-		return;
-	}
-	if (service->journal >= 0) {
-		log_to_journal(service, denial);
-		return;
-	}
-	json = denial_text(denial, true);
-	syslog(LOG_NOTICE, "%s", json);
-	free(json);
-}
-
-static void open_log(struct service *service)
-{
-	openlog("inode-guard", LOG_PID, LOG_AUTHPRIV);
-	service->journal = -1;
-	if (!access(JOURNAL_SOCKET, F_OK))
-		service->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-}
 
 /* Watchers */
 
@@ -238,7 +106,7 @@ static void denied(void *context, const struct denial *denial)
 	char *line;
 	int json;
 
-	log_denial(service, denial);
+	log_denial(&service->log, denial);
 	for (json = 0; json < 2; json++) {
 		line = denial_line(denial, json);
 		tell_watchers(service, line, json);
@@ -253,7 +121,7 @@ static void dropped(void *context, __u64 count)
 	FILE *file;
 	int json;
 
-	service->left_out += count;
+	service->log.left_out += count;
 	for (json = 0; json < 2; json++) {
 		file = fmemopen(line, sizeof(line), "w");
 		dropped_print(file, count, json);
@@ -548,8 +416,8 @@ static int run(struct service *service, int signals, int listener)
 		for (i = 0; i < WATCHERS_MAX; i++)
 			if (service->watchers[i].fd >= 0 && fds[FIRST_WATCHER + i].revents)
 				hear_watcher(&service->watchers[i]);
-		if (time(NULL) != service->second)
-			log_left_out(service);
+		if (time(NULL) != service->log.second)
+			log_left_out(&service->log);
 		if (guard_is_over(&service->guard))
 			break;
 		if (!is_due(service) && time(NULL) - looked < RETRY_SECONDS)
@@ -564,7 +432,7 @@ static int run(struct service *service, int signals, int listener)
 int guard_service(const struct arguments *arguments)
 {
 	struct service service = {
-		.events = { .denied = denied, .dropped = dropped }, .journal = -1,
+		.events = { .denied = denied, .dropped = dropped },
 	};
 	int signals = block_signals(), listener = -1, ret;
 	size_t i;
@@ -576,7 +444,7 @@ int guard_service(const struct arguments *arguments)
 	ret = guard_start(arguments->max_rules, arguments->audit);
 	if (ret)
 		return ret;
-	open_log(&service);
+	log_open(&service.log);
 	if (apply_files(&service))
 		error("the rules stay as they are");
 	ret = guard_open(&service.guard, false);

@@ -10,18 +10,24 @@
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
- *   load.c	has the pins: start, stop, status, and opening the running guard
+ *   pins.c	has the pins: what there is, opening the running guard, the lock
+ *   load.c	start, stop
+ *   status.c	status
  *   policy.c	changes the policy, all of it or nothing
+ *   request.c	makes the rules that are asked for
+ *   rule.c	has what both are made of: rules, and the entries that have them
  *   names.c	finds the names that rules are for
  *   lookup.c	looks up paths, and does not wait for ever
  *   store.c	reads and writes the maps that the policy is in
+ *   collect.c	removes from them what no rule needs any more
  *   list.c	shows it: list, save
  *   events.c	has the events of what is denied
  *   watch.c	shows them
- *   service.c	keeps the rules of names up to date, and writes the events to the journal
+ *   log.c	writes them to the journal or syslog
+ *   service.c	keeps the rules of names up to date, and passes the events on
  *   util.c	is for all of them
  *
- * A change calls downwards: main.c, policy.c, store.c. What it takes to add
+ * A change calls downwards: main.c, policy.c, request.c, rule.c, names.c, store.c. What it takes to add
  *
  *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
  *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
@@ -296,7 +302,7 @@ void conf_read_line(struct conf *conf, const char *line);
 bool conf_is_rule(const char *line);
 void conf_free(struct conf *conf);
 
-/* load.c */
+/* pins.c, load.c, status.c */
 
 enum guard_running {
 	GUARD_STOPPED,
@@ -310,6 +316,11 @@ int guard_stop(void);
 int guard_open(struct guard *guard, bool change);
 void guard_close(struct guard *guard);
 int guard_status(bool json);
+/*
+ * The kernel attaches programs to security hooks even if it was not told to call them. Ask for a
+ * call, and see.
+ */
+bool guard_is_called(const struct guard_state *state);
 __u32 guard_max_rules(const struct guard *guard);
 /* Wait until no program uses what was valid before. */
 void guard_wait_programs(void);
@@ -482,9 +493,37 @@ void names_settle(struct policy *policy);
 /* Have programs tell of changes on the ways to all names, and to @paths, and no more of others. */
 int names_watch(struct policy *policy, const struct array *paths);
 
-/* policy.c */
+/* rule.c */
 
-int change_begin(struct guard *guard, struct policy *policy);
+/* An entry to be deleted when no rule is in it any more. */
+struct doomed {
+	int index;
+	__u32 handle;
+};
+
+static inline bool is_tree(const struct rule *rule)
+{
+	return rule->body.flags & GUARD_TREE;
+}
+
+/* By handle. An entry that is gone meanwhile, with its inode, needs nothing. */
+int entry_change(struct policy *policy, int index, __u32 handle, __u32 rule);
+/* The rule of a file, or the rule for its tree, as it will be; or NULL. */
+struct rule *find_rule(struct policy *policy, int fd, bool tree, int *err);
+/* A rule of the next generation, which comes to replace @base if that is not NULL. */
+struct rule *rule_make(struct policy *policy, struct rule *base, __u32 flags);
+void rule_copy(struct rule *rule, const struct rule *base);
+bool rule_same(const struct rule *a, const struct rule *b);
+/* It is as if it had never been made. */
+void rule_forget(struct rule *rule);
+/* Entries of a rule for the operations in a mask; a rule for a file has one. */
+int rule_put(struct policy *policy, const struct rule *rule, int fd, __u32 ops);
+/* Put it into force for all its names, of which that of @path is at @place if that is not NULL. */
+int rule_follow(struct policy *policy, const struct rule *rule, struct place *place,
+		const char *path);
+
+/* request.c, policy.c */
+
 /* Each returns 0, or a negative errno, having told; @where goes before the message. */
 int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
 		   void (*step)(void *), void *arg);
@@ -493,9 +532,6 @@ int change_remove_all(struct policy *policy);
 /* Look up the names of all rules and executables anew. */
 int change_refresh(struct policy *policy);
 int change_settle(struct policy *policy);
-/* Returns an exit code. */
-int change_commit(struct policy *policy);
-void change_abort(struct policy *policy);
 /*
  * Open the guard and have @change change the policy, which returns whether it failed, having told: then
  * nothing is changed. If the tool is verbose, @what is said, if it is not NULL, and whether anything is
@@ -572,6 +608,29 @@ void events_close(struct events *events);
 /* One line. */
 void denial_print(FILE *file, const struct denial *denial, bool json);
 void dropped_print(FILE *file, __u64 dropped, bool json);
+
+/* log.c */
+
+/**
+ * struct log - where denials are written to
+ * @journal: a socket to the journal, or -1: then it is syslog
+ * @second: in which so many lines were logged
+ * @logged: how many
+ * @left_out: how many more there were
+ */
+struct log {
+	int journal;
+	time_t second;
+	unsigned int logged;
+	unsigned long left_out;
+};
+
+void log_open(struct log *log);
+void log_denial(struct log *log, const struct denial *denial);
+/* Say how many were left out, if any were. */
+void log_left_out(struct log *log);
+/* A denial as a line, to be freed. */
+char *denial_line(const struct denial *denial, bool json);
 
 /* service.c */
 

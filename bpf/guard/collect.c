@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Clearing up behind changes of the policy: what an interrupted one left for a generation that never
+ * came, and what no rule needs any more. Whoever does it holds the lock (pins.c).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <inode_map.h>
+
+#include "tool.h"
+
+/* Empty the slots of an entry that are not in force yet; returns whether there were any. */
+static bool clear_pending(struct guard_entry *entry, __u32 generation)
+{
+	bool change = false;
+	int slot;
+
+	for (slot = 0; slot < 2; slot++)
+		if (entry->generation[slot] > generation) {
+			entry->generation[slot] = 0;
+			entry->rule[slot] = 0;
+			change = true;
+		}
+	return change;
+}
+
+/* Keep of an entry what is in force; delete it if nothing is. */
+static int sweep_entry(int map, const struct inode_map_key *key, struct guard_entry *entry,
+		       const struct policy *policy)
+{
+	if (!index_get(&policy->rule_by_id, entry_rule(entry, policy->generation)))
+		return map_delete_handle(map, key->handle);
+	if (clear_pending(entry, policy->generation) &&
+	    bpf_map_update_elem(map, key, entry, BPF_EXIST) && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+static int sweep_leaves(struct guard *guard, const struct policy *policy)
+{
+	struct array keys = {}, values = {};
+	struct guard_leaf *leaf;
+	bool change;
+	size_t i;
+	int err;
+
+	err = map_read(guard->leaves, sizeof(struct guard_leaf_key), sizeof(*leaf), &keys,
+		       &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		leaf = (struct guard_leaf *)values.items + i;
+		change = clear_pending(&leaf->entry, policy->generation);
+		change |= clear_pending(&leaf->tree, policy->generation);
+		if (change &&
+		    bpf_map_update_elem(guard->leaves, (struct guard_leaf_key *)keys.items + i,
+					leaf, BPF_EXIST))
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+static int sweep_entries(struct guard *guard, const struct policy *policy)
+{
+	struct guard_entry entry;
+	struct inode_map_key key;
+	int index, err;
+
+	for (index = 0; index < RULE_MAPS; index++) {
+		memset(&key, 0, sizeof(key));
+		while ((err = map_next(guard->maps[index], &key, &entry)) > 0) {
+			err = sweep_entry(guard->maps[index], &key, &entry, policy);
+			if (err)
+				return err;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* What is found by an id in the indices of what is wanted. */
+static char wanted_item;
+
+/**
+ * struct wanted - what the policy in force needs of each map; all by id
+ * @rules: rules
+ * @names: names of rules, which have hits
+ * @texts: paths
+ * @sets: sets of executables
+ * @subjects: executables, and directories in which names are followed
+ * @generation: the generation in force
+ * @trees: the operations that rules for trees name
+ * @follows: whether a name is followed
+ */
+struct wanted {
+	struct index rules;
+	struct index names;
+	struct index texts;
+	struct index sets;
+	struct index subjects;
+	__u32 generation;
+	__u32 trees;
+	bool follows;
+};
+
+static void want(struct index *index, __u32 id)
+{
+	index_put(index, id, &wanted_item);
+}
+
+static void want_sets(struct wanted *wanted, const struct policy *policy, const struct rule *rule)
+{
+	const struct set *set;
+	size_t i;
+	int op;
+
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (!(rule->body.only & (1U << op)))
+			continue;
+		set = index_get(&policy->set_by_id, rule->body.set[op]);
+		if (!set || index_get(&wanted->sets, set->id))
+			continue;
+		want(&wanted->sets, set->id);
+		for (i = 0; i < set->subjects.count; i++)
+			want(&wanted->subjects, ((__u32 *)set->subjects.items)[i]);
+	}
+}
+
+/* What the rules need; directories come with collect_leaves(), and texts of subjects after it. */
+static void wanted_init(struct wanted *wanted, const struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	size_t i;
+
+	*wanted = (struct wanted){ .generation = policy->guard->state->generation };
+	for (i = 0; i < policy->rules.count; i++) {
+		const struct rule *rule = rules[i];
+
+		if (rule->dropped || rule->successor)
+			continue;
+		want(&wanted->rules, rule->id);
+		want(&wanted->names, rule->body.name);
+		want(&wanted->texts, rule->body.text);
+		want_sets(wanted, policy, rule);
+		if (rule->body.flags & GUARD_TREE)
+			wanted->trees |= rule->body.named;
+	}
+}
+
+static void wanted_free(struct wanted *wanted)
+{
+	index_free(&wanted->rules);
+	index_free(&wanted->names);
+	index_free(&wanted->texts);
+	index_free(&wanted->sets);
+	index_free(&wanted->subjects);
+}
+
+/*
+ * Delete the elements of a hash map that nobody wants: @is_wanted is asked with the element's key and
+ * value, and may want more for them.
+ */
+static int collect(int map, size_t key_size, size_t value_size, struct wanted *wanted,
+		   bool (*is_wanted)(struct wanted *wanted, const void *key, const void *value))
+{
+	struct array keys = {}, values = {};
+	size_t i;
+	char *key;
+	int err;
+
+	err = map_read(map, key_size, value_size, &keys, &values);
+	for (i = 0; i < keys.count && !err; i++) {
+		key = (char *)keys.items + i * key_size;
+		if (!is_wanted(wanted, key, (char *)values.items + i * value_size) &&
+		    bpf_map_delete_elem(map, key) && errno != ENOENT)
+			err = -errno;
+	}
+	free(keys.items);
+	free(values.items);
+	return err;
+}
+
+/* What says that a rule was removed goes last, or else, after a crash, it would not be known. */
+static bool want_rule_or_removal(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_rule *body = value;
+
+	return body->flags & GUARD_REMOVED || index_get(&wanted->rules, *(__u32 *)key);
+}
+
+static bool want_rule(struct wanted *wanted, const void *key, const void *value)
+{
+	(void)value;
+	return index_get(&wanted->rules, *(__u32 *)key);
+}
+
+static bool want_name(struct wanted *wanted, const void *key, const void *value)
+{
+	(void)value;
+	return index_get(&wanted->names, *(__u32 *)key);
+}
+
+static bool want_text(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_text_key *piece = key;
+
+	(void)value;
+	return index_get(&wanted->texts, piece->text);
+}
+
+static bool want_member(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_member *member = key;
+
+	(void)value;
+	return index_get(&wanted->sets, member->set);
+}
+
+/* Names that a rule in force or an executable in use follows, and with them their directories. */
+static bool want_leaf(struct wanted *wanted, const void *key, const void *value)
+{
+	const struct guard_leaf_key *name = key;
+	const struct guard_leaf *leaf = value;
+
+	if (!index_get(&wanted->rules, entry_rule(&leaf->entry, wanted->generation)) &&
+	    !index_get(&wanted->rules, entry_rule(&leaf->tree, wanted->generation)) &&
+	    !index_get(&wanted->subjects, leaf->subject) && !leaf->watch)
+		return false;
+	wanted->follows = true;
+	want(&wanted->subjects, name->dir);
+	want(&wanted->texts, leaf->text);
+	return true;
+}
+
+static int collect_subjects(struct guard *guard, const struct wanted *wanted)
+{
+	struct inode_map_key key = {};
+	__u32 subject;
+	int err;
+
+	while ((err = map_next(guard->subjects, &key, &subject)) > 0)
+		if (!index_get(&wanted->subjects, subject)) {
+			err = map_delete_handle(guard->subjects, key.handle);
+			if (err)
+				return err;
+		}
+	return err;
+}
+
+int policy_collect(struct guard *guard, const struct policy *policy)
+{
+	struct guard_state *state = guard->state;
+	struct wanted wanted;
+	size_t i;
+	int err;
+
+	wanted_init(&wanted, policy);
+	err = collect(guard->leaves, sizeof(struct guard_leaf_key), sizeof(struct guard_leaf),
+		      &wanted, want_leaf);
+	if (err)
+		goto out;
+	for (i = 0; wanted.subjects.slots && i <= wanted.subjects.mask; i++)
+		if (wanted.subjects.slots[i].item)
+			want(&wanted.texts, wanted.subjects.slots[i].id);
+	err = collect(guard->rules, sizeof(__u32), sizeof(struct guard_rule), &wanted,
+		      want_rule_or_removal);
+	if (err)
+		goto out;
+	err = collect(guard->rules, sizeof(__u32), sizeof(struct guard_rule), &wanted, want_rule);
+	if (err)
+		goto out;
+	err = collect(guard->hits, sizeof(__u32), sizeof(struct guard_hits), &wanted, want_name);
+	if (err)
+		goto out;
+	err = collect(guard->texts, sizeof(struct guard_text_key), sizeof(struct guard_text),
+		      &wanted, want_text);
+	if (err)
+		goto out;
+	err = collect(guard->members, sizeof(struct guard_member), sizeof(__u32), &wanted,
+		      want_member);
+	if (err)
+		goto out;
+	err = collect_subjects(guard, &wanted);
+	if (err)
+		goto out;
+	__atomic_store_n(&state->trees, wanted.trees, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->subjects, wanted.sets.count != 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->follows, wanted.follows, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->dirty, 0, __ATOMIC_RELEASE);
+out:
+	wanted_free(&wanted);
+	return err;
+}
+
+int policy_sweep(struct guard *guard)
+{
+	struct policy policy;
+	int err;
+
+	err = policy_load(guard, &policy);
+	/* What is renamed meanwhile gets what the leaves say. */
+	if (!err)
+		err = sweep_leaves(guard, &policy);
+	if (!err)
+		err = sweep_entries(guard, &policy);
+	if (!err)
+		err = policy_collect(guard, &policy);
+	policy_free(&policy);
+	return err;
+}

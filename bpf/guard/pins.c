@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The pins, which keep programs and maps when no process has them open: what there is, opening it, and
+ * the lock.
+ *
+ * All pins are in one directory; the word "ready" in the state is written last by a start and
+ * erased first by a stop, so that neither, interrupted, leaves what looks like a running guard.
+ * Whoever changes anything holds a lock on that directory, which only root can open; and who
+ * watches, one on a directory in it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "pins.h"
+
+const char guard_watch_dir[] = GUARD_DIR "/watch";
+
+void pin_path(char *path, const char *name)
+{
+	snprintf(path, PATH_MAX, GUARD_DIR "/%s", name);
+}
+
+void pin_map_name(char *name, size_t size, int index)
+{
+	if (index == FILES_MAP)
+		snprintf(name, size, "files");
+	else
+		snprintf(name, size, "tree_%s", op_names[index]);
+}
+
+static int open_pin(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	pin_path(path, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+int pin_make(int fd, const char *name)
+{
+	char path[PATH_MAX];
+
+	pin_path(path, name);
+	return bpf_obj_pin(fd, path) && errno != EEXIST ? -errno : 0;
+}
+
+int pin_count(void)
+{
+	DIR *dir = opendir(GUARD_DIR);
+	struct dirent *entry;
+	int count = 0;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+/* The lock */
+
+/* Whether a directory is still the one that the path leads to. */
+static bool is_guard_dir(int fd)
+{
+	struct stat own, there;
+
+	return !fstat(fd, &own) && !stat(GUARD_DIR, &there) && own.st_dev == there.st_dev &&
+	       own.st_ino == there.st_ino;
+}
+
+int guard_lock(bool exclusive)
+{
+	int fd, err;
+
+	for (;;) {
+		fd = open(GUARD_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+			err = -errno;
+			close(fd);
+			return err;
+		}
+		if (is_guard_dir(fd))
+			return fd;
+		close(fd);
+	}
+}
+
+int guard_make_and_lock(void)
+{
+	int fd;
+
+	for (;;) {
+		if (mkdir(GUARD_DIR, 0700) && errno != EEXIST)
+			return -errno;
+		fd = guard_lock(true);
+		if (fd != -ENOENT)
+			return fd;
+	}
+}
+
+void guard_wait_programs(void)
+{
+	/* It waits for RCU, if there is more than one processor and none that has no ticks. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 ||
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(100000);
+}
+
+/* What is there */
+
+void guard_init(struct guard *guard)
+{
+	memset(guard, 0xff, sizeof(*guard));
+	guard->state = NULL;
+}
+
+int guard_open_state(struct guard *guard)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	guard->state_map = open_pin("state");
+	if (guard->state_map < 0)
+		return guard->state_map;
+	guard->state = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, guard->state_map, 0);
+	if (guard->state != MAP_FAILED)
+		return 0;
+	guard->state = NULL;
+	return -errno;
+}
+
+const struct guard_map guard_maps[GUARD_MAPS] = {
+	{ "rules", offsetof(struct guard, rules) },
+	{ "hits", offsetof(struct guard, hits) },
+	{ "members", offsetof(struct guard, members) },
+	{ "texts", offsetof(struct guard, texts) },
+	{ "leaves", offsetof(struct guard, leaves) },
+	{ "fresh", offsetof(struct guard, fresh) },
+	{ "changes", offsetof(struct guard, changes) },
+	{ "moves", offsetof(struct guard, moves) },
+	{ "events", offsetof(struct guard, events) },
+};
+
+int *guard_map_fd(struct guard *guard, size_t i)
+{
+	return (int *)((char *)guard + guard_maps[i].fd);
+}
+
+int guard_open_maps(struct guard *guard)
+{
+	char name[32];
+	size_t i;
+	int index;
+
+	guard->subjects = open_pin("subjects");
+	if (guard->subjects < 0)
+		return guard->subjects;
+	for (i = 0; i < GUARD_MAPS; i++) {
+		*guard_map_fd(guard, i) = open_pin(guard_maps[i].name);
+		if (*guard_map_fd(guard, i) < 0)
+			return *guard_map_fd(guard, i);
+	}
+	for (index = 0; index < RULE_MAPS; index++) {
+		pin_map_name(name, sizeof(name), index);
+		guard->maps[index] = open_pin(name);
+		if (guard->maps[index] < 0)
+			return guard->maps[index];
+	}
+	return 0;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void guard_close(struct guard *guard)
+{
+	size_t i;
+	int index;
+
+	for (index = 0; index < RULE_MAPS; index++)
+		close_fd(guard->maps[index]);
+	close_fd(guard->subjects);
+	for (i = 0; i < GUARD_MAPS; i++)
+		close_fd(*guard_map_fd(guard, i));
+	close_fd(guard->state_map);
+	if (guard->state)
+		munmap(guard->state, sysconf(_SC_PAGESIZE));
+	/* Last. */
+	close_fd(guard->lock);
+	guard_init(guard);
+}
+
+int guard_examine(struct guard *guard)
+{
+	int pins = pin_count(), err;
+
+	if (pins == -ENOENT)
+		return GUARD_STOPPED;
+	if (pins < 0)
+		return pins;
+	err = guard_open_state(guard);
+	if (err == -ENOENT)
+		return GUARD_DAMAGED;
+	if (err)
+		return err;
+	if (guard->state->version != GUARD_VERSION)
+		return -EPROTO;
+	return guard->state->ready && guard->state->pins == (__u32)pins ? GUARD_RUNNING :
+									  GUARD_DAMAGED;
+}
+
+int guard_examine_failed(int err)
+{
+	if (err == -EPROTO)
+		error("what is pinned in " GUARD_DIR " is of another version of inode-guard "
+		      "(stop it first)");
+	else
+		error("%s: %s", GUARD_DIR, reason(err));
+	return EXIT_FAILURE;
+}
+
+int guard_open(struct guard *guard, bool change)
+{
+	int ret;
+
+	guard_init(guard);
+	guard->lock = guard_lock(change);
+	if (guard->lock >= 0)
+		ret = guard_examine(guard);
+	else
+		ret = guard->lock == -ENOENT ? GUARD_STOPPED : guard->lock;
+	if (ret == GUARD_RUNNING)
+		ret = guard_open_maps(guard) ?: GUARD_RUNNING;
+	if (ret == GUARD_RUNNING)
+		return EXIT_SUCCESS;
+	guard_close(guard);
+	if (ret == GUARD_STOPPED) {
+		error("not running (start it with 'inode-guard start')");
+		return EXIT_STATE;
+	}
+	if (ret == GUARD_DAMAGED) {
+		error("only partly there: 'inode-guard start' completes it, 'inode-guard stop' "
+		      "removes it");
+		return EXIT_FAILURE;
+	}
+	return guard_examine_failed(ret);
+}
+
+bool guard_is_over(const struct guard *guard)
+{
+	return !__atomic_load_n(&guard->state->ready, __ATOMIC_ACQUIRE);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The pins of the guard (pins.c), for those who start it, stop it and look how it is.
+ */
+#ifndef _GUARD_PINS_H
+#define _GUARD_PINS_H
+
+#include "tool.h"
+
+#define BPF_DIR		"/sys/fs/bpf"
+#define GUARD_DIR	BPF_DIR "/inode-guard"
+
+/**
+ * struct guard_map - a map of the programs' object that is no inode map
+ * @name: its name, there and as a pin
+ * @fd: where its descriptor is in struct guard
+ */
+struct guard_map {
+	const char *name;
+	size_t fd;
+};
+
+#define GUARD_MAPS	9
+
+extern const struct guard_map guard_maps[GUARD_MAPS];
+
+int *guard_map_fd(struct guard *guard, size_t i);
+
+/* @path has room for PATH_MAX bytes. */
+void pin_path(char *path, const char *name);
+/* The name of an inode map, by its index. */
+void pin_map_name(char *name, size_t size, int index);
+/* Returns 0, also if there is one of that name, or a negative errno. */
+int pin_make(int fd, const char *name);
+/* How many there are, or a negative errno: -ENOENT when there is no directory. */
+int pin_count(void);
+
+/*
+ * Lock the directory of the pins; a stop may remove it while we wait. Returns a descriptor or a
+ * negative errno: -ENOENT when there is no directory.
+ */
+int guard_lock(bool exclusive);
+/* The same, and make the directory if it is not there. */
+int guard_make_and_lock(void);
+
+/* Nothing is open. */
+void guard_init(struct guard *guard);
+/* Each returns 0 or a negative errno; what was opened before an error is left to guard_close(). */
+int guard_open_state(struct guard *guard);
+int guard_open_maps(struct guard *guard);
+/* Look at the pins; opens the state if it is there. Returns a negative errno or what there is. */
+int guard_examine(struct guard *guard);
+/* Tell why it can't be looked at; returns an exit code. */
+int guard_examine_failed(int err);
+
+#endif /* _GUARD_PINS_H */

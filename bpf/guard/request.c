@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What is asked of the policy by "deny" and "allow", on the command line or in a conf file: finding what
+ * is at a path and the rule that it has, and making the rule that it is to have.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <inode_map.h>
+
+#include "tool.h"
+
+/* Executables, and sets of them */
+
+int exe_open(const char *path)
+{
+	int fd = path_open(path, 0), err = 0;
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat))
+		err = -errno;
+	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
+		err = -ENOEXEC;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int exe_subject(struct policy *policy, const char *name, bool follow, __u32 *id)
+{
+	int fd = exe_open(name), err;
+	char *path;
+
+	if (fd < 0)
+		return fd;
+	path = absolute_path(name);
+	err = subject_id(policy, fd, path, id);
+	if (!err && follow)
+		err = follow_path(policy, path, false, NULL, *id);
+	free(path);
+	close(fd);
+	return err;
+}
+
+static void sort_subjects(struct array *subjects)
+{
+	__u32 *items = subjects->items;
+	size_t from, to = 0;
+
+	qsort(items, subjects->count, sizeof(*items), compare_ids);
+	for (from = 0; from < subjects->count; from++)
+		if (!to || items[from] != items[to - 1])
+			items[to++] = items[from];
+	subjects->count = to;
+}
+
+static struct set *find_set(struct policy *policy, const struct array *subjects)
+{
+	struct set **sets = policy->sets.items;
+	size_t i;
+
+	for (i = 0; i < policy->sets.count; i++)
+		if (sets[i]->subjects.count == subjects->count &&
+		    !memcmp(sets[i]->subjects.items, subjects->items,
+			    subjects->count * sizeof(__u32)))
+			return sets[i];
+	return NULL;
+}
+
+static int set_make(struct policy *policy, struct array *subjects, __u32 *id)
+{
+	struct guard_member member = {};
+	struct set *set;
+	__u32 one = 1;
+	size_t i;
+
+	set = xcalloc(1, sizeof(*set));
+	set->id = next_id(policy);
+	set->subjects = *subjects;
+	set->fresh = true;
+	memset(subjects, 0, sizeof(*subjects));
+	*(struct set **)array_add(&policy->sets, sizeof(set)) = set;
+	index_put(&policy->set_by_id, set->id, set);
+	*id = set->id;
+	member.set = set->id;
+	for (i = 0; i < set->subjects.count; i++) {
+		member.subject = ((__u32 *)set->subjects.items)[i];
+		if (bpf_map_update_elem(policy->guard->members, &member, &one, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The set of the executables that a request names. */
+static int request_set(struct policy *policy, struct arguments *request, const char *where)
+{
+	struct array subjects = {};
+	int i, err, failed = 0;
+	struct set *set;
+
+	for (i = 0; i < request->nr_exes; i++) {
+		err = exe_subject(policy, request->exes[i], request->follow,
+				  array_add(&subjects, sizeof(__u32)));
+		if (err && (!request->quiet || err != -ENOENT))
+			error("%s%s: %s", where, request->exes[i],
+			      err == -ENOEXEC ? "not an executable file" : reason(err));
+		failed = err ? err : failed;
+	}
+	if (failed)
+		goto out;
+	sort_subjects(&subjects);
+	set = find_set(policy, &subjects);
+	if (set) {
+		request->set = set->id;
+	} else {
+		failed = set_make(policy, &subjects, &request->set);
+		if (failed)
+			error("%s%s", where, reason(failed));
+	}
+out:
+	free(subjects.items);
+	return failed;
+}
+
+/* Rules */
+
+static void rule_merge(struct rule *rule, const struct arguments *request)
+{
+	__u32 ops = request->ops;
+	int op;
+
+	rule->body.named |= ops;
+	rule->body.denied &= ~ops;
+	rule->body.only &= ~ops;
+	if (request->nr_exes)
+		rule->body.only |= ops;
+	else if (request->deny)
+		rule->body.denied |= ops;
+	for (op = 0; op < GUARD_OPS; op++)
+		if (ops & (1U << op))
+			rule->body.set[op] = request->nr_exes ? request->set : 0;
+	rule->body.flags &= ~(GUARD_FOLLOW | GUARD_SYMLINK);
+	if (request->follow)
+		rule->body.flags |= GUARD_FOLLOW;
+	if (request->nofollow)
+		rule->body.flags |= GUARD_SYMLINK;
+}
+
+static void rule_set_path(struct policy *policy, struct rule *rule, char *path)
+{
+	const struct rule *base = rule->base;
+
+	free(rule->path);
+	rule->path = path;
+	if (base && !strcmp(base->path, path)) {
+		rule->body.text = base->body.text;
+		return;
+	}
+	rule->body.text = next_id(policy);
+	text_add(policy, rule->body.text, path);
+}
+
+/* FNV-1a, of a path and of whether the rule is for a tree. */
+static __u32 path_hash(const char *path, bool tree)
+{
+	__u32 hash = 2166136261U ^ tree;
+
+	for (; *path; path++)
+		hash = (hash ^ (unsigned char)*path) * 16777619U;
+	return hash;
+}
+
+/* The rule in force that was given a path, or NULL. */
+static struct rule *find_namesake(struct policy *policy, const char *path, bool tree)
+{
+	struct rule **rules = policy->rules.items, *rule;
+	size_t i;
+
+	for (i = 0; !policy->indexed && i < policy->rules.count; i++)
+		if (!rules[i]->fresh)
+			index_put(&policy->rule_by_path, path_hash(rules[i]->path, is_tree(rules[i])),
+				  rules[i]);
+	policy->indexed = true;
+	rule = index_get(&policy->rule_by_path, path_hash(path, tree));
+	if (!rule || strcmp(rule->path, path) || is_tree(rule) != tree)
+		return NULL;
+	return rule;
+}
+
+/* A rule for the same path whose file is gone: the new one takes its place. */
+static int drop_gone(struct policy *policy, const struct rule *fresh)
+{
+	struct rule *rule = find_namesake(policy, fresh->path, is_tree(fresh));
+	int err;
+
+	if (!rule || rule->dropped || rule->successor)
+		return 0;
+	err = policy_walk(policy);
+	if (!err)
+		rule->dropped = rule_is_gone(rule);
+	return err;
+}
+
+/* What has come to replace a rule, or the rule itself. */
+static struct rule *newest(struct rule *rule)
+{
+	return rule && !rule->fresh && rule->successor ? rule->successor : rule;
+}
+
+/**
+ * struct target - what a request makes a rule for
+ * @fd: what is at the path, or negative if there is nothing
+ * @stat: of that
+ * @path: the path, absolute
+ * @place: if the rule is to be for a name that something can have: where that is
+ * @named: whether there is a place
+ */
+struct target {
+	int fd;
+	struct stat stat;
+	char *path;
+	struct place place;
+	bool named;
+};
+
+static void target_close(struct target *target)
+{
+	if (target->fd >= 0)
+		close(target->fd);
+	if (target->named)
+		place_close(&target->place);
+	free(target->path);
+}
+
+/* O_PATH reads nothing: it works on files that are guarded. */
+static int target_open(struct policy *policy, const struct arguments *request, const char *path,
+		       struct target *target)
+{
+	bool is_link = false;
+	int err = 0;
+
+	memset(target, 0, sizeof(*target));
+	target->path = absolute_path(path);
+	target->fd = path_open(path, O_NOFOLLOW);
+	if (target->fd >= 0)
+		is_link = fstat(target->fd, &target->stat) || S_ISLNK(target->stat.st_mode);
+	if (is_link && !request->nofollow) {
+		close(target->fd);
+		target->fd = path_open(path, 0);
+		if (target->fd >= 0)
+			err = fstat(target->fd, &target->stat) ? -errno : 0;
+	}
+	if (target->fd < 0 && (target->fd != -ENOENT || !request->follow))
+		err = target->fd;
+	if (err || !request->follow)
+		return err;
+	err = place_open(policy->guard, target->path, request->nofollow || !is_link,
+			 &target->place);
+	/* The root of all has no name. */
+	target->named = err != -EISDIR;
+	return err == -EISDIR ? 0 : err;
+}
+
+/*
+ * The rule that a request is about: that of the inode, or else that of the name, or that was given the
+ * path when it led elsewhere; or NULL. @moved: it is not that of both, the inode and the name.
+ */
+static struct rule *find_request_rule(struct policy *policy, const struct arguments *request,
+				      struct target *target, bool *moved, int *err)
+{
+	struct rule *rule = NULL, *named = NULL;
+
+	*err = 0;
+	if (target->fd >= 0)
+		rule = newest(find_rule(policy, target->fd, request->tree, err));
+	if (!*err && target->named)
+		named = newest(place_rule(policy, &target->place, request->tree));
+	*moved = !rule || (request->follow && named != rule);
+	if (!rule)
+		rule = named;
+	if (!rule && !*err && request->follow)
+		rule = newest(find_namesake(policy, target->path, request->tree));
+	return rule;
+}
+
+/*
+ * What a request says about what is at a path, or about the name, if nothing is there. With @replace,
+ * the policy is to be only what requests say: the entries of rules that there are already are left to
+ * change_settle().
+ */
+static int change_target(struct policy *policy, const struct arguments *request,
+			 struct target *target, bool replace)
+{
+	struct rule *old, *rule;
+	int fd = target->fd, err;
+	bool moved;
+
+	if (fd >= 0 && request->tree && !S_ISDIR(target->stat.st_mode))
+		return -ENOTDIR;
+	old = find_request_rule(policy, request, target, &moved, &err);
+	if (err)
+		return err;
+	rule = old && old->fresh ? old : rule_make(policy, old, request->tree ? GUARD_TREE : 0);
+	if (rule != old) {
+		if (old && !replace)
+			rule_copy(rule, old);
+		/* Until the entry is there to tell, and when it is gone. */
+		rule->body.dev = target->stat.st_dev;
+		rule->body.ino = target->stat.st_ino;
+	}
+	rule_merge(rule, request);
+	rule_set_path(policy, rule, xstrdup(target->path));
+	if (request->follow)
+		rule_add_name(rule, target->path);
+	rule->moved |= moved && fd >= 0 && rule->base;
+
+	old = rule->base;
+	if (old && replace) {
+		old->successor = rule;
+		if (!request->tree && !moved)
+			return 0;
+		return fd < 0 ? 0 : rule_put(policy, rule, fd, moved ? rule->body.named :
+					     rule->body.named & ~old->body.named);
+	}
+	if (old && !old->successor && rule_same(rule, old)) {
+		rule_forget(rule);
+		return 0;
+	}
+	if (old)
+		old->successor = rule;
+	else if (!replace && !request->follow)
+		err = drop_gone(policy, rule);
+	policy->changed = true;
+	if (!err)
+		err = rule_follow(policy, rule, target->named ? &target->place : NULL,
+				  target->path);
+	return err || fd < 0 ? err : rule_put(policy, rule, fd, rule->body.named);
+}
+
+/*
+ * Whether a path leads once more to what has been given the rule: on some filesystems each lookup makes
+ * an inode of its own, and a rule holds for nobody.
+ */
+static int check_again(struct policy *policy, const struct arguments *request,
+		       const struct target *target)
+{
+	int again = path_open(target->path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
+	struct stat now;
+
+	if (again < 0)
+		return 0;
+	if (!fstat(again, &now) && target->stat.st_dev == now.st_dev &&
+	    target->stat.st_ino == now.st_ino && !find_rule(policy, again, request->tree, &err) && !err)
+		err = -ESTALE;
+	close(again);
+	return err;
+}
+
+/* Files of procfs come and go with their names, but for the root of a mount. */
+static bool is_of_procfs(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == PROC_SUPER_MAGIC && !is_mount_root(fd);
+}
+
+static void change_failed(const char *where, const char *path, int err)
+{
+	switch (err) {
+	case -ESTALE:
+		error("%s%s: rules do not hold there: each time it is looked up it is another file to the kernel",
+		      where, path);
+		break;
+	case -EOPNOTSUPP:
+		error("%s%s: rules do not hold there: files of procfs come and go, in each mount of it others",
+		      where, path);
+		break;
+	case -ETIMEDOUT:
+		error("%s%s: took too long to look up", where, path);
+		break;
+	default:
+		error("%s%s: %s", where, path, reason(err));
+	}
+}
+
+static int change_path(struct policy *policy, const struct arguments *request, const char *path,
+		       bool replace, const char *where)
+{
+	struct target target;
+	bool missing;
+	int err;
+
+	err = target_open(policy, request, path, &target);
+	if (!err && target.fd >= 0 && is_of_procfs(target.fd))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = change_target(policy, request, &target, replace);
+	if (!err && target.fd >= 0)
+		err = check_again(policy, request, &target);
+	target_close(&target);
+	if (!err)
+		return 0;
+	missing = request->optional && (err == -ENOENT || err == -ENOTDIR || err == -ETIMEDOUT);
+	if (!missing || !request->quiet)
+		change_failed(where, path, err);
+	policy->missing += missing;
+	return missing ? 0 : err;
+}
+
+int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
+		   void (*step)(void *), void *arg)
+{
+	int i, err, failed = 0;
+
+	if (request->nr_exes)
+		failed = request_set(policy, request, where);
+	/* The rule for others than those that are there would be another. */
+	if (failed == -ENOENT && request->optional) {
+		policy->missing += request->nr_paths;
+		return 0;
+	}
+	for (i = 0; i < request->nr_paths; i++) {
+		err = change_path(policy, request, request->paths[i], replace, where);
+		if (err)
+			failed = err;
+		if (step)
+			step(arg);
+	}
+	return failed;
+}

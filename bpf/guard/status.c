@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * How the guard is: "status". It holds no lock, so that a monitor never waits for a change.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "pins.h"
+
+/* Why the programs are not called, for the end of a line. */
+static const char *why_not_called(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
+	int enabled = 1;
+
+	if (file && fscanf(file, "%d", &enabled) != 1)
+		enabled = 1;
+	if (file)
+		fclose(file);
+	return enabled ? "" : ": kernel.ftrace_enabled is 0";
+}
+
+static void print_counts(const struct counts *counts, bool json)
+{
+	const struct {
+		const char *name;
+		size_t count;
+	} items[] = {
+		{ "waiting", counts->waiting }, { "elsewhere", counts->elsewhere },
+		{ "gone", counts->gone },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(items); i++) {
+		if (json)
+			printf("\"%s\":%zu,", items[i].name, items[i].count);
+		else if (items[i].count)
+			printf("%zu %s, ", items[i].count, items[i].name);
+	}
+}
+
+static void print_status(const struct guard *guard, size_t rules, const struct counts *counts,
+			 bool called, bool json)
+{
+	const struct guard_state *state = guard->state;
+	__u32 max_rules = guard_max_rules(guard);
+
+	if (json) {
+		printf("{\"state\":\"running\",\"called\":%s,\"audit\":%s,\"rules\":%zu,"
+		       "\"max_rules\":%u,", called ? "true" : "false",
+		       state->audit ? "true" : "false", rules, max_rules);
+		print_counts(counts, true);
+		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
+		       (unsigned long long)state->dropped);
+		return;
+	}
+	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
+	       state->audit ? "audit" : "enforcing", rules, max_rules);
+	print_counts(counts, false);
+	printf("generation %u, %llu events dropped\n", state->generation,
+	       (unsigned long long)state->dropped);
+}
+
+/* Of a guard that runs; returns an exit code. */
+static int show_status(struct guard *guard, bool json)
+{
+	struct policy policy;
+	struct counts counts;
+	bool called;
+	int err;
+
+	err = policy_load(guard, &policy);
+	if (!err)
+		err = policy_walk(&policy);
+	if (err) {
+		policy_free(&policy);
+		error("%s", reason(err));
+		return EXIT_FAILURE;
+	}
+	policy_count(&policy, &counts);
+	called = guard_is_called(guard->state);
+	print_status(guard, policy.rules.count, &counts, called, json);
+	policy_free(&policy);
+	if (!called) {
+		error("the kernel does not call the programs%s", why_not_called());
+		return EXIT_FAILURE;
+	}
+	return counts.elsewhere || counts.gone ? EXIT_MISSING : EXIT_SUCCESS;
+}
+
+/* Programs without their pins, which somebody has removed. */
+static bool has_programs(void)
+{
+	struct bpf_prog_info info;
+	__u32 id = 0, size;
+	bool found = false;
+	int fd;
+
+	while (!found && !bpf_prog_get_next_id(id, &id)) {
+		fd = bpf_prog_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		memset(&info, 0, sizeof(info));
+		size = sizeof(info);
+		found = !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+			!strcmp(info.name, "guard_open");
+		close(fd);
+	}
+	return found;
+}
+
+int guard_status(bool json)
+{
+	struct guard guard;
+	int ret, err;
+
+	guard_init(&guard);
+	ret = guard_examine(&guard);
+	if (ret < 0)
+		return guard_examine_failed(ret);
+	if (ret == GUARD_STOPPED && has_programs())
+		ret = GUARD_DAMAGED;
+	err = ret == GUARD_RUNNING ? guard_open_maps(&guard) : 0;
+	if (err) {
+		error("%s", reason(err));
+		ret = EXIT_FAILURE;
+	} else if (ret == GUARD_RUNNING) {
+		ret = show_status(&guard, json);
+	} else {
+		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n",
+		       ret == GUARD_STOPPED ? "stopped" : "damaged");
+		ret = ret == GUARD_STOPPED ? EXIT_STATE : EXIT_FAILURE;
+	}
+	guard_close(&guard);
+	return ret;
+}
