@@ -11,6 +11,7 @@
 #define CONF		"/etc/inode-guard.conf"
 #define SOCKET		"/run/inode-guard.socket"
 #define JOURNAL		"/run/systemd/journal/socket"
+#define SYSTEM_LOG	"/dev/log"
 #define NOTIFY		"/run/guard-service-notify"
 
 static pid_t service;
@@ -187,26 +188,38 @@ static void check_journal(void)
 	expect(journal, "denials left out", 20);
 }
 
+/* Nobody outside sees when a watcher has reached the service: so there is an event at each look. */
+/* A log that takes nothing holds nobody up. */
+static void check_hung_journal(void)
+{
+	for (int i = 0; i < 2000; i++)
+		DENIED(try_write("plain"));
+	CHECK_EQ(sh("mkdir three && touch three/f && ln -s three next && mv -T next current"), 0);
+	becomes_denied("with a log that hangs", "current/f");
+	expect(journal, "/plain", 20);
+	expect(journal, "denials left out", 20);
+}
+
 static bool has_line(void *file)
 {
+	DENIED(try_write("plain"));
 	return !sh("grep -q 'operation.*/plain\\|denied write .*/plain ' %s", (char *)file);
 }
 
 /* Several at a time. */
 static void check_watchers(void)
 {
-	pid_t pids[3];
+	char *const files[] = { "watch-0", "watch-1", "watch-2" };
+	pid_t pids[ARRAY_SIZE(files)];
+	unsigned int i;
 
-	pids[0] = tool_start(WORDS("watch"), "watch-0");
-	pids[1] = tool_start(WORDS("watch", "--json"), "watch-1");
-	pids[2] = tool_start(WORDS("watch"), "watch-2");
-	sleep(2);
-	DENIED(try_write("plain"));
-	CHECK(wait_until(has_line, "watch-0", 20));
-	CHECK(wait_until(has_line, "watch-1", 20));
-	CHECK(wait_until(has_line, "watch-2", 20));
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		pids[i] = tool_start(i == 1 ? WORDS("watch", "--json") : WORDS("watch"), files[i]);
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		if (!wait_until(has_line, files[i], 20))
+			FAIL("%s: \"%s\"", files[i], get_file(files[i]));
 	CHECK_EQ(sh("grep -q '^{\"time\":' watch-1 && ! grep -q '^{' watch-0"), 0);
-	for (int i = 0; i < 3; i++) {
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		CHECK_SYS(kill(pids[i], SIGTERM));
 		CHECK_EQ(tool_end(pids[i]), 0);
 	}
@@ -215,6 +228,9 @@ static void check_watchers(void)
 /* At any moment: the policy in the kernel stays as it is. */
 static void check_killed(void)
 {
+	int system_log;
+	char *entry;
+
 	CHECK_SYS(kill(service, SIGKILL));
 	CHECK_EQ(tool_end(service), 128 + SIGKILL);
 	DENIED(try_write("plain"));
@@ -224,8 +240,14 @@ static void check_killed(void)
 	/* Rules that somebody makes meanwhile stay when it is there again. */
 	make("own");
 	QUIET("deny", "--ops", "write", "own");
+	/* Where there is no journal. */
+	CHECK_SYS(unlink(JOURNAL));
+	system_log = listen_at(SYSTEM_LOG);
 	start_service();
 	DENIED(try_write("plain"));
+	entry = expect(system_log, "/plain", 20);
+	CHECK(!strncmp(entry, "<85>", 4) && strstr(entry, " inode-guard[") && strchr(entry, '{'));
+	json_check(strchr(entry, '{'));
 	CHECK_SYS(kill(service, SIGTERM));
 	CHECK_EQ(tool_end(service), 0);
 	DENIED(try_write("plain"));
@@ -258,9 +280,10 @@ static void run(void *unused)
 	check_reload();
 	check_descriptors();
 	check_journal();
+	check_hung_journal();
 	check_watchers();
 	check_killed();
-	CHECK_EQ(sh("rm " CONF " " JOURNAL), 0);
+	CHECK_EQ(sh("rm " CONF " " SYSTEM_LOG), 0);
 	QUIET("stop");
 }
 

@@ -2,11 +2,17 @@
 /*
  * Writing denials to the journal, each with its parts as fields, or to syslog where there is none; and
  * not more of them in a second than somebody can read.
+ *
+ * A log that takes nothing must not hold up who keeps the rules: syslog(3) and sd_journal_send(3) wait
+ * for ever for one that hangs. Here a line waits for LOG_WAIT at most, and then no other does within
+ * the same second; what was not taken is counted as left out.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
@@ -15,8 +21,11 @@
 #include "tool.h"
 
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
+#define SYSLOG_SOCKET	"/dev/log"
 /* So many lines a second go into the log. */
 #define LOG_RATE	200
+/* In microseconds. */
+#define LOG_WAIT	50000
 
 /* A field of the journal's own protocol, in the form that takes any bytes. */
 static void put_field(FILE *file, const char *name, const char *value)
@@ -58,20 +67,43 @@ static char *denial_text(const struct denial *denial, bool json)
 	return text;
 }
 
-static void send_to_journal(const struct log *log, const char *data, size_t size)
+/* Returns 0, or a negative errno. Where nobody keeps a log there is nobody to tell of it. */
+static int send_to_log(struct log *log, const char *data, size_t size)
 {
-	static const struct sockaddr_un address = { AF_UNIX, JOURNAL_SOCKET };
+	struct sockaddr_un address = { AF_UNIX, SYSLOG_SOCKET };
 
-	if (sendto(log->journal, data, size, MSG_NOSIGNAL, (const void *)&address,
-		   sizeof(address)) < 0)
-		syslog(LOG_NOTICE, "an entry of the journal is lost: %m");
+	if (log->journal)
+		strcpy(address.sun_path, JOURNAL_SOCKET);
+	if (sendto(log->fd, data, size, MSG_NOSIGNAL, (const void *)&address, sizeof(address)) >= 0)
+		return 0;
+	if (errno == EAGAIN)
+		log->logged = LOG_RATE;
+	return errno == ENOENT || errno == ECONNREFUSED ? 0 : -errno;
 }
 
-static void log_to_journal(const struct log *log, const struct denial *denial)
+/* In the form of RFC 3164, which is what a syslog's own socket takes. */
+static int send_to_syslog(struct log *log, int priority, const char *text)
+{
+	time_t now = time(NULL);
+	char date[32], *line;
+	int length, err;
+
+	strftime(date, sizeof(date), "%b %e %T", localtime(&now));
+	length = asprintf(&line, "<%d>%s inode-guard[%d]: %s", LOG_AUTHPRIV | priority, date,
+			  getpid(), text);
+	if (length < 0)
+		return -ENOMEM;
+	err = send_to_log(log, line, length);
+	free(line);
+	return err;
+}
+
+static int log_to_journal(struct log *log, const struct denial *denial)
 {
 	char *data = NULL, *text = denial_text(denial, false), *json = denial_text(denial, true);
 	size_t size;
 	FILE *file = open_memstream(&data, &size);
+	int err;
 
 	put_field(file, "MESSAGE", text);
 	fputs("SYSLOG_IDENTIFIER=inode-guard\nPRIORITY=5\n", file);
@@ -85,54 +117,62 @@ static void log_to_journal(const struct log *log, const struct denial *denial)
 	put_number(file, "INODE_GUARD_UID", denial->uid);
 	put_field(file, "INODE_GUARD_JSON", json);
 	fclose(file);
-	send_to_journal(log, data, size);
+	err = send_to_log(log, data, size);
 	free(data);
 	free(text);
 	free(json);
+	return err;
 }
 
-void log_left_out(struct log *log)
+static int log_to_syslog(struct log *log, const struct denial *denial)
+{
+	char *json = denial_text(denial, true);
+	int err = send_to_syslog(log, LOG_NOTICE, json);
+
+	free(json);
+	return err;
+}
+
+static void log_left_out(struct log *log)
 {
 	char text[128];
+	int length, err;
 
 	if (!log->left_out)
 		return;
-	snprintf(text, sizeof(text), "MESSAGE=%lu denials left out\nSYSLOG_IDENTIFIER=inode-guard\n"
-		 "PRIORITY=4\n", log->left_out);
-	if (log->journal >= 0)
-		send_to_journal(log, text, strlen(text));
-	else
-		syslog(LOG_WARNING, "%lu denials left out", log->left_out);
-	log->left_out = 0;
+	length = snprintf(text, sizeof(text), log->journal ? "MESSAGE=%lu denials left out\n"
+			  "SYSLOG_IDENTIFIER=inode-guard\nPRIORITY=4\n" : "%lu denials left out",
+			  log->left_out);
+	err = log->journal ? send_to_log(log, text, length) :
+	      send_to_syslog(log, LOG_WARNING, text);
+	if (!err)
+		log->left_out = 0;
+}
+
+void log_second(struct log *log)
+{
+	time_t now = time(NULL);
+
+	if (now == log->second)
+		return;
+	log->second = now;
+	log->logged = 0;
+	log_left_out(log);
 }
 
 void log_denial(struct log *log, const struct denial *denial)
 {
-	time_t now = time(NULL);
-	char *json;
-
-	if (now != log->second) {
-		log_left_out(log);
-		log->second = now;
-		log->logged = 0;
-	}
-	if (log->logged++ >= LOG_RATE) {
+	log_second(log);
+	if (log->logged++ >= LOG_RATE ||
+	    (log->journal ? log_to_journal(log, denial) : log_to_syslog(log, denial)))
 		log->left_out++;
-		return;
-	}
-	if (log->journal >= 0) {
-		log_to_journal(log, denial);
-		return;
-	}
-	json = denial_text(denial, true);
-	syslog(LOG_NOTICE, "%s", json);
-	free(json);
 }
 
 void log_open(struct log *log)
 {
-	openlog("inode-guard", LOG_PID, LOG_AUTHPRIV);
-	log->journal = -1;
-	if (!access(JOURNAL_SOCKET, F_OK))
-		log->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct timeval wait = { .tv_usec = LOG_WAIT };
+
+	log->journal = !access(JOURNAL_SOCKET, F_OK);
+	log->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	setsockopt(log->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 }

@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -327,9 +328,10 @@ static int load_module(void)
 	return 0;
 }
 
-/* Tell systemd, if that has started us. */
+/* Tell systemd, if that has started us; one that hangs is not waited for long. */
 static void notify(const char *text)
 {
+	const struct timeval wait = { .tv_sec = 1 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t length = path ? strlen(path) : 0;
@@ -343,6 +345,7 @@ static void notify(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
 		   offsetof(struct sockaddr_un, sun_path) + length) < 0)
 		error("systemd: %s", strerror(errno));
@@ -416,8 +419,7 @@ static int run(struct service *service, int signals, int listener)
 		for (i = 0; i < WATCHERS_MAX; i++)
 			if (service->watchers[i].fd >= 0 && fds[FIRST_WATCHER + i].revents)
 				hear_watcher(&service->watchers[i]);
-		if (time(NULL) != service->log.second)
-			log_left_out(&service->log);
+		log_second(&service->log);
 		if (guard_is_over(&service->guard))
 			break;
 		if (!is_due(service) && time(NULL) - looked < RETRY_SECONDS)

@@ -613,13 +613,15 @@ void dropped_print(FILE *file, __u64 dropped, bool json);
 
 /**
  * struct log - where denials are written to
- * @journal: a socket to the journal, or -1: then it is syslog
+ * @fd: a socket
+ * @journal: whether it is the journal; or else it is syslog
  * @second: in which so many lines were logged
  * @logged: how many
  * @left_out: how many more there were
  */
 struct log {
-	int journal;
+	int fd;
+	bool journal;
 	time_t second;
 	unsigned int logged;
 	unsigned long left_out;
@@ -627,8 +629,8 @@ struct log {
 
 void log_open(struct log *log);
 void log_denial(struct log *log, const struct denial *denial);
-/* Say how many were left out, if any were. */
-void log_left_out(struct log *log);
+/* Once a second: say how many were left out, if any were. */
+void log_second(struct log *log);
 /* A denial as a line, to be freed. */
 char *denial_line(const struct denial *denial, bool json);
 
