@@ -10,7 +10,7 @@
 
 static bool is_watching(void *state)
 {
-	return ((volatile struct guard_state *)state)->watching;
+	return ((volatile struct guard_state *)state)->watching == 1;
 }
 
 static pid_t watch_start(char **argv)
@@ -317,9 +317,12 @@ STEP(watch_dropped_text)
 	MATCHES("^[1-9][0-9]* events dropped$");
 }
 
+#define WATCHED_BEFORE	2
+
 /* One that was killed leaves nothing that hinders the next. */
 STEP(watch_killed)
 {
+	volatile struct guard_state *state = state_map();
 	pid_t pid;
 
 	make("f");
@@ -328,8 +331,12 @@ STEP(watch_killed)
 	CHECK_SYS(kill(pid, SIGKILL));
 	CHECK_EQ(tool_end(pid), 128 + SIGKILL);
 	DENIED(try_read("f"));
+	/* What it has left says that somebody watches; so does another number, until the next begins. */
+	state->watching = WATCHED_BEFORE;
 	pid = tool_start(WORDS("watch"), "events");
-	usleep(500000);
+	if (!wait_until(is_watching, (void *)state, 10))
+		FAIL("it does not watch: %s", get_file("events"));
+	munmap((void *)state, sysconf(_SC_PAGESIZE));
 	DENIED(try_read("f"));
 	await_event("\n");
 	watch_end(pid, SIGTERM);
