@@ -181,6 +181,7 @@ static void check_journal(void)
 	CHECK(strstr(entry, "INODE_GUARD_OPERATION=write\n"));
 	CHECK(strstr(entry, "INODE_GUARD_VERDICT=denied\n"));
 	CHECK(strstr(entry, "INODE_GUARD_PATH\n"));
+	CHECK(strstr(entry, "INODE_GUARD_LABEL\n") && strstr(entry, "simple\n"));
 	CHECK(strstr(entry, "{\"time\":\""));
 	/* Not more than so many a second, and how many were left out. */
 	for (int i = 0; i < 2000; i++)
@@ -262,7 +263,8 @@ static void run(void *unused)
 		    "ln -s one current && cp /usr/bin/dash python1 && cp python1 python2 && "
 		    "cp python1 other && ln -s python1 python"), 0);
 	CHECK_EQ(sh("mkdir -p /run/systemd/journal && cat >" CONF " <<EOF\n"
-		    "deny --ops write $PWD/current/f $PWD/dir/f $PWD/plain\n"
+		    "deny --ops write $PWD/current/f $PWD/dir/f\n"
+		    "deny --ops write --label simple $PWD/plain\n"
 		    "deny --ops write $PWD/later/still/f\n"
 		    "deny --ops write $PWD/mnt/f\n"
 		    "allow --ops read --only-for $PWD/python $PWD/secret\n"

@@ -221,6 +221,8 @@ static int conf_words(struct conf *conf, struct arguments *arguments, struct wor
 		return -1;
 	for (i = 0; i < arguments->nr_exes; i++)
 		arguments->exes[i] = conf_keep(conf, xstrdup(arguments->exes[i]));
+	if (arguments->label)
+		arguments->label = conf_keep(conf, xstrdup(arguments->label));
 	return conf_expand(conf, arguments, words, message, size);
 }
 

@@ -182,20 +182,22 @@ static void load_rules(struct events *events)
 	if (!policy_load(events->guard, &policy)) {
 		rules = policy.rules.items;
 		for (i = 0; i < policy.rules.count; i++)
-			index_put(&events->rules, rules[i]->id, xstrdup(rules[i]->path));
+			index_put(&events->rules, rules[i]->id,
+				  text_join(rules[i]->path, rules[i]->label));
 	}
 	policy_free(&policy);
 }
 
-static const char *rule_path(struct events *events, __u32 id)
+/* Its path, behind which there is its label. */
+static const char *rule_text(struct events *events, __u32 id)
 {
 	if (!id)
-		return "";
+		return "\0";
 	if (!index_get(&events->rules, id)) {
 		load_rules(events);
 		/* One that has been removed is not looked for again. */
 		if (!index_get(&events->rules, id))
-			index_put(&events->rules, id, xstrdup("?"));
+			index_put(&events->rules, id, text_join("?", ""));
 	}
 	return index_get(&events->rules, id);
 }
@@ -230,7 +232,8 @@ static void fill_denial(struct events *events, const struct guard_event *event, 
 	denial->audit = event->audit;
 	memset(denial->command, 0, sizeof(denial->command));
 	memcpy(denial->command, event->command, sizeof(event->command));
-	denial->rule = rule_path(events, event->rule);
+	denial->rule = rule_text(events, event->rule);
+	denial->label = text_label(denial->rule);
 }
 
 void denial_print(FILE *file, const struct denial *denial, bool json)
@@ -246,6 +249,8 @@ void denial_print(FILE *file, const struct denial *denial, bool json)
 		put_word(file, denial->exe);
 		fprintf(file, " rule=");
 		put_word(file, denial->rule);
+		if (*denial->label)
+			fprintf(file, " label=%s", denial->label);
 		fputc('\n', file);
 		return;
 	}
@@ -258,7 +263,7 @@ void denial_print(FILE *file, const struct denial *denial, bool json)
 	put_json(file, denial->path);
 	fprintf(file, ",\"rule\":");
 	put_json(file, denial->rule);
-	fprintf(file, ",\"verdict\":\"%s\"}\n", verdict);
+	fprintf(file, ",\"label\":\"%s\",\"verdict\":\"%s\"}\n", denial->label, verdict);
 }
 
 void dropped_print(FILE *file, __u64 dropped, bool json)

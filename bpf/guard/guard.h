@@ -95,7 +95,7 @@ enum guard_flags {
  * @generation: the generation it was made for
  * @name: what stays when a rule is given other operations: the key of its "hits". Of the rules with
  *	one name, that of the largest generation which is not above the current one is in force
- * @text: key of its path in "texts"
+ * @text: key of its path and label in "texts"
  * @flags: enum guard_flags
  * @named: the operations that it says something about, a bit (1 << op) each; about others another
  *	rule decides
@@ -139,6 +139,7 @@ struct guard_member {
 };
 
 #define GUARD_CHUNK	120
+#define GUARD_LABEL	32
 
 /**
  * struct guard_text_key - key of the map "texts"
@@ -152,7 +153,8 @@ struct guard_text_key {
 
 /**
  * struct guard_text - value of the map "texts"
- * @piece: GUARD_CHUNK bytes of a path; the last piece ends with zeros
+ * @piece: GUARD_CHUNK bytes of a path, which ends with a zero; behind that there is the label of a
+ *	rule, if it has one. The last piece ends with zeros
  */
 struct guard_text {
 	char piece[GUARD_CHUNK];

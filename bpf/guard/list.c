@@ -228,6 +228,8 @@ static void print_text(const struct policy *policy, const struct shown *shown,
 	print_verdicts(policy, rule);
 	printf("  %s%s", rule->body.flags & GUARD_TREE ? "tree  " : "",
 	       rule->body.flags & GUARD_FOLLOW ? "" : "inode  ");
+	if (*rule->label)
+		printf("label=%s  ", rule->label);
 	put_word(stdout, shown->path);
 	putchar('\n');
 }
@@ -263,10 +265,10 @@ static void print_json(const struct policy *policy, const struct shown *shown,
 	printf("{\"path\":");
 	put_json(stdout, shown->path);
 	printf(",\"state\":\"%s\",\"device\":{\"major\":%u,\"minor\":%u},\"inode\":%llu,"
-	       "\"tree\":%s,\"follow\":%s,\"operations\":[", state_names[shown->state],
+	       "\"tree\":%s,\"follow\":%s,\"label\":\"%s\",\"operations\":[", state_names[shown->state],
 	       major(shown->dev), minor(shown->dev), (unsigned long long)shown->ino,
 	       rule->body.flags & GUARD_TREE ? "true" : "false",
-	       rule->body.flags & GUARD_FOLLOW ? "true" : "false");
+	       rule->body.flags & GUARD_FOLLOW ? "true" : "false", rule->label);
 	for (op = 0; op < GUARD_OPS; op++) {
 		if (!(rule->body.named & (1U << op)))
 			continue;
@@ -387,6 +389,8 @@ static void save_line(FILE *file, const struct policy *policy, const struct show
 		rule->body.flags & GUARD_TREE ? " --tree" : "",
 		rule->body.flags & GUARD_FOLLOW ? "" : " --inode",
 		rule->body.flags & GUARD_SYMLINK ? " --no-dereference" : "");
+	if (*rule->label)
+		fprintf(file, " --label %s", rule->label);
 	if (verdict_of(rule, op) == ONLY)
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
 	for (i = 0; set && i < set->subjects.count; i++) {

@@ -111,6 +111,8 @@ static int log_to_journal(struct log *log, const struct denial *denial)
 		denial->audit ? "audit" : "denied");
 	put_field(file, "INODE_GUARD_PATH", denial->path);
 	put_field(file, "INODE_GUARD_RULE", denial->rule);
+	if (*denial->label)
+		put_field(file, "INODE_GUARD_LABEL", denial->label);
 	put_field(file, "INODE_GUARD_EXE", denial->exe);
 	put_field(file, "INODE_GUARD_COMM", denial->command);
 	put_number(file, "INODE_GUARD_PID", denial->pid);

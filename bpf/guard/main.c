@@ -316,6 +316,8 @@ static const struct argp_option rule_options[] = {
 	  "for the file itself or for a nearer directory goes first", 0 },
 	{ "only-for", 'x', "EXE", 0, "only processes that execute this file may, and not those in "
 	  "a user namespace of their own. Repeatable", 0 },
+	{ "label", 'l', "WORD", 0, "a word that is shown with the rule, in lists and events; '' takes "
+	  "it away", 0 },
 	{ "inode", 'i', NULL, 0, "the rule is for the file that is there now, under all its names, and "
 	  "not for what comes to be at its name later", 0 },
 	{ "follow", 'f', NULL, 0, "the rule is for whatever is at the name (default)", 0 },

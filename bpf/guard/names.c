@@ -30,7 +30,7 @@ int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
 	if (err != -ENOENT)
 		return err;
 	*id = next_id(policy);
-	text_add(policy, *id, path);
+	text_add(policy, *id, path, "");
 	index_put(&policy->texts, *id, xstrdup(path));
 	return entry_update(guard->subjects, fd, id, BPF_NOEXIST);
 }
@@ -239,7 +239,7 @@ static void leaf_set_text(struct policy *policy, struct guard_leaf *leaf, const 
 		return;
 	}
 	leaf->text = next_id(policy);
-	text_add(policy, leaf->text, path);
+	text_add(policy, leaf->text, path, "");
 	index_put(&policy->texts, leaf->text, xstrdup(path));
 }
 

@@ -91,6 +91,19 @@ static error_t parse_number(struct parsing *parsing, const char *text, __u32 max
 	return 0;
 }
 
+/* It stands between other words, in lists and in logs, where it must not look like several. */
+static error_t parse_label(struct parsing *parsing, char *text)
+{
+	static const char taken[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._:/@+-";
+
+	if (text[strspn(text, taken)] || strlen(text) > GUARD_LABEL)
+		return wrong(parsing, "a label is up to %d letters, digits, and characters of "
+			     "._:/@+-", GUARD_LABEL);
+	parsing->arguments->label = text;
+	return 0;
+}
+
 /* Whether a word that argp did not take is an option whose argument is not there. */
 static bool wants_argument(const struct parsing *parsing, const char *word)
 {
@@ -176,6 +189,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'x':
 		arguments->exes[arguments->nr_exes++] = argument;
 		return 0;
+	case 'l':
+		return parse_label(parsing, argument);
 	case 'P':
 		arguments->nofollow = true;
 		return 0;

@@ -154,20 +154,25 @@ static void rule_merge(struct rule *rule, const struct arguments *request)
 		rule->body.flags |= GUARD_FOLLOW;
 	if (request->nofollow)
 		rule->body.flags |= GUARD_SYMLINK;
+	if (request->label) {
+		free(rule->label);
+		rule->label = xstrdup(request->label);
+	}
 }
 
+/* Behind rule_merge(): the label is in the same text. */
 static void rule_set_path(struct policy *policy, struct rule *rule, char *path)
 {
 	const struct rule *base = rule->base;
 
 	free(rule->path);
 	rule->path = path;
-	if (base && !strcmp(base->path, path)) {
+	if (base && !strcmp(base->path, path) && !strcmp(base->label, rule->label)) {
 		rule->body.text = base->body.text;
 		return;
 	}
 	rule->body.text = next_id(policy);
-	text_add(policy, rule->body.text, path);
+	text_add(policy, rule->body.text, path, rule->label);
 }
 
 /* FNV-1a, of a path and of whether the rule is for a tree. */

@@ -88,6 +88,7 @@ struct rule *rule_make(struct policy *policy, struct rule *base, __u32 flags)
 	rule->body.generation = policy->generation + 1;
 	rule->body.name = base ? base->body.name : next_id(policy);
 	rule->body.flags = flags;
+	rule->label = xstrdup("");
 	rule->base = base;
 	rule->fresh = true;
 	*(struct rule **)array_add(&policy->rules, sizeof(rule)) = rule;
@@ -103,6 +104,8 @@ void rule_copy(struct rule *rule, const struct rule *base)
 	body.generation = rule->body.generation;
 	rule->body = body;
 	rule->path = xstrdup(base->path);
+	free(rule->label);
+	rule->label = xstrdup(base->label);
 	for (i = 0; i < base->names.count; i++)
 		rule_add_name(rule, ((char **)base->names.items)[i]);
 }
@@ -128,7 +131,7 @@ bool rule_same(const struct rule *a, const struct rule *b)
 	return a->moved == b->moved && same_names(a, b) &&
 	       a->body.flags == b->body.flags && a->body.named == b->body.named &&
 	       a->body.denied == b->body.denied && a->body.only == b->body.only &&
-	       !strcmp(a->path, b->path) &&
+	       !strcmp(a->path, b->path) && !strcmp(a->label, b->label) &&
 	       !memcmp(a->body.set, b->body.set, sizeof(a->body.set));
 }
 

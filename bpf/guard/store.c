@@ -108,21 +108,39 @@ __u32 next_id(struct policy *policy)
 	return policy->guard->state->next++;
 }
 
-void text_add(struct policy *policy, __u32 id, const char *text)
+/* As in the map, so that there is nothing behind a path whose rule has no label. */
+char *text_join(const char *path, const char *label)
 {
-	size_t left = strlen(text) + 1, length;
+	size_t length = strlen(path);
+	char *text = xcalloc(length + strlen(label) + 2, 1);
+
+	strcpy(text, path);
+	strcpy(text + length + 1, label);
+	return text;
+}
+
+const char *text_label(const char *text)
+{
+	return text + strlen(text) + 1;
+}
+
+void text_add(struct policy *policy, __u32 id, const char *path, const char *label)
+{
+	size_t left = strlen(path) + 1 + (*label ? strlen(label) + 1 : 0), length;
+	char *text = text_join(path, label), *from = text;
 	struct guard_text_key *key;
 	struct guard_text *value;
 	__u32 index = 0;
 
-	for (; left; text += length, left -= length) {
+	for (; left; from += length, left -= length) {
 		key = array_add(&policy->new_text_keys, sizeof(*key));
 		value = array_add(&policy->new_texts, sizeof(*value));
 		length = left < sizeof(value->piece) ? left : sizeof(value->piece);
 		key->text = id;
 		key->index = index++;
-		memcpy(value->piece, text, length);
+		memcpy(value->piece, from, length);
 	}
+	free(text);
 }
 
 __u32 entry_rule(const struct guard_entry *entry, __u32 generation)
@@ -182,7 +200,8 @@ static size_t join_text(const struct text_piece *pieces, size_t left, char **tex
 
 	while (count < left && pieces[count].key.text == pieces->key.text)
 		count++;
-	*text = xcalloc(count * GUARD_CHUNK + 1, 1);
+	/* A label may begin behind the last zero: an empty one. */
+	*text = xcalloc(count * GUARD_CHUNK + 2, 1);
 	for (i = 0; i < count; i++)
 		memcpy(*text + i * GUARD_CHUNK, pieces[i].value->piece, GUARD_CHUNK);
 	return count;
@@ -225,6 +244,7 @@ static int load_rules(struct guard *guard, struct policy *policy)
 	struct array keys = {}, values = {};
 	struct guard_rule *bodies, *body, *best;
 	struct index by_name = {};
+	const char *text;
 	struct rule *rule;
 	size_t i;
 	int err;
@@ -247,8 +267,9 @@ static int load_rules(struct guard *guard, struct policy *policy)
 		rule = xcalloc(1, sizeof(*rule));
 		rule->id = ((__u32 *)keys.items)[i];
 		rule->body = *body;
-		rule->path = index_get(&policy->texts, body->text);
-		rule->path = xstrdup(rule->path ?: "?");
+		text = index_get(&policy->texts, body->text);
+		rule->path = xstrdup(text ?: "?");
+		rule->label = xstrdup(text ? text_label(text) : "");
 		*(struct rule **)array_add(&policy->rules, sizeof(rule)) = rule;
 		index_put(&policy->rule_by_id, rule->id, rule);
 	}
@@ -361,6 +382,7 @@ void policy_free(struct policy *policy)
 			free(((char **)rules[i]->names.items)[j]);
 		free(rules[i]->names.items);
 		free(rules[i]->path);
+		free(rules[i]->label);
 		free(rules[i]);
 	}
 	for (i = 0; i < policy->sets.count; i++) {

@@ -178,6 +178,7 @@ struct command;
  * @tree: whether for all below
  * @follow: whether the rule is for whatever is at the name, and not for what is there now
  * @nofollow: whether a symbolic link is meant itself
+ * @label: the rule's label, "" for none; NULL, it does not say so
  * @exes: the only executables that may
  * @nr_exes: how many; 0, it does not say so
  * @paths: the files, or whatever the command has arguments for; they are in the caller's argv
@@ -199,6 +200,7 @@ struct arguments {
 	bool tree;
 	bool follow;
 	bool nofollow;
+	char *label;
 	char **exes;
 	int nr_exes;
 	char **paths;
@@ -336,6 +338,7 @@ extern const char guard_watch_dir[];
  * @id: its key in "rules"
  * @body: the value
  * @path: its path, as it was given last
+ * @label: its label, "" for none
  * @names: of char *: all paths that it was given, if it is for names
  * @handle: by the index of the inode map, its entry there; filled in by policy_walk()
  * @dev: device of the inode that has these entries; likewise
@@ -350,6 +353,7 @@ struct rule {
 	__u32 id;
 	struct guard_rule body;
 	char *path;
+	char *label;
 	struct array names;
 	__u32 handle[RULE_MAPS];
 	__u32 dev;
@@ -435,8 +439,11 @@ int map_delete_handle(int map, __u32 handle);
 /* An entry by a descriptor: 0 or a negative errno. As inode_map.h, but the kind of key is known. */
 int entry_get(int map, int fd, void *value);
 int entry_update(int map, int fd, const void *value, __u64 flags);
-/* Have the pieces of a text written by the commit. */
-void text_add(struct policy *policy, __u32 id, const char *text);
+/* Have the pieces of a text written by the commit: a path, and a label or "". */
+void text_add(struct policy *policy, __u32 id, const char *path, const char *label);
+/* A text in memory, to be freed; and the label that is behind its path. */
+char *text_join(const char *path, const char *label);
+const char *text_label(const char *text);
 __u32 next_id(struct policy *policy);
 /* Have an entry say @rule from the generation behind this one on. */
 void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule);
@@ -557,6 +564,7 @@ int exe_open(const char *path);
  * @path: the file
  * @exe: the executable
  * @rule: path of the rule
+ * @label: its label, "" for none
  */
 struct denial {
 	char time[64];
@@ -568,6 +576,7 @@ struct denial {
 	const char *path;
 	const char *exe;
 	const char *rule;
+	const char *label;
 };
 
 struct ring_buffer;
@@ -582,7 +591,7 @@ struct ring_buffer;
  * @only: descriptor that keeps others from it
  * @discard: whether what comes is from before
  * @told: how many have been said to be dropped
- * @rules: paths of rules, by id
+ * @rules: paths and labels of rules, by id, as text_join() makes them
  * @mounts: of struct mount
  * @mounts_fd: tells when these change
  */

@@ -43,7 +43,7 @@ STEP(list_json)
 	json_check(out);
 	HAS("/list_json/f \\\"\\\\\\udcff\xc3\xa4\\u000a\",");
 	snprintf(text, sizeof(text), "\"state\":\"active\",\"device\":{\"major\":%u,\"minor\":%u},"
-		 "\"inode\":%lu,\"tree\":false,\"follow\":true,\"operations\":"
+		 "\"inode\":%lu,\"tree\":false,\"follow\":true,\"label\":\"\",\"operations\":"
 		 "[{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":0}]}",
 		 major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino);
 	HAS(text);

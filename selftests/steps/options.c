@@ -21,6 +21,8 @@ STEP(options_of_deny_and_allow)
 		QUIET(commands[i], "-o", "read", "-i", "f");
 		QUIET(commands[i], "--ops", "read", "--follow", "f");
 		QUIET(commands[i], "-o", "read", "-f", "f");
+		QUIET(commands[i], "--ops", "read", "--label", "word", "f");
+		QUIET(commands[i], "-o", "read", "-l", "word", "f");
 		QUIET(commands[i], "--ops", "read", "--no-dereference", "f");
 		QUIET(commands[i], "-o", "read", "-P", "f");
 		QUIET(commands[i], "--ops", "read", "--optional", "f");
@@ -44,6 +46,8 @@ STEP(options_of_no_other_command)
 		FAILS(2, "unknown option", commands[i], "-o", "read");
 		FAILS(2, "unknown option", commands[i], "--only-for", "/bin/true");
 		FAILS(2, "unknown option", commands[i], "-x", "/bin/true");
+		FAILS(2, "unknown option", commands[i], "--label", "word");
+		FAILS(2, "unknown option", commands[i], "-l", "word");
 		FAILS(2, "unknown option", commands[i], "--inode");
 		FAILS(2, "unknown option", commands[i], "-i");
 		FAILS(2, "unknown option", commands[i], "--follow");

@@ -6,43 +6,7 @@
 
 #include <time.h>
 
-#include "../../bpf/guard/guard.h"
-
-static bool is_watching(void *state)
-{
-	return ((volatile struct guard_state *)state)->watching == 1;
-}
-
-static pid_t watch_start(char **argv)
-{
-	volatile struct guard_state *state = state_map();
-	pid_t pid = tool_start(argv, "events");
-
-	if (!wait_until(is_watching, (void *)state, 10))
-		FAIL("it does not watch: %s", get_file("events"));
-	munmap((void *)state, sysconf(_SC_PAGESIZE));
-	return pid;
-}
-
-static bool events_have(void *text)
-{
-	return strstr(get_file("events"), text);
-}
-
-static void await_event(char *text)
-{
-	if (!wait_until(events_have, text, 10))
-		FAIL("no \"%s\" in \"%s\"", text, get_file("events"));
-}
-
-static void watch_end(pid_t pid, int signal)
-{
-	CHECK_SYS(kill(pid, signal));
-	CHECK_EQ(tool_end(pid), 0);
-	snprintf(out, sizeof(out), "%s", get_file("events"));
-}
-
-#define TIME	"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z"
+#include "events.h"
 
 /* By another process, whose name, user and executable are known. */
 static void denied_read(const char *path)
@@ -99,7 +63,7 @@ STEP(watch_json)
 	MATCHES("^\\{\"time\":\"" TIME "\",\"pid\":[0-9]+,\"uid\":1234,\"command\":\"dash\","
 		"\"executable\":\"/usr/bin/dash\",\"operation\":\"read\",\"path\":\"" DIR_PATH
 		"/watch_json/d/f\\\\\"\\\\udcff\",\"rule\":\"" DIR_PATH
-		"/watch_json/d\",\"verdict\":\"denied\"\\}$");
+		"/watch_json/d\",\"label\":\"\",\"verdict\":\"denied\"\\}$");
 	for (line = out; *line; line = strchr(line, '\n') + 1)
 		CHECK(json_value(line) == strchr(line, '\n'));
 	snprintf(text, sizeof(text), "\"pid\":%d,\"uid\":0,", getpid());
