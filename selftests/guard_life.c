@@ -233,6 +233,12 @@ static void run_refusals(void *arg)
 	FAILS(1, "boot it with lsm=lockdown,capability,bpf\n", "start");
 	CHECK_SYS(umount(LSM_LIST));
 
+	CHECK_EQ(sh("mkdir btf && touch btf/vmlinux"), 0);
+	CHECK_SYS(mount("/sys/kernel/btf/vmlinux", "btf/vmlinux", NULL, MS_BIND, NULL));
+	CHECK_SYS(mount("btf", "/sys/kernel/btf", NULL, MS_BIND | MS_REC, NULL));
+	FAILS(1, "the module inode_map has no BTF", "start");
+	CHECK_SYS(umount2("/sys/kernel/btf", MNT_DETACH));
+
 	status = tool_run(WORDS("start"), without_probe);
 	check_failure(status, 1, "boot it with lsm=", "start", __LINE__);
 	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);

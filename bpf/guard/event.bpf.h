@@ -7,12 +7,34 @@
 #define _GUARD_EVENT_BPF_H
 
 #include "maps.bpf.h"
+#include "word.bpf.h"
 
 /* A way up from @dentry, as far as it has been written down. */
 struct ascent {
 	struct dentry *dentry;
 	struct guard_event *event;
 };
+
+/*
+ * Copy a name, and fill the last word with zeros, of which there is at least one. Returns how many
+ * bytes that makes, or 0 if it is no name. @to is at a multiple of GUARD_WORD.
+ */
+static __always_inline __u32 copy_name(char *to, const unsigned char *name)
+{
+	__u64 word, zero;
+	__u32 at;
+
+	for (at = 0; at < GUARD_COMPONENT; at += GUARD_WORD) {
+		word = load_word(name + at);
+		zero = zero_bytes(word);
+		if (zero)
+			word = before_zero(word, zero);
+		*(__u64 *)(to + at) = guard_word(word);
+		if (zero)
+			return at + GUARD_WORD;
+	}
+	return 0;
+}
 
 /*
  * Write down the name of where the ascent is, and go up. Returns 1 at its end. The offset is kept
@@ -22,8 +44,7 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 				  __u32 size)
 {
 	struct dentry *dentry = ascent->dentry, *parent;
-	__u32 offset = place->length;
-	long length;
+	__u32 offset = place->length & ~(GUARD_WORD - 1), length;
 
 	if (inode_map_is_null(dentry))
 		return 1;
@@ -34,8 +55,8 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 		place->cut = 1;
 		return 1;
 	}
-	length = bpf_probe_read_kernel_str(names + offset, GUARD_COMPONENT, dentry->d_name.name);
-	if (length <= 0)
+	length = copy_name(names + offset, dentry->d_name.name);
+	if (!length)
 		return 1;
 	place->length = offset + length;
 	ascent->dentry = parent;

@@ -148,9 +148,11 @@ static char *place_path(struct events *events, const struct guard_place *place, 
 	if (place->cut)
 		to += sprintf(to, "/...");
 	while (from > names) {
-		/* Behind a name there is a zero. */
-		for (from--; from > names && from[-1]; from--)
-			;
+		/* Behind a name there are zeros. */
+		while (from > names && !from[-1])
+			from--;
+		while (from > names && from[-1])
+			from--;
 		to += sprintf(to, "/%s", from);
 	}
 	if (to == path)

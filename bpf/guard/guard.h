@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	2
+#define GUARD_VERSION	3
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -173,14 +173,25 @@ struct guard_leaf_key {
 	__u64 hash;
 };
 
-#define GUARD_HASH_STEP	8
+/* Texts are hashed and copied in words of so many bytes. */
+#define GUARD_WORD	8
+
+/* A word as a number of which the lowest byte is the first in memory; and back. */
+static inline __u64 guard_word(__u64 word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return __builtin_bswap64(word);
+#else
+	return word;
+#endif
+}
 
 static inline __u64 guard_hash_begin(__u64 seed, __u32 length)
 {
 	return seed ^ length * 0x9e3779b97f4a7c15ULL;
 }
 
-/* GUARD_HASH_STEP bytes of a name, or what is left of it and zeros. */
+/* A word of a name, or what is left of it and zeros: see guard_word(). */
 static inline __u64 guard_hash_step(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0xbf58476d1ce4e5b9ULL;
@@ -321,7 +332,7 @@ struct guard_place {
  * @command: the thread's name
  * @file: where the file is
  * @exe: where the executable is
- * @path: the names on the way from the file up, each with a zero behind it
+ * @path: the names on the way from the file up, each with zeros behind it, one to GUARD_WORD
  * @exe_path: likewise
  */
 struct guard_event {

@@ -28,6 +28,7 @@
 #include "guard.skel.h"
 
 #define LSM_LIST	"/sys/kernel/security/lsm"
+#define BTF_DIR		"/sys/kernel/btf"
 
 /* Stopping */
 
@@ -411,6 +412,16 @@ static bool lsm_is_missing(void)
 	return true;
 }
 
+/* The description of the module's functions, without which the kernel finds none for programs. */
+static bool btf_is_missing(void)
+{
+	if (access(BTF_DIR "/vmlinux", F_OK) || !access(BTF_DIR "/" INODE_MAP_DEVICE, F_OK))
+		return false;
+	error("the module " INODE_MAP_DEVICE " has no BTF, so that programs can't use it: build it "
+	      "with pahole and the kernel's vmlinux at hand");
+	return true;
+}
+
 static int check_system(void)
 {
 	struct statfs fs;
@@ -427,7 +438,7 @@ static int check_system(void)
 		error("%s", reason(-ENODEV));
 		return EXIT_FAILURE;
 	}
-	return lsm_is_missing() ? EXIT_FAILURE : EXIT_SUCCESS;
+	return lsm_is_missing() || btf_is_missing() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int guard_start(__u32 max_rules, int audit)

@@ -11,9 +11,10 @@
 #define _GUARD_NAME_BPF_H
 
 #include "maps.bpf.h"
+#include "word.bpf.h"
 
 /* Of a name, NAME_MAX bytes and more. */
-#define HASH_STEPS	(256 / GUARD_HASH_STEP)
+#define HASH_STEPS	(256 / GUARD_WORD)
 
 struct hashing {
 	const unsigned char *name;
@@ -24,14 +25,18 @@ struct hashing {
 static int hash_step(__u32 index, void *context)
 {
 	struct hashing *hashing = context;
-	__u32 bytes = hashing->left < GUARD_HASH_STEP ? hashing->left : GUARD_HASH_STEP;
-	__u64 word = 0;
+	__u32 left = hashing->left;
+	__u64 word;
 
-	if (!bytes || bytes > sizeof(word) ||
-	    bpf_probe_read_kernel(&word, bytes, hashing->name + index * GUARD_HASH_STEP))
+	if (!left)
 		return 1;
+	word = load_word(hashing->name + index * GUARD_WORD);
+	if (left < GUARD_WORD) {
+		word &= ~0ULL >> 8 * (GUARD_WORD - left);
+		left = GUARD_WORD;
+	}
 	hashing->hash = guard_hash_step(hashing->hash, word);
-	hashing->left -= bytes;
+	hashing->left = left - GUARD_WORD;
 	return 0;
 }
 

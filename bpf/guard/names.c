@@ -64,10 +64,10 @@ static void hash_name(const struct guard *guard, const char *name, struct guard_
 	__u64 hash = guard_hash_begin(guard->state->seed, length), word;
 
 	for (; length; length -= step, name += step) {
-		step = length < GUARD_HASH_STEP ? length : GUARD_HASH_STEP;
+		step = length < GUARD_WORD ? length : GUARD_WORD;
 		word = 0;
 		memcpy(&word, name, step);
-		hash = guard_hash_step(hash, word);
+		hash = guard_hash_step(hash, guard_word(word));
 	}
 	key->hash = guard_hash_end(hash);
 }

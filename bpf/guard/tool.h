@@ -5,8 +5,8 @@
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
  *		subject.bpf.h tells who it is that does something, syscall.bpf.h what appends,
- *		name.bpf.h finds the rule of a name, follow.bpf.h gives it to what comes to be
- *		there, event.bpf.h tells what was denied
+ *		name.bpf.h finds the rule of a name, which word.bpf.h reads, follow.bpf.h gives it to
+ *		what comes to be there, event.bpf.h tells what was denied
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands

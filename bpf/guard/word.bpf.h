@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Memory of the kernel that no type describes, such as names, read in words. There is a helper for
+ * that, but the kernel takes no program that calls it (bpf_probe_read_kernel()) when it is locked
+ * down to keep its secrets, lockdown=confidentiality. A load by a pointer to one of its types, which
+ * the verifier knows to be no more than a number, is as safe: where there is nothing to load it
+ * gives 0.
+ */
+#ifndef _GUARD_WORD_BPF_H
+#define _GUARD_WORD_BPF_H
+
+#include "guard.h"
+
+/* Newer versions of vmlinux.h have it, too. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+/*
+ * The word at an address, as guard_word() has it. What it has behind the end of a text is in the same
+ * word of memory: texts that are allocated begin at a multiple of 8. The type is one that begins
+ * with a number of 64 bits, and which every kernel has.
+ */
+static __always_inline __u64 load_word(const void *at)
+{
+	const __u64 *word = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct timespec64));
+
+	return guard_word(*word);
+}
+
+/* The bytes of a word that are zero: the lowest bit that is set is in the first. */
+static __always_inline __u64 zero_bytes(__u64 word)
+{
+	return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+}
+
+/* What a word has before its first zero, of which zero_bytes() has told. */
+static __always_inline __u64 before_zero(__u64 word, __u64 zero)
+{
+	return word & (((zero & -zero) >> 7) - 1);
+}
+
+#endif /* _GUARD_WORD_BPF_H */
