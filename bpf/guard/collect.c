@@ -89,11 +89,13 @@ static char wanted_item;
  * struct wanted - what the policy in force needs of each map; all by id
  * @rules: rules
  * @names: names of rules, which have hits
- * @texts: paths
- * @sets: sets of executables
+ * @texts: paths and names
+ * @sets: sets of subjects
  * @subjects: executables, and directories in which names are followed
+ * @cgroups: cgroups
  * @generation: the generation in force
  * @trees: the operations that rules for trees name
+ * @kinds: the kinds of subjects in the sets, a bit each
  * @follows: whether a name is followed
  */
 struct wanted {
@@ -102,14 +104,25 @@ struct wanted {
 	struct index texts;
 	struct index sets;
 	struct index subjects;
+	struct index cgroups;
 	__u32 generation;
 	__u32 trees;
+	__u32 kinds;
 	bool follows;
 };
 
 static void want(struct index *index, __u32 id)
 {
 	index_put(index, id, &wanted_item);
+}
+
+static void want_member_of(struct wanted *wanted, const struct member *member)
+{
+	want(&wanted->texts, member->text);
+	if (member->kind == GUARD_BY_EXE)
+		want(&wanted->subjects, member->subject);
+	else if (member->kind == GUARD_BY_CGROUP)
+		want(&wanted->cgroups, member->subject);
 }
 
 static void want_sets(struct wanted *wanted, const struct policy *policy, const struct rule *rule)
@@ -125,8 +138,9 @@ static void want_sets(struct wanted *wanted, const struct policy *policy, const 
 		if (!set || index_get(&wanted->sets, set->id))
 			continue;
 		want(&wanted->sets, set->id);
-		for (i = 0; i < set->subjects.count; i++)
-			want(&wanted->subjects, ((__u32 *)set->subjects.items)[i]);
+		wanted->kinds |= set->kinds;
+		for (i = 0; i < set->members.count; i++)
+			want_member_of(wanted, (struct member *)set->members.items + i);
 	}
 }
 
@@ -158,6 +172,7 @@ static void wanted_free(struct wanted *wanted)
 	index_free(&wanted->texts);
 	index_free(&wanted->sets);
 	index_free(&wanted->subjects);
+	index_free(&wanted->cgroups);
 }
 
 /*
@@ -218,6 +233,20 @@ static bool want_member(struct wanted *wanted, const void *key, const void *valu
 
 	(void)value;
 	return index_get(&wanted->sets, member->set);
+}
+
+/* By path, and by the kernel's id. */
+static bool want_cgroup(struct wanted *wanted, const void *key, const void *value)
+{
+	(void)key;
+	return index_get(&wanted->cgroups, *(__u32 *)value);
+}
+
+static int collect_cgroups(struct guard *guard, struct wanted *wanted)
+{
+	int err = collect(guard->cgroup_paths, sizeof(__u64), sizeof(__u32), wanted, want_cgroup);
+
+	return err ?: collect(guard->cgroups, sizeof(__u64), sizeof(__u32), wanted, want_cgroup);
 }
 
 /* Names that a rule in force or an executable in use follows, and with them their directories. */
@@ -284,11 +313,15 @@ int policy_collect(struct guard *guard, const struct policy *policy)
 		      want_member);
 	if (err)
 		goto out;
+	err = collect_cgroups(guard, &wanted);
+	if (err)
+		goto out;
 	err = collect_subjects(guard, &wanted);
 	if (err)
 		goto out;
 	__atomic_store_n(&state->trees, wanted.trees, __ATOMIC_RELEASE);
-	__atomic_store_n(&state->subjects, wanted.sets.count != 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->subjects, !!(wanted.kinds & 1U << GUARD_BY_EXE), __ATOMIC_RELEASE);
+	__atomic_store_n(&state->cgroups, wanted.cgroups.count != 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->follows, wanted.follows, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->dirty, 0, __ATOMIC_RELEASE);
 out:

@@ -210,7 +210,6 @@ static int conf_words(struct conf *conf, struct arguments *arguments, struct wor
 		      char *message, size_t size)
 {
 	const struct command *command = command_named(words->argv[0]);
-	int i;
 
 	if (!command || !command->in_conf) {
 		snprintf(message, size, "'%s' is neither 'deny' nor 'allow'", words->argv[0]);
@@ -219,8 +218,6 @@ static int conf_words(struct conf *conf, struct arguments *arguments, struct wor
 	if (arguments_parse(arguments, command, words->items.count, words->argv, true, message,
 			    size))
 		return -1;
-	for (i = 0; i < arguments->nr_exes; i++)
-		arguments->exes[i] = conf_keep(conf, xstrdup(arguments->exes[i]));
 	if (arguments->label)
 		arguments->label = conf_keep(conf, xstrdup(arguments->label));
 	return conf_expand(conf, arguments, words, message, size);

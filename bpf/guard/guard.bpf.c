@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "judge.bpf.h"
 #include "append.bpf.h"
+#include "cgroup.bpf.h"
 #include "exchange.bpf.h"
 #include "follow.bpf.h"
 #include "subject.bpf.h"

@@ -91,6 +91,22 @@ enum guard_flags {
 };
 
 /**
+ * enum guard_kind - kinds of subjects: whom a rule can be only for
+ * @GUARD_BY_EXE: processes of an executable, which has an id in "subjects"
+ * @GUARD_BY_USER: those of a user; the subject is his number in the initial user namespace
+ * @GUARD_BY_GROUP: likewise of a group
+ * @GUARD_BY_CGROUP: those in a cgroup or below it, which has an id in "cgroup_paths"
+ * @GUARD_KINDS: how many kinds there are
+ */
+enum guard_kind {
+	GUARD_BY_EXE,
+	GUARD_BY_USER,
+	GUARD_BY_GROUP,
+	GUARD_BY_CGROUP,
+	GUARD_KINDS
+};
+
+/**
  * struct guard_rule - value of the map "rules"; never changes while a generation has it
  * @generation: the generation it was made for
  * @name: what stays when a rule is given other operations: the key of its "hits". Of the rules with
@@ -100,9 +116,10 @@ enum guard_flags {
  * @named: the operations that it says something about, a bit (1 << op) each; about others another
  *	rule decides
  * @denied: those that it denies
- * @only: those that it allows to a set of executables, and denies to others
+ * @only: those that it allows to a set of subjects, and denies to others
  * @reserved: 0
  * @set: for each operation of @only, the set
+ * @kinds: and which kinds of subjects that has, a bit each
  * @dev: st_dev of the inode that it was made for
  * @ino: number of that inode
  */
@@ -116,6 +133,7 @@ struct guard_rule {
 	__u16 only;
 	__u16 reserved;
 	__u32 set[GUARD_OPS];
+	__u8 kinds[GUARD_OPS];
 	__u32 dev;
 	__u64 ino;
 };
@@ -129,14 +147,20 @@ struct guard_hits {
 };
 
 /**
- * struct guard_member - key of the map "members"
- * @set: a set of executables
- * @subject: an executable in it, an id in "subjects"
+ * struct guard_member - key of the map "members", whose value is what the subject was called: a key
+ *	of "texts"
+ * @set: a set of subjects
+ * @kind: enum guard_kind
+ * @subject: a subject in it
  */
 struct guard_member {
 	__u32 set;
+	__u32 kind;
 	__u32 subject;
 };
+
+/* Bytes of the path of a cgroup that the kernel tells of, with the zero behind it. */
+#define GUARD_CGROUP_PATH	1024
 
 #define GUARD_CHUNK	120
 #define GUARD_LABEL	32
@@ -273,11 +297,13 @@ struct guard_move {
  * @next: the next id for rules, names, texts, sets and subjects
  * @watching: whether somebody wants events
  * @probed: how often a program was called for GUARD_PRCTL_PROBE
- * @subjects: whether there is any set of executables
+ * @subjects: whether there is any set with executables
  * @follows: whether any rule follows
  * @pins: how many pins there are when all is well
  * @zero: 0, which the verifier does not know: see opaque()
  * @fresh: how many names there are in "fresh"
+ * @cgroups: whether there is any set with cgroups
+ * @reserved: 0
  * @seed: for the hashes of names
  * @changes: how often a name that is watched was about to change
  * @dropped: events that there was no room for
@@ -297,6 +323,8 @@ struct guard_state {
 	__u32 pins;
 	__u32 zero;
 	__u32 fresh;
+	__u32 cgroups;
+	__u32 reserved;
 	__u64 seed;
 	__u64 changes;
 	__u64 dropped;

@@ -55,6 +55,14 @@ _inode_guard() {
 		_inode_guard_operations "$word"
 		return
 		;;
+	deny/--only-for-user | deny/-u | allow/--only-for-user | allow/-u)
+		mapfile -t COMPREPLY < <(compgen -u -- "$word")
+		return
+		;;
+	deny/--only-for-group | deny/-g | allow/--only-for-group | allow/-g)
+		mapfile -t COMPREPLY < <(compgen -g -- "$word")
+		return
+		;;
 	start/--max-rules | start/-n) return ;;
 	esac
 	if [[ $word == -* ]]; then

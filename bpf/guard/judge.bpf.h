@@ -9,30 +9,7 @@
 
 #include "event.bpf.h"
 #include "name.bpf.h"
-
-/*
- * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
- * an executable finds its dynamic linker and libraries.
- */
-static __always_inline bool is_confined(struct task_struct *task)
-{
-	return task->real_cred->user_ns->level;
-}
-
-/* The executable of a task, as an id, or 0: it is in no set, or there is none. */
-static __always_inline __u32 subject_of(struct task_struct *task)
-{
-	const __u32 *subject;
-	struct file *exe;
-
-	if (inode_map_is_null(task->mm) || is_confined(task))
-		return 0;
-	exe = task->mm->exe_file;
-	if (inode_map_is_null(exe))
-		return 0;
-	subject = inode_map_peek(subjects_id, exe->f_inode, __u32);
-	return subject ? *subject : 0;
-}
+#include "who.bpf.h"
 
 /* Macros of the kernel, which BTF does not have. */
 #define EPERM	1
@@ -206,17 +183,9 @@ static __always_inline void find_rules(struct climb *climb, __u32 ops)
 
 static __always_inline bool may(const struct guard_rule *rule, __u64 op)
 {
-	struct guard_member member = {};
-
 	if (rule->denied & BIT(op))
 		return false;
-	if (!(rule->only & BIT(op)))
-		return true;
-	member.subject = subject_of(bpf_get_current_task_btf());
-	if (!member.subject)
-		return false;
-	member.set = rule->set[op];
-	return bpf_map_lookup_elem(&members, &member);
+	return !(rule->only & BIT(op)) || is_in_set(rule->set[op], rule->kinds[op]);
 }
 
 static __always_inline void count_hit(__u32 name, __u64 op)

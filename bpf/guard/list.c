@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Showing the rules: "list" for people and programs, "save" for "apply".
+ * Showing the rules: "list".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +14,9 @@
 #include <bpf/bpf.h>
 #include <inode_map.h>
 
-#include "tool.h"
+#include "shown.h"
 
-/* What a rule does about an operation; the third with a set. */
-enum verdict {
-	ALLOW,
-	DENY,
-	ONLY,
-};
-
-static enum verdict verdict_of(const struct rule *rule, int op)
+enum verdict verdict_of(const struct rule *rule, int op)
 {
 	if (rule->body.denied & (1U << op))
 		return DENY;
@@ -36,8 +29,7 @@ static const char *const verdict_names[] = {
 	[ONLY]	= "only-for",
 };
 
-/* The operations that a rule treats as it treats @op. */
-static __u32 ops_like(const struct rule *rule, int op)
+__u32 ops_like(const struct rule *rule, int op)
 {
 	__u32 ops = 0;
 	int other;
@@ -50,39 +42,12 @@ static __u32 ops_like(const struct rule *rule, int op)
 	return ops;
 }
 
-/* What there is to a rule at the moment. */
-enum state {
-	STATE_ACTIVE,
-	STATE_AUDIT,
-	STATE_GONE,
-	STATE_ELSEWHERE,
-	STATE_WAITING,
-};
-
 static const char *const state_names[] = {
 	[STATE_ACTIVE]		= "active",
 	[STATE_AUDIT]		= "audit",
 	[STATE_GONE]		= "gone",
 	[STATE_ELSEWHERE]	= "elsewhere",
 	[STATE_WAITING]		= "waiting",
-};
-
-/**
- * struct shown - a rule under one of its paths
- * @rule: the rule
- * @path: the path
- * @state: what there is to it
- * @dev: device of the file, as stat(2) has it
- * @ino: number of its inode
- * @saved: whether it has been written
- */
-struct shown {
-	const struct rule *rule;
-	const char *path;
-	enum state state;
-	__u32 dev;
-	__u64 ino;
-	bool saved;
 };
 
 static int compare_shown(const void *one, const void *other)
@@ -117,6 +82,39 @@ static bool is_in_force(struct policy *policy, const struct rule *rule, const ch
 	       !is_mount_root(fd) && name_has_rule(policy, rule, path);
 }
 
+/* Whether there are cgroups in a set, and none of them is there. */
+static bool lacks_cgroups(const struct policy *policy, const struct set *set)
+{
+	const struct member *members = set->members.items;
+	const char *path;
+	size_t i;
+	__u64 id;
+
+	if (!(set->kinds & 1U << GUARD_BY_CGROUP))
+		return false;
+	for (i = 0; i < set->members.count; i++) {
+		path = index_get(&policy->texts, members[i].text);
+		if (members[i].kind == GUARD_BY_CGROUP && path && !cgroup_find(path, &id))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a rule is only for cgroups that are still to come: until then it is for nobody. */
+static bool waits_for_cgroups(const struct policy *policy, const struct rule *rule)
+{
+	const struct set *set;
+	int op;
+
+	for (op = 0; op < GUARD_OPS; op++) {
+		set = rule->body.only & 1U << op ?
+		      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
+		if (set && lacks_cgroups(policy, set))
+			return true;
+	}
+	return false;
+}
+
 static void show_rule(struct policy *policy, const struct rule *rule, const char *path,
 		      struct shown *shown)
 {
@@ -138,12 +136,13 @@ static void show_rule(struct policy *policy, const struct rule *rule, const char
 	} else {
 		shown->state = gone ? STATE_GONE : STATE_ELSEWHERE;
 	}
+	if (shown->state <= STATE_AUDIT && waits_for_cgroups(policy, rule))
+		shown->state = STATE_WAITING;
 	if (fd >= 0)
 		close(fd);
 }
 
-/* All rules under all their paths, by path; an array of struct shown. */
-static struct array show_rules(struct policy *policy)
+struct array show_rules(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
 	struct array shown = {};
@@ -164,20 +163,23 @@ static struct array show_rules(struct policy *policy)
 	return shown;
 }
 
-static const char *subject_path(const struct policy *policy, __u32 subject)
-{
-	return index_get(&policy->texts, subject) ?: "?";
-}
+const struct kind_words kind_words[GUARD_KINDS] = {
+	[GUARD_BY_EXE]		= { "", "only_for", "only-for" },
+	[GUARD_BY_USER]		= { "user=", "only_for_users", "only-for-user" },
+	[GUARD_BY_GROUP]	= { "group=", "only_for_groups", "only-for-group" },
+	[GUARD_BY_CGROUP]	= { "cgroup=", "only_for_cgroups", "only-for-cgroup" },
+};
 
-static __u32 set_subject(const struct set *set, size_t i)
+const char *member_text(const struct policy *policy, const struct member *member)
 {
-	return ((__u32 *)set->subjects.items)[i];
+	return index_get(&policy->texts, member->text) ?: "?";
 }
 
 /* list */
 
 static void print_verdicts(const struct policy *policy, const struct rule *rule)
 {
+	const struct member *members;
 	const struct set *set;
 	__u32 done = 0, ops;
 	size_t i;
@@ -190,9 +192,10 @@ static void print_verdicts(const struct policy *policy, const struct rule *rule)
 		printf("%s%s", done ? ";" : "", verdict_names[verdict_of(rule, op)]);
 		set = verdict_of(rule, op) == ONLY ?
 		      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
-		for (i = 0; set && i < set->subjects.count; i++) {
-			putchar(i ? ',' : '(');
-			put_word(stdout, subject_path(policy, set_subject(set, i)));
+		members = set ? set->members.items : NULL;
+		for (i = 0; set && i < set->members.count; i++) {
+			printf("%c%s", i ? ',' : '(', kind_words[members[i].kind].text);
+			put_word(stdout, member_text(policy, &members[i]));
 		}
 		printf("%s:%s", set ? ")" : "", ops_text(ops));
 		done |= ops;
@@ -234,24 +237,54 @@ static void print_text(const struct policy *policy, const struct shown *shown,
 	putchar('\n');
 }
 
+/* An executable is its path; others are objects, of which a cgroup need not be there. */
+static void print_json_member(const struct policy *policy, const struct member *member)
+{
+	const char *text = member_text(policy, member);
+	__u64 id;
+
+	if (member->kind == GUARD_BY_EXE) {
+		put_json(stdout, text);
+		return;
+	}
+	printf("{\"%s\":", member->kind == GUARD_BY_CGROUP ? "path" : "name");
+	put_json(stdout, text);
+	if (member->kind != GUARD_BY_CGROUP)
+		printf(",\"id\":%u}", member->subject);
+	else if (cgroup_find(text, &id))
+		printf(",\"id\":null}");
+	else
+		printf(",\"id\":%llu}", (unsigned long long)id);
+}
+
+/* The kinds of subjects that there are in a set, a list each; its members are in their order. */
+static void print_json_set(const struct policy *policy, const struct set *set)
+{
+	const struct member *members = set->members.items;
+	size_t i;
+
+	for (i = 0; i < set->members.count; i++) {
+		if (!i || members[i].kind != members[i - 1].kind)
+			printf("%s,\"%s\":[", i ? "]" : "", kind_words[members[i].kind].member);
+		else
+			putchar(',');
+		print_json_member(policy, &members[i]);
+	}
+	if (i)
+		putchar(']');
+}
+
 static void print_json_op(const struct policy *policy, const struct rule *rule, int op,
 			  const struct guard_hits *hits)
 {
-	const struct set *set;
-	size_t i;
+	const struct set *set = NULL;
 
 	printf("{\"operation\":\"%s\",\"verdict\":\"%s\"", op_names[op],
 	       verdict_names[verdict_of(rule, op)]);
-	if (verdict_of(rule, op) == ONLY) {
+	if (verdict_of(rule, op) == ONLY)
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
-		printf(",\"only_for\":[");
-		for (i = 0; set && i < set->subjects.count; i++) {
-			if (i)
-				putchar(',');
-			put_json(stdout, subject_path(policy, set_subject(set, i)));
-		}
-		putchar(']');
-	}
+	if (set)
+		print_json_set(policy, set);
 	printf(",\"hits\":%llu}", (unsigned long long)hits->count[op]);
 }
 
@@ -333,8 +366,7 @@ void policy_count(struct policy *policy, struct counts *counts)
 	free(shown.items);
 }
 
-/* Load what is to be shown; returns an exit code. */
-static int load_shown(struct guard *guard, struct policy *policy)
+int load_shown(struct guard *guard, struct policy *policy)
 {
 	int err, ret = guard_open(guard, false);
 
@@ -372,187 +404,4 @@ int guard_list(bool json)
 	policy_free(&policy);
 	guard_close(&guard);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-/* save */
-
-static void save_line(FILE *file, const struct policy *policy, const struct shown *shown, int op,
-		      const char *comment)
-{
-	const struct rule *rule = shown->rule;
-	const struct set *set = NULL;
-	__u32 ops = ops_like(rule, op);
-	size_t i;
-
-	fprintf(file, "%s%s", comment, verdict_of(rule, op) == ALLOW ? "allow" : "deny");
-	fprintf(file, " --ops %s%s%s%s", ops_text(ops),
-		rule->body.flags & GUARD_TREE ? " --tree" : "",
-		rule->body.flags & GUARD_FOLLOW ? "" : " --inode",
-		rule->body.flags & GUARD_SYMLINK ? " --no-dereference" : "");
-	if (*rule->label)
-		fprintf(file, " --label %s", rule->label);
-	if (verdict_of(rule, op) == ONLY)
-		set = index_get(&policy->set_by_id, rule->body.set[op]);
-	for (i = 0; set && i < set->subjects.count; i++) {
-		fputs(" --only-for ", file);
-		put_word(file, subject_path(policy, set_subject(set, i)));
-	}
-	fputc(' ', file);
-	put_word(file, shown->path);
-	fputc('\n', file);
-}
-
-/* Returns whether the rule could be written as it is: one that is for a name can be at any time. */
-static bool save_rule(FILE *file, const struct policy *policy, struct shown *shown)
-{
-	const struct rule *rule = shown->rule;
-	const char *comment = "";
-	__u32 done = 0;
-	int op;
-
-	shown->saved = true;
-	if (shown->state == STATE_GONE) {
-		error("%s: is gone", shown->path);
-		comment = "# gone: ";
-	} else if (shown->state == STATE_ELSEWHERE && !(rule->body.flags & GUARD_FOLLOW)) {
-		error("%s: leads to another file than the one that is guarded", shown->path);
-		comment = "# leads elsewhere: ";
-	}
-	for (op = 0; op < GUARD_OPS; op++) {
-		if (!(rule->body.named & ~done & (1U << op)))
-			continue;
-		save_line(file, policy, shown, op, comment);
-		done |= ops_like(rule, op);
-	}
-	return !*comment;
-}
-
-/* The rules of the paths that a line of the old file has, which are not written yet. */
-static bool save_in_place(FILE *file, const struct policy *policy, struct array *shown,
-			  const struct arguments *line)
-{
-	struct shown *items = shown->items;
-	bool whole = true, tree;
-	char *path;
-	size_t j;
-	int i;
-
-	for (i = 0; i < line->nr_paths; i++) {
-		path = absolute_path(line->paths[i]);
-		for (j = 0; j < shown->count; j++) {
-			tree = items[j].rule->body.flags & GUARD_TREE;
-			if (!items[j].saved && tree == line->tree && !strcmp(items[j].path, path))
-				whole &= save_rule(file, policy, &items[j]);
-		}
-		free(path);
-	}
-	return whole;
-}
-
-/* The old file's comments and empty lines stay where they are, and so do its rules. */
-static bool save_like(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
-{
-	struct conf conf = {};
-	struct conf_line *lines;
-	char *line = NULL;
-	bool whole = true;
-	size_t size = 0;
-
-	while (getline(&line, &size, old) >= 0) {
-		if (!conf_is_rule(line)) {
-			/* What a save has made a comment of it makes anew. */
-			if (strncmp(line, "# gone: ", 8) && strncmp(line, "# leads elsewhere: ", 19))
-				fputs(line, file);
-			continue;
-		}
-		conf_read_line(&conf, line);
-		lines = conf.lines.items;
-		if (conf.lines.count)
-			whole &= save_in_place(file, policy, shown,
-					       &lines[conf.lines.count - 1].arguments);
-	}
-	free(line);
-	conf_free(&conf);
-	return whole;
-}
-
-/* @old is what the file was, or NULL. */
-static bool save_rules(FILE *file, struct policy *policy, FILE *old)
-{
-	struct array shown = show_rules(policy);
-	struct shown *items = shown.items;
-	bool whole = true;
-	size_t i;
-
-	if (old)
-		whole = save_like(file, policy, &shown, old);
-	for (i = 0; i < shown.count; i++)
-		if (!items[i].saved)
-			whole &= save_rule(file, policy, &items[i]);
-	free(shown.items);
-	return whole;
-}
-
-/* What the file was may be read by whom the new one may be. */
-static int copy_mode(int fd, FILE *old)
-{
-	struct stat stat;
-
-	if (!old)
-		return 0;
-	if (fstat(fileno(old), &stat) || fchown(fd, stat.st_uid, stat.st_gid) ||
-	    fchmod(fd, stat.st_mode & 07777))
-		return -errno;
-	return 0;
-}
-
-/* A file is replaced when it is complete. */
-static int save_file(const char *path, struct policy *policy, bool *whole)
-{
-	char temporary[PATH_MAX];
-	FILE *file, *old;
-	int fd, err;
-
-	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
-		return -ENAMETOOLONG;
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!file)
-		return -errno;
-	old = fopen(path, "re");
-	err = copy_mode(fd, old);
-	*whole = save_rules(file, policy, old);
-	if (old)
-		fclose(old);
-	if ((fflush(file) || ferror(file) || fsync(fd)) && !err)
-		err = -errno;
-	if (fclose(file) && !err)
-		err = -errno;
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
-}
-
-int guard_save(const char *path)
-{
-	struct policy policy;
-	struct guard guard;
-	bool whole = true;
-	int ret, err = 0;
-
-	ret = load_shown(&guard, &policy);
-	if (ret)
-		return ret;
-	if (path)
-		err = save_file(path, &policy, &whole);
-	else
-		whole = save_rules(stdout, &policy, NULL);
-	if (err)
-		error("%s: %s", path, reason(err));
-	policy_free(&policy);
-	guard_close(&guard);
-	return err || !whole ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -113,6 +113,7 @@ static int dismantle(struct guard *guard)
 		__atomic_store_n(&guard->state->generation, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->trees, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->subjects, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&guard->state->cgroups, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->follows, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->fresh, 0, __ATOMIC_SEQ_CST);
 	}
@@ -178,21 +179,27 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 	return guard->subjects < 0 ? guard->subjects : pin_make(guard->subjects, "subjects");
 }
 
-/* Hooks that not all kernels have: the mapping that overlayfs makes of the file in a layer. */
+/*
+ * Hooks that not all kernels have, such as that for the mapping that overlayfs makes of the file in a
+ * layer; and what tells of cgroups.
+ */
 static void skip_unknown_hooks(struct guard_bpf *skel)
 {
 	const struct {
 		const char *hook;
+		__u32 kind;
 		struct bpf_program *program;
 	} recent[] = {
-		{ "bpf_lsm_mmap_backing_file", skel->progs.guard_mmap_backing },
-		{ "bpf_lsm_inode_file_setattr", skel->progs.guard_file_setattr },
-		{ "bpf_lsm_path_link", skel->progs.guard_follow_link },
+		{ "bpf_lsm_mmap_backing_file", BTF_KIND_FUNC, skel->progs.guard_mmap_backing },
+		{ "bpf_lsm_inode_file_setattr", BTF_KIND_FUNC, skel->progs.guard_file_setattr },
+		{ "bpf_lsm_path_link", BTF_KIND_FUNC, skel->progs.guard_follow_link },
+		{ "btf_trace_cgroup_mkdir", BTF_KIND_TYPEDEF, skel->progs.guard_cgroup_made },
+		{ "btf_trace_cgroup_rmdir", BTF_KIND_TYPEDEF, skel->progs.guard_cgroup_removed },
 	};
 	struct btf *btf = btf__load_vmlinux_btf();
 
 	for (size_t i = 0; btf && i < sizeof(recent) / sizeof(recent[0]); i++)
-		if (btf__find_by_name_kind(btf, recent[i].hook, BTF_KIND_FUNC) < 0)
+		if (btf__find_by_name_kind(btf, recent[i].hook, recent[i].kind) < 0)
 			bpf_program__set_autoload(recent[i].program, false);
 	btf__free(btf);
 }
@@ -206,6 +213,8 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 	bpf_map__set_max_entries(skel->maps.hits, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.texts, max_rules * 8);
 	bpf_map__set_max_entries(skel->maps.members, fewer * 4);
+	bpf_map__set_max_entries(skel->maps.cgroup_paths, fewer);
+	bpf_map__set_max_entries(skel->maps.cgroups, fewer);
 	bpf_map__set_max_entries(skel->maps.leaves, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.fresh, max_rules * 2);
 }

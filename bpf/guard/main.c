@@ -161,11 +161,6 @@ static void progress_step(void *context)
 		progress->done == progress->total ? "\n" : "");
 }
 
-static void check_failed(const char *where, const char *path, int err)
-{
-	error("%s%s: %s", where, path, err == -ENOEXEC ? "not an executable file" : reason(err));
-}
-
 static int check_path(const struct arguments *request, const char *path)
 {
 	int fd = path_open(path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
@@ -183,30 +178,23 @@ static int check_path(const struct arguments *request, const char *path)
 	return err;
 }
 
-static int check_exe(const char *path)
-{
-	int fd = exe_open(path);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
 static int check_request(const struct arguments *request, const char *where,
 			 struct progress *progress)
 {
+	const struct who *who = request->who.items;
 	int i, err, failed = 0;
+	size_t j;
 
-	for (i = 0; i < request->nr_exes; i++) {
-		err = check_exe(request->exes[i]);
+	for (j = 0; j < request->who.count; j++) {
+		err = who_check(&who[j]);
 		if (err)
-			check_failed(where, request->exes[i], err);
+			who_failed(where, &who[j], err);
 		failed |= err && !request->optional;
 	}
 	for (i = 0; i < request->nr_paths; i++) {
 		err = check_path(request, request->paths[i]);
 		if (err)
-			check_failed(where, request->paths[i], err);
+			error("%s%s: %s", where, request->paths[i], reason(err));
 		failed |= err && !request->optional;
 		progress_step(progress);
 	}
@@ -316,6 +304,12 @@ static const struct argp_option rule_options[] = {
 	  "for the file itself or for a nearer directory goes first", 0 },
 	{ "only-for", 'x', "EXE", 0, "only processes that execute this file may, and not those in "
 	  "a user namespace of their own. Repeatable", 0 },
+	{ "only-for-user", 'u', "USER,...", 0, "only processes of these users may, as file "
+	  "permissions judge them; names or numbers. Of this and the other options --only-for-... "
+	  "that are given, each must hold. Repeatable, all of them", 0 },
+	{ "only-for-group", 'g', "GROUP,...", 0, "only processes that have one of these groups may", 0 },
+	{ "only-for-cgroup", 'C', "CGROUP", 0, "only processes in this cgroup or below it may: a path "
+	  "as in /proc/PID/cgroup, of what is there now or later", 0 },
 	{ "label", 'l', "WORD", 0, "a word that is shown with the rule, in lists and events; '' takes "
 	  "it away", 0 },
 	{ "inode", 'i', NULL, 0, "the rule is for the file that is there now, under all its names, and "
@@ -394,7 +388,7 @@ static const struct command commands[] = {
 		.help = rule_help,
 	}, {
 		.name = "allow",
-		.what = "allow operations with files, or only to some executables",
+		.what = "allow operations with files, or only to some",
 		.run = cmd_rule, .options = rule_options, .in_conf = true,
 		.argument = "PATH", .usage = "PATH...", .least = 1, .most = INT_MAX,
 		.help = rule_help,

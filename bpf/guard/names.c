@@ -498,6 +498,7 @@ int names_watch(struct policy *policy, const struct array *paths)
 {
 	struct rule **rules = policy->rules.items;
 	struct set **sets = policy->sets.items;
+	const struct member *member;
 	struct array seen = {};
 	struct way way = { .policy = policy, .seen = &seen };
 	const char *path;
@@ -510,10 +511,11 @@ int names_watch(struct policy *policy, const struct array *paths)
 			err = watch_way(&way, xstrdup("/"), ((char **)rules[i]->names.items)[j]);
 		}
 	for (i = 0; i < policy->sets.count && !err; i++)
-		for (j = 0; j < sets[i]->subjects.count && !err; j++) {
-			path = index_get(&policy->texts, ((__u32 *)sets[i]->subjects.items)[j]);
+		for (j = 0; j < sets[i]->members.count && !err; j++) {
+			member = (struct member *)sets[i]->members.items + j;
+			path = index_get(&policy->texts, member->text);
 			way.links = 0;
-			if (path)
+			if (path && member->kind == GUARD_BY_EXE)
 				err = watch_way(&way, xstrdup("/"), path);
 		}
 	for (i = 0; i < paths->count && !err; i++) {

@@ -104,6 +104,30 @@ static error_t parse_label(struct parsing *parsing, char *text)
 	return 0;
 }
 
+static void add_who(struct parsing *parsing, enum guard_kind kind, char *text)
+{
+	struct who *who = array_add(&parsing->arguments->who, sizeof(*who));
+
+	who->kind = kind;
+	who->text = text;
+}
+
+/* Users or groups, which have no comma in their names. */
+static error_t parse_names(struct parsing *parsing, enum guard_kind kind, const char *list)
+{
+	const char *word = list;
+	size_t length;
+
+	for (;; word += length + 1) {
+		length = strcspn(word, ",");
+		if (!length)
+			return wrong(parsing, "'%s' has an empty name in it", list);
+		add_who(parsing, kind, xasprintf("%.*s", (int)length, word));
+		if (!word[length])
+			return 0;
+	}
+}
+
 /* Whether a word that argp did not take is an option whose argument is not there. */
 static bool wants_argument(const struct parsing *parsing, const char *word)
 {
@@ -187,7 +211,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		arguments->follow = false;
 		return 0;
 	case 'x':
-		arguments->exes[arguments->nr_exes++] = argument;
+		add_who(parsing, GUARD_BY_EXE, xstrdup(argument));
+		return 0;
+	case 'u':
+		return parse_names(parsing, GUARD_BY_USER, argument);
+	case 'g':
+		return parse_names(parsing, GUARD_BY_GROUP, argument);
+	case 'C':
+		add_who(parsing, GUARD_BY_CGROUP, xstrdup(argument));
 		return 0;
 	case 'l':
 		return parse_label(parsing, argument);
@@ -244,7 +275,7 @@ int arguments_parse(struct arguments *arguments, const struct command *command, 
 
 	*arguments = (struct arguments){
 		.deny = !strcmp(command->name, "deny"), .audit = -1, .max_rules = GUARD_RULES,
-		.ops = GUARD_ALL, .follow = true, .exes = xcalloc(argc, sizeof(*arguments->exes)),
+		.ops = GUARD_ALL, .follow = true,
 	};
 	*message = '\0';
 	err = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL,
@@ -258,6 +289,11 @@ int arguments_parse(struct arguments *arguments, const struct command *command, 
 
 void arguments_free(struct arguments *arguments)
 {
-	free(arguments->exes);
-	arguments->exes = NULL;
+	struct who *who = arguments->who.items;
+	size_t i;
+
+	for (i = 0; i < arguments->who.count; i++)
+		free(who[i].text);
+	free(who);
+	memset(&arguments->who, 0, sizeof(arguments->who));
 }

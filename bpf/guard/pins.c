@@ -149,6 +149,8 @@ const struct guard_map guard_maps[GUARD_MAPS] = {
 	{ "rules", offsetof(struct guard, rules) },
 	{ "hits", offsetof(struct guard, hits) },
 	{ "members", offsetof(struct guard, members) },
+	{ "cgroup_paths", offsetof(struct guard, cgroup_paths) },
+	{ "cgroups", offsetof(struct guard, cgroups) },
 	{ "texts", offsetof(struct guard, texts) },
 	{ "leaves", offsetof(struct guard, leaves) },
 	{ "fresh", offsetof(struct guard, fresh) },

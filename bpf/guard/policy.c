@@ -221,6 +221,18 @@ static int refresh_subject(struct policy *policy, __u32 subject)
 	return err ?: follow_path(policy, path, false, NULL, subject);
 }
 
+static int refresh_member(struct policy *policy, const struct member *member)
+{
+	const char *text = index_get(&policy->texts, member->text);
+
+	if (member->kind == GUARD_BY_EXE)
+		return refresh_subject(policy, member->subject);
+	/* What fails here is left to programs. */
+	if (member->kind == GUARD_BY_CGROUP && text)
+		cgroup_enter(policy, member->subject, text);
+	return 0;
+}
+
 int change_refresh(struct policy *policy)
 {
 	struct rule **rules;
@@ -235,9 +247,8 @@ int change_refresh(struct policy *policy)
 			err = refresh_rule(policy, rules[i]);
 	}
 	for (i = 0; i < policy->sets.count && !err; i++)
-		for (j = 0; j < sets[i]->subjects.count && !err; j++)
-			err = refresh_subject(policy,
-					      ((__u32 *)sets[i]->subjects.items)[j]);
+		for (j = 0; j < sets[i]->members.count && !err; j++)
+			err = refresh_member(policy, (struct member *)sets[i]->members.items + j);
 	if (err)
 		error("%s", reason(err));
 	return err;
@@ -334,8 +345,9 @@ static int write_rules(struct policy *policy)
 	struct rule **rules = policy->rules.items;
 	struct array keys = {}, values = {};
 	struct guard_rule *body;
+	struct set **sets = policy->sets.items;
 	bool follows = false;
-	__u32 trees = 0;
+	__u32 trees = 0, kinds = 0;
 	size_t i;
 	int err;
 
@@ -365,7 +377,9 @@ static int write_rules(struct policy *policy)
 		return err;
 	/* Programs look into trees from now on; they find nothing that is valid. */
 	__atomic_or_fetch(&policy->guard->state->trees, trees, __ATOMIC_SEQ_CST);
-	if (policy->sets.count)
+	for (i = 0; i < policy->sets.count; i++)
+		kinds |= sets[i]->kinds;
+	if (kinds & 1U << GUARD_BY_EXE)
 		__atomic_store_n(&policy->guard->state->subjects, 1, __ATOMIC_SEQ_CST);
 	if (follows)
 		__atomic_store_n(&policy->guard->state->follows, 1, __ATOMIC_SEQ_CST);

@@ -17,121 +17,6 @@
 
 #include "tool.h"
 
-/* Executables, and sets of them */
-
-int exe_open(const char *path)
-{
-	int fd = path_open(path, 0), err = 0;
-	struct stat stat;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &stat))
-		err = -errno;
-	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
-		err = -ENOEXEC;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-static int exe_subject(struct policy *policy, const char *name, bool follow, __u32 *id)
-{
-	int fd = exe_open(name), err;
-	char *path;
-
-	if (fd < 0)
-		return fd;
-	path = absolute_path(name);
-	err = subject_id(policy, fd, path, id);
-	if (!err && follow)
-		err = follow_path(policy, path, false, NULL, *id);
-	free(path);
-	close(fd);
-	return err;
-}
-
-static void sort_subjects(struct array *subjects)
-{
-	__u32 *items = subjects->items;
-	size_t from, to = 0;
-
-	qsort(items, subjects->count, sizeof(*items), compare_ids);
-	for (from = 0; from < subjects->count; from++)
-		if (!to || items[from] != items[to - 1])
-			items[to++] = items[from];
-	subjects->count = to;
-}
-
-static struct set *find_set(struct policy *policy, const struct array *subjects)
-{
-	struct set **sets = policy->sets.items;
-	size_t i;
-
-	for (i = 0; i < policy->sets.count; i++)
-		if (sets[i]->subjects.count == subjects->count &&
-		    !memcmp(sets[i]->subjects.items, subjects->items,
-			    subjects->count * sizeof(__u32)))
-			return sets[i];
-	return NULL;
-}
-
-static int set_make(struct policy *policy, struct array *subjects, __u32 *id)
-{
-	struct guard_member member = {};
-	struct set *set;
-	__u32 one = 1;
-	size_t i;
-
-	set = xcalloc(1, sizeof(*set));
-	set->id = next_id(policy);
-	set->subjects = *subjects;
-	set->fresh = true;
-	memset(subjects, 0, sizeof(*subjects));
-	*(struct set **)array_add(&policy->sets, sizeof(set)) = set;
-	index_put(&policy->set_by_id, set->id, set);
-	*id = set->id;
-	member.set = set->id;
-	for (i = 0; i < set->subjects.count; i++) {
-		member.subject = ((__u32 *)set->subjects.items)[i];
-		if (bpf_map_update_elem(policy->guard->members, &member, &one, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-/* The set of the executables that a request names. */
-static int request_set(struct policy *policy, struct arguments *request, const char *where)
-{
-	struct array subjects = {};
-	int i, err, failed = 0;
-	struct set *set;
-
-	for (i = 0; i < request->nr_exes; i++) {
-		err = exe_subject(policy, request->exes[i], request->follow,
-				  array_add(&subjects, sizeof(__u32)));
-		if (err && (!request->quiet || err != -ENOENT))
-			error("%s%s: %s", where, request->exes[i],
-			      err == -ENOEXEC ? "not an executable file" : reason(err));
-		failed = err ? err : failed;
-	}
-	if (failed)
-		goto out;
-	sort_subjects(&subjects);
-	set = find_set(policy, &subjects);
-	if (set) {
-		request->set = set->id;
-	} else {
-		failed = set_make(policy, &subjects, &request->set);
-		if (failed)
-			error("%s%s", where, reason(failed));
-	}
-out:
-	free(subjects.items);
-	return failed;
-}
-
 /* Rules */
 
 static void rule_merge(struct rule *rule, const struct arguments *request)
@@ -142,13 +27,15 @@ static void rule_merge(struct rule *rule, const struct arguments *request)
 	rule->body.named |= ops;
 	rule->body.denied &= ~ops;
 	rule->body.only &= ~ops;
-	if (request->nr_exes)
+	if (request->set)
 		rule->body.only |= ops;
 	else if (request->deny)
 		rule->body.denied |= ops;
 	for (op = 0; op < GUARD_OPS; op++)
-		if (ops & (1U << op))
-			rule->body.set[op] = request->nr_exes ? request->set : 0;
+		if (ops & (1U << op)) {
+			rule->body.set[op] = request->set ? request->set->id : 0;
+			rule->body.kinds[op] = request->set ? request->set->kinds : 0;
+		}
 	rule->body.flags &= ~(GUARD_FOLLOW | GUARD_SYMLINK);
 	if (request->follow)
 		rule->body.flags |= GUARD_FOLLOW;
@@ -427,10 +314,10 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 {
 	int i, err, failed = 0;
 
-	if (request->nr_exes)
+	if (request->who.count)
 		failed = request_set(policy, request, where);
 	/* The rule for others than those that are there would be another. */
-	if (failed == -ENOENT && request->optional) {
+	if ((failed == -ENOENT || failed == -ESRCH) && request->optional) {
 		policy->missing += request->nr_paths;
 		return 0;
 	}

@@ -332,27 +332,26 @@ static int load_names(struct guard *guard, struct policy *policy)
 static int load_sets(struct guard *guard, struct policy *policy)
 {
 	struct array keys = {}, values = {};
-	struct guard_member *members;
+	const struct guard_member *keyed;
 	struct set *set, **sets;
+	struct member member;
 	size_t i;
 	int err;
 
-	err = map_read(guard->members, sizeof(struct guard_member), sizeof(__u32), &keys, &values);
-	members = keys.items;
+	err = map_read(guard->members, sizeof(*keyed), sizeof(__u32), &keys, &values);
 	for (i = 0; i < keys.count; i++) {
-		set = index_get(&policy->set_by_id, members[i].set);
-		if (!set) {
-			set = xcalloc(1, sizeof(*set));
-			set->id = members[i].set;
-			index_put(&policy->set_by_id, set->id, set);
-			*(struct set **)array_add(&policy->sets, sizeof(set)) = set;
-		}
-		*(__u32 *)array_add(&set->subjects, sizeof(__u32)) = members[i].subject;
+		keyed = (struct guard_member *)keys.items + i;
+		set = index_get(&policy->set_by_id, keyed->set) ?: set_add(policy, keyed->set);
+		member = (struct member){
+			.kind = keyed->kind, .subject = keyed->subject,
+			.text = ((__u32 *)values.items)[i],
+		};
+		set_add_member(set, &member);
 	}
 	sets = policy->sets.items;
 	for (i = 0; i < policy->sets.count; i++)
-		qsort(sets[i]->subjects.items, sets[i]->subjects.count, sizeof(__u32),
-		      compare_ids);
+		qsort(sets[i]->members.items, sets[i]->members.count, sizeof(member),
+		      compare_members);
 	free(keys.items);
 	free(values.items);
 	return err;
@@ -386,7 +385,7 @@ void policy_free(struct policy *policy)
 		free(rules[i]);
 	}
 	for (i = 0; i < policy->sets.count; i++) {
-		free(sets[i]->subjects.items);
+		free(sets[i]->members.items);
 		free(sets[i]);
 	}
 	names_forget();

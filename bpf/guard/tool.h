@@ -4,7 +4,9 @@
  *
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
- *		subject.bpf.h tells who it is that does something, syscall.bpf.h what appends,
+ *		who.bpf.h tells who it is that does something, subject.bpf.h keeps executables
+ *		that may from being others' puppets, cgroup.bpf.h knows cgroups by their paths,
+ *		syscall.bpf.h tells what appends,
  *		name.bpf.h finds the rule of a name, which word.bpf.h reads, follow.bpf.h gives it to
  *		what comes to be there, event.bpf.h tells what was denied
  *   main.c	the table of commands, with what most of them do
@@ -15,19 +17,21 @@
  *   status.c	status
  *   policy.c	changes the policy, all of it or nothing
  *   request.c	makes the rules that are asked for
+ *   who.c	finds whom they are only for
  *   rule.c	has what both are made of: rules, and the entries that have them
  *   names.c	finds the names that rules are for
  *   lookup.c	looks up paths, and does not wait for ever
  *   store.c	reads and writes the maps that the policy is in
  *   collect.c	removes from them what no rule needs any more
- *   list.c	shows it: list, save
+ *   list.c	shows it: list
+ *   save.c	writes it as conf files have it: save
  *   events.c	has the events of what is denied
  *   watch.c	shows them
  *   log.c	writes them to the journal or syslog
  *   service.c	keeps the rules of names up to date, and passes the events on
  *   util.c	is for all of them
  *
- * A change calls downwards: main.c, policy.c, request.c, rule.c, names.c, store.c. What it takes to add
+ * A change calls downwards: main.c, policy.c, request.c, who.c, rule.c, names.c, store.c. What it takes to add
  *
  *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
  *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
@@ -70,6 +74,8 @@ enum {
  * @rules: likewise, for the maps of guard.bpf.c
  * @hits: likewise
  * @members: likewise
+ * @cgroup_paths: likewise
+ * @cgroups: likewise
  * @texts: likewise
  * @leaves: likewise
  * @fresh: likewise
@@ -86,6 +92,8 @@ struct guard {
 	int rules;
 	int hits;
 	int members;
+	int cgroup_paths;
+	int cgroups;
 	int texts;
 	int leaves;
 	int fresh;
@@ -167,23 +175,33 @@ void index_free(struct index *index);
 
 struct argp_option;
 struct command;
+struct set;
 
 #define GUARD_RULES		131072
 #define GUARD_MOST_RULES	(1U << 24)
 
 /**
+ * struct who - whom a rule is only for, as it is said
+ * @kind: what is named
+ * @text: its path, name or number
+ */
+struct who {
+	enum guard_kind kind;
+	char *text;
+};
+
+/**
  * struct arguments - what a command line says, or a line of a conf file
  * @ops: the operations
- * @deny: whether it denies them; to all, without @exes
+ * @deny: whether it denies them; to all, without @who
  * @tree: whether for all below
  * @follow: whether the rule is for whatever is at the name, and not for what is there now
  * @nofollow: whether a symbolic link is meant itself
  * @label: the rule's label, "" for none; NULL, it does not say so
- * @exes: the only executables that may
- * @nr_exes: how many; 0, it does not say so
+ * @who: of struct who: the only ones that may; if there are any
  * @paths: the files, or whatever the command has arguments for; they are in the caller's argv
  * @nr_paths: how many
- * @set: for policy.c: the id of @exes as a set, or 0
+ * @set: for request.c: @who as a set, or NULL
  * @optional: what is missing is told and left out
  * @quiet: and not told
  * @all: all rules
@@ -201,11 +219,10 @@ struct arguments {
 	bool follow;
 	bool nofollow;
 	char *label;
-	char **exes;
-	int nr_exes;
+	struct array who;
 	char **paths;
 	int nr_paths;
-	__u32 set;
+	struct set *set;
 	bool optional;
 	bool quiet;
 	bool all;
@@ -372,15 +389,27 @@ void rule_add_name(struct rule *rule, const char *path);
 bool rule_is_gone(const struct rule *rule);
 
 /**
- * struct set - a set of executables
+ * struct member - a subject in a set
+ * @kind: enum guard_kind
+ * @subject: as programs know it
+ * @text: what it was called, a key of "texts"
+ */
+struct member {
+	__u32 kind;
+	__u32 subject;
+	__u32 text;
+};
+
+/**
+ * struct set - a set of subjects
  * @id: what rules name it by
- * @subjects: the executables, as __u32, sorted
- * @fresh: made by this change of the policy
+ * @kinds: of which kinds there are any, a bit each
+ * @members: of struct member, sorted
  */
 struct set {
 	__u32 id;
-	struct array subjects;
-	bool fresh;
+	__u32 kinds;
+	struct array members;
 };
 
 /**
@@ -393,7 +422,8 @@ struct set {
  * @indexed: whether it has been made
  * @sets: of struct set *
  * @set_by_id: likewise, by id
- * @texts: of char *, by id: paths of rules, executables and directories
+ * @texts: of char *, by id: paths of rules, executables, cgroups and directories; names of users
+ *	and groups
  * @new_text_keys: of struct guard_text_key, to be written by the commit
  * @new_texts: of struct guard_text, likewise
  * @walked: whether the handles have been filled in
@@ -500,6 +530,24 @@ void names_settle(struct policy *policy);
 /* Have programs tell of changes on the ways to all names, and to @paths, and no more of others. */
 int names_watch(struct policy *policy, const struct array *paths);
 
+/* who.c */
+
+/* Whether there is what is said: 0 or a negative errno, and telling that. */
+int who_check(const struct who *who);
+void who_failed(const char *where, const struct who *who, int err);
+/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
+int exe_open(const char *path);
+/* The kernel's id of a cgroup, by its path in the unified hierarchy: 0 or a negative errno. */
+int cgroup_find(const char *path, __u64 *id);
+/* Have programs know the cgroup that is at a path now, if there is one. */
+int cgroup_enter(struct policy *policy, __u32 subject, const char *path);
+int compare_members(const void *one, const void *other);
+/* A set of the policy, without members yet. */
+struct set *set_add(struct policy *policy, __u32 id);
+void set_add_member(struct set *set, const struct member *member);
+/* The set of those whom a request names: 0 or a negative errno, having told. */
+int request_set(struct policy *policy, struct arguments *request, const char *where);
+
 /* rule.c */
 
 /* An entry to be deleted when no rule is in it any more. */
@@ -546,9 +594,6 @@ int change_settle(struct policy *policy);
  */
 int change_policy(int (*change)(struct policy *policy, void *context), void *context,
 		  const char *what);
-/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
-int exe_open(const char *path);
-
 /* events.c */
 
 #define MOUNTS	"/proc/self/mountinfo"
@@ -649,7 +694,7 @@ int guard_service(const struct arguments *arguments);
 /* A socket to the service that runs, or a negative errno. */
 int service_connect(void);
 
-/* list.c, watch.c */
+/* list.c, save.c, watch.c */
 
 /**
  * struct counts - rules that are not in force, as they are shown by "list"

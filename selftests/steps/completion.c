@@ -36,7 +36,8 @@ STEP(completion)
 	completes("sta", "start\nstatus\n");
 	completes("''", "--help\n--version\nallow\napply\ndeny\nlist\nrefresh\nremove\nsave\n"
 		  "service\nstart\nstatus\nstop\nwatch\n");
-	completes("deny --o", "--only-for\n--ops\n--optional\n");
+	completes("deny --o", "--only-for\n--only-for-cgroup\n--only-for-group\n"
+		  "--only-for-user\n--ops\n--optional\n");
 	completes("deny --ops d", "delete\n");
 	completes("allow -o read,a", "read,all\nread,append\nread,attr\n");
 	completes("deny --ops read,re", "read,rename\n");
@@ -45,6 +46,8 @@ STEP(completion)
 	completes("list fi", "");
 	completes("apply --c", "--check\n");
 	completes("nonsense --", "");
+	completes("deny --only-for-user roo", "root\n");
+	completes("allow -g roo", "root\n");
 }
 
 /* An option that a command takes is offered, and none that it does not take. */

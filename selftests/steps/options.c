@@ -17,6 +17,12 @@ STEP(options_of_deny_and_allow)
 		QUIET(commands[i], "-o", "read", "-t", ".");
 		QUIET(commands[i], "--ops", "read", "--only-for", "./exe", "f");
 		QUIET(commands[i], "-o", "read", "-x", "./exe", "f");
+		QUIET(commands[i], "--ops", "read", "--only-for-user", "0", "f");
+		QUIET(commands[i], "-o", "read", "-u", "0", "f");
+		QUIET(commands[i], "--ops", "read", "--only-for-group", "0", "f");
+		QUIET(commands[i], "-o", "read", "-g", "0", "f");
+		QUIET(commands[i], "--ops", "read", "--only-for-cgroup", "/x", "f");
+		QUIET(commands[i], "-o", "read", "-C", "/x", "f");
 		QUIET(commands[i], "--ops", "read", "--inode", "f");
 		QUIET(commands[i], "-o", "read", "-i", "f");
 		QUIET(commands[i], "--ops", "read", "--follow", "f");
@@ -48,6 +54,12 @@ STEP(options_of_no_other_command)
 		FAILS(2, "unknown option", commands[i], "-x", "/bin/true");
 		FAILS(2, "unknown option", commands[i], "--label", "word");
 		FAILS(2, "unknown option", commands[i], "-l", "word");
+		FAILS(2, "unknown option", commands[i], "--only-for-user", "0");
+		FAILS(2, "unknown option", commands[i], "-u", "0");
+		FAILS(2, "unknown option", commands[i], "--only-for-group", "0");
+		FAILS(2, "unknown option", commands[i], "-g", "0");
+		FAILS(2, "unknown option", commands[i], "--only-for-cgroup", "/x");
+		FAILS(2, "unknown option", commands[i], "-C", "/x");
 		FAILS(2, "unknown option", commands[i], "--inode");
 		FAILS(2, "unknown option", commands[i], "-i");
 		FAILS(2, "unknown option", commands[i], "--follow");

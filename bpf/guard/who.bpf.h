@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Who it is that does something: whether the current task is in a set. A set has kinds of subjects: of
+ * each kind that it has any of, the task has to be one.
+ */
+#ifndef _GUARD_WHO_BPF_H
+#define _GUARD_WHO_BPF_H
+
+#include "maps.bpf.h"
+#include "word.bpf.h"
+
+#define PF_KTHREAD	0x00200000
+/* As many groups as a task can have. */
+#define NGROUPS_MAX	65536
+/* Deeper than any path of a cgroup that can be named. */
+#define CGROUP_DEPTH	1024
+
+#define KIND(kind)	(1U << GUARD_BY_##kind)
+
+/* Not in every kernel. */
+struct task_struct___guard {
+	void *cgroups;
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
+ * an executable finds its dynamic linker and libraries.
+ */
+static __always_inline bool is_confined(struct task_struct *task)
+{
+	return task->real_cred->user_ns->level;
+}
+
+/* The executable of a task, as an id, or 0: it is in no set, or there is none. */
+static __always_inline __u32 subject_of(struct task_struct *task)
+{
+	const __u32 *subject;
+	struct file *exe;
+
+	if (inode_map_is_null(task->mm) || is_confined(task))
+		return 0;
+	exe = task->mm->exe_file;
+	if (inode_map_is_null(exe))
+		return 0;
+	subject = inode_map_peek(subjects_id, exe->f_inode, __u32);
+	return subject ? *subject : 0;
+}
+
+static __always_inline bool is_member(__u32 set, __u32 kind, __u32 subject)
+{
+	struct guard_member member = { .set = set, .kind = kind, .subject = subject };
+
+	return bpf_map_lookup_elem(&members, &member);
+}
+
+/* Looking for one of many that is in a set; @gids is where the kernel has them. */
+struct search {
+	const void *gids;
+	__u32 set;
+	__u32 found;
+};
+
+static int group_step(__u32 index, void *context)
+{
+	struct search *search = context;
+	const void *at = search->gids + (index & (NGROUPS_MAX - 1)) * sizeof(__u32);
+	const __u32 *gid = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct timespec64));
+
+	search->found = is_member(search->set, GUARD_BY_GROUP, *gid);
+	return search->found;
+}
+
+static __always_inline bool is_in_groups(const struct cred *cred, __u32 set)
+{
+	struct search search = { .set = set };
+
+	if (is_member(set, GUARD_BY_GROUP, cred->fsgid.val))
+		return true;
+	search.gids = cred->group_info->gid;
+	bpf_loop(cred->group_info->ngroups, group_step, &search, 0);
+	return search.found;
+}
+
+/* By the user and groups that file permissions are judged by, as the initial namespace has them. */
+static __noinline bool may_by_cred(const struct cred *cred, __u32 set, __u32 kinds)
+{
+	if (kinds & KIND(USER) && !is_member(set, GUARD_BY_USER, cred->fsuid.val))
+		return false;
+	return !(kinds & KIND(GROUP)) || is_in_groups(cred, set);
+}
+
+/*
+ * A process in whose name the kernel acts as somebody else, such as overlayfs in its layers as who
+ * has mounted it, has to be allowed as well. Threads of the kernel itself are nobody by themselves.
+ */
+static __always_inline bool may_by_creds(struct task_struct *task, __u32 set, __u32 kinds)
+{
+	if (!may_by_cred(task->cred, set, kinds))
+		return false;
+	return task->flags & PF_KTHREAD || may_by_cred(task->real_cred, set, kinds);
+}
+
+/* From the root down: what is above the task's cgroup will do. */
+static int cgroup_step(__u32 level, void *context)
+{
+	__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+	struct search *search = context;
+	const __u32 *subject;
+
+	if (!id)
+		return 1;
+	subject = bpf_map_lookup_elem(&cgroups, &id);
+	search->found = subject && is_member(search->set, GUARD_BY_CGROUP, *subject);
+	return search->found;
+}
+
+static __always_inline bool is_in_cgroups(__u32 set)
+{
+	struct search search = { .set = set };
+
+	if (!bpf_core_field_exists(struct task_struct___guard, cgroups))
+		return false;
+	bpf_loop(CGROUP_DEPTH, cgroup_step, &search, 0);
+	return search.found;
+}
+
+/*
+ * Whether the current task is in a set that has these kinds of subjects. Not static: the verifier goes
+ * through it once, and not for each operation of each rule.
+ */
+__noinline int is_in_set(__u32 set, __u32 kinds)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (kinds & KIND(EXE)) {
+		__u32 subject = subject_of(task);
+
+		if (!subject || !is_member(set, GUARD_BY_EXE, subject))
+			return false;
+	}
+	if (kinds & (KIND(USER) | KIND(GROUP)) && !may_by_creds(task, set, kinds))
+		return false;
+	return !(kinds & KIND(CGROUP)) || is_in_cgroups(set);
+}
+
+#endif /* _GUARD_WHO_BPF_H */
