@@ -34,7 +34,8 @@
  * So an inode is alive as long as an entry of it is linked and the addon's lock is held, and only
  * then. Not every filesystem frees inodes after a grace period of RCU: pipes and sockets do so at
  * once, and XFS makes another inode of one within it. To readers an inode is an address that they
- * compare; what they show of it is copied into the addon when that is made.
+ * compare; what they show of it is copied into the addon when that is made. Its device can be another
+ * to stat(2) than to the superblock, and only who has a path can ask for that: he comes later, perhaps.
  *
  * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
  * spinlocks and nothing is allocated or released under them.
@@ -166,7 +167,7 @@ static void inode_pin_free(struct fsnotify_mark *fsn)
 	inode_mark_free(&pin_class, to_inode_mark(fsn));
 }
 
-static struct inode_addon *inode_addon_alloc(struct inode *inode, bool pinned)
+static struct inode_addon *inode_addon_alloc(struct inode *inode, dev_t dev, bool pinned)
 {
 	unsigned int flags = pinned ? 0 : FSNOTIFY_MARK_FLAG_NO_IREF;
 	struct inode_map_super *super;
@@ -186,7 +187,7 @@ static struct inode_addon *inode_addon_alloc(struct inode *inode, bool pinned)
 	addon->super = super;
 	addon->ino = inode->i_ino;
 	addon->gen = inode->i_generation;
-	addon->dev = inode->i_sb->s_dev;
+	addon->dev = dev;
 	refcount_set(&addon->users, 1);
 	spin_lock_init(&addon->lock);
 	addon->pinned_users = pinned;
@@ -347,7 +348,7 @@ static int inode_addon_see_attached(struct inode_addon *addon, struct inode *ino
 }
 
 /* Find the inode's addon or add it. Returns it with the caller counted in, or an ERR_PTR(). */
-static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pinned)
+static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t dev, bool pinned)
 {
 	struct inode_addon *addon;
 	int err;
@@ -362,7 +363,7 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, bool pin
 			inode_addon_release(addon);
 			return ERR_PTR(err);
 		}
-		addon = inode_addon_alloc(inode, pinned);
+		addon = inode_addon_alloc(inode, dev, pinned);
 		if (!addon)
 			return ERR_PTR(-ENOMEM);
 		err = inode_mark_attach(&addon->mark, inode);
@@ -421,6 +422,7 @@ static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode
 /**
  * inode_addon_get - find or make the addon of an inode
  * @inode: the inode; the caller holds a reference to it
+ * @dev: the device that it is on, as far as the caller knows
  * @pinned: whether the inode shall be kept in memory
  *
  * The memory is charged to the account that the caller has begun (account.h).
@@ -429,13 +431,18 @@ static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode
  * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():
  * -ENOMEM; -ESTALE when the inode or its superblock is going away at this moment.
  */
-struct inode_addon *inode_addon_get(struct inode *inode, bool pinned)
+struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned)
 {
 	struct inode_addon *addon;
 
 	do {
-		addon = inode_addon_find_or_add(inode, pinned);
-		if (IS_ERR(addon) || !inode_addon_is_second(addon, inode))
+		addon = inode_addon_find_or_add(inode, dev, pinned);
+		if (IS_ERR(addon))
+			return addon;
+		/* He knows better than the program that made it. */
+		if (dev != inode->i_sb->s_dev)
+			WRITE_ONCE(addon->dev, dev);
+		if (!inode_addon_is_second(addon, inode))
 			return addon;
 		if (inode_addon_put(addon, pinned))
 			inode_addon_release(addon);

@@ -32,7 +32,8 @@ struct inode_remark;
  * @super: what the module keeps of its superblock
  * @ino: the inode's number, when the addon was made
  * @gen: its generation, likewise
- * @dev: its superblock's device
+ * @dev: the device that stat(2) says it is on, as far as anybody could ask; or else its superblock's.
+ *	Not protected
  * @users: who needs the addon: entries, and tasks about to add one. Once zero it stays zero. They
  *	share the mark's reference from its allocation
  * @lock: protects the fields below; the lock of a map's index nests inside
@@ -47,7 +48,7 @@ struct inode_remark;
  *	the inode is kept. Not protected; stored with release
  *
  * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced. Its
- * inode can't: what readers show of it is copied here, and never changes.
+ * inode can't: what readers show of it is copied here, and does not change, but for the device.
  */
 struct inode_addon {
 	struct inode_mark mark;
@@ -95,7 +96,7 @@ static __always_inline bool inode_in_any_map(const struct inode *inode)
 	return unlikely(atomic_read(&inode_remarks)) && inode;
 }
 
-struct inode_addon *inode_addon_get(struct inode *inode, bool pinned);
+struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned);
 bool inode_addon_put(struct inode_addon *addon, bool pinned);
 void inode_addon_release(struct inode_addon *addon);
 void inode_addon_end(struct inode *inode);

@@ -7,6 +7,8 @@
  */
 #include <linux/file.h>
 #include <linux/kdev_t.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
 
 #include <linux/inode_map.h>
 
@@ -98,6 +100,28 @@ void inode_map_key_put(struct inode_map_target *target)
 }
 
 /**
+ * inode_map_target_dev - the device that an inode is on, as stat(2) says
+ * @target: one that names a descriptor
+ *
+ * On btrfs each subvolume has a device number of its own, by which alone their files are told apart.
+ * btrfs answers from memory. Others that have such numbers (overlayfs, ceph) may ask a server first,
+ * and the caller holds a lock that all need: there it is the superblock's.
+ *
+ * Context: process; does not wait for a filesystem.
+ * Return: the device.
+ */
+dev_t inode_map_target_dev(const struct inode_map_target *target)
+{
+	dev_t dev = target->inode->i_sb->s_dev;
+	struct kstat stat;
+
+	if (target->inode->i_sb->s_magic != BTRFS_SUPER_MAGIC ||
+	    vfs_getattr_nosec(&fd_file(target->fd)->f_path, &stat, STATX_INO, AT_STATX_DONT_SYNC))
+		return dev;
+	return stat.dev;
+}
+
+/**
  * inode_map_key_fill_full - make a 32-byte key that names an entry
  * @entry: the entry
  * @key: gets the key
@@ -113,7 +137,7 @@ void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_m
 		.fd	= -1,
 		.flags	= entry->pinned ? 0 : INODE_MAP_WEAK,
 		.handle	= entry->handle,
-		.dev	= new_encode_dev(addon->dev),
+		.dev	= new_encode_dev(READ_ONCE(addon->dev)),
 		.ino	= addon->ino,
 		.gen	= addon->gen,
 	};

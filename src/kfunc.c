@@ -271,7 +271,8 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 		err = PTR_ERR(hold);
 		goto out;
 	}
-	err = inode_map_update(map, inode, weak, value, flags, INODE_MAP_GFP_PROG);
+	err = inode_map_update(map, inode, inode->i_sb->s_dev, weak, value, flags,
+			       INODE_MAP_GFP_PROG);
 	if (!err && inode_hold_is_orphan(hold)) {
 		inode_addon_end(inode);
 		err = -ESTALE;

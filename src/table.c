@@ -531,7 +531,7 @@ static bool inode_is_internal(const struct inode *inode)
 }
 
 /* inode_map_update(), charged to the map's account. */
-static int inode_map_update_charged(struct inode_map *map, struct inode *inode, bool weak,
+static int inode_map_update_charged(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
 				    const void *value, u64 flags, gfp_t gfp)
 {
 	bool pinned = !weak && !inode_is_internal(inode);
@@ -556,7 +556,7 @@ static int inode_map_update_charged(struct inode_map *map, struct inode *inode, 
 		if (err)
 			goto err_free;
 	}
-	addon = inode_addon_get(inode, pinned);
+	addon = inode_addon_get(inode, dev, pinned);
 	if (IS_ERR(addon)) {
 		err = PTR_ERR(addon);
 		goto err_free;
@@ -583,6 +583,7 @@ err_free:
  * inode_map_update - give an inode a value
  * @map: the map
  * @inode: the inode; the caller holds a reference to it
+ * @dev: the device that it is on, as far as the caller knows: that of its superblock, or another
  * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
  * @value: map->value_size bytes
  * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
@@ -593,8 +594,8 @@ err_free:
  * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
  * (the inode is the one that anonymous files share).
  */
-int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags, gfp_t gfp)
+int inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
+		     const void *value, u64 flags, gfp_t gfp)
 {
 	struct mem_cgroup *before;
 	int err;
@@ -602,7 +603,7 @@ int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, cons
 	if (inode_is_shared_anon(inode))
 		return -EOPNOTSUPP;
 	before = inode_map_account_begin(map->account);
-	err = inode_map_update_charged(map, inode, weak, value, flags, gfp);
+	err = inode_map_update_charged(map, inode, dev, weak, value, flags, gfp);
 	inode_map_account_end(before);
 	return err;
 }

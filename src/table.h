@@ -64,8 +64,8 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
 unsigned long inode_map_slot(u32 handle);
 struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long slot);
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
-int inode_map_update(struct inode_map *map, struct inode *inode, bool weak, const void *value,
-		     u64 flags, gfp_t gfp);
+int inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
+		     const void *value, u64 flags, gfp_t gfp);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
 int inode_map_delete(struct inode_map *map, u32 handle);
 

@@ -55,7 +55,7 @@ TRACE_EVENT(inode_map_insert,
 	TP_fast_assign(
 		__entry->ino	= item->addon->ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= item->addon->dev;
+		__entry->dev	= READ_ONCE(item->addon->dev);
 		__entry->handle	= item->handle;
 		__entry->pinned	= item->pinned;
 	),
@@ -83,7 +83,7 @@ TRACE_EVENT(inode_map_remove,
 	TP_fast_assign(
 		__entry->ino	= item->addon->ino;
 		__entry->map_id	= map->id;
-		__entry->dev	= item->addon->dev;
+		__entry->dev	= READ_ONCE(item->addon->dev);
 		__entry->handle	= item->handle;
 		__entry->reason	= reason;
 	),

@@ -49,8 +49,9 @@ enum inode_map_key_flags {
  *	handle, what the entry has (an update by handle never changes it)
  * @handle: with @fd -1, the entry's handle, 1 to 2^31 - 1; with @fd, must be 0
  * @dev: device number of the inode's superblock, 12 bits of major and 20 of minor packed as in
- *	st_dev of stat(2). Filled in by BPF_MAP_GET_NEXT_KEY. Must be 0 with @fd, is ignored with a
- *	handle
+ *	st_dev of stat(2). On btrfs, that of the subvolume, which stat(2) has, once the inode has been
+ *	given an entry by a descriptor; a program can't ask for it. Filled in by
+ *	BPF_MAP_GET_NEXT_KEY. Must be 0 with @fd, is ignored with a handle
  * @ino: inode number; filled in, required and ignored as @dev
  * @gen: inode generation; filled in, required and ignored as @dev
  * @reserved: must be 0

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Device numbers: what a dump shows is what stat(2) has, where that is not the superblock's, too. The
+ * files of two btrfs subvolumes have the same inode numbers.
+ */
+#include "harness.h"
+
+#include <linux/btrfs.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+static void make_subvolume(const char *dir, const char *name)
+{
+	struct btrfs_ioctl_vol_args args = {};
+	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
+
+	snprintf(args.name, sizeof(args.name), "%s", name);
+	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
+	close(fd);
+}
+
+static __u32 encoded(dev_t dev)
+{
+	return (minor(dev) & 0xff) | major(dev) << 8 | (minor(dev) & ~0xffU) << 12;
+}
+
+/* Give a file an entry, and find it in a dump by its device and number. */
+static void check_file(int map, const char *path, unsigned int value)
+{
+	struct inode_map_key key = {};
+	bool first = true, found = false;
+	struct stat stat;
+	char line[64];
+	int fd;
+
+	fd = file_open(path, O_PATH);
+	map_put(map, fd, value, 0);
+	close(fd);
+	CHECK_SYS(lstat(path, &stat));
+	for (; !bpf_map_get_next_key(map, first ? NULL : &key, &key); first = false) {
+		if (key.dev != encoded(stat.st_dev) || key.ino != stat.st_ino)
+			continue;
+		CHECK(!found);
+		found = true;
+	}
+	if (!found)
+		FAIL("%s: no entry of device %u:%u", path, major(stat.st_dev), minor(stat.st_dev));
+	snprintf(line, sizeof(line), " %u:%u %lu ", major(stat.st_dev), minor(stat.st_dev),
+		 (unsigned long)stat.st_ino);
+	CHECK_EQ(sh("grep -q '%s' /proc/inode_map", line), 0);
+}
+
+TEST(stat_device)
+{
+	int map = map_create(32, 4, 8);
+	struct stat one, other;
+
+	mount_image("btrfs", 128, "m", NULL);
+	make_subvolume("m", "a");
+	make_subvolume("m", "b");
+	close(file_create("m/a/f"));
+	close(file_create("m/b/f"));
+	close(file_create("m/f"));
+	CHECK_SYS(lstat("m/a/f", &one));
+	CHECK_SYS(lstat("m/b/f", &other));
+	/* Or else this tests nothing. */
+	CHECK_EQ(one.st_ino, other.st_ino);
+	CHECK(one.st_dev != other.st_dev);
+
+	check_file(map, "m/a/f", 1);
+	check_file(map, "m/b/f", 2);
+	check_file(map, "m/f", 3);
+	CHECK_EQ(map_count(map), 3);
+	CHECK_SYS(umount("m"));
+	CHECK_EQ(map_count(map), 0);
+}
