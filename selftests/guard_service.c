@@ -181,6 +181,10 @@ static void check_journal(void)
 	CHECK(strstr(entry, "INODE_GUARD_OPERATION=write\n"));
 	CHECK(strstr(entry, "INODE_GUARD_VERDICT=denied\n"));
 	CHECK(strstr(entry, "INODE_GUARD_PATH\n"));
+	CHECK(strstr(entry, "INODE_GUARD_PARENT_PID=") && strstr(entry, "INODE_GUARD_PARENT_COMM\n"));
+	CHECK(strstr(entry, "INODE_GUARD_LOGIN_UID=unset\n"));
+	CHECK(strstr(entry, "INODE_GUARD_SESSION=unset\n"));
+	CHECK(strstr(entry, "INODE_GUARD_CGROUP_ID=") && strstr(entry, "INODE_GUARD_CGROUP\n"));
 	CHECK(strstr(entry, "INODE_GUARD_LABEL\n") && strstr(entry, "simple\n"));
 	CHECK(strstr(entry, "{\"time\":\""));
 	/* Not more than so many a second, and how many were left out. */

@@ -95,6 +95,56 @@ static __always_inline void describe_place(struct guard_place *place, struct ino
 	place->inum = inode->i_ino;
 }
 
+/* What kernels have that are configured so. */
+struct task_struct___configured {
+	kuid_t loginuid;
+	unsigned int sessionid;
+	struct css_set *cgroups;
+} __attribute__((preserve_access_index));
+
+struct css_set___configured {
+	struct cgroup___configured *dfl_cgrp;
+} __attribute__((preserve_access_index));
+
+struct cgroup___configured {
+	struct kernfs_node *kn;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node___configured {
+	__u64 id;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 cgroup_of(const struct task_struct___configured *task)
+{
+	const struct css_set___configured *set;
+	const struct kernfs_node___configured *node;
+
+	if (!bpf_core_field_exists(task->cgroups))
+		return 0;
+	set = (const void *)task->cgroups;
+	node = (const void *)set->dfl_cgrp->kn;
+	return node->id;
+}
+
+/* Who it is, beyond the process itself. */
+static __always_inline void describe_task(struct task_struct *task, struct guard_event *event)
+{
+	const struct task_struct___configured *configured = (const void *)task;
+	struct task_struct *parent = task->real_parent, *leader = parent->group_leader;
+	__u32 at;
+
+	event->parent = parent->tgid;
+	for (at = 0; at < sizeof(event->parent_command); at += GUARD_WORD)
+		*(__u64 *)(event->parent_command + at) = guard_word(load_word(leader->comm + at));
+	event->login = GUARD_UNSET;
+	event->session = GUARD_UNSET;
+	if (bpf_core_field_exists(configured->loginuid))
+		event->login = configured->loginuid.val;
+	if (bpf_core_field_exists(configured->sessionid))
+		event->session = configured->sessionid;
+	event->cgroup = cgroup_of(configured);
+}
+
 static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -113,7 +163,9 @@ static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 	event->rule = rule;
 	event->ops = ops;
 	event->audit = !!STATE(audit);
+	event->reserved = 0;
 	bpf_get_current_comm(event->command, sizeof(event->command));
+	describe_task(task, event);
 
 	describe_place(&event->file, dentry->d_inode);
 	if (!event->file.dev)

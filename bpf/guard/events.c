@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Events: what the ring buffer has of accesses that were denied, as text and as JSON.
+ * Events: what the ring buffer has of accesses that were denied.
  *
  * The programs tell where a file is within its filesystem; the path is completed here, by the first
  * mount of it that this mount namespace has.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 
-#include "tool.h"
+#include "events.h"
+
+/* Of include/linux/exportfs.h. */
+#define FILEID_KERNFS	0xfe
 
 /**
  * struct mount - a mount
@@ -204,6 +209,52 @@ static const char *rule_text(struct events *events, __u32 id)
 	return index_get(&events->rules, id);
 }
 
+/* Control groups */
+
+/* Where the second version of them is mounted, alone or beside the first. */
+static int open_cgroups(void)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	struct statfs fs;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(roots); i++) {
+		fd = open(roots[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
+/* The number of its directory's inode, as a handle. */
+struct cgroup_handle {
+	struct file_handle handle;
+	__u64 id;
+};
+
+/* The path of a control group in the hierarchy, to be freed: "" if there is none any more. */
+static char *cgroup_path(const struct events *events, __u64 id)
+{
+	struct cgroup_handle handle = { .handle = { sizeof(id), FILEID_KERNFS }, .id = id };
+	char *path = NULL, *root = path_of_fd(events->cgroups), *result = NULL;
+	int fd = -1;
+
+	if (root && id)
+		fd = open_by_handle_at(events->cgroups, &handle.handle, O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		path = path_of_fd(fd);
+	if (path && !strncmp(path, root, strlen(root)))
+		result = xstrdup(path[strlen(root)] ? path + strlen(root) : "/");
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	free(root);
+	return result ?: xstrdup("");
+}
+
 /* Events */
 
 /* Of an event, in this machine's idea of the time of day now. */
@@ -231,47 +282,17 @@ static void fill_denial(struct events *events, const struct guard_event *event, 
 	denial->op = op;
 	denial->pid = event->pid;
 	denial->uid = event->uid;
+	denial->parent = event->parent;
+	denial->login = event->login;
+	denial->session = event->session;
+	denial->cgroup = event->cgroup;
 	denial->audit = event->audit;
 	memset(denial->command, 0, sizeof(denial->command));
 	memcpy(denial->command, event->command, sizeof(event->command));
+	memset(denial->parent_command, 0, sizeof(denial->parent_command));
+	memcpy(denial->parent_command, event->parent_command, sizeof(event->parent_command));
 	denial->rule = rule_text(events, event->rule);
 	denial->label = text_label(denial->rule);
-}
-
-void denial_print(FILE *file, const struct denial *denial, bool json)
-{
-	const char *verdict = denial->audit ? "audit" : "denied";
-
-	if (!json) {
-		fprintf(file, "%s %s %s ", denial->time, verdict, op_names[denial->op]);
-		put_word(file, denial->path);
-		fprintf(file, " pid=%u uid=%u command=", denial->pid, denial->uid);
-		put_word(file, denial->command);
-		fprintf(file, " executable=");
-		put_word(file, denial->exe);
-		fprintf(file, " rule=");
-		put_word(file, denial->rule);
-		if (*denial->label)
-			fprintf(file, " label=%s", denial->label);
-		fputc('\n', file);
-		return;
-	}
-	fprintf(file, "{\"time\":\"%s\",\"pid\":%u,\"uid\":%u,\"command\":", denial->time,
-		denial->pid, denial->uid);
-	put_json(file, denial->command);
-	fprintf(file, ",\"executable\":");
-	put_json(file, denial->exe);
-	fprintf(file, ",\"operation\":\"%s\",\"path\":", op_names[denial->op]);
-	put_json(file, denial->path);
-	fprintf(file, ",\"rule\":");
-	put_json(file, denial->rule);
-	fprintf(file, ",\"label\":\"%s\",\"verdict\":\"%s\"}\n", denial->label, verdict);
-}
-
-void dropped_print(FILE *file, __u64 dropped, bool json)
-{
-	fprintf(file, json ? "{\"dropped\":%llu}\n" : "%llu events dropped\n",
-		(unsigned long long)dropped);
 }
 
 static int handle_event(void *context, void *data, size_t size)
@@ -279,13 +300,15 @@ static int handle_event(void *context, void *data, size_t size)
 	const struct guard_event *event = data;
 	struct events *events = context;
 	struct denial denial;
-	char *path, *exe;
+	char *path, *exe, *cgroup;
 	int op;
 
 	if (events->discard || size < sizeof(*event))
 		return 0;
 	path = place_path(events, &event->file, event->path, sizeof(event->path));
 	exe = place_path(events, &event->exe, event->exe_path, sizeof(event->exe_path));
+	cgroup = cgroup_path(events, event->cgroup);
+	denial.cgroup_path = cgroup;
 	denial.path = path;
 	denial.exe = exe;
 	time_text(event->time, denial.time, sizeof(denial.time));
@@ -297,6 +320,7 @@ static int handle_event(void *context, void *data, size_t size)
 	}
 	free(path);
 	free(exe);
+	free(cgroup);
 	return 0;
 }
 
@@ -316,6 +340,7 @@ int events_open(struct events *events)
 
 	events->only = -1;
 	events->mounts_fd = -1;
+	events->cgroups = -1;
 	only = open(guard_watch_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (only < 0 || flock(only, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
@@ -328,6 +353,7 @@ int events_open(struct events *events)
 	}
 	events->only = only;
 	events->mounts_fd = open(MOUNTS, O_RDONLY | O_CLOEXEC);
+	events->cgroups = open_cgroups();
 	events->ring = ring_buffer__new(events->guard->events, handle_event, events, NULL);
 	if (!events->ring) {
 		error("cannot watch: %s", reason(-errno));
@@ -365,6 +391,8 @@ void events_close(struct events *events)
 	free(events->mounts.items);
 	if (events->mounts_fd >= 0)
 		close(events->mounts_fd);
+	if (events->cgroups >= 0)
+		close(events->cgroups);
 	if (events->only >= 0)
 		close(events->only);
 }

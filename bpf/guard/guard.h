@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	3
+#define GUARD_VERSION	4
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -330,6 +330,9 @@ struct guard_state {
 	__u64 dropped;
 };
 
+/* What audit says of who has not logged in. */
+#define GUARD_UNSET	(~0U)
+
 #define GUARD_PATH	1536
 #define GUARD_EXE	768
 #define GUARD_COMPONENT	256
@@ -354,10 +357,16 @@ struct guard_place {
  * @time: nanoseconds since boot, those in suspension included
  * @pid: the process
  * @uid: its user, as the initial user namespace numbers them
+ * @parent: the process that is its parent
+ * @login: the user who logged in, whatever the process has become since, or GUARD_UNSET
+ * @session: the number of that login, or GUARD_UNSET
+ * @reserved: 0
+ * @cgroup: its control group of the second version, the number of the directory's inode; or 0
  * @rule: the rule; 0 when it could not be told which, and was denied for that
  * @ops: what was denied of it, a bit each
  * @audit: whether it was only reported
  * @command: the thread's name
+ * @parent_command: the name of its parent's first thread
  * @file: where the file is
  * @exe: where the executable is
  * @path: the names on the way from the file up, each with zeros behind it, one to GUARD_WORD
@@ -367,10 +376,16 @@ struct guard_event {
 	__u64 time;
 	__u32 pid;
 	__u32 uid;
+	__u32 parent;
+	__u32 login;
+	__u32 session;
+	__u32 reserved;
+	__u64 cgroup;
 	__u32 rule;
 	__u16 ops;
 	__u16 audit;
 	char command[16];
+	char parent_command[16];
 	struct guard_place file;
 	struct guard_place exe;
 	char path[GUARD_PATH];

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "events.h"
 
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 #define SYSLOG_SOCKET	"/dev/log"
@@ -47,18 +47,15 @@ static void put_number(FILE *file, const char *name, unsigned long number)
 	fprintf(file, "%s=%lu\n", name, number);
 }
 
-char *denial_line(const struct denial *denial, bool json)
+static void put_id(FILE *file, const char *name, __u32 id)
 {
-	char *line = NULL;
-	size_t size;
-	FILE *file = open_memstream(&line, &size);
-
-	denial_print(file, denial, json);
-	fclose(file);
-	return line;
+	if (id == GUARD_UNSET)
+		fprintf(file, "%s=unset\n", name);
+	else
+		put_number(file, name, id);
 }
 
-/* The same without the line's end. */
+/* A line without its end. */
 static char *denial_text(const struct denial *denial, bool json)
 {
 	char *text = denial_line(denial, json);
@@ -117,6 +114,12 @@ static int log_to_journal(struct log *log, const struct denial *denial)
 	put_field(file, "INODE_GUARD_COMM", denial->command);
 	put_number(file, "INODE_GUARD_PID", denial->pid);
 	put_number(file, "INODE_GUARD_UID", denial->uid);
+	put_number(file, "INODE_GUARD_PARENT_PID", denial->parent);
+	put_field(file, "INODE_GUARD_PARENT_COMM", denial->parent_command);
+	put_id(file, "INODE_GUARD_LOGIN_UID", denial->login);
+	put_id(file, "INODE_GUARD_SESSION", denial->session);
+	fprintf(file, "INODE_GUARD_CGROUP_ID=%llu\n", (unsigned long long)denial->cgroup);
+	put_field(file, "INODE_GUARD_CGROUP", denial->cgroup_path);
 	put_field(file, "INODE_GUARD_JSON", json);
 	fclose(file);
 	err = send_to_log(log, data, size);

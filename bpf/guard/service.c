@@ -29,7 +29,7 @@
 #include <bpf/libbpf.h>
 #include <inode_map.h>
 
-#include "tool.h"
+#include "events.h"
 
 #define SERVICE_SOCKET	"/run/inode-guard.socket"
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "events.h"
 
 static volatile sig_atomic_t interrupted;
 

@@ -144,7 +144,7 @@ STEP(label_in_events)
 	pid = watch_start(WORDS("watch", "--json"));
 	DENIED(try_read("f"));
 	DENIED(try_read("g"));
-	await_event("/g\",\"label\":\"\",\"verdict\":\"denied\"}\n");
+	await_event("/g\",\"label\":\"\",\"verdict\":\"denied\",\"parent_pid\":");
 	watch_end(pid, SIGTERM);
-	HAS("/f\",\"label\":\"two\",\"verdict\":\"denied\"}\n");
+	HAS("/f\",\"label\":\"two\",\"verdict\":\"denied\",\"parent_pid\":");
 }

@@ -63,13 +63,99 @@ STEP(watch_json)
 	MATCHES("^\\{\"time\":\"" TIME "\",\"pid\":[0-9]+,\"uid\":1234,\"command\":\"dash\","
 		"\"executable\":\"/usr/bin/dash\",\"operation\":\"read\",\"path\":\"" DIR_PATH
 		"/watch_json/d/f\\\\\"\\\\udcff\",\"rule\":\"" DIR_PATH
-		"/watch_json/d\",\"label\":\"\",\"verdict\":\"denied\"\\}$");
+		"/watch_json/d\",\"label\":\"\",\"verdict\":\"denied\",.*\\}$");
 	for (line = out; *line; line = strchr(line, '\n') + 1)
 		CHECK(json_value(line) == strchr(line, '\n'));
 	snprintf(text, sizeof(text), "\"pid\":%d,\"uid\":0,", getpid());
 	HAS(text);
 	HAS("\"operation\":\"write\",\"path\":\"" DIR_PATH "/watch_json/d/f");
 	HAS("\"operation\":\"write\",\"path\":\"" DIR_PATH "/watch_json/d/new\",");
+}
+
+/* A directory in the hierarchy of control groups, or false where there are none. */
+static bool make_cgroup(struct stat *stat)
+{
+	if (access("/sys/fs/cgroup/cgroup.procs", F_OK) &&
+	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL))
+		return false;
+	CHECK_SYS(mkdir("/sys/fs/cgroup/guard \"test\"", 0755));
+	CHECK_SYS(lstat("/sys/fs/cgroup/guard \"test\"", stat));
+	return true;
+}
+
+/* A child that has another name, and may be in that control group, reads. Returns its login's session. */
+static unsigned int read_as_child(bool grouped, bool *logged_in)
+{
+	unsigned int session = 0;
+	int status;
+	pid_t pid;
+
+	CHECK_SYS(prctl(PR_SET_NAME, "parent \"1\""));
+	*logged_in = !access("/proc/self/loginuid", W_OK);
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		prctl(PR_SET_NAME, "child");
+		if (*logged_in)
+			file_write("/proc/self/loginuid", "4321");
+		if (grouped)
+			file_write("/sys/fs/cgroup/guard \"test\"/cgroup.procs", "0");
+		status = try_read("f") != EPERM;
+		if (*logged_in)
+			CHECK_EQ(sh("cp /proc/%d/sessionid session", getpid()), 0);
+		_exit(status);
+	}
+	CHECK_SYS(waitpid(pid, &status, 0));
+	CHECK_EQ(status, 0);
+	if (*logged_in)
+		session = strtoul(get_file("session"), NULL, 10);
+	return session;
+}
+
+/* Whose child it was, who had logged in, and in which control group. */
+STEP(watch_origin)
+{
+	bool grouped, logged_in;
+	unsigned int session;
+	struct stat stat;
+	char text[128];
+	pid_t pid;
+
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	grouped = make_cgroup(&stat);
+	pid = watch_start(WORDS("watch", "--json"));
+	session = read_as_child(grouped, &logged_in);
+	await_event("\n");
+	/* Of a control group that is gone the number is known. */
+	CHECK_SYS(kill(pid, SIGSTOP));
+	read_as_child(grouped, &logged_in);
+	if (grouped)
+		CHECK_SYS(rmdir("/sys/fs/cgroup/guard \"test\""));
+	CHECK_SYS(kill(pid, SIGCONT));
+	CHECK(wait_until(events_have, "\"cgroup\":\"\"", 10));
+	DENIED(try_read("f"));
+	CHECK(wait_until(events_have, "parent \\\"1\\\"\",\"exe", 10));
+	watch_end(pid, SIGTERM);
+	snprintf(text, sizeof(text), ",\"parent_pid\":%d,\"parent_command\":\"parent \\\"1\\\"\",", getpid());
+	HAS(text);
+	if (logged_in)
+		snprintf(text, sizeof(text), "\"login_uid\":4321,\"session\":%u,", session);
+	else
+		snprintf(text, sizeof(text), "\"login_uid\":null,\"session\":null,");
+	HAS(text);
+	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"/guard \\\"test\\\"\"}",
+		 (unsigned long)stat.st_ino);
+	if (!grouped)
+		snprintf(text, sizeof(text), "\"cgroup_id\":");
+	HAS(text);
+	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"\"}",
+		 grouped ? (unsigned long)stat.st_ino : 0);
+	HAS(text);
+	/* Who has not logged in. */
+	HAS("\"login_uid\":null,\"session\":null,");
+	for (const char *line = out; *line; line = strchr(line, '\n') + 1)
+		CHECK(json_value(line) == strchr(line, '\n'));
 }
 
 /* What is mounted elsewhere only, and a path that there is no room for. */

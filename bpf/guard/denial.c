@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Events as lines: for people, and as JSON, which has all that is known.
+ */
+#include <stdio.h>
+
+#include "events.h"
+
+/* Who it was, beyond the process itself. A number that is unset is null. */
+static void print_json_origin(FILE *file, const struct denial *denial)
+{
+	fprintf(file, ",\"parent_pid\":%u,\"parent_command\":", denial->parent);
+	put_json(file, denial->parent_command);
+	fprintf(file, ",\"login_uid\":");
+	fprintf(file, denial->login == GUARD_UNSET ? "null" : "%u", denial->login);
+	fprintf(file, ",\"session\":");
+	fprintf(file, denial->session == GUARD_UNSET ? "null" : "%u", denial->session);
+	fprintf(file, ",\"cgroup_id\":%llu,\"cgroup\":", (unsigned long long)denial->cgroup);
+	put_json(file, denial->cgroup_path);
+}
+
+static void print_json(FILE *file, const struct denial *denial, const char *verdict)
+{
+	fprintf(file, "{\"time\":\"%s\",\"pid\":%u,\"uid\":%u,\"command\":", denial->time,
+		denial->pid, denial->uid);
+	put_json(file, denial->command);
+	fprintf(file, ",\"executable\":");
+	put_json(file, denial->exe);
+	fprintf(file, ",\"operation\":\"%s\",\"path\":", op_names[denial->op]);
+	put_json(file, denial->path);
+	fprintf(file, ",\"rule\":");
+	put_json(file, denial->rule);
+	fprintf(file, ",\"label\":\"%s\",\"verdict\":\"%s\"", denial->label, verdict);
+	print_json_origin(file, denial);
+	fprintf(file, "}\n");
+}
+
+void denial_print(FILE *file, const struct denial *denial, bool json)
+{
+	const char *verdict = denial->audit ? "audit" : "denied";
+
+	if (json) {
+		print_json(file, denial, verdict);
+		return;
+	}
+	fprintf(file, "%s %s %s ", denial->time, verdict, op_names[denial->op]);
+	put_word(file, denial->path);
+	fprintf(file, " pid=%u uid=%u command=", denial->pid, denial->uid);
+	put_word(file, denial->command);
+	fprintf(file, " executable=");
+	put_word(file, denial->exe);
+	fprintf(file, " rule=");
+	put_word(file, denial->rule);
+	if (*denial->label)
+		fprintf(file, " label=%s", denial->label);
+	fputc('\n', file);
+}
+
+char *denial_line(const struct denial *denial, bool json)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *file = open_memstream(&line, &size);
+
+	denial_print(file, denial, json);
+	fclose(file);
+	return line;
+}
+
+void dropped_print(FILE *file, __u64 dropped, bool json)
+{
+	fprintf(file, json ? "{\"dropped\":%llu}\n" : "%llu events dropped\n",
+		(unsigned long long)dropped);
+}
