@@ -319,7 +319,7 @@ int policy_collect(struct guard *guard, const struct policy *policy)
 	err = collect_subjects(guard, &wanted);
 	if (err)
 		goto out;
-	__atomic_store_n(&state->trees, wanted.trees, __ATOMIC_RELEASE);
+	__atomic_and_fetch(&state->beyond, GUARD_BY_NAME | wanted.trees, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&state->subjects, !!(wanted.kinds & 1U << GUARD_BY_EXE), __ATOMIC_RELEASE);
 	__atomic_store_n(&state->cgroups, wanted.cgroups.count != 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->follows, wanted.follows, __ATOMIC_RELEASE);

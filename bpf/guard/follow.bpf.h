@@ -135,7 +135,7 @@ static __always_inline void expect(const struct guard_leaf_key *key)
 	__u32 one = 1;
 
 	if (!bpf_map_update_elem(&fresh, key, &one, BPF_NOEXIST))
-		__sync_fetch_and_add(&state.fresh, 1);
+		__sync_fetch_and_add(&state.beyond, GUARD_FRESH);
 }
 
 static __always_inline void expect_no_more(struct inode *dir, struct dentry *dentry)
@@ -143,7 +143,7 @@ static __always_inline void expect_no_more(struct inode *dir, struct dentry *den
 	struct guard_leaf_key key = {};
 
 	if (leaf_key(dir, dentry, &key) && !bpf_map_delete_elem(&fresh, &key))
-		__sync_fetch_and_add(&state.fresh, -1);
+		__sync_fetch_and_add(&state.beyond, -GUARD_FRESH);
 }
 
 /* Decide about what is to be at a name, by the name's rule. */
@@ -218,7 +218,7 @@ static __noinline int settle(struct inode *inode, struct dentry *dentry)
 /* The directory in which somebody makes a name. */
 static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
 {
-	if (STATE(fresh))
+	if (names_matter())
 		settle(dir, dentry->d_parent);
 }
 
@@ -300,7 +300,7 @@ int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, str
 	if (inode_map_is_null(inode) || !STATE(follows))
 		return 0;
 	/* What it has by its name, it has when it leaves that. */
-	if (STATE(fresh))
+	if (names_matter())
 		settle(inode, old_dentry);
 	return follow(inode, new_dir, new_dentry);
 }
@@ -314,7 +314,7 @@ int BPF_PROG(guard_follow_link, struct dentry *old_dentry, const struct path *ne
 
 	if (inode_map_is_null(inode) || !STATE(follows))
 		return 0;
-	if (STATE(fresh))
+	if (names_matter())
 		settle(inode, old_dentry);
 	parent = new_dir->dentry;
 	return guard_leaf(parent->d_inode, new_dentry) ?:

@@ -76,7 +76,7 @@ int BPF_PROG(guard_open, struct file *file)
 {
 	__u32 ops = opaque(open_ops(file->f_flags)) & (READ | APPEND | EXEC);
 
-	if (STATE(fresh))
+	if (names_matter())
 		settle(file->f_inode, file->f_path.dentry);
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }

@@ -62,6 +62,13 @@ enum guard_op {
 #define GUARD_OP_BITS	16
 #define GUARD_EITHER	(1U << (GUARD_OP_BITS - 1))
 
+/*
+ * Above the bits of operations, in one word with them, so that one test tells that there is nothing:
+ * how many names decisions look for besides.
+ */
+#define GUARD_FRESH	(1ULL << GUARD_OP_BITS)
+#define GUARD_BY_NAME	(~0ULL << GUARD_OP_BITS)
+
 _Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
 
 /**
@@ -291,7 +298,6 @@ struct guard_move {
  * @version: GUARD_VERSION
  * @ready: whether the start has come to its end
  * @generation: the current generation of the policy; 0, there is none, and all is allowed
- * @trees: the operations that rules for trees name, a bit each
  * @audit: report, deny nothing
  * @dirty: whether a change of the policy was begun and not completed
  * @next: the next id for rules, names, texts, sets and subjects
@@ -301,9 +307,10 @@ struct guard_move {
  * @follows: whether any rule follows
  * @pins: how many pins there are when all is well
  * @zero: 0, which the verifier does not know: see opaque()
- * @fresh: how many names there are in "fresh"
  * @cgroups: whether there is any set with cgroups
  * @reserved: 0
+ * @beyond: what a decision looks at beyond the entry of the file: the operations that rules for trees
+ *	name, a bit each; and how often GUARD_FRESH for names that are in "fresh"
  * @seed: for the hashes of names
  * @changes: how often a name that is watched was about to change
  * @dropped: events that there was no room for
@@ -312,7 +319,6 @@ struct guard_state {
 	__u32 version;
 	__u32 ready;
 	__u32 generation;
-	__u32 trees;
 	__u32 audit;
 	__u32 dirty;
 	__u32 next;
@@ -322,9 +328,9 @@ struct guard_state {
 	__u32 follows;
 	__u32 pins;
 	__u32 zero;
-	__u32 fresh;
 	__u32 cgroups;
 	__u32 reserved;
+	__u64 beyond;
 	__u64 seed;
 	__u64 changes;
 	__u64 dropped;

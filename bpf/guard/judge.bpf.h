@@ -68,7 +68,7 @@ static __always_inline __u32 rule_of_file(struct inode *inode, struct dentry *de
 	__u32 rule = rule_of_inode(inode, generation);
 	const struct guard_leaf *leaf;
 
-	if (rule || !STATE(fresh))
+	if (rule || !names_matter())
 		return rule;
 	leaf = leaf_of(dentry);
 	return leaf ? rule_at(&leaf->entry, generation) : 0;
@@ -109,7 +109,7 @@ static int climb_step(__u32 index, void *context)
 	if (inode_map_is_null(dentry))
 		return 1;
 	/* A directory that has just come to be at the name of a tree is known by its name only. */
-	if (STATE(fresh)) {
+	if (names_matter()) {
 		leaf = leaf_of(dentry);
 		by_name = leaf ? rule_at(&leaf->tree, climb->generation) : 0;
 		named = opaque(named_by(by_name));
@@ -164,9 +164,9 @@ static __always_inline bool nearest(struct dentry *dentry, __u32 op, __u32 gener
 static __always_inline void find_rules(struct climb *climb, __u32 ops)
 {
 	__u32 rule, distance, op;
-	bool slow = STATE(fresh);
+	bool slow = names_matter();
 
-	ops &= STATE(trees);
+	ops &= STATE(beyond);
 	for (op = 0; op < GUARD_OPS; op++) {
 		if (!(ops & BIT(op)))
 			continue;
@@ -296,8 +296,7 @@ static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 op
 /* Whether there can be a rule for @ops with this file: for nearly all there is none. */
 static __always_inline bool concerns(struct inode *inode, __u32 ops)
 {
-	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(trees) & ops ||
-	       STATE(fresh);
+	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(beyond) & (ops | GUARD_BY_NAME);
 }
 
 /* Decide about a file by its dentry. */

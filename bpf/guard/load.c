@@ -111,11 +111,10 @@ static int dismantle(struct guard *guard)
 	if (guard->state) {
 		__atomic_store_n(&guard->state->ready, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->generation, 0, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&guard->state->trees, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&guard->state->beyond, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->subjects, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->cgroups, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&guard->state->follows, 0, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&guard->state->fresh, 0, __ATOMIC_SEQ_CST);
 	}
 	err = unpin_all();
 	guard_close(guard);

@@ -16,6 +16,12 @@
 /* Of a name, NAME_MAX bytes and more. */
 #define HASH_STEPS	(256 / GUARD_WORD)
 
+/* Whether decisions look for names as well. */
+static __always_inline bool names_matter(void)
+{
+	return STATE(beyond) & GUARD_BY_NAME;
+}
+
 struct hashing {
 	const unsigned char *name;
 	__u32 left;

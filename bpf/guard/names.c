@@ -359,23 +359,23 @@ void names_settle(struct policy *policy)
 {
 	const struct guard *guard = policy->guard;
 	struct array keys = {}, values = {};
-	__u32 *fresh = &guard->state->fresh;
+	__u64 *beyond = &guard->state->beyond;
 	const struct guard_leaf_key *key;
 	size_t i;
 
-	if (!__atomic_load_n(fresh, __ATOMIC_SEQ_CST) ||
+	if (!(__atomic_load_n(beyond, __ATOMIC_SEQ_CST) & GUARD_BY_NAME) ||
 	    map_read(guard->fresh, sizeof(*key), sizeof(__u32), &keys, &values))
 		goto out;
 	for (i = 0; i < keys.count; i++) {
 		key = (struct guard_leaf_key *)keys.items + i;
 		/* What is made from now on is counted again; this one until it is settled. */
-		__atomic_add_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(beyond, GUARD_FRESH, __ATOMIC_SEQ_CST);
 		if (!bpf_map_delete_elem(guard->fresh, key))
-			__atomic_sub_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+			__atomic_sub_fetch(beyond, GUARD_FRESH, __ATOMIC_SEQ_CST);
 		if (settle_name(policy, key) &&
 		    !bpf_map_update_elem(guard->fresh, key, (__u32[]){ 1 }, BPF_NOEXIST))
 			continue;
-		__atomic_sub_fetch(fresh, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(beyond, GUARD_FRESH, __ATOMIC_SEQ_CST);
 	}
 out:
 	free(keys.items);

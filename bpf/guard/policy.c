@@ -376,7 +376,7 @@ static int write_rules(struct policy *policy)
 	if (err)
 		return err;
 	/* Programs look into trees from now on; they find nothing that is valid. */
-	__atomic_or_fetch(&policy->guard->state->trees, trees, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&policy->guard->state->beyond, trees, __ATOMIC_SEQ_CST);
 	for (i = 0; i < policy->sets.count; i++)
 		kinds |= sets[i]->kinds;
 	if (kinds & 1U << GUARD_BY_EXE)
