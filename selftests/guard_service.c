@@ -49,13 +49,16 @@ static char *expect(int fd, const char *text, double seconds)
 		if (strstr(message, text))
 			return message;
 	}
-	FAIL("no \"%s\"", text);
+	FAIL("no \"%s\"; the service says \"%s\"", text, get_file("service-out"));
 }
 
-static void start_service(void)
+static void start_service(bool hold)
 {
-	service = tool_start(WORDS("service"), "service-out");
+	double begun = now();
+
+	service = tool_start(hold ? WORDS("service", "--hold") : WORDS("service"), "service-out");
 	expect(notifications, "READY=1", 60);
+	printf("# ready after %.1f s\n", now() - begun);
 }
 
 static bool is_denied(void *path)
@@ -71,6 +74,17 @@ static void becomes_denied(const char *what, const char *path)
 	if (!wait_until(is_denied, (void *)path, 20))
 		FAIL("%s: %s is not guarded", what, path);
 	printf("# %s: guarded after %.2f s\n", what, now() - begun);
+}
+
+static bool is_allowed(void *path)
+{
+	return !try_write(path);
+}
+
+static void becomes_allowed(const char *path)
+{
+	if (!wait_until(is_allowed, (void *)path, 20))
+		FAIL("%s is still guarded", path);
 }
 
 static void check_state(const char *state, const char *path)
@@ -205,6 +219,124 @@ static void check_hung_journal(void)
 	expect(journal, "denials left out", 20);
 }
 
+static void hold(const char *change)
+{
+	int status;
+
+	CHECK_SYS(kill(service, SIGSTOP));
+	CHECK_SYS(waitpid(service, &status, WUNTRACED));
+	CHECK_EQ(sh("%s", change), 0);
+}
+
+/* The service goes on, and after a moment only what the paths lead to has the rules. */
+static void follow_again(void)
+{
+	CHECK_SYS(kill(service, SIGCONT));
+	becomes_allowed("elsewhere/f");
+	CHECK_EQ(sh("! inode-guard status | grep 'not followed'"), 0);
+}
+
+/* As long as nobody asked for it. */
+static void check_no_hold(void)
+{
+	CHECK_EQ(sh("mkdir elsewhere && touch elsewhere/f"), 0);
+	hold("mkdir five && touch five/f && ln -s five next && mv -T next current");
+	CHECK_EQ(try_write("current/f"), 0);
+	CHECK_EQ(try_write("elsewhere/f"), 0);
+	CHECK_SYS(kill(service, SIGCONT));
+	becomes_denied("when the service goes on", "current/f");
+	CHECK_EQ(sh("rm -r elsewhere"), 0);
+}
+
+/* While it can't look, whatever has the name is decided about by the rule: how it is called. */
+static void check_held(void)
+{
+	CHECK_EQ(sh("mkdir elsewhere elsewhere/sub && touch elsewhere/f elsewhere/g"), 0);
+	CHECK_EQ(try_write("elsewhere/f"), 0);
+
+	hold("mkdir four && touch four/f four/g && ln -s four next && mv -T next current");
+	CHECK_EQ(sh("inode-guard status | grep -q ' [1-9] changes not followed, '"), 0);
+	DENIED(try_write("current/f"));
+	DENIED(try_write("elsewhere/f"));
+	CHECK_EQ(try_write("elsewhere/g"), 0);
+	/* What it names only. */
+	CHECK_EQ(sh("cat current/f >/dev/null"), 0);
+	CHECK_EQ(rename("elsewhere/g", "elsewhere/h"), 0);
+	/* What can be made there. */
+	DENIED(try_write_with("elsewhere/sub/f", O_CREAT));
+	CHECK(symlink("x", "elsewhere/sub/f") == -1 && errno == EPERM);
+	CHECK(mkdir("elsewhere/sub/f", 0755) == -1 && errno == EPERM);
+	CHECK(rename("elsewhere/h", "elsewhere/sub/f") == -1 && errno == EPERM);
+	CHECK(link("elsewhere/h", "elsewhere/sub/f") == -1 && errno == EPERM);
+	follow_again();
+	DENIED(try_write("current/f"));
+
+	/* A directory, and what is below it. */
+	hold("mkdir new && touch new/f && mv dir old2 && mv new dir");
+	DENIED(try_write("dir/f"));
+	follow_again();
+	DENIED(try_write("dir/f"));
+
+	/* A tree behind a link, by what the link leads to. */
+	hold("mkdir -p r2/sub && touch r2/sub/x r2/x && ln -s r2 n && mv -T n release");
+	DENIED(try_write("release/x"));
+	DENIED(try_write("r2/sub/x"));
+	CHECK_EQ(sh("touch elsewhere/x"), 0);
+	follow_again();
+	DENIED(try_write("release/sub/x"));
+	/* And by a new link in the place of one that is removed. */
+	hold("mkdir p2 && cp other p2/ && rm programs && ln -s ./p2/ programs");
+	CHECK(sh("programs/other -c : 2>/dev/null"));
+	follow_again();
+	CHECK(sh("programs/other -c : 2>/dev/null"));
+
+	/* The only ones that may still may. */
+	hold("mkdir -p keys/2 && echo key >keys/2/secret && ln -s 2 keys/n && mv -T keys/n keys/data");
+	DENIED(try_open("keys/data/secret", O_RDONLY));
+	CHECK_EQ(sh("./python -c 'read line <keys/data/secret'"), 0);
+	follow_again();
+	DENIED(try_open("keys/data/secret", O_RDONLY));
+
+	/* A filesystem that is mounted, and unmounted. */
+	CHECK_EQ(sh("mkdir other-mnt && touch other-mnt/f"), 0);
+	hold("mount --bind other-mnt mnt");
+	DENIED(try_write("mnt/f"));
+	follow_again();
+	DENIED(try_write("mnt/f"));
+	hold("umount mnt");
+	DENIED(try_write("elsewhere/f"));
+	follow_again();
+
+	/* What can't be held. */
+	hold("mkdir r3 && touch r3/x && ln -s $(printf '%0128d' 0 | sed 's#00#./#g')r3 n && "
+	     "mv -T n release && mount -t tmpfs -o size=1m none mtree && touch mtree/x");
+	CHECK_EQ(try_write("mtree/x"), 0);
+	CHECK_EQ(try_write("r3/x"), 0);
+	follow_again();
+	DENIED(try_write("mtree/x"));
+	DENIED(try_write("release/x"));
+}
+
+/* What fails is followed as well: nothing is held for ever. */
+static void check_held_failures(void)
+{
+	hold("! mv -T dir/f dir 2>/dev/null; ! mount -t nothing none mnt 2>/dev/null");
+	follow_again();
+}
+
+/* With nobody who could follow. */
+static void check_held_killed(void)
+{
+	CHECK_SYS(kill(service, SIGKILL));
+	CHECK_EQ(tool_end(service), 128 + SIGKILL);
+	CHECK_EQ(sh("mkdir six && touch six/f && ln -s six next && mv -T next current"), 0);
+	DENIED(try_write("current/f"));
+	DENIED(try_write("elsewhere/f"));
+	start_service(true);
+	becomes_allowed("elsewhere/f");
+	DENIED(try_write("current/f"));
+}
+
 static bool has_line(void *file)
 {
 	DENIED(try_write("plain"));
@@ -248,21 +380,28 @@ static void check_killed(void)
 	/* Where there is no journal. */
 	CHECK_SYS(unlink(JOURNAL));
 	system_log = listen_at(SYSTEM_LOG);
-	start_service();
+	start_service(true);
 	DENIED(try_write("plain"));
 	entry = expect(system_log, "/plain", 20);
 	CHECK(!strncmp(entry, "<85>", 4) && strstr(entry, " inode-guard[") && strchr(entry, '{'));
 	json_check(strchr(entry, '{'));
+	check_held();
+	check_held_failures();
+	check_held_killed();
 	CHECK_SYS(kill(service, SIGTERM));
 	CHECK_EQ(tool_end(service), 0);
 	DENIED(try_write("plain"));
 	CHECK(access(SOCKET, F_OK));
+	/* Nor is anything held by name. */
+	CHECK_EQ(sh("mkdir seven && touch seven/f && ln -s seven next && mv -T next current"), 0);
+	CHECK_EQ(try_write("elsewhere/f"), 0);
 }
 
 static void run(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(sh("mkdir one two dir mnt && touch one/f two/f dir/f plain more && "
+	CHECK_EQ(sh("mkdir -p one two dir mnt mtree r1 p1 keys/1 && ln -s r1 release && ln -s p1 programs && "
+		    "ln -s 1 keys/data && echo key >keys/1/secret && touch one/f two/f dir/f plain more && "
 		    "echo text >secret && "
 		    "ln -s one current && cp /usr/bin/dash python1 && cp python1 python2 && "
 		    "cp python1 other && ln -s python1 python"), 0);
@@ -271,12 +410,16 @@ static void run(void *unused)
 		    "deny --ops write --label simple $PWD/plain\n"
 		    "deny --ops write $PWD/later/still/f\n"
 		    "deny --ops write $PWD/mnt/f\n"
+		    "deny --ops write --tree $PWD/release\n"
+		    "deny --ops exec --tree $PWD/programs\n"
+		    "deny --ops write --tree $PWD/mtree\n"
+		    "allow --ops read --only-for $PWD/python $PWD/keys/data/secret\n"
 		    "allow --ops read --only-for $PWD/python $PWD/secret\n"
 		    "EOF"), 0);
 	journal = listen_at(JOURNAL);
 	notifications = listen_at(NOTIFY);
 	setenv("NOTIFY_SOCKET", NOTIFY, 1);
-	start_service();
+	start_service(false);
 	DENIED(try_write("plain"));
 	check_release();
 	check_directory();
@@ -287,6 +430,7 @@ static void run(void *unused)
 	check_descriptors();
 	check_journal();
 	check_hung_journal();
+	check_no_hold();
 	check_watchers();
 	check_killed();
 	CHECK_EQ(sh("rm " CONF " " SYSTEM_LOG), 0);

@@ -145,13 +145,25 @@ static __always_inline void describe_task(struct task_struct *task, struct guard
 	event->cgroup = cgroup_of(configured);
 }
 
-static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
+/* What is told: the operations that a rule denies with what is at a dentry, which has this address. */
+struct told {
+	__u64 dentry;
+	__u32 rule;
+	__u32 ops;
+};
+
+/* See AT(). */
+__noinline int tell_at(const struct told *told)
 {
+	struct dentry *dentry;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct guard_event *event;
 	struct ascent ascent;
 	struct file *exe = NULL;
 
+	if (!told)
+		return 0;
+	dentry = AT(struct dentry, told->dentry);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		__sync_fetch_and_add(&state.dropped, 1);
@@ -160,8 +172,8 @@ static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 	event->time = bpf_ktime_get_boot_ns();
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->uid = bpf_get_current_uid_gid();
-	event->rule = rule;
-	event->ops = ops;
+	event->rule = told->rule;
+	event->ops = told->ops;
 	event->audit = !!STATE(audit);
 	event->reserved = 0;
 	bpf_get_current_comm(event->command, sizeof(event->command));
@@ -184,6 +196,14 @@ static __noinline int tell(struct dentry *dentry, __u32 rule, __u32 ops)
 	}
 	bpf_ringbuf_submit(event, 0);
 	return 0;
+}
+
+static __always_inline void tell(struct dentry *dentry, __u32 rule, __u32 ops)
+{
+	struct told told = { .rule = rule, .ops = ops };
+
+	told.dentry = (__u64)dentry;
+	tell_at(&told);
 }
 
 #endif /* _GUARD_EVENT_BPF_H */

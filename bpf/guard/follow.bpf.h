@@ -16,7 +16,7 @@
 #ifndef _GUARD_FOLLOW_BPF_H
 #define _GUARD_FOLLOW_BPF_H
 
-#include "name.bpf.h"
+#include "hold.bpf.h"
 
 /* How often the tool can change a rule while it is being moved. */
 #define FOLLOW_TRIES	4
@@ -99,6 +99,8 @@ static __noinline int note_leaf(const struct guard_leaf_key *key, const struct g
 
 	if (!leaf->watch)
 		return 0;
+	if (STATE(hold))
+		__sync_fetch_and_add(&state.beyond, GUARD_HELD);
 	__sync_fetch_and_add(&state.changes, 1);
 	told = bpf_ringbuf_reserve(&changes, sizeof(*told), 0);
 	if (!told)
@@ -108,7 +110,8 @@ static __noinline int note_leaf(const struct guard_leaf_key *key, const struct g
 	return 0;
 }
 
-static __noinline int note_change(struct inode *dir, struct dentry *dentry)
+/* @link is what the symbolic link that comes to be there leads to, or NULL. */
+static __noinline int note_change(struct inode *dir, struct dentry *dentry, const char *link)
 {
 	struct guard_leaf_key key = {};
 	struct guard_leaf *leaf;
@@ -116,15 +119,18 @@ static __noinline int note_change(struct inode *dir, struct dentry *dentry)
 	if (!leaf_key(dir, dentry, &key))
 		return 0;
 	leaf = bpf_map_lookup_elem(&leaves, &key);
-	if (leaf)
-		note_leaf(&key, leaf);
+	if (!leaf)
+		return 0;
+	if (link && leaf->watch && STATE(hold))
+		note_target(link, dentry);
+	note_leaf(&key, leaf);
 	return 0;
 }
 
-static __always_inline void note(struct inode *dir, struct dentry *dentry)
+static __always_inline void note(struct inode *dir, struct dentry *dentry, const char *link)
 {
 	if (STATE(follows))
-		note_change(dir, dentry);
+		note_change(dir, dentry, link);
 }
 
 /* Making something at the name */
@@ -155,7 +161,7 @@ static __noinline int guard_leaf(struct inode *dir, struct dentry *dentry)
 }
 
 /* Decide about what is to be made at a name, likewise. If it may be made, it is expected. */
-static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry)
+static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry, const char *link)
 {
 	struct guard_leaf_key key = {};
 	const struct guard_leaf *leaf;
@@ -168,18 +174,21 @@ static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry)
 	if (judge_leaf(leaf, dentry))
 		return -EPERM;
 	expect(&key);
+	if (link && leaf->watch && STATE(hold))
+		note_target(link, dentry);
 	note_leaf(&key, leaf);
 	return 0;
 }
 
-/* Decide about a new name. */
-static __always_inline int guard_new_name(struct inode *dir, struct dentry *dentry)
+/* Decide about a new name; @link as in note_change(). */
+static __always_inline int guard_new_name(struct inode *dir, struct dentry *dentry,
+					  const char *link)
 {
 	int ret = guard_name(dir, dentry);
 
 	if (ret || !STATE(follows))
 		return ret;
-	return guard_new_leaf(dir, dentry);
+	return guard_new_leaf(dir, dentry, link);
 }
 
 /* Give what is at a name that is in "fresh" what the name has; it is there now. */

@@ -70,15 +70,20 @@ static __always_inline __u32 open_ops(__u32 flags)
 	}
 }
 
-/* Descriptors that are opened with O_PATH do not come here. Sleeps to give a new file its rule. */
-SEC("lsm.s/file_open")
-int BPF_PROG(guard_open, struct file *file)
+static __noinline int judge_open(struct file *file)
 {
 	__u32 ops = opaque(open_ops(file->f_flags)) & (READ | APPEND | EXEC);
 
 	if (names_matter())
 		settle(file->f_inode, file->f_path.dentry);
 	return guard(file->f_inode, file->f_path.dentry, ops);
+}
+
+/* Descriptors that are opened with O_PATH do not come here. Sleeps to give a new file its rule. */
+SEC("lsm.s/file_open")
+int BPF_PROG(guard_open, struct file *file)
+{
+	return is_guarded(file->f_inode) ? judge_open(file) : 0;
 }
 
 /* Whether the kernel uses a file in order to execute it. */
@@ -88,11 +93,18 @@ static __always_inline bool is_exec(struct file *file)
 	       BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve);
 }
 
-static __noinline int judge_permission(struct file *file, __u32 ops)
+static __noinline int judge_permission(struct file *file, int mask)
 {
 	struct dentry *dentry = file->f_path.dentry;
-	__u32 kinds = ops & WRITE ? writes(file) : 0;
+	__u32 ops = 0, kinds;
 
+	if (mask & MAY_READ)
+		ops |= READ;
+	if (mask & MAY_WRITE)
+		ops |= is_exchange(file) ? APPEND | READ : APPEND;
+	if (!concerns(file->f_inode, ops))
+		return 0;
+	kinds = ops & WRITE ? writes(file) : 0;
 	ops &= READ;
 	if (ops && is_exec(file))
 		ops = EXEC;
@@ -110,15 +122,7 @@ static __noinline int judge_permission(struct file *file, __u32 ops)
 SEC("lsm/file_permission")
 int BPF_PROG(guard_permission, struct file *file, int mask)
 {
-	__u32 ops = 0;
-
-	if (mask & MAY_READ)
-		ops |= READ;
-	if (mask & MAY_WRITE)
-		ops |= is_exchange(file) ? APPEND | READ : APPEND;
-	if (!concerns(file->f_inode, ops))
-		return 0;
-	return judge_permission(file, ops);
+	return is_guarded(file->f_inode) ? judge_permission(file, mask) : 0;
 }
 
 /* Who may only append must not turn that off, while another thread is between check and write. */
@@ -312,27 +316,27 @@ SEC("lsm.s/inode_create")
 int BPF_PROG(guard_create, struct inode *dir, struct dentry *dentry)
 {
 	settle_dir(dir, dentry);
-	return guard_new_name(dir, dentry);
+	return guard_new_name(dir, dentry, NULL);
 }
 
 SEC("lsm.s/inode_symlink")
-int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry)
+int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry, const char *target)
 {
 	settle_dir(dir, dentry);
-	return guard_new_name(dir, dentry);
+	return guard_new_name(dir, dentry, target);
 }
 
 SEC("lsm/inode_mkdir")
 int BPF_PROG(guard_mkdir, struct inode *dir, struct dentry *dentry)
 {
-	return guard_new_name(dir, dentry);
+	return guard_new_name(dir, dentry, NULL);
 }
 
 SEC("lsm.s/inode_mknod")
 int BPF_PROG(guard_mknod, struct inode *dir, struct dentry *dentry)
 {
 	settle_dir(dir, dentry);
-	return guard_new_name(dir, dentry);
+	return guard_new_name(dir, dentry, NULL);
 }
 
 /* A file that has come here without guard_follow_link, by NFS for one, can't have the name's rule. */
@@ -346,7 +350,7 @@ int BPF_PROG(guard_link, struct dentry *old_dentry, struct inode *dir, struct de
 	if (!ret && STATE(follows))
 		ret = check_linked(old_dentry->d_inode, dir, new_dentry);
 	if (!ret)
-		note(dir, new_dentry);
+		note(dir, new_dentry, link_of(old_dentry->d_inode));
 	return ret;
 }
 
@@ -358,7 +362,7 @@ int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
 	if (!ret)
 		ret = guard_name(dir, dentry);
 	if (!ret)
-		note(dir, dentry);
+		note(dir, dentry, NULL);
 	return ret;
 }
 
@@ -370,7 +374,7 @@ int BPF_PROG(guard_rmdir, struct inode *dir, struct dentry *dentry)
 	if (!ret)
 		ret = guard_name(dir, dentry);
 	if (!ret)
-		note(dir, dentry);
+		note(dir, dentry, NULL);
 	return ret;
 }
 
@@ -391,8 +395,8 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 	if (!ret && STATE(follows) && inode_map_is_null(new_dentry->d_inode))
 		ret = guard_leaf(new_dir, new_dentry);
 	if (!ret) {
-		note(old_dir, old_dentry);
-		note(new_dir, new_dentry);
+		note(old_dir, old_dentry, link_of(new_dentry->d_inode));
+		note(new_dir, new_dentry, link_of(old_dentry->d_inode));
 	}
 	return ret;
 }
@@ -407,6 +411,7 @@ int BPF_PROG(guard_mount, const char *dev_name, struct path *path, const char *t
 
 	if (flags & MS_REMOUNT || (flags & MS_PROPAGATION && !(flags & MS_BIND)))
 		return 0;
+	hold_mount();
 	return guard(dentry->d_inode, dentry, RENAME);
 }
 
@@ -415,6 +420,7 @@ int BPF_PROG(guard_move_mount, struct path *from_path, struct path *to_path)
 {
 	struct dentry *dentry = to_path->dentry;
 
+	hold_mount();
 	return guard(dentry->d_inode, dentry, RENAME);
 }
 
@@ -424,5 +430,13 @@ int BPF_PROG(guard_pivotroot, struct path *old_path)
 {
 	struct dentry *dentry = old_path->dentry;
 
+	hold_mount();
 	return guard(dentry->d_inode, dentry, RENAME);
+}
+
+SEC("lsm/sb_umount")
+int BPF_PROG(guard_umount)
+{
+	hold_mount();
+	return 0;
 }

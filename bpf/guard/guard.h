@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	4
+#define GUARD_VERSION	5
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -67,6 +67,7 @@ enum guard_op {
  * how many names decisions look for besides.
  */
 #define GUARD_FRESH	(1ULL << GUARD_OP_BITS)
+#define GUARD_HELD	(1ULL << 42)
 #define GUARD_BY_NAME	(~0ULL << GUARD_OP_BITS)
 
 _Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
@@ -253,6 +254,23 @@ struct guard_leaf {
 	__u32 reserved;
 };
 
+/* Rules that differ, of those that have a last component in common. */
+#define GUARD_HELD_RULES	6
+
+/**
+ * struct guard_held - value of the map "held", whose keys are names in no directory (@dir is 0)
+ * @rules: the rules for files that may be what has this name, wherever that is; 0 behind the last
+ * @trees: likewise the rules for trees
+ * @denied: what those rules name that there was no room for: denied to all, a bit for each operation
+ * @denied_below: likewise
+ */
+struct guard_held {
+	__u32 rules[GUARD_HELD_RULES];
+	__u32 trees[GUARD_HELD_RULES];
+	__u32 denied;
+	__u32 denied_below;
+};
+
 /**
  * enum guard_moved - what a rename or link that is under way has had changed
  * @GUARD_MOVED_RULE: the entry in the map of files
@@ -308,11 +326,13 @@ struct guard_move {
  * @pins: how many pins there are when all is well
  * @zero: 0, which the verifier does not know: see opaque()
  * @cgroups: whether there is any set with cgroups
- * @reserved: 0
+ * @hold: whether rules hold by the last component meanwhile
  * @beyond: what a decision looks at beyond the entry of the file: the operations that rules for trees
- *	name, a bit each; and how often GUARD_FRESH for names that are in "fresh"
+ *	name, a bit each; how often GUARD_FRESH for names that are in "fresh"; and GUARD_HELD for
+ *	changes on the way to a rule that the service has not followed yet
  * @seed: for the hashes of names
  * @changes: how often a name that is watched was about to change
+ * @mounts: how often something was about to be mounted or unmounted, if @hold
  * @dropped: events that there was no room for
  */
 struct guard_state {
@@ -329,10 +349,11 @@ struct guard_state {
 	__u32 pins;
 	__u32 zero;
 	__u32 cgroups;
-	__u32 reserved;
+	__u32 hold;
 	__u64 beyond;
 	__u64 seed;
 	__u64 changes;
+	__u64 mounts;
 	__u64 dropped;
 };
 

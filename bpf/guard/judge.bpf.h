@@ -131,29 +131,37 @@ static int climb_step(__u32 index, void *context)
 	return 0;
 }
 
-/*
- * The rule for a tree at the nearest entry, and how far away that is. Returns whether there is an
- * entry without one.
- */
-static __always_inline bool nearest(struct dentry *dentry, __u32 op, __u32 generation, __u32 *rule,
-				    __u32 *distance)
+/* The nearest entry in a map of trees: what is looked for, and what there is. */
+struct nearest {
+	__u64 dentry;
+	__u32 map_id;
+	__u32 generation;
+	__u32 rule;
+	__u32 distance;
+};
+
+/* See AT(). Returns whether there is an entry that has no rule, in this generation. */
+__noinline int find_nearest(struct nearest *nearest)
 {
 	struct guard_entry entry = {};
 	int tries, ret = -ENOENT;
 
+	if (!nearest)
+		return 0;
 	for (tries = 0; tries < TREE_TRIES; tries++) {
-		ret = inode_map_read_tree(trees_id[op], dentry, &entry);
+		ret = inode_map_read_tree(nearest->map_id, AT(struct dentry, nearest->dentry),
+					  &entry);
 		if (ret != -EAGAIN)
 			break;
 	}
-	*rule = 0;
-	*distance = ret;
+	nearest->rule = 0;
+	nearest->distance = ret;
 	if (ret < 0) {
-		*rule = ret == -ENOENT ? 0 : UNKNOWN;
-		return false;
+		nearest->rule = ret == -ENOENT ? 0 : UNKNOWN;
+		return 0;
 	}
-	*rule = rule_at(&entry, generation);
-	return !*rule;
+	nearest->rule = rule_at(&entry, nearest->generation);
+	return !nearest->rule;
 }
 
 /*
@@ -163,21 +171,27 @@ static __always_inline bool nearest(struct dentry *dentry, __u32 op, __u32 gener
  */
 static __always_inline void find_rules(struct climb *climb, __u32 ops)
 {
-	__u32 rule, distance, op;
+	struct nearest nearest = { .generation = climb->generation };
 	bool slow = names_matter();
+	__u32 op;
+
+	nearest.dentry = (__u64)climb->dentry;
 
 	ops &= STATE(beyond);
 	for (op = 0; op < GUARD_OPS; op++) {
+		climb->rule[op] = opaque(0);
+		climb->distance[op] = opaque(0);
 		if (!(ops & BIT(op)))
 			continue;
-		slow |= nearest(climb->dentry, op, climb->generation, &rule, &distance);
-		climb->rule[op] = opaque(rule);
-		climb->distance[op] = opaque(distance);
+		nearest.map_id = trees_id[op];
+		slow |= find_nearest(&nearest);
+		climb->rule[op] = nearest.rule;
+		climb->distance[op] = nearest.distance;
 	}
 	if (!ops || !opaque(slow))
 		return;
 	for (op = 0; op < GUARD_OPS; op++)
-		climb->rule[op] = 0;
+		climb->rule[op] = opaque(0);
 	bpf_loop(TREE_DEPTH, climb_step, climb, 0);
 }
 
@@ -203,7 +217,7 @@ static __always_inline void count_hit(__u32 name, __u64 op)
 }
 
 /* Whether a rule allows an operation; if it does not, that is counted. */
-static __noinline bool rule_allows(__u32 id, __u64 op)
+__noinline int rule_allows(__u32 id, __u64 op)
 {
 	struct guard_rule *rule;
 
@@ -256,17 +270,110 @@ static __always_inline __u32 rule_for(const struct climb *climb, __u32 own, __u3
 	return rule_of_append(climb, op);
 }
 
-/*
- * Decide about @ops, a bit each, with the file that @inode is, at @dentry in its filesystem; @shown
- * is what an event tells of. Returns 0 or -EPERM.
- */
-static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 ops,
-			    struct dentry *shown)
+/* Rules that hold by the last component of their path: see hold.bpf.h */
+
+static __always_inline bool is_holding(void)
 {
-	struct climb climb = { .dentry = dentry, .generation = STATE(generation) };
-	__u32 own = rule_of_file(inode, dentry, climb.generation);
-	__u32 named = opaque(named_by(own)), rule, denied = 0, told = 0;
+	return STATE(beyond) & -GUARD_HELD;
+}
+
+/* What a rule denies of @ops. */
+static __always_inline __u32 denied_by(__u32 id, __u32 ops)
+{
+	__u32 denied = 0;
+	__u64 op;
+
+	if (!id)
+		return 0;
+	/* Of a write that can only append it decides if it names either. */
+	if ((ops & EITHER) == APPEND)
+		ops &= named_by(id) & BIT(GUARD_APPEND) ? ~WRITE : ~BIT(GUARD_APPEND);
+	ops &= named_by(id);
+	for (op = 0; op < GUARD_OPS; op++)
+		if (ops & BIT(op) && !rule_allows(id, op))
+			denied = opaque(denied | BIT(op));
+	return denied;
+}
+
+/* Going up from a file, for names that rules hold by. */
+struct holding {
+	struct dentry *dentry;
+	__u32 ops;
+	__u32 denied;
+	__u32 rule;
+};
+
+static __always_inline const struct guard_held *held_of(struct dentry *dentry)
+{
+	struct guard_leaf_key key = {}, *name;
+	const struct guard_held *found;
+
+	hash_name(dentry->d_name.name, dentry->d_name.len, &key);
+	found = bpf_map_lookup_elem(&held, &key);
+	if (found)
+		return found;
+	name = bpf_map_lookup_elem(&targets, &key);
+	return name ? bpf_map_lookup_elem(&held, name) : NULL;
+}
+
+static int hold_step(__u32 index, void *context)
+{
+	struct holding *holding = context;
+	struct dentry *dentry = holding->dentry;
+	const struct guard_held *found;
+	__u32 denied, i;
+
+	if (inode_map_is_null(dentry))
+		return 1;
+	found = held_of(dentry);
+	for (i = 0; found && i < 2 * GUARD_HELD_RULES; i++) {
+		bool tree = i >= GUARD_HELD_RULES;
+		__u32 rule = tree ? found->trees[i - GUARD_HELD_RULES] : found->rules[i];
+
+		if (index && !tree)
+			continue;
+		denied = opaque(denied_by(rule, holding->ops));
+		holding->denied |= denied;
+		holding->rule = opaque(denied ? rule : holding->rule);
+	}
+	if (found) {
+		denied = found->denied_below | (index ? 0 : found->denied);
+		holding->denied |= denied & holding->ops;
+	}
+	if (dentry->d_parent == dentry)
+		return 1;
+	holding->dentry = dentry->d_parent;
+	return 0;
+}
+
+/* What is to be decided about: operations, with the file whose inode and dentry have these addresses. */
+struct judged {
+	__u64 inode;
+	__u64 dentry;
+	__u64 shown;
+	__u32 ops;
+	__u32 reserved;
+};
+
+/* See AT() and judge(). */
+__noinline int judge_at(const struct judged *judged)
+{
+	struct climb climb = {};
+	__u32 own, named, rule, ops, denied = 0, told = 0;
+	struct dentry *dentry, *shown;
+	struct inode *inode;
 	__u64 op, index;
+
+	if (!judged)
+		return -EPERM;
+	inode = AT(struct inode, judged->inode);
+	dentry = AT(struct dentry, judged->dentry);
+	shown = AT(struct dentry, judged->shown);
+	ops = judged->ops;
+	climb.dentry = dentry;
+	climb.generation = STATE(generation);
+	own = rule_of_file(inode, dentry, climb.generation);
+	named = opaque(named_by(own));
 
 	find_rules(&climb, ops & ~named);
 	for (index = 0; index < GUARD_OPS; index++) {
@@ -293,10 +400,55 @@ static __noinline int judge(struct inode *inode, struct dentry *dentry, __u32 op
 	return STATE(audit) ? 0 : -EPERM;
 }
 
+/* See AT() and judge(). What the file's own rule names is not asked again. */
+__noinline int judge_held_at(const struct judged *judged)
+{
+	struct holding holding = {};
+	struct dentry *shown;
+	struct inode *inode;
+
+	if (!judged)
+		return -EPERM;
+	inode = AT(struct inode, judged->inode);
+	shown = AT(struct dentry, judged->shown);
+	holding.ops = judged->ops & ~named_by(rule_of_inode(inode, STATE(generation)));
+	holding.dentry = shown;
+	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
+	if (!holding.denied)
+		return 0;
+	if (STATE(watching))
+		tell(shown, holding.rule, holding.denied);
+	return STATE(audit) ? 0 : -EPERM;
+}
+
+/*
+ * Decide about @ops, a bit each, with the file that @inode is, at @dentry in its filesystem; @shown
+ * is what an event tells of, that or a name in it. Returns 0 or -EPERM.
+ */
+static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u32 ops,
+				 struct dentry *shown)
+{
+	struct judged judged = { .ops = ops };
+
+	judged.inode = (__u64)inode;
+	judged.dentry = (__u64)dentry;
+	judged.shown = (__u64)shown;
+	if (judge_at(&judged))
+		return -EPERM;
+	return is_holding() && judge_held_at(&judged) ? -EPERM : 0;
+}
+
+/* Whether there can be any rule for a file: the least that hooks ask which are called most. */
+static __always_inline bool is_guarded(struct inode *inode)
+{
+	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(beyond);
+}
+
 /* Whether there can be a rule for @ops with this file: for nearly all there is none. */
 static __always_inline bool concerns(struct inode *inode, __u32 ops)
 {
-	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(beyond) & (ops | GUARD_BY_NAME);
+	return inode_map_peek(files_id, inode, struct guard_entry) ||
+	       STATE(beyond) & (ops | GUARD_BY_NAME);
 }
 
 /* Decide about a file by its dentry. */
@@ -324,7 +476,7 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 	return STATE(audit) ? 0 : -EPERM;
 }
 
-/* Decide about making or removing @dentry, a name in @dir. */
+/* Decide about making or removing @dentry, a name in @dir, as far as its directory goes. */
 static __always_inline int guard_name(struct inode *dir, struct dentry *dentry)
 {
 	if (!concerns(dir, WRITE))

@@ -216,6 +216,7 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 	bpf_map__set_max_entries(skel->maps.cgroups, fewer);
 	bpf_map__set_max_entries(skel->maps.leaves, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.fresh, max_rules * 2);
+	bpf_map__set_max_entries(skel->maps.held, max_rules * 2);
 }
 
 /* Take the pinned maps instead of new ones, to complete what has lost some of its programs. */

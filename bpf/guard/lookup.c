@@ -32,6 +32,7 @@
 /* What the helper is asked; the path follows, and ends the message. */
 struct question {
 	int flags;
+	bool wait;
 };
 
 /* Our end of the socket to the helper, or -1. */
@@ -78,6 +79,12 @@ __attribute__((noreturn)) static void help(int socket)
 	close_range(HELPER_FD + 1, ~0U, 0);
 	while ((length = recv(HELPER_FD, &in, sizeof(in) - 1, 0)) > (ssize_t)sizeof(in.question)) {
 		((char *)&in)[length] = '\0';
+		if (in.question.wait) {
+			/* Looking that up takes the directory's lock. */
+			rmdir(in.path);
+			send_answer(HELPER_FD, -1, 0);
+			continue;
+		}
 		fd = open(in.path, in.question.flags | O_CLOEXEC);
 		send_answer(HELPER_FD, fd, fd < 0 ? -errno : 0);
 	}
@@ -113,18 +120,18 @@ static void leave_helper(void)
 	kill(helper_pid, SIGKILL);
 }
 
-static int ask(const char *path, int flags)
+static int ask(const char *path, const struct question *question)
 {
-	struct question question = { .flags = flags };
 	struct iovec data[] = {
-		{ &question, sizeof(question) }, { (void *)path, strlen(path) },
+		{ (void *)question, sizeof(*question) }, { (void *)path, strlen(path) },
 	};
 	struct msghdr message = { .msg_iov = data, .msg_iovlen = ARRAY_SIZE(data) };
 
 	return sendmsg(helper, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int receive_answer(void)
+/* A descriptor, or 0 where none was asked for. */
+static int receive_answer(bool wait)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "";
 	int err = -EIO, fd;
@@ -139,23 +146,23 @@ static int receive_answer(void)
 		return -EIO;
 	header = CMSG_FIRSTHDR(&message);
 	if (err || !header)
-		return err ? err : -EMFILE;
+		return err || wait ? err : -EMFILE;
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
 }
 
-static int open_by_helper(const char *path, int flags)
+static int ask_helper(const char *path, const struct question *question)
 {
 	struct pollfd answer = { .events = POLLIN };
 	int err = helper < 0 ? start_helper() : 0;
 
 	if (!err)
-		err = ask(path, flags);
+		err = ask(path, question);
 	if (err)
 		return err;
 	answer.fd = helper;
 	if (poll(&answer, 1, LOOKUP_SECONDS * 1000) == 1)
-		return receive_answer();
+		return receive_answer(question->wait);
 	leave_helper();
 	return -ETIMEDOUT;
 }
@@ -179,8 +186,31 @@ static bool is_hung(const char *path)
 	return false;
 }
 
+static int ask_in_time(const char *path, const struct question *question)
+{
+	int ret;
+
+	if (is_hung(path))
+		return -ETIMEDOUT;
+	ret = ask_helper(path, question);
+	if (ret == -ETIMEDOUT)
+		*(char **)array_add(&hung, sizeof(char *)) = xstrdup(path);
+	return ret;
+}
+
+int path_wait(const char *directory)
+{
+	const struct question question = { .wait = true };
+	char *path = xasprintf("%s/.inode-guard-none", directory[1] ? directory : "");
+	int err = ask_in_time(path, &question);
+
+	free(path);
+	return err;
+}
+
 int path_open(const char *path, int flags)
 {
+	const struct question question = { .flags = flags | O_PATH };
 	struct open_how how = {
 		.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED,
 	};
@@ -190,12 +220,7 @@ int path_open(const char *path, int flags)
 	fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	if (fd >= 0 || errno == ENOENT)
 		return fd >= 0 ? fd : -ENOENT;
-	if (is_hung(path))
-		return -ETIMEDOUT;
-	fd = open_by_helper(path, flags | O_PATH);
-	if (fd == -ETIMEDOUT)
-		*(char **)array_add(&hung, sizeof(char *)) = xstrdup(path);
-	return fd;
+	return ask_in_time(path, &question);
 }
 
 char *path_of_fd(int fd)

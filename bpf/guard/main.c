@@ -349,7 +349,10 @@ static const struct argp_option refresh_options[] = {
 };
 
 static const struct argp_option service_options[] = {
-	STARTING, NOT_VERBOSE, HELP
+	STARTING,
+	{ "hold", 'H', NULL, 0, "until a change on the way to a name is followed, decide about whatever "
+	  "has the last component of its path by the rule", 0 },
+	NOT_VERBOSE, HELP
 };
 
 static const struct argp_option no_options[] = {

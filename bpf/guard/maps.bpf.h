@@ -89,6 +89,23 @@ struct {
 	__type(value, __u32);
 } fresh SEC(".maps");
 
+/* For when the way to a rule changes: see hold.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_leaf_key);
+	__type(value, struct guard_held);
+} held SEC(".maps");
+
+/* What symbolic links lead to now, and the names of the links. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct guard_leaf_key);
+	__type(value, struct guard_leaf_key);
+} targets SEC(".maps");
+
 /* What is left of renames whose end no program was told drops out by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -107,6 +124,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 64 << 10);
 } changes SEC(".maps");
+
+/*
+ * The verifier goes through a function that is not static once, and not at each call and for each state
+ * that it can be called in. Such a function can't be given pointers of the kernel, since whether these
+ * are trusted is not known there: it gets addresses, in memory, where they are numbers to the verifier.
+ * What is read by them is read as by a pointer that is not trusted, which is safe.
+ */
+#define AT(type, address) \
+	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
 
 /* A word of the state, as it is now. */
 #define STATE(word)	(*(volatile typeof(state.word) *)&state.word)

@@ -36,7 +36,7 @@ static int hash_step(__u32 index, void *context)
 
 	if (!left)
 		return 1;
-	word = load_word(hashing->name + index * GUARD_WORD);
+	word = load_word_at((__u64)hashing->name + index * GUARD_WORD);
 	if (left < GUARD_WORD) {
 		word &= ~0ULL >> 8 * (GUARD_WORD - left);
 		left = GUARD_WORD;
@@ -46,22 +46,28 @@ static int hash_step(__u32 index, void *context)
 	return 0;
 }
 
+/* Fill in what a key has of a name. */
+static __always_inline void hash_name(const unsigned char *name, __u32 length,
+				      struct guard_leaf_key *key)
+{
+	struct hashing hashing = { .name = name, .left = length };
+
+	key->length = length;
+	hashing.hash = guard_hash_begin(STATE(seed), length);
+	bpf_loop(HASH_STEPS, hash_step, &hashing, 0);
+	key->hash = guard_hash_end(hashing.hash);
+}
+
 /* The key of @dentry, a name in @dir. Returns false if @dir is no directory of such names. */
 static __always_inline bool leaf_key(struct inode *dir, struct dentry *dentry,
 				     struct guard_leaf_key *key)
 {
 	const __u32 *id = inode_map_peek(subjects_id, dir, __u32);
-	struct hashing hashing;
 
 	if (!id)
 		return false;
-	hashing.name = dentry->d_name.name;
-	hashing.left = dentry->d_name.len;
 	key->dir = *id;
-	key->length = hashing.left;
-	hashing.hash = guard_hash_begin(STATE(seed), hashing.left);
-	bpf_loop(HASH_STEPS, hash_step, &hashing, 0);
-	key->hash = guard_hash_end(hashing.hash);
+	hash_name(dentry->d_name.name, dentry->d_name.len, key);
 	return true;
 }
 

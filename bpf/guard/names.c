@@ -58,10 +58,13 @@ void names_forget(void)
 /* As many as the kernel goes through. */
 #define LINKS_MAX	40
 
-static void hash_name(const struct guard *guard, const char *name, struct guard_leaf_key *key)
+void name_key(const struct guard *guard, const char *name, struct guard_leaf_key *key)
 {
 	size_t length = strlen(name), step;
 	__u64 hash = guard_hash_begin(guard->state->seed, length), word;
+
+	memset(key, 0, sizeof(*key));
+	key->length = length;
 
 	for (; length; length -= step, name += step) {
 		step = length < GUARD_WORD ? length : GUARD_WORD;
@@ -149,9 +152,9 @@ static char *with_name(const char *path)
 
 /*
  * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the last.
- * Returns 0, -EISDIR for the root of all, which has no name, or another negative errno.
+ * The last component there, and those of these links before, are added to @names. Returns 0, -EISDIR for the root of all, which has no name, or another negative errno.
  */
-static int place_find(const char *path, bool nofollow, struct place *place, char **component)
+static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
 	char *at = xstrdup(path), *name, *target, *next;
 	unsigned int links;
@@ -173,6 +176,7 @@ static int place_find(const char *path, bool nofollow, struct place *place, char
 			nofollow = true;
 		}
 		err = open_directory(at, place, &name);
+		*(char **)array_add(names, sizeof(char *)) = xstrdup(name);
 		target = err || nofollow ? NULL : read_link(place->directory, name);
 		if (!target)
 			break;
@@ -183,36 +187,50 @@ static int place_find(const char *path, bool nofollow, struct place *place, char
 		at = next;
 		err = -ELOOP;
 	}
-	if (!err)
-		*component = xstrdup(name);
 	free(at);
 	return err;
 }
 
+static void free_names(struct array *names)
+{
+	size_t i;
+
+	for (i = 0; i < names->count; i++)
+		free(((char **)names->items)[i]);
+	free(names->items);
+}
+
+void place_names(const char *path, bool nofollow, struct array *names)
+{
+	struct place place;
+
+	place_find(path, nofollow, &place, names);
+	place_close(&place);
+}
+
 int place_open(const struct guard *guard, const char *path, bool nofollow, struct place *place)
 {
-	char *name;
+	struct array names = {};
 	int err;
 
-	err = place_find(path, nofollow, place, &name);
-	if (err)
-		return err;
-	place->key.length = strlen(name);
-	hash_name(guard, name, &place->key);
-	free(name);
-	return 0;
+	err = place_find(path, nofollow, place, &names);
+	if (!err)
+		name_key(guard, ((char **)names.items)[names.count - 1], &place->key);
+	free_names(&names);
+	return err;
 }
 
 int name_check(const char *path, bool nofollow)
 {
 	struct place place;
-	char *name = NULL, *absolute = absolute_path(path);
+	char *absolute = absolute_path(path);
+	struct array names = {};
 	int err;
 
-	err = place_find(absolute, nofollow, &place, &name);
+	err = place_find(absolute, nofollow, &place, &names);
 	place_close(&place);
 	free(absolute);
-	free(name);
+	free_names(&names);
 	return err == -EISDIR ? 0 : err;
 }
 
@@ -343,7 +361,7 @@ static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
 		     memcmp(&place.key, key, sizeof(*key))))
 		err = -ENOENT;
 	if (!err) {
-		unlinkat(place.fd, ".inode-guard-none", AT_REMOVEDIR);
+		path_wait(place.directory);
 		fd = path_open(path, O_NOFOLLOW);
 		if (fd >= 0)
 			err = settle_file(policy, fd, &leaf);
@@ -388,34 +406,50 @@ out:
  * struct way - a path that is gone step by step
  * @policy: the policy
  * @seen: the keys of the names on all ways, of struct guard_leaf_key
+ * @waited: directories whose lock was waited for, by their ids
  * @links: how many symbolic links were followed
  */
 struct way {
 	struct policy *policy;
 	struct array *seen;
+	struct index waited;
 	unsigned int links;
 };
+
+/*
+ * A program tells of a change before it is made, by one who has the directory's lock. So behind this,
+ * what has been told of before is there, and what is not there will be told of.
+ */
+static void wait_for_directory(struct way *way, const char *directory, __u32 id)
+{
+	if (index_get(&way->waited, id))
+		return;
+	path_wait(directory);
+	index_put(&way->waited, id, way);
+}
 
 /* Have the name @component in a directory watched. */
 static int watch_name(struct way *way, int fd, const char *directory, const char *component)
 {
 	const struct guard *guard = way->policy->guard;
-	struct guard_leaf_key key = {}, *seen;
+	struct guard_leaf_key key, *seen;
 	struct guard_leaf leaf = {};
 	int err;
 
+	name_key(guard, component, &key);
 	err = subject_id(way->policy, fd, directory, &key.dir);
 	if (err)
 		return err;
-	key.length = strlen(component);
-	hash_name(guard, component, &key);
 	seen = array_add(way->seen, sizeof(key));
 	*seen = key;
 	bpf_map_lookup_elem(guard->leaves, &key, &leaf);
-	if (leaf.watch)
-		return 0;
-	leaf.watch = 1;
-	return bpf_map_update_elem(guard->leaves, &key, &leaf, BPF_ANY) ? -errno : 0;
+	if (!leaf.watch) {
+		leaf.watch = 1;
+		if (bpf_map_update_elem(guard->leaves, &key, &leaf, BPF_ANY))
+			return -errno;
+	}
+	wait_for_directory(way, directory, key.dir);
+	return 0;
 }
 
 /*
@@ -527,5 +561,6 @@ int names_watch(struct policy *policy, const struct array *paths)
 	if (!err)
 		err = unwatch(policy, &seen);
 	free(seen.items);
+	index_free(&way.waited);
 	return err;
 }

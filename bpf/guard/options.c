@@ -234,6 +234,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'c':
 		arguments->check = true;
 		return 0;
+	case 'H':
+		arguments->hold = true;
+		return 0;
 	case 'p':
 		arguments->progress = true;
 		return 0;

@@ -154,6 +154,8 @@ const struct guard_map guard_maps[GUARD_MAPS] = {
 	{ "texts", offsetof(struct guard, texts) },
 	{ "leaves", offsetof(struct guard, leaves) },
 	{ "fresh", offsetof(struct guard, fresh) },
+	{ "held", offsetof(struct guard, held) },
+	{ "targets", offsetof(struct guard, targets) },
 	{ "changes", offsetof(struct guard, changes) },
 	{ "moves", offsetof(struct guard, moves) },
 	{ "events", offsetof(struct guard, events) },

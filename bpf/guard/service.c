@@ -36,6 +36,8 @@
 #define WATCHERS_MAX	32
 /* What can't be seen coming is looked at after so many seconds. */
 #define RETRY_SECONDS	30
+/* A mount that takes longer between being allowed and being there is seen when it is there. */
+#define MOUNT_SECONDS	2
 
 /* What the loop waits for; then come the watchers. */
 enum { SIGNALS, EVENTS, CHANGES, MOUNTED, LISTENER, FIRST_WATCHER };
@@ -59,6 +61,10 @@ struct watcher {
  * @changes: its ring buffer of names that change
  * @changed: whether there was anything in that
  * @generation: of the policy that was looked at
+ * @hold: whether rules hold by name meanwhile
+ * @mounts: how many mounts and unmounts have been followed
+ * @mounted: whether the table of mounts has changed since
+ * @since: when one was seen to have begun that is not in it, or 0
  * @missed: how many changes programs have told of, or could not
  * @conf: the system's files
  * @log: where denials are written to
@@ -70,6 +76,10 @@ struct service {
 	struct ring_buffer *changes;
 	bool changed;
 	__u32 generation;
+	bool hold;
+	__u64 mounts;
+	bool mounted;
+	time_t since;
 	__u64 missed;
 	struct conf conf;
 	struct log log;
@@ -247,12 +257,15 @@ static int refresh_all(struct policy *policy, void *context)
 	size_t i;
 	int err;
 
-	err = change_refresh(policy);
+	missing_paths(service, &paths);
+	/* First, so that no change behind what is looked at is missed. */
+	err = names_watch(policy, &paths);
+	if (!err)
+		err = change_refresh(policy);
 	if (!err)
 		err = retry_missing(service, policy);
-	missing_paths(service, &paths);
-	if (!err)
-		err = names_watch(policy, &paths);
+	if (!err && service->hold)
+		err = names_hold(policy);
 	for (i = 0; i < paths.count; i++)
 		free(((char **)paths.items)[i]);
 	free(paths.items);
@@ -261,15 +274,51 @@ static int refresh_all(struct policy *policy, void *context)
 	return err;
 }
 
+/*
+ * How many mounts and unmounts were begun of which the table of mounts does not tell yet. One that
+ * fails never does.
+ */
+static unsigned long mounts_pending(struct service *service)
+{
+	__u64 begun = __atomic_load_n(&service->guard.state->mounts, __ATOMIC_SEQ_CST);
+
+	if (begun == service->mounts)
+		return 0;
+	if (!service->since)
+		service->since = time(NULL);
+	if (!service->mounted && time(NULL) - service->since < MOUNT_SECONDS)
+		return begun - service->mounts;
+	service->mounts = begun;
+	service->since = 0;
+	return 0;
+}
+
 /* Look at all names, and at what was missing. What fails has been told, and is tried again later. */
 static void refresh(struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
+	unsigned long held = hold_count(&service->guard), pending = mounts_pending(service);
+	int ret;
 
 	service->changed = false;
+	service->mounted = false;
 	service->missed = __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST);
 	service->generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
-	change_policy(refresh_all, service, NULL);
+	ret = change_policy(refresh_all, service, NULL);
+	if ((!ret || ret == EXIT_MISSING) && held > pending)
+		hold_follow(&service->guard, held - pending);
+}
+
+/* When it ends by itself nobody follows changes any more, and nothing is held. */
+static void set_hold(struct service *service, bool hold)
+{
+	struct guard_state *state = service->guard.state;
+
+	service->hold = hold;
+	service->mounts = __atomic_load_n(&state->mounts, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&state->hold, hold, __ATOMIC_SEQ_CST);
+	if (!hold)
+		hold_follow(&service->guard, hold_count(&service->guard));
 }
 
 static bool has_conf(void)
@@ -384,7 +433,7 @@ static bool is_due(const struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
 
-	return service->changed ||
+	return service->changed || hold_count(&service->guard) ||
 	       __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST) != service->missed ||
 	       __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST) != service->generation;
 }
@@ -413,7 +462,7 @@ static int run(struct service *service, int signals, int listener)
 		events_poll(&service->events, 0);
 		ring_buffer__consume(service->changes);
 		if (fds[MOUNTED].revents)
-			service->changed = true;
+			service->changed = service->mounted = true;
 		if (fds[LISTENER].revents)
 			accept_watcher(service, listener);
 		for (i = 0; i < WATCHERS_MAX; i++)
@@ -465,10 +514,12 @@ int guard_service(const struct arguments *arguments)
 		ret = EXIT_FAILURE;
 	}
 	if (!ret) {
+		set_hold(&service, arguments->hold);
 		refresh(&service);
 		notify("READY=1");
 		ret = run(&service, signals, listener);
 		notify("STOPPING=1");
+		set_hold(&service, false);
 		unlink(SERVICE_SOCKET);
 	}
 	events_close(&service.events);

@@ -54,6 +54,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 		       "\"max_rules\":%u,", called ? "true" : "false",
 		       state->audit ? "true" : "false", rules, max_rules);
 		print_counts(counts, true);
+		printf("\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
+		       hold_count(guard));
 		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
 		       (unsigned long long)state->dropped);
 		return;
@@ -61,6 +63,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
 	       state->audit ? "audit" : "enforcing", rules, max_rules);
 	print_counts(counts, false);
+	if (hold_count(guard))
+		printf("%lu changes not followed, ", hold_count(guard));
 	printf("generation %u, %llu events dropped\n", state->generation,
 	       (unsigned long long)state->dropped);
 }

@@ -8,7 +8,8 @@
  *		that may from being others' puppets, cgroup.bpf.h knows cgroups by their paths,
  *		syscall.bpf.h tells what appends,
  *		name.bpf.h finds the rule of a name, which word.bpf.h reads, follow.bpf.h gives it to
- *		what comes to be there, event.bpf.h tells what was denied
+ *		what comes to be there, hold.bpf.h counts changes on the way to it, event.bpf.h tells
+ *		what was denied
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
@@ -20,6 +21,7 @@
  *   who.c	finds whom they are only for
  *   rule.c	has what both are made of: rules, and the entries that have them
  *   names.c	finds the names that rules are for
+ *   hold.c	has the names that rules hold by while the way to them changes
  *   lookup.c	looks up paths, and does not wait for ever
  *   store.c	reads and writes the maps that the policy is in
  *   collect.c	removes from them what no rule needs any more
@@ -80,6 +82,8 @@ enum {
  * @texts: likewise
  * @leaves: likewise
  * @fresh: likewise
+ * @held: likewise
+ * @targets: likewise
  * @changes: likewise
  * @moves: likewise
  * @events: likewise
@@ -98,6 +102,8 @@ struct guard {
 	int texts;
 	int leaves;
 	int fresh;
+	int held;
+	int targets;
 	int changes;
 	int moves;
 	int events;
@@ -210,6 +216,7 @@ struct who {
  * @max_rules: how many rules there may be
  * @json: as JSON
  * @check: change nothing
+ * @hold: deny by name what is behind a change that is not followed yet
  * @progress: say how far it is
  * @help: the help was asked for, and shown
  */
@@ -231,6 +238,7 @@ struct arguments {
 	__u32 max_rules;
 	bool json;
 	bool check;
+	bool hold;
 	bool progress;
 	bool help;
 };
@@ -486,6 +494,8 @@ void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule);
  * long.
  */
 int path_open(const char *path, int flags);
+/* Wait until what is being done with names in a directory is done. Returns 0 or -ETIMEDOUT. */
+int path_wait(const char *directory);
 /* The path of what a descriptor names, or NULL and errno. */
 char *path_of_fd(int fd);
 /* Whether what a descriptor names is the root of a mount. */
@@ -522,6 +532,10 @@ int follow_path(struct policy *policy, const char *path, bool nofollow, const st
 		__u32 subject);
 /* Look directories up anew: before and behind each change. */
 void names_forget(void);
+/* The last components of a path and of the symbolic links that it leads to: char *, to be freed. */
+void place_names(const char *path, bool nofollow, struct array *names);
+/* Fill in what a key has of a name. */
+void name_key(const struct guard *guard, const char *name, struct guard_leaf_key *key);
 /* Whether there can be a rule for the name of a path: 0 if it has a directory, or a negative errno. */
 int name_check(const char *path, bool nofollow);
 /* Whether a rule is for the name that a path leads to now. */
@@ -548,6 +562,14 @@ struct set *set_add(struct policy *policy, __u32 id);
 void set_add_member(struct set *set, const struct member *member);
 /* The set of those whom a request names: 0 or a negative errno, having told. */
 int request_set(struct policy *policy, struct arguments *request, const char *where);
+
+/* hold.c */
+
+/* Have rules hold by their names, when a way changes: 0 or a negative errno. */
+int names_hold(struct policy *policy);
+/* How many changes are not followed yet; and that so many of them are. */
+unsigned long hold_count(const struct guard *guard);
+void hold_follow(const struct guard *guard, unsigned long count);
 
 /* rule.c */
 

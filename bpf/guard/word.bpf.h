@@ -26,6 +26,18 @@ static __always_inline __u64 load_word(const void *at)
 	return guard_word(*word);
 }
 
+/* The same where a text may begin anywhere, as a component of a path does. */
+static __always_inline __u64 load_word_at(__u64 at)
+{
+	__u64 shift = at % GUARD_WORD * 8, word;
+
+	at -= at % GUARD_WORD;
+	word = load_word((const void *)at);
+	if (!shift)
+		return word;
+	return word >> shift | load_word((const void *)(at + GUARD_WORD)) << (64 - shift);
+}
+
 /* The bytes of a word that are zero: the lowest bit that is set is in the first. */
 static __always_inline __u64 zero_bytes(__u64 word)
 {
