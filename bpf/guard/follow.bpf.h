@@ -91,16 +91,21 @@ static __noinline int give_tree(struct inode *inode, const struct guard_leaf *le
 
 /*
  * A name is about to change: tell the service, if the path of a rule goes through it. If there is no
- * room it knows by the count that it has missed something.
+ * room it knows by the count that it has missed something. @link is what the symbolic link that comes
+ * to be there leads to, or NULL.
  */
-static __noinline int note_leaf(const struct guard_leaf_key *key, const struct guard_leaf *leaf)
+static __noinline int note_leaf(const struct guard_leaf_key *key, const struct guard_leaf *leaf,
+				struct dentry *dentry, const char *link)
 {
 	struct guard_leaf_key *told;
 
 	if (!leaf->watch)
 		return 0;
-	if (STATE(hold))
+	if (STATE(hold)) {
+		if (link)
+			note_target(link, dentry);
 		__sync_fetch_and_add(&state.beyond, GUARD_HELD);
+	}
 	__sync_fetch_and_add(&state.changes, 1);
 	told = bpf_ringbuf_reserve(&changes, sizeof(*told), 0);
 	if (!told)
@@ -110,7 +115,6 @@ static __noinline int note_leaf(const struct guard_leaf_key *key, const struct g
 	return 0;
 }
 
-/* @link is what the symbolic link that comes to be there leads to, or NULL. */
 static __noinline int note_change(struct inode *dir, struct dentry *dentry, const char *link)
 {
 	struct guard_leaf_key key = {};
@@ -119,11 +123,8 @@ static __noinline int note_change(struct inode *dir, struct dentry *dentry, cons
 	if (!leaf_key(dir, dentry, &key))
 		return 0;
 	leaf = bpf_map_lookup_elem(&leaves, &key);
-	if (!leaf)
-		return 0;
-	if (link && leaf->watch && STATE(hold))
-		note_target(link, dentry);
-	note_leaf(&key, leaf);
+	if (leaf)
+		note_leaf(&key, leaf, dentry, link);
 	return 0;
 }
 
@@ -174,13 +175,11 @@ static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry, c
 	if (judge_leaf(leaf, dentry))
 		return -EPERM;
 	expect(&key);
-	if (link && leaf->watch && STATE(hold))
-		note_target(link, dentry);
-	note_leaf(&key, leaf);
+	note_leaf(&key, leaf, dentry, link);
 	return 0;
 }
 
-/* Decide about a new name; @link as in note_change(). */
+/* Decide about a new name; @link as in note_leaf(). */
 static __always_inline int guard_new_name(struct inode *dir, struct dentry *dentry,
 					  const char *link)
 {

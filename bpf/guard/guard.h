@@ -69,6 +69,7 @@ enum guard_op {
 #define GUARD_FRESH	(1ULL << GUARD_OP_BITS)
 #define GUARD_HELD	(1ULL << 42)
 #define GUARD_BY_NAME	(~0ULL << GUARD_OP_BITS)
+#define GUARD_ALL_FRESH	(GUARD_HELD - GUARD_FRESH)
 
 _Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
 

@@ -78,7 +78,7 @@ static bool is_in_force(struct policy *policy, const struct rule *rule, const ch
 {
 	if (fd_has_rule(policy, rule, fd))
 		return true;
-	return __atomic_load_n(&policy->guard->state->beyond, __ATOMIC_SEQ_CST) & GUARD_BY_NAME &&
+	return __atomic_load_n(&policy->guard->state->beyond, __ATOMIC_SEQ_CST) & GUARD_ALL_FRESH &&
 	       !is_mount_root(fd) && name_has_rule(policy, rule, path);
 }
 

@@ -16,10 +16,10 @@
 /* Of a name, NAME_MAX bytes and more. */
 #define HASH_STEPS	(256 / GUARD_WORD)
 
-/* Whether decisions look for names as well. */
+/* Whether decisions look for the names of what has no rule yet. */
 static __always_inline bool names_matter(void)
 {
-	return STATE(beyond) & GUARD_BY_NAME;
+	return STATE(beyond) & GUARD_ALL_FRESH;
 }
 
 struct hashing {

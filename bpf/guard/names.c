@@ -381,7 +381,7 @@ void names_settle(struct policy *policy)
 	const struct guard_leaf_key *key;
 	size_t i;
 
-	if (!(__atomic_load_n(beyond, __ATOMIC_SEQ_CST) & GUARD_BY_NAME) ||
+	if (!(__atomic_load_n(beyond, __ATOMIC_SEQ_CST) & GUARD_ALL_FRESH) ||
 	    map_read(guard->fresh, sizeof(*key), sizeof(__u32), &keys, &values))
 		goto out;
 	for (i = 0; i < keys.count; i++) {
