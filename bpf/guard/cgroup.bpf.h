@@ -7,22 +7,9 @@
 #ifndef _GUARD_CGROUP_BPF_H
 #define _GUARD_CGROUP_BPF_H
 
+#include "kernel.bpf.h"
 #include "maps.bpf.h"
 #include "word.bpf.h"
-
-/* Not all kernels have cgroups; of those that do, what is used here. */
-struct kernfs_node___guard {
-	__u64 id;
-} __attribute__((preserve_access_index));
-
-struct cgroup_root___guard {
-	int hierarchy_id;
-} __attribute__((preserve_access_index));
-
-struct cgroup___guard {
-	struct kernfs_node___guard *kn;
-	struct cgroup_root___guard *root;
-} __attribute__((preserve_access_index));
 
 struct path_hashing {
 	const char *path;

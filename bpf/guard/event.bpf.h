@@ -7,6 +7,7 @@
 #define _GUARD_EVENT_BPF_H
 
 #include "maps.bpf.h"
+#include "kernel.bpf.h"
 #include "word.bpf.h"
 
 /* A way up from @dentry, as far as it has been written down. */
@@ -95,41 +96,17 @@ static __always_inline void describe_place(struct guard_place *place, struct ino
 	place->inum = inode->i_ino;
 }
 
-/* What kernels have that are configured so. */
-struct task_struct___configured {
-	kuid_t loginuid;
-	unsigned int sessionid;
-	struct css_set *cgroups;
-} __attribute__((preserve_access_index));
-
-struct css_set___configured {
-	struct cgroup___configured *dfl_cgrp;
-} __attribute__((preserve_access_index));
-
-struct cgroup___configured {
-	struct kernfs_node *kn;
-} __attribute__((preserve_access_index));
-
-struct kernfs_node___configured {
-	__u64 id;
-} __attribute__((preserve_access_index));
-
-static __always_inline __u64 cgroup_of(const struct task_struct___configured *task)
+static __always_inline __u64 cgroup_of(const struct task_struct___guard *task)
 {
-	const struct css_set___configured *set;
-	const struct kernfs_node___configured *node;
-
 	if (!bpf_core_field_exists(task->cgroups))
 		return 0;
-	set = (const void *)task->cgroups;
-	node = (const void *)set->dfl_cgrp->kn;
-	return node->id;
+	return task->cgroups->dfl_cgrp->kn->id;
 }
 
 /* Who it is, beyond the process itself. */
 static __always_inline void describe_task(struct task_struct *task, struct guard_event *event)
 {
-	const struct task_struct___configured *configured = (const void *)task;
+	const struct task_struct___guard *configured = (const void *)task;
 	struct task_struct *parent = task->real_parent, *leader = parent->group_leader;
 	__u32 at;
 

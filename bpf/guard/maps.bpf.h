@@ -125,15 +125,6 @@ struct {
 	__uint(max_entries, 64 << 10);
 } changes SEC(".maps");
 
-/*
- * The verifier goes through a function that is not static once, and not at each call and for each state
- * that it can be called in. Such a function can't be given pointers of the kernel, since whether these
- * are trusted is not known there: it gets addresses, in memory, where they are numbers to the verifier.
- * What is read by them is read as by a pointer that is not trusted, which is safe.
- */
-#define AT(type, address) \
-	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
-
 /* A word of the state, as it is now. */
 #define STATE(word)	(*(volatile typeof(state.word) *)&state.word)
 

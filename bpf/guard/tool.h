@@ -4,12 +4,12 @@
  *
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
- *		who.bpf.h tells who it is that does something, subject.bpf.h keeps executables
- *		that may from being others' puppets, cgroup.bpf.h knows cgroups by their paths,
- *		syscall.bpf.h tells what appends,
- *		name.bpf.h finds the rule of a name, which word.bpf.h reads, follow.bpf.h gives it to
- *		what comes to be there, hold.bpf.h counts changes on the way to it, event.bpf.h tells
- *		what was denied
+ *		who.bpf.h tells who it is that does something, subject.bpf.h keeps executables that
+ *		may from being others' puppets, cgroup.bpf.h knows cgroups by their paths,
+ *		syscall.bpf.h tells what appends, name.bpf.h finds the rule of a name, follow.bpf.h
+ *		gives it to what comes to be there, hold.bpf.h counts changes on the way to it,
+ *		event.bpf.h tells what was denied; word.bpf.h reads memory, kernel.bpf.h has types
+ *		that not every kernel has
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands

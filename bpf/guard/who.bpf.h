@@ -6,6 +6,7 @@
 #ifndef _GUARD_WHO_BPF_H
 #define _GUARD_WHO_BPF_H
 
+#include "kernel.bpf.h"
 #include "maps.bpf.h"
 #include "word.bpf.h"
 
@@ -16,11 +17,6 @@
 #define CGROUP_DEPTH	1024
 
 #define KIND(kind)	(1U << GUARD_BY_##kind)
-
-/* Not in every kernel. */
-struct task_struct___guard {
-	void *cgroups;
-} __attribute__((preserve_access_index));
 
 /*
  * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
@@ -64,7 +60,7 @@ static int group_step(__u32 index, void *context)
 {
 	struct search *search = context;
 	const void *at = search->gids + (index & (NGROUPS_MAX - 1)) * sizeof(__u32);
-	const __u32 *gid = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct timespec64));
+	const __u32 *gid = (const __u32 *)AT(struct timespec64, at);
 
 	search->found = is_member(search->set, GUARD_BY_GROUP, *gid);
 	return search->found;

@@ -15,13 +15,22 @@
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 /*
+ * The verifier goes through a function that is not static once, and not at each call and for each state
+ * that it can be called in. Such a function can't be given pointers of the kernel, since whether these
+ * are trusted is not known there: it gets addresses, in memory, where they are numbers to the verifier.
+ * What is read by them is read as by a pointer that is not trusted, which is safe.
+ */
+#define AT(type, address) \
+	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+
+/*
  * The word at an address, as guard_word() has it. What it has behind the end of a text is in the same
  * word of memory: texts that are allocated begin at a multiple of 8. The type is one that begins
  * with a number of 64 bits, and which every kernel has.
  */
 static __always_inline __u64 load_word(const void *at)
 {
-	const __u64 *word = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct timespec64));
+	const __u64 *word = (const __u64 *)AT(struct timespec64, at);
 
 	return guard_word(*word);
 }
