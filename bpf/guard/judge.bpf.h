@@ -400,7 +400,7 @@ __noinline int judge_at(const struct judged *judged)
 	return STATE(audit) ? 0 : -EPERM;
 }
 
-/* See AT() and judge(). What the file's own rule names is not asked again. */
+/* See AT() and judge(). What the own rule of what is shown names is not asked again. */
 __noinline int judge_held_at(const struct judged *judged)
 {
 	struct holding holding = {};
@@ -409,8 +409,8 @@ __noinline int judge_held_at(const struct judged *judged)
 
 	if (!judged)
 		return -EPERM;
-	inode = AT(struct inode, judged->inode);
 	shown = AT(struct dentry, judged->shown);
+	inode = judged->shown == judged->dentry ? AT(struct inode, judged->inode) : shown->d_inode;
 	holding.ops = judged->ops & ~named_by(rule_of_inode(inode, STATE(generation)));
 	holding.dentry = shown;
 	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
