@@ -18,85 +18,36 @@ const volatile __u32 files_id;
 const volatile __u32 trees_id[GUARD_OPS];
 const volatile __u32 subjects_id;
 
-/* The tool sets how many entries each may have. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct guard_rule);
-} rules SEC(".maps");
+/* A hash table. The tool sets how many entries it may have. */
+#define HASH(name, key_type, value_type) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_HASH); \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__uint(max_entries, 1); \
+		__type(key, key_type); \
+		__type(value, value_type); \
+	} name SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct guard_hits);
-} hits SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct guard_member);
-	__type(value, __u32);
-} members SEC(".maps");
+HASH(rules, __u32, struct guard_rule);
+HASH(hits, __u32, struct guard_hits);
+HASH(members, struct guard_member, __u32);
 
 /* Cgroups that sets name: by a hash of the path, and of those that there are by the kernel's id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, __u64);
-	__type(value, __u32);
-} cgroup_paths SEC(".maps");
+HASH(cgroup_paths, __u64, __u32);
+HASH(cgroups, __u64, __u32);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, __u64);
-	__type(value, __u32);
-} cgroups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct guard_text_key);
-	__type(value, struct guard_text);
-} texts SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct guard_leaf_key);
-	__type(value, struct guard_leaf);
-} leaves SEC(".maps");
+HASH(texts, struct guard_text_key, struct guard_text);
+HASH(leaves, struct guard_leaf_key, struct guard_leaf);
 
 /*
  * Names of "leaves" at which something was about to be made that could not be given its rule before
  * it is there. While there is any, decisions are made by name as well. One that nothing came to be at
  * stays until something does, or until the tool looks.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct guard_leaf_key);
-	__type(value, __u32);
-} fresh SEC(".maps");
+HASH(fresh, struct guard_leaf_key, __u32);
 
 /* For when the way to a rule changes: see hold.bpf.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct guard_leaf_key);
-	__type(value, struct guard_held);
-} held SEC(".maps");
+HASH(held, struct guard_leaf_key, struct guard_held);
 
 /* What symbolic links lead to now, and the names of the links. */
 struct {
