@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -407,6 +408,16 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 		FAIL("losetup --detach %s failed", loop);
 	if (device)
 		memcpy(device, loop, sizeof(loop));
+}
+
+void subvolume_make(const char *dir, const char *name)
+{
+	struct btrfs_ioctl_vol_args args = {};
+	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
+
+	snprintf(args.name, sizeof(args.name), "%s", name);
+	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
+	close(fd);
 }
 
 void mount_overlay_on_ext4(void)

@@ -159,6 +159,8 @@ int sh(const char *format, ...);
 /* Make a file system in a file (say "ext4", 32) on a loop device and mount it at @path, which is
  * made. Skips the case where the kernel does not have it. With @device, tells the loop device. */
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
+/* Make a subvolume of btrfs in a directory of it. */
+void subvolume_make(const char *dir, const char *name);
 
 /* An overlay at "m", whose upper layer is on an ext4 at "disk". Skips the case where there is none. */
 void mount_overlay_on_ext4(void);

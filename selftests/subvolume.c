@@ -5,19 +5,7 @@
  */
 #include "harness.h"
 
-#include <linux/btrfs.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
-
-static void make_subvolume(const char *dir, const char *name)
-{
-	struct btrfs_ioctl_vol_args args = {};
-	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
-
-	snprintf(args.name, sizeof(args.name), "%s", name);
-	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
-	close(fd);
-}
 
 static __u32 encoded(dev_t dev)
 {
@@ -56,8 +44,8 @@ TEST(stat_device)
 	struct stat one, other;
 
 	mount_image("btrfs", 128, "m", NULL);
-	make_subvolume("m", "a");
-	make_subvolume("m", "b");
+	subvolume_make("m", "a");
+	subvolume_make("m", "b");
 	close(file_create("m/a/f"));
 	close(file_create("m/b/f"));
 	close(file_create("m/f"));

@@ -6,9 +6,7 @@
  */
 #include "harness.h"
 
-#include <linux/btrfs.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -510,16 +508,6 @@ TEST(depth_across_mounts)
 
 /* Filesystems that have more than one root, or none */
 
-static void make_subvolume(const char *dir, const char *name)
-{
-	struct btrfs_ioctl_vol_args args = {};
-	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
-
-	snprintf(args.name, sizeof(args.name), "%s", name);
-	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
-	close(fd);
-}
-
 /* A subvolume is a directory like others, wherever it is mounted. */
 TEST(btrfs_subvolumes)
 {
@@ -527,8 +515,8 @@ TEST(btrfs_subvolumes)
 	char device[32];
 
 	mount_image("btrfs", 128, "m", device);
-	make_subvolume("m", "s");
-	make_subvolume("m/s", "t");
+	subvolume_make("m", "s");
+	subvolume_make("m/s", "t");
 	create("m/s/f");
 	create("m/s/t/f");
 	make_dir("n");
