@@ -35,11 +35,9 @@ static void add_names(struct policy *policy, const struct rule *rule, struct arr
 			held = array_add(all, sizeof(*held));
 			name_key(policy->guard, ((char **)names.items)[j], &held->key);
 			held->rule = rule;
-			free(((char **)names.items)[j]);
 		}
-		names.count = 0;
+		strings_free(&names);
 	}
-	free(names.items);
 }
 
 static const struct rule *rule_of_id(struct policy *policy, __u32 id)

@@ -65,7 +65,6 @@ void name_key(const struct guard *guard, const char *name, struct guard_leaf_key
 
 	memset(key, 0, sizeof(*key));
 	key->length = length;
-
 	for (; length; length -= step, name += step) {
 		step = length < GUARD_WORD ? length : GUARD_WORD;
 		word = 0;
@@ -152,7 +151,8 @@ static char *with_name(const char *path)
 
 /*
  * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the last.
- * The last component there, and those of these links before, are added to @names. Returns 0, -EISDIR for the root of all, which has no name, or another negative errno.
+ * The last component there, and those of these links before, are added to @names. Returns 0, -EISDIR
+ * for the root of all, which has no name, or another negative errno.
  */
 static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
@@ -191,15 +191,6 @@ static int place_find(const char *path, bool nofollow, struct place *place, stru
 	return err;
 }
 
-static void free_names(struct array *names)
-{
-	size_t i;
-
-	for (i = 0; i < names->count; i++)
-		free(((char **)names->items)[i]);
-	free(names->items);
-}
-
 void place_names(const char *path, bool nofollow, struct array *names)
 {
 	struct place place;
@@ -216,7 +207,7 @@ int place_open(const struct guard *guard, const char *path, bool nofollow, struc
 	err = place_find(path, nofollow, place, &names);
 	if (!err)
 		name_key(guard, ((char **)names.items)[names.count - 1], &place->key);
-	free_names(&names);
+	strings_free(&names);
 	return err;
 }
 
@@ -230,7 +221,7 @@ int name_check(const char *path, bool nofollow)
 	err = place_find(absolute, nofollow, &place, &names);
 	place_close(&place);
 	free(absolute);
-	free_names(&names);
+	strings_free(&names);
 	return err == -EISDIR ? 0 : err;
 }
 

@@ -254,7 +254,6 @@ static int refresh_all(struct policy *policy, void *context)
 {
 	struct service *service = context;
 	struct array paths = {};
-	size_t i;
 	int err;
 
 	missing_paths(service, &paths);
@@ -266,9 +265,7 @@ static int refresh_all(struct policy *policy, void *context)
 		err = retry_missing(service, policy);
 	if (!err && service->hold)
 		err = names_hold(policy);
-	for (i = 0; i < paths.count; i++)
-		free(((char **)paths.items)[i]);
-	free(paths.items);
+	strings_free(&paths);
 	/* The one that there will be. */
 	service->generation = policy->generation + policy->changed;
 	return err;

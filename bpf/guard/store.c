@@ -374,12 +374,10 @@ void policy_free(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
 	struct set **sets = policy->sets.items;
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < policy->rules.count; i++) {
-		for (j = 0; j < rules[i]->names.count; j++)
-			free(((char **)rules[i]->names.items)[j]);
-		free(rules[i]->names.items);
+		strings_free(&rules[i]->names);
 		free(rules[i]->path);
 		free(rules[i]->label);
 		free(rules[i]);

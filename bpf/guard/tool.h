@@ -155,6 +155,8 @@ struct array {
 
 /* Make room for one more item of @size bytes behind the others; returns it, zeroed. */
 void *array_add(struct array *array, size_t size);
+/* One of char *, with what it has. */
+void strings_free(struct array *array);
 
 /* Of two ids (__u32), for qsort(3). */
 int compare_ids(const void *one, const void *other);

@@ -232,6 +232,16 @@ void *array_add(struct array *array, size_t size)
 	return memset(item, 0, size);
 }
 
+void strings_free(struct array *array)
+{
+	size_t i;
+
+	for (i = 0; i < array->count; i++)
+		free(((char **)array->items)[i]);
+	free(array->items);
+	*array = (struct array){};
+}
+
 int compare_ids(const void *one, const void *other)
 {
 	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
