@@ -351,8 +351,9 @@ static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
 	if (!err && (entry_get(guard->subjects, place.fd, &place.key.dir) ||
 		     memcmp(&place.key, key, sizeof(*key))))
 		err = -ENOENT;
+	if (!err)
+		err = path_wait(place.directory);
 	if (!err) {
-		path_wait(place.directory);
 		fd = path_open(path, O_NOFOLLOW);
 		if (fd >= 0)
 			err = settle_file(policy, fd, &leaf);
