@@ -177,10 +177,15 @@ void place_freeze(void)
 	freeze(FIFREEZE);
 }
 
+/*
+ * The kernel does not thaw what somebody has only begun to freeze, which can take long: so this is
+ * to be called as long as there is somebody who may freeze it, and once more.
+ */
 void place_thaw(void)
 {
-	if (__atomic_load_n(&shared->frozen, __ATOMIC_SEQ_CST))
-		freeze(FITHAW);
+	if (!can_hang)
+		return;
+	freeze(FITHAW);
 	__atomic_store_n(&shared->frozen, false, __ATOMIC_SEQ_CST);
 }
 

@@ -282,8 +282,7 @@ static void wait_for_tasks(void)
 		}
 		sem_timedwait(&starts->done, &until);
 		bury();
-		if (now() - begin > (shared->many ? STOP_SECONDS_MANY : STOP_SECONDS) &&
-		    !shared->stop) {
+		if (now() - begin > (shared->many ? STOP_SECONDS_MANY : STOP_SECONDS)) {
 			__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 			place_thaw();
 		}
