@@ -253,6 +253,7 @@ static void epoch_end(void)
 		usleep(20000);
 	}
 	cover_module_end();
+	end = now() + SETTLE_SECONDS;
 	while (syscall(SYS_delete_module, "inode_map", O_NONBLOCK)) {
 		if ((errno != EAGAIN && errno != EBUSY) || now() > end)
 			violation("rmmod without maps: %s", strerror(errno));

@@ -27,7 +27,7 @@
 
 /*
  * A program is told to come to its end after so long, or longer when it makes very many maps or
- * inodes, and must have come to it after longer still.
+ * inodes. A task hangs if no call of any task has come to its end for longer still.
  */
 #define STOP_SECONDS	3
 #define STOP_SECONDS_MANY	15
@@ -270,7 +270,8 @@ static bool some_run(void)
 
 static void wait_for_tasks(void)
 {
-	double begin = now();
+	double begin = now(), progress = begin;
+	unsigned long long done = 0, before;
 	struct timespec until;
 
 	while (some_run() && !__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST)) {
@@ -286,7 +287,11 @@ static void wait_for_tasks(void)
 			__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 			place_thaw();
 		}
-		if (now() - begin < STUCK_SECONDS)
+		before = done;
+		done = __atomic_load_n(&shared->done, __ATOMIC_RELAXED);
+		if (done != before)
+			progress = now();
+		if (now() - progress < STUCK_SECONDS)
 			continue;
 		for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
 			if (!shared->running[i])
