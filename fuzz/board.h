@@ -11,7 +11,7 @@
 /* Powers of two, which the verifier understands best. */
 #define FUZZ_MAPS	8
 #define FUZZ_TASKS	4
-#define FUZZ_HOOKS	16
+#define FUZZ_HOOKS	32
 #define FUZZ_STALE	16
 /* The watchdog, the supervisor, and each task while it measures. */
 #define FUZZ_QUIET	(2 + FUZZ_TASKS)
@@ -63,9 +63,12 @@ enum fuzz_hook {
 	HOOK_SYSCALL,		/* a syscall program, which tasks run themselves */
 	HOOK_PERF,		/* perf_event: in an interrupt of anything */
 	HOOK_ENTRY,		/* fentry of something */
+	HOOK_PROBE = 16,	/* kprobe in something; does nothing but delay */
+	NR_HOOKS = 20
 };
 
-#define FUZZ_ENTRIES	(FUZZ_HOOKS - HOOK_ENTRY)
+#define FUZZ_ENTRIES	(HOOK_PROBE - HOOK_ENTRY)
+#define FUZZ_PROBES	(NR_HOOKS - HOOK_PROBE)
 
 enum fuzz_function {
 	DO_NOTHING,

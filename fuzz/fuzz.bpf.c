@@ -419,6 +419,34 @@ ENTRY(4)
 ENTRY(5)
 ENTRY(6)
 
+/* They can be at any instruction. Whatever it is that they are to do, they delay. */
+static __always_inline int hold_up(__u32 hook)
+{
+	struct fuzz_board *b = get_board();
+	const struct fuzz_act *todo;
+
+	if (!b)
+		return 0;
+	todo = &b->acts[hook];
+	if (!*(volatile __u32 *)&todo->function || is_quiet(b, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	count(&b->runs[hook]);
+	delay(b, *(volatile __u32 *)&todo->argument & 3);
+	return 0;
+}
+
+#define PROBE(number)								\
+SEC("kprobe")									\
+int probe##number(void *ctx)							\
+{										\
+	return hold_up(HOOK_PROBE + number);					\
+}
+
+PROBE(0)
+PROBE(1)
+PROBE(2)
+PROBE(3)
+
 SEC("lsm/file_fcntl")
 int BPF_PROG(file_fcntl, struct file *file, unsigned int cmd, unsigned long arg)
 {

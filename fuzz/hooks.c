@@ -2,6 +2,10 @@
 /*
  * BPF programs: those at fixed hooks, and fentry programs at functions that are chosen anew in each
  * epoch, in fs/notify, in fs/inode.c and in the module. What they do is on the board.
+ *
+ * Those at kprobes only hold up whoever comes there. They can be in the middle of a function, and
+ * at its entry where the compiler has taken its beginning into those who call it, so that what is
+ * left has another name ("function.part.0") and fentry programs at the function see nobody.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -25,7 +29,7 @@ int syscall_prog = -1;
 static int board_fd = -1;
 static struct btf *kernel_btf;
 static struct fuzz *programs;
-static struct bpf_link *samples[CPUS_MAX], *entries[FUZZ_ENTRIES];
+static struct bpf_link *samples[CPUS_MAX], *entries[FUZZ_ENTRIES], *probes[FUZZ_PROBES];
 
 /* Those of the kernel. Not all are in all kernels. */
 static const char *const targets[] = {
@@ -179,6 +183,76 @@ static void entries_choose(void)
 	btf__free(btf);
 }
 
+/*
+ * Whether it is a function where a kprobe may be, whatever the compiler has hung on its name. In the
+ * module not what the compiler has made: that is called from everywhere.
+ */
+static bool is_target(const char *name, const char *module)
+{
+	size_t length = strcspn(name, ".");
+
+	if (*module)
+		return !strcmp(module, "[inode_map]") && strncmp(name, "__", 2);
+	for (unsigned int i = 0; i < NR(targets); i++)
+		if (strlen(targets[i]) == length && !strncmp(name, targets[i], length))
+			return true;
+	return false;
+}
+
+#define SYMBOLS_MAX	2048
+
+/* The functions where a kprobe may be. The first is the one that sets an inode's mask. */
+static unsigned int read_symbols(char symbols[SYMBOLS_MAX][64])
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	char line[256], name[64], module[64], type;
+	unsigned int nr = 1;
+
+	snprintf(symbols[0], 64, "%s", targets[0]);
+	while (file && nr < SYMBOLS_MAX && fgets(line, sizeof(line), file)) {
+		module[0] = 0;
+		if (sscanf(line, "%*x %c %63s %63s", &type, name, module) < 2 ||
+		    (type != 't' && type != 'T') || !is_target(name, module))
+			continue;
+		if (!strncmp(name, targets[0], strlen(targets[0])) && strchr(name, '.'))
+			memcpy(symbols[0], name, 64);
+		memcpy(symbols[nr++], name, 64);
+	}
+	if (file)
+		fclose(file);
+	return nr;
+}
+
+/* At an instruction, if it is where one begins. */
+static bool probe_attach(unsigned int number, const char *name, size_t offset)
+{
+	struct bpf_program *const all[FUZZ_PROBES] = {
+		programs->progs.probe0, programs->progs.probe1, programs->progs.probe2,
+		programs->progs.probe3
+	};
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset);
+
+	probes[number] = bpf_program__attach_kprobe_opts(all[number], name, &opts);
+	if (probes[number])
+		printf("fuzz: hook %u: %s+%zu\n", HOOK_PROBE + number, name, offset);
+	return probes[number];
+}
+
+/* The mask first, because that is where an entry becomes visible. */
+static void probes_attach(void)
+{
+	static char symbols[SYMBOLS_MAX][64];
+	unsigned int nr = read_symbols(symbols);
+
+	probe_attach(0, symbols[0], 0);
+	for (unsigned int i = 1; i < FUZZ_PROBES; i++)
+		for (unsigned int tries = 0; !probes[i] && tries < 50; tries++)
+			probe_attach(i, symbols[below(nr)], one_in(2) ? 0 : below(512));
+	for (unsigned int i = 0; i < FUZZ_PROBES; i++)
+		if (!probes[i])
+			printf("fuzz: hook %u: no kprobe\n", HOOK_PROBE + i);
+}
+
 static void samples_attach(void)
 {
 	struct perf_event_attr attr = {
@@ -218,6 +292,7 @@ void hooks_attach(void)
 	syscall_prog = bpf_program__fd(programs->progs.run);
 	attached = true;
 	entries_attach();
+	probes_attach();
 	attached = false;
 	samples_attach();
 }
@@ -231,6 +306,10 @@ void hooks_detach(void)
 	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
 		bpf_link__destroy(entries[i]);
 		entries[i] = NULL;
+	}
+	for (unsigned int i = 0; i < FUZZ_PROBES; i++) {
+		bpf_link__destroy(probes[i]);
+		probes[i] = NULL;
 	}
 	fuzz__destroy(programs);
 	programs = NULL;

@@ -264,13 +264,17 @@ static void append_sequence(struct program *program, unsigned int t)
 	append_calls(program, t, sequence.calls, sequence.nr);
 }
 
-/* Who comes to a function is held up there, so that others come in between. */
+/* Who comes to a function, or an instruction, is held up there, so that others come in between. */
 static void append_delay(struct program *program, unsigned int t)
 {
 	struct call call = {
 		.type = type_named("act"),
-		.args = { HOOK_ENTRY + below(FUZZ_ENTRIES), DO_DELAY, 0, below(4) },
+		.args = { HOOK_ENTRY + below(NR_HOOKS - HOOK_ENTRY), DO_DELAY, 0, below(4) },
 	};
+
+	/* Often the first kprobe, to which everybody comes who adds an inode (hooks.c). */
+	if (one_in(4))
+		call.args[0] = HOOK_PROBE;
 
 	append_calls(program, t, &call, 1);
 }
