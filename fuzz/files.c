@@ -324,6 +324,27 @@ static void call_pause(const __u32 *args)
 		sched_yield();
 }
 
+/* So long does a task wait for others. */
+#define MEETING_SECONDS	0.05
+
+/*
+ * Wait until every other task whose program has meetings has come to as many: what they do next
+ * they do at the same time. One that is late, or dead, is not waited for for long.
+ */
+static void call_meet(const __u32 *args)
+{
+	unsigned int turn = __atomic_add_fetch(&shared->met[task_number], 1, __ATOMIC_SEQ_CST);
+	double end = now() + MEETING_SECONDS;
+
+	(void)args;
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+		while (shared->meets[i] &&
+		       __atomic_load_n(&shared->running[i], __ATOMIC_SEQ_CST) &&
+		       __atomic_load_n(&shared->met[i], __ATOMIC_SEQ_CST) < turn &&
+		       !shared->stop && now() < end)
+			sched_yield();
+}
+
 /* Put the task into a cgroup until the program ends, or take it out. */
 static void confine(const char *cgroup)
 {
@@ -412,6 +433,7 @@ const struct call_type file_calls[] = {
 	{ "hang", call_hang, { NUMBER }, { 4 }, 1, 0 },
 	{ "kill", call_kill, { NUMBER }, { FUZZ_TASKS }, 1, REMOVES },
 	{ "pause", call_pause, { NUMBER }, { 4 }, 3, 0 },
+	{ "meet", call_meet, { NO_ARG }, { 0 }, 3, MEETS },
 	{ "throttle", call_throttle, { NUMBER }, { 2 }, 1, 0 },
 	{ "starve", call_starve, { NUMBER }, { 2 }, 1, 0 },
 	{ "fail", call_fail, { NUMBER }, { 24 }, 4, 0 },

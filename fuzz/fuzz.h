@@ -46,10 +46,11 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
 
 /*
  * Some calls can take an entry out of a map, or another file into a slot; some say so, by ENOMEM,
- * when they get no memory.
+ * when they get no memory; and one waits for other tasks that make it as well.
  */
 #define REMOVES		1
 #define ALLOCATES	2
+#define MEETS		4
 
 /**
  * struct call_type - something that a task can do
@@ -58,7 +59,7 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
  * @args: what its arguments are
  * @limits: for each argument, how many numbers there are to choose from
  * @weight: how often it is chosen
- * @flags: REMOVES, ALLOCATES
+ * @flags: REMOVES, ALLOCATES, MEETS
  */
 struct call_type {
 	const char *name;
@@ -136,6 +137,8 @@ struct shared {
 	int next_fd;		/* numbers of descriptors are not used twice in a program */
 	pid_t tasks[FUZZ_TASKS];
 	bool running[FUZZ_TASKS];
+	bool meets[FUZZ_TASKS];	/* there are meetings in what it runs */
+	unsigned int met[FUZZ_TASKS]; /* so many it has come to */
 	bool dies[FUZZ_TASKS];	/* a program kills it */
 	bool starved[FUZZ_TASKS]; /* the kernel may, for want of memory */
 	bool confined[FUZZ_TASKS]; /* it is in a cgroup of its own, or was */

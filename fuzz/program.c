@@ -202,7 +202,7 @@ static const char *const sequences[][6] = {
 };
 
 struct sequence {
-	struct call calls[6];
+	struct call calls[8];
 	__u32 nr, map, file, place, name;
 };
 
@@ -279,16 +279,64 @@ static void append_delay(struct program *program, unsigned int t)
 	append_calls(program, t, &call, 1);
 }
 
-/* What the others need: maps and a file that they share. */
+/* What the others need: maps, and a file, that they share. */
+static void append_maps(struct program *program, unsigned int t)
+{
+	struct sequence sequence = { };
+
+	sequence_add(&sequence, "map");
+	sequence.map = 1;
+	sequence_add(&sequence, "map");
+	append_calls(program, t, sequence.calls, sequence.nr);
+}
+
 static void append_basis(struct program *program, unsigned int t)
 {
 	struct sequence sequence = { .place = below(nr_places) };
 
-	sequence_add(&sequence, "map");
+	append_maps(program, t);
 	sequence_add(&sequence, one_in(2) ? "open" : "make");
-	sequence.map = 1;
-	sequence_add(&sequence, "map");
 	append_calls(program, t, sequence.calls, sequence.nr);
+}
+
+/*
+ * Tasks that do something with one new inode at the same time, over and over: one of them makes it
+ * and throws it away. Another has made their maps, and has functions hold up who comes to them.
+ */
+static void make_meeting(struct program *program)
+{
+	static const char *const what[] = {
+		"update", "update", "update", "update", "update", "lookup", "walk", "delete",
+		"write", "unlink", "close"
+	};
+	unsigned int nr = 2 + below(FUZZ_TASKS - 2);
+	const struct sequence all = {
+		.file = below(2), .place = below(nr_places), .name = below(2)
+	};
+	__u32 repeat = one_in(2) ? 20 : 100;
+
+	for (unsigned int t = 0; t < nr; t++) {
+		struct sequence sequence = all;
+
+		if (!t)
+			sequence_add(&sequence, one_in(2) ? "open" : "make");
+		sequence_add(&sequence, "meet");
+		for (unsigned int i = 0; i <= below(2); i++) {
+			sequence.map = below(2);
+			sequence_add(&sequence, what[below(NR(what))]);
+		}
+		sequence_add(&sequence, "meet");
+		if (!t) {
+			sequence_add(&sequence, "unlink");
+			sequence_add(&sequence, "close");
+		}
+		append_calls(program, t, sequence.calls, sequence.nr);
+		program->tasks[t].repeat = repeat;
+	}
+	append_maps(program, nr);
+	for (unsigned int i = 0; i <= below(3); i++)
+		append_delay(program, nr);
+	program->tasks[nr].repeat = 1;
 }
 
 /* From nothing. The first task begins with what the others need. */
@@ -297,6 +345,10 @@ void program_make(struct program *program)
 	unsigned int nr = 1 + below(FUZZ_TASKS);
 
 	memset(program, 0, sizeof(*program));
+	if (one_in(3)) {
+		make_meeting(program);
+		return;
+	}
 	append_basis(program, 0);
 	if (one_in(2))
 		append_delay(program, 0);

@@ -320,7 +320,16 @@ static void forget(void)
 	shared->many = false;
 	shared->removing = 0;
 	shared->removed = 0;
+	memset(shared->met, 0, sizeof(shared->met));
 	shared->next_fd = first_fd + 64;
+}
+
+static bool has_meetings(const struct program *program, unsigned int t)
+{
+	for (__u32 i = 0; i < program->tasks[t].nr_calls; i++)
+		if (call_type(program->tasks[t].calls[i].type)->flags & MEETS)
+			return true;
+	return false;
 }
 
 /* Run a program and clear up after it. shared->new_edges says what it was good for. */
@@ -330,8 +339,10 @@ void run_program(const struct program *program)
 	shared->program = *program;
 	shared->new_edges = 0;
 	cover_start();
-	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
+	for (unsigned int i = 0; i < FUZZ_TASKS; i++) {
 		shared->running[i] = program->tasks[i].nr_calls;
+		shared->meets[i] = has_meetings(program, i);
+	}
 	for (unsigned int i = 0; i < FUZZ_TASKS; i++)
 		if (program->tasks[i].nr_calls)
 			sem_post(&starts->start[i]);
