@@ -9,8 +9,6 @@
 
 /* events.c */
 
-#define MOUNTS	"/proc/self/mountinfo"
-
 /**
  * struct denial - an access that was denied, or would have been
  * @time: when, as text

@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Showing the rules: "list".
+ * Showing the rules to people and programs: "list".
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <inode_map.h>
 
 #include "shown.h"
-
-enum verdict verdict_of(const struct rule *rule, int op)
-{
-	if (rule->body.denied & (1U << op))
-		return DENY;
-	return rule->body.only & (1U << op) ? ONLY : ALLOW;
-}
 
 static const char *const verdict_names[] = {
 	[ALLOW]	= "allow",
@@ -29,155 +13,20 @@ static const char *const verdict_names[] = {
 	[ONLY]	= "only-for",
 };
 
-__u32 ops_like(const struct rule *rule, int op)
+/* An executable that is not active has its state before its path, which begins with a slash. */
+static void print_member(const struct policy *policy, const struct member *member,
+			 const struct array *exes)
 {
-	__u32 ops = 0;
-	int other;
+	enum state state = exe_state(exes, member);
 
-	for (other = 0; other < GUARD_OPS; other++)
-		if (rule->body.named & (1U << other) &&
-		    verdict_of(rule, other) == verdict_of(rule, op) &&
-		    rule->body.set[other] == rule->body.set[op])
-			ops |= 1U << other;
-	return ops;
+	if (state != STATE_ACTIVE)
+		printf("%s:", state_names[state]);
+	fputs(kind_words[member->kind].text, stdout);
+	put_word(stdout, member_text(policy, member));
 }
 
-static const char *const state_names[] = {
-	[STATE_ACTIVE]		= "active",
-	[STATE_AUDIT]		= "audit",
-	[STATE_GONE]		= "gone",
-	[STATE_ELSEWHERE]	= "elsewhere",
-	[STATE_WAITING]		= "waiting",
-};
-
-static int compare_shown(const void *one, const void *other)
-{
-	const struct shown *a = one, *b = other;
-	int order = strcmp(a->path, b->path);
-
-	return order ?: (int)(a->rule->body.flags & GUARD_TREE) -
-			(int)(b->rule->body.flags & GUARD_TREE);
-}
-
-/* Whether an inode has a rule. */
-static bool fd_has_rule(const struct policy *policy, const struct rule *rule, int fd)
-{
-	bool tree = rule->body.flags & GUARD_TREE;
-	struct guard_entry entry;
-	int index;
-
-	for (index = tree ? 0 : FILES_MAP; index < (tree ? FILES_MAP : RULE_MAPS); index++)
-		if (!entry_get(policy->guard->maps[index], fd, &entry) &&
-		    entry_rule(&entry, policy->generation) == rule->id)
-			return true;
-	return false;
-}
-
-/* Of what has just been made the kernel decides by its name, which what is mounted there has not. */
-static bool is_in_force(struct policy *policy, const struct rule *rule, const char *path, int fd)
-{
-	if (fd_has_rule(policy, rule, fd))
-		return true;
-	return __atomic_load_n(&policy->guard->state->beyond, __ATOMIC_SEQ_CST) & GUARD_ALL_FRESH &&
-	       !is_mount_root(fd) && name_has_rule(policy, rule, path);
-}
-
-/* Whether there are cgroups in a set, and none of them is there. */
-static bool lacks_cgroups(const struct policy *policy, const struct set *set)
-{
-	const struct member *members = set->members.items;
-	const char *path;
-	size_t i;
-	__u64 id;
-
-	if (!(set->kinds & 1U << GUARD_BY_CGROUP))
-		return false;
-	for (i = 0; i < set->members.count; i++) {
-		path = index_get(&policy->texts, members[i].text);
-		if (members[i].kind == GUARD_BY_CGROUP && path && !cgroup_find(path, &id))
-			return false;
-	}
-	return true;
-}
-
-/* Whether a rule is only for cgroups that are still to come: until then it is for nobody. */
-static bool waits_for_cgroups(const struct policy *policy, const struct rule *rule)
-{
-	const struct set *set;
-	int op;
-
-	for (op = 0; op < GUARD_OPS; op++) {
-		set = rule->body.only & 1U << op ?
-		      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
-		if (set && lacks_cgroups(policy, set))
-			return true;
-	}
-	return false;
-}
-
-static void show_rule(struct policy *policy, const struct rule *rule, const char *path,
-		      struct shown *shown)
-{
-	bool follows = rule->body.flags & GUARD_FOLLOW, gone = rule_is_gone(rule);
-	struct stat stat;
-	int fd;
-
-	*shown = (struct shown){
-		.rule = rule, .path = path, .dev = gone ? rule->body.dev : rule->dev,
-		.ino = gone ? rule->body.ino : rule->ino,
-	};
-	fd = path_open(path, rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
-	if (fd >= 0 && is_in_force(policy, rule, path, fd) && !fstat(fd, &stat)) {
-		shown->state = policy->guard->state->audit ? STATE_AUDIT : STATE_ACTIVE;
-		shown->dev = makedev(major(stat.st_dev), minor(stat.st_dev));
-		shown->ino = stat.st_ino;
-	} else if (follows) {
-		shown->state = fd == -ENOENT ? STATE_WAITING : STATE_ELSEWHERE;
-	} else {
-		shown->state = gone ? STATE_GONE : STATE_ELSEWHERE;
-	}
-	if (shown->state <= STATE_AUDIT && waits_for_cgroups(policy, rule))
-		shown->state = STATE_WAITING;
-	if (fd >= 0)
-		close(fd);
-}
-
-struct array show_rules(struct policy *policy)
-{
-	struct rule **rules = policy->rules.items;
-	struct array shown = {};
-	size_t i, j;
-
-	for (i = 0; i < policy->rules.count; i++) {
-		const struct array *names = &rules[i]->names;
-
-		if (!names->count)
-			show_rule(policy, rules[i], rules[i]->path,
-				  array_add(&shown, sizeof(struct shown)));
-		for (j = 0; j < names->count; j++)
-			show_rule(policy, rules[i], ((char **)names->items)[j],
-				  array_add(&shown, sizeof(struct shown)));
-	}
-	if (shown.count)
-		qsort(shown.items, shown.count, sizeof(struct shown), compare_shown);
-	return shown;
-}
-
-const struct kind_words kind_words[GUARD_KINDS] = {
-	[GUARD_BY_EXE]		= { "", "only_for", "only-for" },
-	[GUARD_BY_USER]		= { "user=", "only_for_users", "only-for-user" },
-	[GUARD_BY_GROUP]	= { "group=", "only_for_groups", "only-for-group" },
-	[GUARD_BY_CGROUP]	= { "cgroup=", "only_for_cgroups", "only-for-cgroup" },
-};
-
-const char *member_text(const struct policy *policy, const struct member *member)
-{
-	return index_get(&policy->texts, member->text) ?: "?";
-}
-
-/* list */
-
-static void print_verdicts(const struct policy *policy, const struct rule *rule)
+static void print_verdicts(const struct policy *policy, const struct rule *rule,
+			   const struct array *exes)
 {
 	const struct member *members;
 	const struct set *set;
@@ -194,8 +43,8 @@ static void print_verdicts(const struct policy *policy, const struct rule *rule)
 		      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
 		members = set ? set->members.items : NULL;
 		for (i = 0; set && i < set->members.count; i++) {
-			printf("%c%s", i ? ',' : '(', kind_words[members[i].kind].text);
-			put_word(stdout, member_text(policy, &members[i]));
+			putchar(i ? ',' : '(');
+			print_member(policy, &members[i], exes);
 		}
 		printf("%s:%s", set ? ")" : "", ops_text(ops));
 		done |= ops;
@@ -218,17 +67,18 @@ static void print_hits(const struct guard_hits *hits)
 }
 
 static void print_text(const struct policy *policy, const struct shown *shown,
-		       const struct guard_hits *hits)
+		       const struct array *exes, const struct guard_hits *hits)
 {
 	const struct rule *rule = shown->rule;
 	char device[32];
 
-	snprintf(device, sizeof(device), "%u:%u", major(shown->dev), minor(shown->dev));
+	snprintf(device, sizeof(device), "%s%u:%u", shown->of_superblock ? "superblock:" : "",
+		 major(shown->dev), minor(shown->dev));
 	printf("%-9s  %-7s  %-9llu  ", state_names[shown->state], device,
 	       (unsigned long long)shown->ino);
 	print_hits(hits);
 	printf("  ");
-	print_verdicts(policy, rule);
+	print_verdicts(policy, rule, exes);
 	printf("  %s%s", rule->body.flags & GUARD_TREE ? "tree  " : "",
 	       rule->body.flags & GUARD_FOLLOW ? "" : "inode  ");
 	if (*rule->label)
@@ -257,8 +107,24 @@ static void print_json_member(const struct policy *policy, const struct member *
 		printf(",\"id\":%llu}", (unsigned long long)id);
 }
 
+static void print_json_exes(const struct policy *policy, const struct set *set,
+			    const struct array *exes)
+{
+	const struct member *members = set->members.items;
+	size_t i;
+
+	printf(",\"executables\":[");
+	for (i = 0; i < set->members.count && members[i].kind == GUARD_BY_EXE; i++) {
+		printf("%s{\"path\":", i ? "," : "");
+		put_json(stdout, member_text(policy, &members[i]));
+		printf(",\"state\":\"%s\"}", state_names[exe_state(exes, &members[i])]);
+	}
+	putchar(']');
+}
+
 /* The kinds of subjects that there are in a set, a list each; its members are in their order. */
-static void print_json_set(const struct policy *policy, const struct set *set)
+static void print_json_set(const struct policy *policy, const struct set *set,
+			   const struct array *exes)
 {
 	const struct member *members = set->members.items;
 	size_t i;
@@ -272,10 +138,12 @@ static void print_json_set(const struct policy *policy, const struct set *set)
 	}
 	if (i)
 		putchar(']');
+	if (set->kinds & 1U << GUARD_BY_EXE)
+		print_json_exes(policy, set, exes);
 }
 
 static void print_json_op(const struct policy *policy, const struct rule *rule, int op,
-			  const struct guard_hits *hits)
+			  const struct array *exes, const struct guard_hits *hits)
 {
 	const struct set *set = NULL;
 
@@ -284,12 +152,12 @@ static void print_json_op(const struct policy *policy, const struct rule *rule, 
 	if (verdict_of(rule, op) == ONLY)
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
 	if (set)
-		print_json_set(policy, set);
+		print_json_set(policy, set, exes);
 	printf(",\"hits\":%llu}", (unsigned long long)hits->count[op]);
 }
 
 static void print_json(const struct policy *policy, const struct shown *shown,
-		       const struct guard_hits *hits)
+		       const struct array *exes, const struct guard_hits *hits)
 {
 	const struct rule *rule = shown->rule;
 	const char *separator = "";
@@ -297,16 +165,17 @@ static void print_json(const struct policy *policy, const struct shown *shown,
 
 	printf("{\"path\":");
 	put_json(stdout, shown->path);
-	printf(",\"state\":\"%s\",\"device\":{\"major\":%u,\"minor\":%u},\"inode\":%llu,"
-	       "\"tree\":%s,\"follow\":%s,\"label\":\"%s\",\"operations\":[", state_names[shown->state],
-	       major(shown->dev), minor(shown->dev), (unsigned long long)shown->ino,
+	printf(",\"state\":\"%s\",\"device\":{\"major\":%u,\"minor\":%u%s},\"inode\":%llu,"
+	       "\"tree\":%s,\"follow\":%s,\"label\":\"%s\",\"operations\":[",
+	       state_names[shown->state], major(shown->dev), minor(shown->dev),
+	       shown->of_superblock ? ",\"of\":\"superblock\"" : "", (unsigned long long)shown->ino,
 	       rule->body.flags & GUARD_TREE ? "true" : "false",
 	       rule->body.flags & GUARD_FOLLOW ? "true" : "false", rule->label);
 	for (op = 0; op < GUARD_OPS; op++) {
 		if (!(rule->body.named & (1U << op)))
 			continue;
 		fputs(separator, stdout);
-		print_json_op(policy, rule, op, hits);
+		print_json_op(policy, rule, op, exes, hits);
 		separator = ",";
 	}
 	printf("]}");
@@ -326,7 +195,8 @@ static int load_hits(struct guard *guard, struct array *values, struct index *by
 	return err;
 }
 
-static void print_rules(struct policy *policy, const struct index *hits_by_name, bool json)
+static void print_rules(struct policy *policy, const struct index *hits_by_name,
+			const struct array *exes, bool json)
 {
 	static const struct guard_hits none;
 	struct array shown = show_rules(policy);
@@ -341,9 +211,9 @@ static void print_rules(struct policy *policy, const struct index *hits_by_name,
 		hits = index_get(hits_by_name, items[i].rule->body.name) ?: &none;
 		if (json) {
 			fputs(i ? ",\n " : "[", stdout);
-			print_json(policy, &items[i], hits);
+			print_json(policy, &items[i], exes, hits);
 		} else {
-			print_text(policy, &items[i], hits);
+			print_text(policy, &items[i], exes, hits);
 		}
 	}
 	if (json)
@@ -351,41 +221,9 @@ static void print_rules(struct policy *policy, const struct index *hits_by_name,
 	free(shown.items);
 }
 
-void policy_count(struct policy *policy, struct counts *counts)
-{
-	struct array shown = show_rules(policy);
-	const struct shown *items = shown.items;
-	size_t i;
-
-	memset(counts, 0, sizeof(*counts));
-	for (i = 0; i < shown.count; i++) {
-		counts->waiting += items[i].state == STATE_WAITING;
-		counts->elsewhere += items[i].state == STATE_ELSEWHERE;
-		counts->gone += items[i].state == STATE_GONE;
-	}
-	free(shown.items);
-}
-
-int load_shown(struct guard *guard, struct policy *policy)
-{
-	int err, ret = guard_open(guard, false);
-
-	if (ret)
-		return ret;
-	err = policy_load(guard, policy);
-	if (!err)
-		err = policy_walk(policy);
-	if (!err)
-		return EXIT_SUCCESS;
-	error("cannot read the policy: %s", reason(err));
-	policy_free(policy);
-	guard_close(guard);
-	return EXIT_FAILURE;
-}
-
 int guard_list(bool json)
 {
-	struct array hits = {};
+	struct array hits = {}, exes = {};
 	struct index by_name = {};
 	struct policy policy;
 	struct guard guard;
@@ -395,10 +233,13 @@ int guard_list(bool json)
 	if (ret)
 		return ret;
 	err = load_hits(&guard, &hits, &by_name);
+	if (!err)
+		err = show_exes(&policy, &exes);
 	if (err)
-		error("cannot read the hits: %s", reason(err));
+		error("cannot read the maps: %s", reason(err));
 	else
-		print_rules(&policy, &by_name, json);
+		print_rules(&policy, &by_name, &exes, json);
+	free(exes.items);
 	index_free(&by_name);
 	free(hits.items);
 	policy_free(&policy);

@@ -239,11 +239,3 @@ char *path_of_fd(int fd)
 		errno = ENAMETOOLONG;
 	return NULL;
 }
-
-bool is_mount_root(int fd)
-{
-	struct statx info;
-
-	return !statx(fd, "", AT_EMPTY_PATH, 0, &info) &&
-	       info.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-}

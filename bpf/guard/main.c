@@ -166,16 +166,17 @@ static int check_path(const struct arguments *request, const char *path)
 	int fd = path_open(path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
 	struct stat stat;
 
-	if (fd == -ENOENT && request->follow)
-		return name_check(path, request->nofollow);
-	if (fd < 0)
+	if (fd < 0 && (fd != -ENOENT || !request->follow))
 		return fd;
-	if (fstat(fd, &stat))
-		err = -errno;
-	else if (request->tree && !S_ISDIR(stat.st_mode))
-		err = -ENOTDIR;
-	close(fd);
-	return err;
+	if (fd >= 0) {
+		err = file_stat(fd, &stat);
+		if (!err && request->tree && !S_ISDIR(stat.st_mode))
+			err = -ENOTDIR;
+		if (!err)
+			err = file_check(fd, &stat);
+		close(fd);
+	}
+	return err || !request->follow ? err : name_check(path, request->nofollow);
 }
 
 static int check_request(const struct arguments *request, const char *where,
@@ -194,7 +195,7 @@ static int check_request(const struct arguments *request, const char *where,
 	for (i = 0; i < request->nr_paths; i++) {
 		err = check_path(request, request->paths[i]);
 		if (err)
-			error("%s%s: %s", where, request->paths[i], reason(err));
+			change_failed(where, request->paths[i], err);
 		failed |= err && !request->optional;
 		progress_step(progress);
 	}
@@ -381,9 +382,10 @@ static const struct command commands[] = {
 	}, {
 		.name = "status", .what = "say whether the guard is running",
 		.run = cmd_status, .options = json_options,
-		.help = "Says whether the guard is running, and how many rules are not in force: "
-			"exit status 0 if it is and those only wait, 4 if others are not in force, "
-			"3 if it is not running, 1 if only in part or not called by the kernel.",
+		.help = "Says whether the guard is running, and how many rules and executables are "
+			"not in force: exit status 0 if it is and those only wait, 4 if others are "
+			"not in force, 3 if it is not running, 1 if only in part or not called by the "
+			"kernel.",
 	}, {
 		.name = "deny", .what = "deny operations with files",
 		.run = cmd_rule, .options = rule_options, .in_conf = true,
@@ -407,7 +409,8 @@ static const struct command commands[] = {
 		.help = "Shows the rules, and how often each operation was denied (or would have "
 			"been, in audit mode). The state is active, audit, waiting (nothing is at "
 			"the name), elsewhere (the path leads to what does not have the rule), or "
-			"gone: the file was removed, or its filesystem unmounted.",
+			"gone: the file was removed, or its filesystem unmounted. An executable that is "
+			"not active has its state before its path.",
 	}, {
 		.name = "save", .what = "write the rules as apply takes them",
 		.run = cmd_save, .options = no_options, .usage = "[FILE]", .most = 1,

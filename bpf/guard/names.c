@@ -37,15 +37,17 @@ int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
 
 /*
  * The directory that was opened last, since one path after the other is in the same as a rule:
- * descriptor, real path, and the path that led there. Until the change of the policy ends.
+ * descriptor, real path, the path that led there, and whether case does not count in names there.
+ * Until the change of the policy ends.
  */
 static struct {
 	char *path;
 	char *real;
 	int fd;
+	bool folds_case;
 } last;
 
-void names_forget(void)
+static void forget_last(void)
 {
 	if (!last.path)
 		return;
@@ -53,6 +55,12 @@ void names_forget(void)
 	free(last.path);
 	free(last.real);
 	last.path = NULL;
+}
+
+void names_forget(void)
+{
+	forget_last();
+	filesystems_forget();
 }
 
 /* As many as the kernel goes through. */
@@ -96,7 +104,7 @@ static char *read_link(const char *directory, const char *name)
 	int fd;
 
 	fd = path_open(path, O_NOFOLLOW);
-	if (fd >= 0 && !fstat(fd, &stat) && S_ISLNK(stat.st_mode)) {
+	if (fd >= 0 && !file_stat(fd, &stat) && S_ISLNK(stat.st_mode)) {
 		target = xcalloc(1, PATH_MAX);
 		if (readlinkat(fd, "", target, PATH_MAX - 1) < 0) {
 			free(target);
@@ -117,12 +125,13 @@ static int open_directory(char *path, struct place *place, char **name)
 	*slash = '\0';
 	*name = slash + 1;
 	if (!last.path || strcmp(last.path, path)) {
-		names_forget();
+		forget_last();
 		last.fd = path_open(*path ? path : "/", O_DIRECTORY);
 		if (last.fd < 0)
 			return last.fd;
 		last.path = xstrdup(path);
 		last.real = path_of_fd(last.fd);
+		last.folds_case = directory_folds_case(last.fd);
 	}
 	if (!last.real)
 		return -ENAMETOOLONG;
@@ -152,7 +161,8 @@ static char *with_name(const char *path)
 /*
  * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the last.
  * The last component there, and those of these links before, are added to @names. Returns 0, -EISDIR
- * for the root of all, which has no name, or another negative errno.
+ * for the root of all, which has no name, -ENOTUNIQ if there are other names that lead there, which
+ * programs would not know, or another negative errno.
  */
 static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
@@ -187,6 +197,8 @@ static int place_find(const char *path, bool nofollow, struct place *place, stru
 		at = next;
 		err = -ELOOP;
 	}
+	if (!err && last.folds_case)
+		err = -ENOTUNIQ;
 	free(at);
 	return err;
 }

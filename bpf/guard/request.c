@@ -5,17 +5,45 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <inode_map.h>
 
 #include "tool.h"
+
+void change_failed(const char *where, const char *path, int err)
+{
+	switch (err) {
+	case -ESTALE:
+		error("%s%s: rules do not hold there: each time it is looked up it is another file to the kernel",
+		      where, path);
+		break;
+	case -EOPNOTSUPP:
+		error("%s%s: rules do not hold there: files of procfs come and go, in each mount of it others",
+		      where, path);
+		break;
+	case -ETIMEDOUT:
+		error("%s%s: took too long to look up", where, path);
+		break;
+	case -ENOTUNIQ:
+		error("%s%s: there the case of names does not count, so that a rule can't be for a name: use --inode",
+		      where, path);
+		break;
+	case -EMLINK:
+		error("%s%s: rules do not hold there: it has several names in a lower layer, and the overlay (index=off) makes a file of each: make the rule for the file in the layer",
+		      where, path);
+		break;
+	case -ENOEXEC:
+		error("%s%s: not an executable file", where, path);
+		break;
+	default:
+		error("%s%s: %s", where, path, reason(err));
+	}
+}
 
 /* Rules */
 
@@ -145,12 +173,12 @@ static int target_open(struct policy *policy, const struct arguments *request, c
 	target->path = absolute_path(path);
 	target->fd = path_open(path, O_NOFOLLOW);
 	if (target->fd >= 0)
-		is_link = fstat(target->fd, &target->stat) || S_ISLNK(target->stat.st_mode);
+		is_link = file_stat(target->fd, &target->stat) || S_ISLNK(target->stat.st_mode);
 	if (is_link && !request->nofollow) {
 		close(target->fd);
 		target->fd = path_open(path, 0);
 		if (target->fd >= 0)
-			err = fstat(target->fd, &target->stat) ? -errno : 0;
+			err = file_stat(target->fd, &target->stat);
 	}
 	if (target->fd < 0 && (target->fd != -ENOENT || !request->follow))
 		err = target->fd;
@@ -251,38 +279,18 @@ static int check_again(struct policy *policy, const struct arguments *request,
 
 	if (again < 0)
 		return 0;
-	if (!fstat(again, &now) && target->stat.st_dev == now.st_dev &&
+	if (!file_stat(again, &now) && target->stat.st_dev == now.st_dev &&
 	    target->stat.st_ino == now.st_ino && !find_rule(policy, again, request->tree, &err) && !err)
 		err = -ESTALE;
 	close(again);
 	return err;
 }
 
-/* Files of procfs come and go with their names, but for the root of a mount. */
-static bool is_of_procfs(int fd)
+int file_check(int fd, const struct stat *stat)
 {
-	struct statfs fs;
-
-	return !fstatfs(fd, &fs) && fs.f_type == PROC_SUPER_MAGIC && !is_mount_root(fd);
-}
-
-static void change_failed(const char *where, const char *path, int err)
-{
-	switch (err) {
-	case -ESTALE:
-		error("%s%s: rules do not hold there: each time it is looked up it is another file to the kernel",
-		      where, path);
-		break;
-	case -EOPNOTSUPP:
-		error("%s%s: rules do not hold there: files of procfs come and go, in each mount of it others",
-		      where, path);
-		break;
-	case -ETIMEDOUT:
-		error("%s%s: took too long to look up", where, path);
-		break;
-	default:
-		error("%s%s: %s", where, path, reason(err));
-	}
+	if (is_of_procfs(fd))
+		return -EOPNOTSUPP;
+	return is_broken_link(fd, stat) ? -EMLINK : 0;
 }
 
 static int change_path(struct policy *policy, const struct arguments *request, const char *path,
@@ -293,8 +301,8 @@ static int change_path(struct policy *policy, const struct arguments *request, c
 	int err;
 
 	err = target_open(policy, request, path, &target);
-	if (!err && target.fd >= 0 && is_of_procfs(target.fd))
-		err = -EOPNOTSUPP;
+	if (!err && target.fd >= 0)
+		err = file_check(target.fd, &target.stat);
 	if (!err)
 		err = change_target(policy, request, &target, replace);
 	if (!err && target.fd >= 0)

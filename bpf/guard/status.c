@@ -24,7 +24,8 @@ static const char *why_not_called(void)
 	return enabled ? "" : ": kernel.ftrace_enabled is 0";
 }
 
-static void print_counts(const struct counts *counts, bool json)
+/* @what they are, if not rules, for people. */
+static void print_counts(const struct counts *counts, const char *what, bool json)
 {
 	const struct {
 		const char *name;
@@ -37,14 +38,15 @@ static void print_counts(const struct counts *counts, bool json)
 
 	for (i = 0; i < ARRAY_SIZE(items); i++) {
 		if (json)
-			printf("\"%s\":%zu,", items[i].name, items[i].count);
+			printf("%s\"%s\":%zu", i ? "," : "", items[i].name, items[i].count);
 		else if (items[i].count)
-			printf("%zu %s, ", items[i].count, items[i].name);
+			printf("%zu %s%s%s, ", items[i].count, what,
+			       !*what ? "" : items[i].count > 1 ? "s " : " ", items[i].name);
 	}
 }
 
 static void print_status(const struct guard *guard, size_t rules, const struct counts *counts,
-			 bool called, bool json)
+			 const struct counts *exes, bool called, bool json)
 {
 	const struct guard_state *state = guard->state;
 	__u32 max_rules = guard_max_rules(guard);
@@ -53,8 +55,10 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 		printf("{\"state\":\"running\",\"called\":%s,\"audit\":%s,\"rules\":%zu,"
 		       "\"max_rules\":%u,", called ? "true" : "false",
 		       state->audit ? "true" : "false", rules, max_rules);
-		print_counts(counts, true);
-		printf("\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
+		print_counts(counts, "", true);
+		printf(",\"executables\":{");
+		print_counts(exes, "", true);
+		printf("},\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
 		       hold_count(guard));
 		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
 		       (unsigned long long)state->dropped);
@@ -62,7 +66,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	}
 	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
 	       state->audit ? "audit" : "enforcing", rules, max_rules);
-	print_counts(counts, false);
+	print_counts(counts, "", false);
+	print_counts(exes, "executable", false);
 	if (hold_count(guard))
 		printf("%lu changes not followed, ", hold_count(guard));
 	printf("generation %u, %llu events dropped\n", state->generation,
@@ -73,27 +78,29 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 static int show_status(struct guard *guard, bool json)
 {
 	struct policy policy;
-	struct counts counts;
+	struct counts counts, exes;
 	bool called;
 	int err;
 
 	err = policy_load(guard, &policy);
 	if (!err)
 		err = policy_walk(&policy);
+	if (!err)
+		err = policy_count(&policy, &counts, &exes);
 	if (err) {
 		policy_free(&policy);
 		error("%s", reason(err));
 		return EXIT_FAILURE;
 	}
-	policy_count(&policy, &counts);
 	called = guard_is_called(guard->state);
-	print_status(guard, policy.rules.count, &counts, called, json);
+	print_status(guard, policy.rules.count, &counts, &exes, called, json);
 	policy_free(&policy);
 	if (!called) {
 		error("the kernel does not call the programs%s", why_not_called());
 		return EXIT_FAILURE;
 	}
-	return counts.elsewhere || counts.gone ? EXIT_MISSING : EXIT_SUCCESS;
+	return counts.elsewhere || counts.gone || exes.elsewhere || exes.gone ? EXIT_MISSING :
+									EXIT_SUCCESS;
 }
 
 /* Programs without their pins, which somebody has removed. */

@@ -25,6 +25,8 @@
  *   lookup.c	looks up paths, and does not wait for ever
  *   store.c	reads and writes the maps that the policy is in
  *   collect.c	removes from them what no rule needs any more
+ *   filesystem.c	tells what file systems are like
+ *   shown.c	finds out what there is to each rule and executable
  *   list.c	shows it: list
  *   save.c	writes it as conf files have it: save
  *   events.c	has the events of what is denied; what it shares is in events.h
@@ -42,7 +44,7 @@
  *			that does not compile, and attempts in selftests/attempts/
  *   an option		a line in the tables of main.c, which help and completion are made from; a
  *			case in options.c; the manual
- *   a state of rules	enum state (list.c), where its name is, and what tells it; the manual
+ *   a state of rules	enum state (shown.h), its name and what tells it (shown.c); the manual
  */
 #ifndef _GUARD_TOOL_H
 #define _GUARD_TOOL_H
@@ -500,8 +502,32 @@ int path_open(const char *path, int flags);
 int path_wait(const char *directory);
 /* The path of what a descriptor names, or NULL and errno. */
 char *path_of_fd(int fd);
-/* Whether what a descriptor names is the root of a mount. */
+
+/* filesystem.c */
+
+#define MOUNTS	"/proc/self/mountinfo"
+
+/*
+ * What a descriptor names: type, mode, links, device and inode number, from memory. Returns 0 or a
+ * negative errno.
+ */
+struct stat;
+int file_stat(int fd, struct stat *stat);
+/* Whether it is the root of a mount. */
 bool is_mount_root(int fd);
+/* Files of procfs come and go with their names, but for the root of a mount. */
+bool is_of_procfs(int fd);
+/* Whether names in a directory are the same if they differ in case only. */
+bool directory_folds_case(int fd);
+/*
+ * Whether it is one of several names of a file in a lower layer of an overlay that takes each for a
+ * file of its own, which it makes anew when it needs it.
+ */
+bool is_broken_link(int fd, const struct stat *stat);
+/* Whether a device is a superblock's whose files have others. */
+bool is_superblock_device(__u32 dev);
+/* Mounts come and go. */
+void filesystems_forget(void);
 
 /* names.c */
 
@@ -619,6 +645,10 @@ int change_settle(struct policy *policy);
  */
 int change_policy(int (*change)(struct policy *policy, void *context), void *context,
 		  const char *what);
+/* Whether a file can have a rule: 0; or -EOPNOTSUPP, of procfs; -EMLINK: see is_broken_link(). */
+int file_check(int fd, const struct stat *stat);
+/* Tell why no rule could be made for a path. */
+void change_failed(const char *where, const char *path, int err);
 
 /* service.c */
 
@@ -626,10 +656,10 @@ int guard_service(const struct arguments *arguments);
 /* A socket to the service that runs, or a negative errno. */
 int service_connect(void);
 
-/* list.c, save.c, watch.c */
+/* shown.c, list.c, save.c, watch.c */
 
 /**
- * struct counts - rules that are not in force, as they are shown by "list"
+ * struct counts - rules or executables that are not in force, as they are shown by "list"
  * @waiting: for something at their name
  * @elsewhere: since their path leads elsewhere
  * @gone: with their files
@@ -640,7 +670,8 @@ struct counts {
 	size_t gone;
 };
 
-void policy_count(struct policy *policy, struct counts *counts);
+/* Returns 0 or a negative errno. */
+int policy_count(struct policy *policy, struct counts *rules, struct counts *exes);
 int guard_list(bool json);
 int guard_save(const char *path);
 int guard_watch(bool json);

@@ -26,9 +26,8 @@ int exe_open(const char *path)
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &stat))
-		err = -errno;
-	else if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
+	err = file_stat(fd, &stat);
+	if (!err && (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111)))
 		err = -ENOEXEC;
 	if (!err)
 		return fd;
@@ -179,9 +178,11 @@ void who_failed(const char *where, const struct who *who, int err)
 {
 	const char *why = reason(err);
 
-	if (err == -ENOEXEC)
-		why = "not an executable file";
-	else if (err == -ESRCH)
+	if (who->kind == GUARD_BY_EXE) {
+		change_failed(where, who->text, err);
+		return;
+	}
+	if (err == -ESRCH)
 		why = who->kind == GUARD_BY_USER ? "there is no such user" : "there is no such group";
 	else if (err == -EOPNOTSUPP && who->kind == GUARD_BY_CGROUP)
 		why = "the kernel has no cgroups";

@@ -49,6 +49,60 @@ STEP(list_json)
 	HAS(text);
 }
 
+static void put_exe(const char *path)
+{
+	CHECK_EQ(sh("cp /bin/dash %s.new && mv %s.new %s", path, path, path), 0);
+}
+
+/* What there is to the executables of a rule. */
+STEP(list_executables)
+{
+	make("f");
+	put_exe("exe");
+	put_exe("fixed");
+	QUIET("deny", "--ops", "read", "--only-for", "exe", "f");
+	QUIET("deny", "--ops", "write", "--inode", "--only-for", "fixed", "f");
+	SAYS("list");
+	MATCHES(" only-for\\(/[^:]*/exe\\):read;only-for\\(/[^:]*/fixed\\):write ");
+	SAYS("status", "--json");
+	json_check(out);
+	HAS(",\"executables\":{\"waiting\":0,\"elsewhere\":0,\"gone\":0},");
+
+	CHECK_SYS(unlink("exe"));
+	SAYS("list");
+	MATCHES(" only-for\\(waiting:/[^:]*/exe\\):read;");
+	SAYS("status");
+	HAS(", 1 executable waiting, generation ");
+	/* Where the rule is for the file, another file of that name is none. */
+	CHECK_SYS(rename("fixed", "renamed"));
+	SAYS("list", "--json");
+	json_check(out);
+	HAS("/fixed\"],\"executables\":[{\"path\":\"" DIR_PATH "/list_executables/fixed\","
+	    "\"state\":\"elsewhere\"}]");
+	CHECK_EQ(tool_run(WORDS("status"), NULL), 4);
+	HAS(", 1 executable waiting, 1 executable elsewhere, generation ");
+	CHECK_SYS(unlink("renamed"));
+	put_exe("fixed");
+	SAYS("list");
+	MATCHES(";only-for\\(gone:/[^:]*/fixed\\):write ");
+	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 4);
+	json_check(out);
+	HAS(",\"executables\":{\"waiting\":1,\"elsewhere\":0,\"gone\":1},");
+	put_exe("exe");
+	SAYS("list");
+	MATCHES(" only-for\\(/[^:]*/exe\\):read;");
+	/* Another directory is at its path. */
+	CHECK_EQ(sh("mkdir one && mv exe one && ln -s one current"), 0);
+	QUIET("remove", "--all");
+	QUIET("deny", "--ops", "read", "--only-for", "current/exe", "f");
+	CHECK_EQ(sh("mkdir two && cp one/exe two && ln -s two next && mv -T next current"), 0);
+	SAYS("list");
+	MATCHES(" only-for\\(elsewhere:/[^:]*/current/exe\\):read ");
+	QUIET("refresh");
+	SAYS("list");
+	MATCHES(" only-for\\(/[^:]*/current/exe\\):read ");
+}
+
 STEP(hits)
 {
 	int i;
