@@ -23,6 +23,10 @@
 /* How often a lock is tried that others hold for a moment. */
 #define UNDO_TRIES	4
 
+#define DCACHE_OP_COMPARE	0x2
+#define S_IFMT			00170000
+#define S_IFDIR			0040000
+
 static __always_inline bool same_entry(const struct guard_entry *a, const struct guard_entry *b)
 {
 	return a->generation[0] == b->generation[0] && a->generation[1] == b->generation[1] &&
@@ -228,6 +232,24 @@ static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
 {
 	if (names_matter())
 		settle(dir, dentry->d_parent);
+}
+
+/*
+ * Names are compared byte by byte, which is wrong where case does not count. The tool makes no rule for a
+ * name in such a directory; nor may one that has names of rules become one, which it could as long as it
+ * is empty. Only on a filesystem with a comparison of its own; flags are not looked at, since who
+ * calls can change them meanwhile.
+ */
+static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
+{
+	if (!STATE(follows) || inode_map_is_null(dir) || inode_map_is_null(dentry))
+		return 0;
+	if ((dir->i_mode & S_IFMT) != S_IFDIR || !(dentry->d_flags & DCACHE_OP_COMPARE) ||
+	    !inode_map_peek(subjects_id, dir, __u32))
+		return 0;
+	if (STATE(watching))
+		tell(dentry, 0, ATTR);
+	return STATE(audit) ? 0 : -EPERM;
 }
 
 /* Renaming and linking */

@@ -241,7 +241,7 @@ int BPF_PROG(guard_remove_acl, struct mnt_idmap *idmap, struct dentry *dentry)
 SEC("lsm/inode_file_setattr")
 int BPF_PROG(guard_file_setattr, struct dentry *dentry)
 {
-	return guard(dentry->d_inode, dentry, ATTR);
+	return guard(dentry->d_inode, dentry, ATTR) ?: guard_case(dentry->d_inode, dentry);
 }
 
 /*
@@ -287,6 +287,8 @@ static __always_inline int guard_command(struct file *file, unsigned int cmd)
 
 	if (!ops)
 		return 0;
+	if (ops == ATTR && guard_case(file->f_inode, file->f_path.dentry))
+		return -EPERM;
 	ops = opaque(ops) & (READ | WRITE | ATTR);
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }

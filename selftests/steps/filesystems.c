@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * File systems on which a name, an inode number or a hard link is not what it is elsewhere: what the
+ * tool refuses, and what it shows.
+ */
+#include "steps.h"
+
+#include <linux/btrfs.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+static void make_subvolume(const char *dir, const char *name)
+{
+	struct btrfs_ioctl_vol_args args = {};
+	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
+
+	snprintf(args.name, sizeof(args.name), "%s", name);
+	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
+	close(fd);
+}
+
+/* The line of "list" for a file, with the state and the device given, as a pattern. */
+static void check_device(const char *state, const char *device, const char *name)
+{
+	char pattern[256];
+
+	SAYS("list");
+	snprintf(pattern, sizeof(pattern), "^%s +%s +[0-9]+ .*/%s$", state, device, name);
+	MATCHES(pattern);
+}
+
+static char *device_of(const char *path)
+{
+	static char text[32];
+	struct stat stat;
+
+	CHECK_SYS(lstat(path, &stat));
+	snprintf(text, sizeof(text), "%u:%u", major(stat.st_dev), minor(stat.st_dev));
+	return text;
+}
+
+/* Of a file in a subvolume, that of the subvolume. */
+STEP(stat_device)
+{
+	if (sh("modprobe btrfs 2>/dev/null; grep -qw btrfs /proc/filesystems && "
+	       "command -v mkfs.btrfs >/dev/null"))
+		return;
+	mount_image("btrfs", 128, "m", NULL);
+	make_subvolume("m", "a");
+	make("m/a/f");
+	make("m/a/g");
+	QUIET("deny", "--ops", "write", "m/a/f");
+	QUIET("deny", "--ops", "write", "--inode", "m/a/g");
+	check_device("active", device_of("m/a/f"), "f");
+	check_device("active", device_of("m/a/g"), "g");
+	CHECK_SYS(rename("m/a/g", "m/a/h"));
+	check_device("elsewhere", device_of("m/a/h"), "g");
+	SAYS("list", "--json");
+	json_check(out);
+	HAS_NOT("\"of\":\"superblock\"");
+	/* What a program has given the rule to is known by what a program sees. */
+	make("m/a/new");
+	CHECK_SYS(rename("m/a/new", "m/a/f"));
+	check_device("active", device_of("m/a/f"), "f");
+	CHECK_SYS(rename("m/a/f", "m/a/elsewhere"));
+	check_device("waiting", "superblock:0:[0-9]+", "f");
+	SAYS("list", "--json");
+	json_check(out);
+	HAS(",\"of\":\"superblock\"}");
+	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+}
+
+/* Hard links in the lower layer of an overlay without an index. */
+STEP(overlay_hard_links)
+{
+	if (sh("modprobe overlay 2>/dev/null; grep -qw overlay /proc/filesystems"))
+		return;
+	CHECK_EQ(sh("mkdir lower upper work m && echo text >lower/f && ln lower/f lower/g && "
+		    "touch lower/other"), 0);
+	CHECK_SYS(mount("overlay", "m", "overlay", 0,
+			"index=off,lowerdir=lower,upperdir=upper,workdir=work"));
+	put_file("conf", "deny --ops read m/f\n");
+	FAILS(1, "conf:1: m/f: rules do not hold there: it has several names in a lower layer",
+	      "apply", "conf");
+	FAILS(1, "make the rule for the file in the layer", "apply", "--check", "conf");
+	FAILS(1, "make the rule for the file in the layer", "deny", "--inode", "m/g");
+	/* That holds in the overlay, too. */
+	QUIET("deny", "--ops", "read", "lower/f");
+	DENIED(try_read("m/f"));
+	DENIED(try_read("m/g"));
+	QUIET("remove", "--all");
+	/* What has one name, or is in the upper layer, is a file like others. */
+	QUIET("deny", "--ops", "write", "m/other");
+	CHECK_EQ(sh("touch m/new && ln m/new m/link"), 0);
+	QUIET("deny", "--ops", "write", "m/new");
+	DENIED(try_write("m/link"));
+	CHECK_EQ(sh("echo more >>m/f"), 0);
+	QUIET("deny", "--ops", "write", "m/f");
+	DENIED(try_write("m/f"));
+	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+
+	/* With an index they are one file. */
+	CHECK_EQ(sh("rm -r upper work && mkdir upper work"), 0);
+	CHECK_SYS(mount("overlay", "m", "overlay", 0,
+			"index=on,lowerdir=lower,upperdir=upper,workdir=work"));
+	QUIET("deny", "--ops", "read", "m/f");
+	DENIED(try_read("m/g"));
+	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+}
+
+static int set_flags(const char *path, unsigned int flags)
+{
+	int fd = file_open(path, O_RDONLY), error = 0;
+
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags))
+		error = errno;
+	close(fd);
+	return error;
+}
+
+static void check_case_is_refused(char *path)
+{
+	FAILS(1, "the case of names does not count, so that a rule can't be for a name: use --inode",
+	      "deny", "--ops", "write", path);
+	FAILS(1, "use --inode", "deny", "--ops", "read", "--only-for", path, "f");
+	FAILS(1, "use --inode", "deny", "--tree", path);
+	unlink("conf");
+	CHECK_EQ(sh("echo deny %s >conf", path), 0);
+	FAILS(1, "use --inode", "apply", "--check", "conf");
+	SAYS("list", "--json");
+	CHECK(!strcmp(out, "[]\n"));
+}
+
+/* In a directory whose names are the same if they differ in case only a rule can't be for a name. */
+STEP(case_insensitive)
+{
+	make("f");
+	if (sh("modprobe ext4 2>/dev/null; modprobe loop 2>/dev/null; mkdir m; truncate -s 16M image; "
+	       "mkfs.ext4 -q -O casefold image && mount -o loop image m 2>/dev/null"))
+		return;
+	CHECK_SYS(mkdir("m/d", 0755));
+	CHECK_EQ(set_flags("m/d", FS_CASEFOLD_FL), 0);
+	CHECK_EQ(sh("echo text >m/d/shadow && chmod 0755 m/d/shadow && test -e m/d/SHADOW"), 0);
+	CHECK_SYS(mkdir("m/d/dir", 0755));
+	FAILS(1, "use --inode", "deny", "m/d/nothing");
+	check_case_is_refused("m/d/shadow");
+	QUIET("deny", "--ops", "write", "--inode", "m/d/shadow");
+	DENIED(try_write("m/d/SHADOW"));
+	/* The directory itself has a name elsewhere. */
+	QUIET("deny", "--ops", "write", "--tree", "m/d");
+	DENIED(try_open("m/d/DIR/new", O_WRONLY | O_CREAT));
+	/* In others names are names. */
+	CHECK_SYS(mkdir("m/e", 0755));
+	QUIET("deny", "--ops", "write", "m/e/waits");
+	/* Nor can a directory become one that has names of rules. */
+	DENIED(set_flags("m/e", FS_CASEFOLD_FL));
+	CHECK_SYS(mkdir("m/g", 0755));
+	CHECK_EQ(set_flags("m/g", FS_CASEFOLD_FL), 0);
+	QUIET("start", "--audit");
+	CHECK_EQ(set_flags("m/e", FS_CASEFOLD_FL), 0);
+	/* Or if it did all the same it is told. */
+	QUIET("start", "--enforce");
+	FAILS(1, "use --inode", "deny", "m/e/waits");
+	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+}
+
+STEP(case_insensitive_filesystem)
+{
+	make("f");
+	if (sh("modprobe -a vfat nls_cp437 nls_ascii 2>/dev/null; modprobe loop 2>/dev/null; mkdir m; "
+	       "truncate -s 4M image; mkdosfs image >/dev/null 2>&1 && "
+	       "mount -t vfat -o loop,iocharset=ascii image m 2>/dev/null"))
+		return;
+	make("m/shadow");
+	check_case_is_refused("m/shadow");
+	QUIET("deny", "--ops", "write", "--inode", "m/shadow");
+	DENIED(try_write("m/SHADOW"));
+	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+}
