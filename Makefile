@@ -177,7 +177,7 @@ $(examples): $(BUILD)/%: %.c $(BUILD)/%.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
 
-# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in lifetime.
+# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in some.
 selftest_bpf   := $(wildcard selftests/*.bpf.c)
 selftest_names := $(filter-out harness fuse_server,$(patsubst selftests/%.c,%, \
 	$(filter-out $(selftest_bpf),$(wildcard selftests/*.c))))
@@ -217,8 +217,9 @@ guard_tests := $(patsubst %,$(BUILD)/selftests/%,$(filter guard_%,$(selftest_nam
 $(guard_tests): $(guard_json)
 $(guard_tests): private harness += $(guard_json)
 
-$(BUILD)/selftests/lifetime: $(fuse_server)
-$(BUILD)/selftests/lifetime: private harness += $(fuse_server)
+fuse_programs := $(BUILD)/selftests/lifetime $(BUILD)/selftests/guard_hung
+$(fuse_programs): $(fuse_server)
+$(fuse_programs): private harness += $(fuse_server)
 
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)

@@ -21,7 +21,8 @@
 #define NODES		32
 #define NAMES		32
 #define NAME_SIZE	32
-#define VALID_SECONDS	1000
+
+unsigned int fuse_server_valid = 1000;
 
 static struct node {
 	struct fuse_attr attr;
@@ -115,7 +116,7 @@ static int look_up(const char *text, struct fuse_entry_out *entry)
 	nodes[name->node].lookups++;
 	*entry = (struct fuse_entry_out){
 		.nodeid = name->node, .generation = nodes[name->node].generation,
-		.entry_valid = VALID_SECONDS, .attr_valid = VALID_SECONDS,
+		.entry_valid = fuse_server_valid, .attr_valid = fuse_server_valid,
 		.attr = nodes[name->node].attr,
 	};
 	return sizeof(*entry);
@@ -167,7 +168,7 @@ static int answer_to(const struct fuse_in_header *header, const void *in, union 
 			node->attr.size = setattr->size;
 		/* fallthrough */
 	case FUSE_GETATTR:
-		answer->attr = (struct fuse_attr_out){ .attr_valid = VALID_SECONDS,
+		answer->attr = (struct fuse_attr_out){ .attr_valid = fuse_server_valid,
 						       .attr = node->attr };
 		return sizeof(answer->attr);
 	case FUSE_CREATE:

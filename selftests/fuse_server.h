@@ -8,4 +8,7 @@
  */
 int fuse_server_run(int fd);
 
+/* For how many seconds the kernel may take what it was told for true. */
+extern unsigned int fuse_server_valid;
+
 #endif /* FUSE_SERVER_H */

@@ -7,6 +7,8 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "steps/steps.h"
@@ -56,7 +58,8 @@ static void check_running(void)
 static void check_full(void)
 {
 	QUIET("apply", "conf-5000");
-	FAILS(1, "no room for more rules", "deny", "--ops", "read", "file");
+	FAILS(1, "no room for more rules than 5000 (stop, and start with a larger --max-rules)",
+	      "deny", "--ops", "read", "file");
 	ALLOWED(try_read("file"));
 	FAILS(1, "no room for more rules", "apply", "conf-5001");
 	SAYS("status");
@@ -67,10 +70,12 @@ static void check_full(void)
 	MATCHES("^running: enforcing, 5000 of 5000 rules");
 	QUIET("remove", "--all");
 	QUIET("apply", "trees-1024");
-	FAILS(1, "no room for more rules", "apply", "trees-1025");
+	FAILS(1, "no room for more rules with --tree for one operation than 1024 (", "apply",
+	      "trees-1025");
 	SAYS("status");
 	MATCHES("^running: enforcing, 1024 of 5000 rules");
 	QUIET("remove", "--all");
+	FAILS(1, "no room for more executables in rules than 4096 (", "apply", "exes-4097");
 }
 
 static void make_full(void)
@@ -82,6 +87,9 @@ static void make_full(void)
 	CHECK_EQ(sh("mkdir trees && for i in $(seq 1025); do mkdir trees/$i; echo deny --tree "
 		    "--ops read trees/$i; done >trees-1025 && head -n 1024 trees-1025 >trees-1024"),
 		 0);
+	CHECK_EQ(sh("mkdir exes && cd exes && touch $(seq 4097) && chmod 0755 $(seq 4097) && cd .. && "
+		    "{ printf 'deny --ops read'; printf ' --only-for exes/%%s' $(seq 4097); "
+		    "echo ' file'; } >exes-4097"), 0);
 }
 
 static void check_adopted(void)
@@ -169,7 +177,135 @@ TEST(life)
 	guarded(run_life);
 }
 
+/* Each limit is told by its name. */
+static void run_limits(void *arg)
+{
+	(void)arg;
+	make("f");
+	make("other");
+	CHECK_EQ(sh("cp /bin/dash one && cp one two && d=$(printf '%%0200d' 0) && "
+		    "mkdir -p $d/$d/$d/$d/$d && echo deny $d/$d/$d/$d/$d/f >long"), 0);
+	QUIET("start", "--max-rules", "1");
+	FAILS(1, "no room for more pieces of paths than 8 (", "apply", "long");
+	FAILS(1, "no room for more executables and directories with names of rules than 2 (",
+	      "deny", "--only-for", "one", "--only-for", "two", "f");
+	QUIET("deny", "--ops", "read", "f");
+	FAILS(1, "no room for more rules than 1 (", "deny", "--ops", "read", "--inode", "other");
+	CHECK_SYS(link("f", "g"));
+	CHECK_SYS(link("f", "h"));
+	QUIET("deny", "--ops", "read", "g");
+	FAILS(1, "no room for more names, and names on the way to these, than 2 (", "deny", "--ops",
+	      "read", "h");
+	DENIED(try_read("f"));
+	QUIET("stop");
+}
+
+TEST(limits)
+{
+	guarded(run_limits);
+}
+
+/* Where its pins can't be seen a guard that runs is not one that does not. */
+static void check_unreachable(void)
+{
+	char *const commands[] = { "start", "stop", "list", "save", "refresh", "watch" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		FAILS(1, "the guard runs, but its pins are not in /sys/fs/bpf/inode-guard here",
+		      commands[i]);
+	FAILS(1, "another BPF filesystem is mounted there, or this is another mount namespace",
+	      "deny", "file");
+	FAILS(1, "the guard runs, but", "remove", "file");
+	put_file("conf", "deny file\n");
+	FAILS(1, "the guard runs, but", "apply", "conf");
+	CHECK_EQ(tool_run(WORDS("status"), NULL), 1);
+	CHECK(!strcmp(out, "unreachable\n") && strstr(err, "the guard runs, but"));
+	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 1);
+	json_check(out);
+	HAS("{\"state\":\"unreachable\"}");
+}
+
+static void in_another_namespace(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    umount2("/sys/fs/bpf", MNT_DETACH) || mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL))
+		_exit(126);
+}
+
+static void run_unreachable(void *arg)
+{
+	int status;
+
+	(void)arg;
+	make("file");
+	QUIET("start");
+	QUIET("deny", "--ops", "read", "file");
+	CHECK_SYS(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
+	check_unreachable();
+	CHECK_SYS(umount("/sys/fs/bpf"));
+	status = tool_run(WORDS("list"), in_another_namespace);
+	check_failure(status, 1, "this is another mount namespace", "list", __LINE__);
+	SAYS("list");
+	DENIED(try_read("file"));
+	/* No longer than it runs, which the kernel ends a while after its pins are gone. */
+	QUIET("stop");
+	FAILS(3, "not running", "list");
+	QUIET("start");
+	QUIET("stop");
+}
+
+TEST(unreachable)
+{
+	guarded(run_unreachable);
+}
+
 /* Refusals */
+
+static void in_network_namespace(void)
+{
+	if (unshare(CLONE_NEWNET))
+		_exit(126);
+}
+
+static void few_descriptors(void)
+{
+	const struct rlimit limit = { 100, 100 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		_exit(126);
+}
+
+/* As many as it says that it takes. */
+static void enough_descriptors(void)
+{
+	const struct rlimit limit = { 64, 270 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		_exit(126);
+}
+
+static void check_descriptors(void)
+{
+	static char *const commands[][3] = {
+		{ "start" }, { "stop" }, { "status" }, { "deny", "file" }, { "allow", "file" },
+		{ "remove", "file" }, { "list" }, { "save" }, { "apply", "conf" }, { "refresh" },
+		{ "service" }, { "watch" },
+	};
+	size_t i;
+	int status;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		status = tool_run(WORDS(commands[i][0], commands[i][1]), few_descriptors);
+		check_failure(status, 1, "there can't be more than 100 open files",
+			      commands[i][0], __LINE__);
+		CHECK(strstr(err, "raise the limit (ulimit -n, or LimitNOFILE="));
+	}
+	status = tool_run(WORDS("start"), enough_descriptors);
+	if (status || *err)
+		FAIL("status %d, \"%s\"", status, err);
+	QUIET("stop");
+}
 
 /* The kernel does not call the programs: as far as the tool can see, it does not when asked. */
 static void without_probe(void)
@@ -223,6 +359,15 @@ static void run_refusals(void *arg)
 	check_failure(status, 1, "only root", "start as nobody", __LINE__);
 	status = tool_run(WORDS("list"), as_nobody);
 	CHECK(status);
+
+	status = tool_run(WORDS("start"), in_network_namespace);
+	check_failure(status, 1, "is not in this network namespace: call it in the initial one",
+		      "start", __LINE__);
+	status = tool_run(WORDS("service"), in_network_namespace);
+	check_failure(status, 1, "is not in this network namespace: call it in the initial one",
+		      "service", __LINE__);
+	CHECK(access(GUARD_PINS, F_OK));
+	check_descriptors();
 
 	CHECK_SYS(umount2("/sys/fs/bpf", MNT_DETACH));
 	FAILS(1, "no BPF filesystem", "start");

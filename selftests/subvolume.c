@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Device numbers: what a dump shows is what stat(2) has, where that is not the superblock's, too. The
- * files of two btrfs subvolumes have the same inode numbers.
+ * Device numbers: what a dump shows is what stat(2) has, where that is not the superblock's, too.
+ * The files of two btrfs subvolumes have the same inode numbers.
  */
 #include "harness.h"
 

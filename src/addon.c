@@ -34,8 +34,9 @@
  * So an inode is alive as long as an entry of it is linked and the addon's lock is held, and only
  * then. Not every filesystem frees inodes after a grace period of RCU: pipes and sockets do so at
  * once, and XFS makes another inode of one within it. To readers an inode is an address that they
- * compare; what they show of it is copied into the addon when that is made. Its device can be another
- * to stat(2) than to the superblock, and only who has a path can ask for that: he comes later, perhaps.
+ * compare; what they show of it is copied into the addon when that is made. Its device can be
+ * another to stat(2) than to the superblock, and only who has a path can ask for that: he comes
+ * later, perhaps.
  *
  * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
  * spinlocks and nothing is allocated or released under them.

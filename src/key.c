@@ -103,9 +103,9 @@ void inode_map_key_put(struct inode_map_target *target)
  * inode_map_target_dev - the device that an inode is on, as stat(2) says
  * @target: one that names a descriptor
  *
- * On btrfs each subvolume has a device number of its own, by which alone their files are told apart.
- * btrfs answers from memory. Others that have such numbers (overlayfs, ceph) may ask a server first,
- * and the caller holds a lock that all need: there it is the superblock's.
+ * On btrfs each subvolume has a device number of its own, by which alone their files are told
+ * apart. btrfs answers from memory. Others that have such numbers (overlayfs, ceph) may ask a
+ * server first, and the caller holds a lock that all need: there it is the superblock's.
  *
  * Context: process; does not wait for a filesystem.
  * Return: the device.

@@ -531,8 +531,8 @@ static bool inode_is_internal(const struct inode *inode)
 }
 
 /* inode_map_update(), charged to the map's account. */
-static int inode_map_update_charged(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
-				    const void *value, u64 flags, gfp_t gfp)
+static int inode_map_update_charged(struct inode_map *map, struct inode *inode, dev_t dev,
+				    bool weak, const void *value, u64 flags, gfp_t gfp)
 {
 	bool pinned = !weak && !inode_is_internal(inode);
 	struct inode_map_entry *new;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What file systems are like that files are on, as far as rules are concerned. None is asked that may
- * hang: what a file is comes from memory (AT_STATX_DONT_SYNC), what its file system is, from the list
- * of mounts.
+ * What file systems are like that files are on, as far as rules are concerned. None is asked that
+ * may hang: what a file is comes from memory (AT_STATX_DONT_SYNC), what its file system is, from
+ * the list of mounts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -194,8 +194,8 @@ static bool has_index(const struct filesystem *overlay)
 }
 
 /*
- * Whether an overlay's file is in its upper layer by now, as the handle says that the overlay makes for
- * it: behind three bytes of padding, version, magic number, length, and flags.
+ * Whether an overlay's file is in its upper layer by now, as the handle says that the overlay makes
+ * for it: behind three bytes of padding, version, magic number, length, and flags.
  */
 static bool is_in_upper_layer(int fd)
 {

@@ -17,15 +17,12 @@
 #define _GUARD_FOLLOW_BPF_H
 
 #include "hold.bpf.h"
+#include "kernel.bpf.h"
 
 /* How often the tool can change a rule while it is being moved. */
 #define FOLLOW_TRIES	4
 /* How often a lock is tried that others hold for a moment. */
 #define UNDO_TRIES	4
-
-#define DCACHE_OP_COMPARE	0x2
-#define S_IFMT			00170000
-#define S_IFDIR			0040000
 
 static __always_inline bool same_entry(const struct guard_entry *a, const struct guard_entry *b)
 {
@@ -235,10 +232,10 @@ static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
 }
 
 /*
- * Names are compared byte by byte, which is wrong where case does not count. The tool makes no rule for a
- * name in such a directory; nor may one that has names of rules become one, which it could as long as it
- * is empty. Only on a filesystem with a comparison of its own; flags are not looked at, since who
- * calls can change them meanwhile.
+ * Names are compared byte by byte, which is wrong where case does not count. The tool makes no rule
+ * for a name in such a directory; nor may one that has names of rules become one, which it could as
+ * long as it is empty. Only on a filesystem with a comparison of its own; flags are not looked at,
+ * since who calls can change them meanwhile.
  */
 static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
 {

@@ -16,12 +16,10 @@
 #define _GUARD_HOLD_BPF_H
 
 #include "judge.bpf.h"
+#include "kernel.bpf.h"
 
 /* Bytes of a link's target that are gone through. */
 #define TARGET_MAX	256
-
-#define S_IFMT		0170000
-#define S_IFLNK		0120000
 
 /* Going through the target of a symbolic link, for its last component. */
 struct target {

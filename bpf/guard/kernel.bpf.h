@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Types of the kernel, or parts of them, that it has only where it is configured so: with control
- * groups, and with audit. Ask with bpf_core_field_exists().
+ * What vmlinux.h does not have of the kernel: macros, and types, or parts of them, that are there only
+ * where it is configured so, with control groups and with audit: ask with bpf_core_field_exists().
  */
 #ifndef _GUARD_KERNEL_BPF_H
 #define _GUARD_KERNEL_BPF_H
+
+#define S_IFMT			0170000
+#define S_IFLNK			0120000
+#define S_IFDIR			0040000
+
+/* In a dentry's flags: its filesystem compares names in a way of its own. */
+#define DCACHE_OP_COMPARE	0x2
 
 struct kernfs_node___guard {
 	__u64 id;

@@ -129,10 +129,8 @@ int guard_stop(void)
 	int fd, ret, err;
 
 	fd = guard_lock(true);
-	if (fd == -ENOENT) {
-		error("not running");
-		return EXIT_STATE;
-	}
+	if (fd == -ENOENT)
+		return guard_tell_stopped("");
 	if (fd < 0)
 		return guard_examine_failed(fd);
 	guard_init(&guard);
@@ -445,6 +443,10 @@ static int check_system(void)
 	}
 	if (!if_nametoindex(INODE_MAP_DEVICE)) {
 		error("%s", reason(-ENODEV));
+		return EXIT_FAILURE;
+	}
+	if (pin_count() == -ENOENT && guard_is_elsewhere()) {
+		guard_tell_elsewhere();
 		return EXIT_FAILURE;
 	}
 	return lsm_is_missing() || btf_is_missing() ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -3,12 +3,17 @@
  * Looking up paths, none of which may take for ever: a filesystem that hangs is to hold up neither
  * other rules nor other commands.
  *
- * What the kernel has in memory it looks up at once (RESOLVE_CACHED). For anything else there is a
- * helper, a process that opens paths and sends the descriptors. If it does not answer in time it is
- * left to itself, and another is made for the next path.
+ * What the kernel has in memory it looks up at once (RESOLVE_CACHED). For anything else there are
+ * helpers, processes that do it and send what they found. One that does not answer in time is left
+ * to itself, and another is made for the next path.
+ *
+ * What a command is about is looked up before it takes the lock, in many directories at a time. So
+ * what is looked up with the lock held is in memory, or known to hang; for what begins to hang in
+ * between there is one time limit for all.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,34 +23,93 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
 
-/* How long a lookup may take. */
-#define LOOKUP_SECONDS	5
+/* Milliseconds: that a lookup may take; all before the lock; each, when there is no time left. */
+#define LOOKUP_TIME	5000
+#define AHEAD_TIME	15000
+#define LEAST_TIME	50
 
-/* Where the helper has its end of it. */
+/* Seconds for which a directory that has hung is not tried again. */
+#define HUNG_TIME	60
+
+/* How many directories are looked into at the same time. */
+#define HELPERS		16
+
+/* Where a helper has its end of it. */
 #define HELPER_FD	3
 
-/* What the helper is asked; the path follows, and ends the message. */
-struct question {
-	int flags;
-	bool wait;
+/* What a helper is to do with a path. */
+enum request {
+	OPEN,
+	READ_LINK,
+	WAIT,
 };
 
-/* Our end of the socket to the helper, or -1. */
-static int helper = -1;
-static pid_t helper_pid;
+/* What a helper is asked; the path follows, and ends the message. */
+struct question {
+	enum request request;
+	int flags;
+};
 
-/* Directories in which a lookup has taken too long. */
+/* What it answers; with OPEN a descriptor comes with it. */
+struct answer {
+	int err;
+	char text[PATH_MAX];
+};
+
+/**
+ * struct helper - a helper
+ * @fd: our end of the socket to it, or -1
+ * @pid: its process
+ * @path: what it has been asked about, or NULL
+ * @begun: when, in milliseconds
+ */
+struct helper {
+	int fd;
+	pid_t pid;
+	const char *path;
+	long begun;
+};
+
+/* For one path after the other. */
+static struct helper helper = { .fd = -1 };
+
+/**
+ * struct hung - a directory in which a lookup has taken too long
+ * @path: a path in it
+ * @since: when, in milliseconds
+ */
+struct hung {
+	char *path;
+	long since;
+};
+
 static struct array hung;
 
-static void send_answer(int socket, int fd, int err)
+/* What is left for those that hang, in milliseconds; or -1, each has its own time. */
+static int time_left = -1;
+
+static long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
+}
+
+/* The helper's side */
+
+static void send_answer(const struct answer *answer, int fd)
 {
 	char control[CMSG_SPACE(sizeof(fd))] = "";
-	struct iovec data = { &err, sizeof(err) };
+	struct iovec data = {
+		(void *)answer, offsetof(struct answer, text) + strlen(answer->text) + 1,
+	};
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
 	struct cmsghdr *header;
 
@@ -58,10 +122,51 @@ static void send_answer(int socket, int fd, int err)
 		header->cmsg_len = CMSG_LEN(sizeof(fd));
 		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 	}
-	if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
+	if (sendmsg(HELPER_FD, &message, MSG_NOSIGNAL) < 0)
 		_exit(EXIT_FAILURE);
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * Wait for who holds a directory's lock, by looking up a name as one that is to be removed. On a mount
+ * that can't be written to that ends before; reading the directory takes the lock as well.
+ */
+static int wait_for_lock(char *path)
+{
+	char entries[1024];
+	int fd, err = rmdir(path) ? errno : 0;
+
+	if (err != EROFS)
+		return 0;
+	*strrchr(path, '/') = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	syscall(SYS_getdents64, fd, entries, sizeof(entries));
+	close(fd);
+	return 0;
+}
+
+static void answer_question(const struct question *question, char *path)
+{
+	static struct answer answer;
+	int fd = -1, ret = 0;
+
+	memset(&answer, 0, sizeof(answer));
+	switch (question->request) {
+	case OPEN:
+		ret = fd = open(path, question->flags | O_CLOEXEC);
+		break;
+	case READ_LINK:
+		ret = readlink(path, answer.text, sizeof(answer.text) - 1);
+		break;
+	case WAIT:
+		ret = wait_for_lock(path);
+		break;
+	}
+	answer.err = ret < 0 ? -errno : 0;
+	send_answer(&answer, fd);
 }
 
 __attribute__((noreturn)) static void help(int socket)
@@ -71,7 +176,6 @@ __attribute__((noreturn)) static void help(int socket)
 		char path[65536];
 	} in;
 	ssize_t length;
-	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The locks of the tool are not to be kept by one that hangs. */
@@ -79,93 +183,87 @@ __attribute__((noreturn)) static void help(int socket)
 	close_range(HELPER_FD + 1, ~0U, 0);
 	while ((length = recv(HELPER_FD, &in, sizeof(in) - 1, 0)) > (ssize_t)sizeof(in.question)) {
 		((char *)&in)[length] = '\0';
-		if (in.question.wait) {
-			/* Looking that up takes the directory's lock. */
-			rmdir(in.path);
-			send_answer(HELPER_FD, -1, 0);
-			continue;
-		}
-		fd = open(in.path, in.question.flags | O_CLOEXEC);
-		send_answer(HELPER_FD, fd, fd < 0 ? -errno : 0);
+		answer_question(&in.question, in.path);
 	}
 	_exit(EXIT_SUCCESS);
 }
 
-static int start_helper(void)
+/* Ours */
+
+static int start_helper(struct helper *helper)
 {
 	int sockets[2];
 
+	if (helper->fd >= 0)
+		return 0;
+	/* Those that were left to themselves. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
 		return -errno;
 	fflush(NULL);
-	helper_pid = fork();
-	if (!helper_pid) {
+	helper->pid = fork();
+	if (!helper->pid) {
 		close(sockets[0]);
 		help(sockets[1]);
 	}
 	close(sockets[1]);
-	if (helper_pid < 0) {
+	if (helper->pid < 0) {
 		close(sockets[0]);
 		return -errno;
 	}
-	helper = sockets[0];
+	helper->fd = sockets[0];
 	return 0;
 }
 
 /* It ends when it can. */
-static void leave_helper(void)
+static void leave_helper(struct helper *helper)
 {
-	close(helper);
-	helper = -1;
-	kill(helper_pid, SIGKILL);
+	if (helper->fd < 0)
+		return;
+	close(helper->fd);
+	kill(helper->pid, SIGKILL);
+	*helper = (struct helper){ .fd = -1 };
 }
 
-static int ask(const char *path, const struct question *question)
+static int ask(struct helper *helper, enum request request, const char *path, int flags)
 {
+	struct question question = { .request = request, .flags = flags };
 	struct iovec data[] = {
-		{ (void *)question, sizeof(*question) }, { (void *)path, strlen(path) },
+		{ &question, sizeof(question) }, { (void *)path, strlen(path) },
 	};
 	struct msghdr message = { .msg_iov = data, .msg_iovlen = ARRAY_SIZE(data) };
+	int err = start_helper(helper);
 
-	return sendmsg(helper, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (err)
+		return err;
+	helper->path = path;
+	helper->begun = milliseconds();
+	return sendmsg(helper->fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A descriptor, or 0 where none was asked for. */
-static int receive_answer(bool wait)
+/* Returns 0 or what went wrong; @fd gets the descriptor, if one came, or -1. */
+static int receive_answer(struct helper *helper, struct answer *answer, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "";
-	int err = -EIO, fd;
-	struct iovec data = { &err, sizeof(err) };
+	struct iovec data = { answer, sizeof(*answer) };
 	struct msghdr message = {
 		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *header;
 
-	if (recvmsg(helper, &message, MSG_CMSG_CLOEXEC) != sizeof(err))
+	*fd = -1;
+	helper->path = NULL;
+	if (recvmsg(helper->fd, &message, MSG_CMSG_CLOEXEC) <= (ssize_t)sizeof(answer->err))
 		return -EIO;
 	header = CMSG_FIRSTHDR(&message);
-	if (err || !header)
-		return err || wait ? err : -EMFILE;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
+	if (header)
+		memcpy(fd, CMSG_DATA(header), sizeof(*fd));
+	return answer->err;
 }
 
-static int ask_helper(const char *path, const struct question *question)
-{
-	struct pollfd answer = { .events = POLLIN };
-	int err = helper < 0 ? start_helper() : 0;
-
-	if (!err)
-		err = ask(path, question);
-	if (err)
-		return err;
-	answer.fd = helper;
-	if (poll(&answer, 1, LOOKUP_SECONDS * 1000) == 1)
-		return receive_answer(question->wait);
-	leave_helper();
-	return -ETIMEDOUT;
-}
+/* Directories that hang */
 
 static size_t directory_length(const char *path)
 {
@@ -174,53 +272,229 @@ static size_t directory_length(const char *path)
 	return slash ? (size_t)(slash - path) : 0;
 }
 
+static bool same_directory(const char *one, const char *other)
+{
+	size_t length = directory_length(one);
+
+	return directory_length(other) == length && !strncmp(one, other, length);
+}
+
 /* Whether a lookup in the same directory has taken too long. */
 static bool is_hung(const char *path)
 {
-	char **paths = hung.items;
-	size_t i, length = directory_length(path);
+	const struct hung *items = hung.items;
+	size_t i;
 
 	for (i = 0; i < hung.count; i++)
-		if (directory_length(paths[i]) == length && !strncmp(paths[i], path, length))
-			return true;
+		if (same_directory(items[i].path, path))
+			return milliseconds() - items[i].since < HUNG_TIME * 1000;
 	return false;
 }
 
-static int ask_in_time(const char *path, const struct question *question)
+static void note_hung(const char *path)
 {
-	int ret;
+	struct hung *items = hung.items;
+	size_t i;
 
-	if (is_hung(path))
-		return -ETIMEDOUT;
-	ret = ask_helper(path, question);
-	if (ret == -ETIMEDOUT)
-		*(char **)array_add(&hung, sizeof(char *)) = xstrdup(path);
-	return ret;
+	for (i = 0; i < hung.count; i++)
+		if (same_directory(items[i].path, path))
+			break;
+	if (i == hung.count) {
+		items = array_add(&hung, sizeof(*items));
+		items->path = xstrdup(path);
+	} else {
+		items += i;
+	}
+	items->since = milliseconds();
 }
 
-int path_wait(const char *directory)
-{
-	const struct question question = { .wait = true };
-	char *path = xasprintf("%s/.inode-guard-none", directory[1] ? directory : "");
-	int err = ask_in_time(path, &question);
+/* One path */
 
-	free(path);
-	return err;
+/* Wait for an answer as long as there is time. */
+static bool wait_answer(const struct helper *helper)
+{
+	struct pollfd answer = { .fd = helper->fd, .events = POLLIN };
+	long begun = milliseconds(), waited;
+	int most = LOOKUP_TIME;
+
+	if (time_left >= 0 && time_left < most)
+		most = time_left < LEAST_TIME ? LEAST_TIME : time_left;
+	if (poll(&answer, 1, most) == 1)
+		return true;
+	waited = milliseconds() - begun;
+	if (time_left >= 0)
+		time_left = waited < time_left ? time_left - waited : 0;
+	return false;
+}
+
+static int ask_helper(enum request request, const char *path, int flags, struct answer *answer,
+		      int *fd)
+{
+	int err;
+
+	*fd = -1;
+	if (is_hung(path))
+		return -ETIMEDOUT;
+	err = ask(&helper, request, path, flags);
+	if (!err && wait_answer(&helper))
+		return receive_answer(&helper, answer, fd);
+	leave_helper(&helper);
+	if (err)
+		return err;
+	note_hung(path);
+	return -ETIMEDOUT;
+}
+
+/* What the kernel has in memory: a descriptor, or a negative errno. -EAGAIN: it has not. */
+static int open_cached(const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED,
+	};
+	int fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? -ENOENT : -EAGAIN;
 }
 
 int path_open(const char *path, int flags)
 {
-	const struct question question = { .flags = flags | O_PATH };
-	struct open_how how = {
-		.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED,
-	};
+	struct answer answer;
+	char *absolute;
+	int fd, err;
+
+	fd = open_cached(path, flags);
+	if (fd != -EAGAIN)
+		return fd;
+	/* So that a directory that hangs is known by one path. */
+	absolute = absolute_path(path);
+	err = ask_helper(OPEN, absolute, flags | O_PATH, &answer, &fd);
+	free(absolute);
+	if (err)
+		return err;
+	return fd < 0 ? -EMFILE : fd;
+}
+
+char *path_read_link(const char *path)
+{
+	struct answer answer;
 	int fd;
 
-	/* A descriptor's own path is looked up by nobody. */
-	fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-	if (fd >= 0 || errno == ENOENT)
-		return fd >= 0 ? fd : -ENOENT;
-	return ask_in_time(path, &question);
+	return ask_helper(READ_LINK, path, 0, &answer, &fd) ? NULL : xstrdup(answer.text);
+}
+
+int path_wait(int dir, const char *path)
+{
+	char *name = xasprintf("/proc/%d/fd/%d/.inode-guard-none", getpid(), dir);
+	struct answer answer;
+	int fd, err = is_hung(path) ? -ETIMEDOUT : 0;
+
+	if (!err)
+		err = ask_helper(WAIT, name, 0, &answer, &fd);
+	if (err == -ETIMEDOUT)
+		note_hung(path);
+	free(name);
+	return err == -ETIMEDOUT ? err : 0;
+}
+
+void lookups_limit(void)
+{
+	time_left = LOOKUP_TIME;
+}
+
+/* Many paths */
+
+/* The first that can be asked about, or NULL: not in the directory that another is asked about. */
+static const char *next_path(const struct array *paths, size_t *next, const struct helper *helpers)
+{
+	const char *path;
+	size_t i;
+	int fd;
+
+	for (; *next < paths->count; (*next)++) {
+		path = ((char **)paths->items)[*next];
+		fd = open_cached(path, 0);
+		if (fd >= 0)
+			close(fd);
+		if (fd != -EAGAIN || is_hung(path))
+			continue;
+		for (i = 0; i < HELPERS; i++)
+			if (helpers[i].path && same_directory(helpers[i].path, path))
+				break;
+		if (i < HELPERS)
+			continue;
+		(*next)++;
+		return path;
+	}
+	return NULL;
+}
+
+/* Give each that is idle something to do; returns whether any has. */
+static bool employ(struct helper *helpers, const struct array *paths, size_t *next)
+{
+	const char *path;
+	bool busy = false;
+	size_t i;
+
+	for (i = 0; i < HELPERS; i++) {
+		path = helpers[i].path ? NULL : next_path(paths, next, helpers);
+		if (path && ask(&helpers[i], OPEN, path, O_PATH))
+			leave_helper(&helpers[i]);
+		busy |= helpers[i].path != NULL;
+	}
+	return busy;
+}
+
+/* Take what they have found, or leave those that take too long. */
+static void gather(struct helper *helpers)
+{
+	struct pollfd fds[HELPERS];
+	struct answer answer;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < HELPERS; i++)
+		fds[i] = (struct pollfd){
+			.fd = helpers[i].path ? helpers[i].fd : -1, .events = POLLIN
+		};
+	poll(fds, HELPERS, 100);
+	for (i = 0; i < HELPERS; i++) {
+		if (!helpers[i].path)
+			continue;
+		if (fds[i].revents) {
+			receive_answer(&helpers[i], &answer, &fd);
+			if (fd >= 0)
+				close(fd);
+		} else if (milliseconds() - helpers[i].begun >= LOOKUP_TIME) {
+			note_hung(helpers[i].path);
+			leave_helper(&helpers[i]);
+		}
+	}
+}
+
+/*
+ * In two rounds: one for each directory, at the same time; then the rest, of those that don't hang.
+ */
+void paths_look_up(const struct array *paths)
+{
+	long end = milliseconds() + AHEAD_TIME;
+	struct helper helpers[HELPERS];
+	size_t i, next = 0;
+	int fd;
+
+	time_left = -1;
+	for (i = 0; i < HELPERS; i++)
+		helpers[i] = (struct helper){ .fd = -1 };
+	while (milliseconds() < end && employ(helpers, paths, &next))
+		gather(helpers);
+	for (i = 0; i < HELPERS; i++)
+		leave_helper(&helpers[i]);
+	for (i = 0; i < paths->count && milliseconds() < end; i++) {
+		fd = path_open(((char **)paths->items)[i], 0);
+		if (fd >= 0)
+			close(fd);
+	}
 }
 
 char *path_of_fd(int fd)

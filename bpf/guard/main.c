@@ -7,6 +7,7 @@
  * guard is on from "start" to "stop" without a process of its own.
  */
 #include <argp.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -77,8 +78,11 @@ static int refresh_all(struct policy *policy, void *context)
 
 static int cmd_refresh(struct arguments *arguments)
 {
+	struct policy ahead;
+
 	(void)arguments;
-	return change_policy(refresh_all, NULL, "");
+	rules_look_up(&ahead);
+	return change_policy(&ahead, refresh_all, NULL, "");
 }
 
 static int make_rules(struct policy *policy, void *arguments)
@@ -88,7 +92,8 @@ static int make_rules(struct policy *policy, void *arguments)
 
 static int cmd_rule(struct arguments *arguments)
 {
-	return change_policy(make_rules, arguments, "");
+	arguments_look_up(arguments);
+	return change_policy(NULL, make_rules, arguments, "");
 }
 
 static int remove_rules(struct policy *policy, void *context)
@@ -106,7 +111,8 @@ static int remove_rules(struct policy *policy, void *context)
 
 static int cmd_remove(struct arguments *arguments)
 {
-	return change_policy(remove_rules, arguments, NULL);
+	arguments_look_up(arguments);
+	return change_policy(NULL, remove_rules, arguments, NULL);
 }
 
 /* apply */
@@ -242,7 +248,8 @@ int apply_conf(struct conf *conf, struct progress *progress)
 	char paths[64];
 
 	snprintf(paths, sizeof(paths), "%zu paths, ", conf->paths);
-	return change_policy(apply_all, &application, paths);
+	conf_look_up(conf);
+	return change_policy(NULL, apply_all, &application, paths);
 }
 
 static int cmd_apply(struct arguments *arguments)
@@ -408,7 +415,8 @@ static const struct command commands[] = {
 		.run = cmd_list, .options = json_options,
 		.help = "Shows the rules, and how often each operation was denied (or would have "
 			"been, in audit mode). The state is active, audit, waiting (nothing is at "
-			"the name), elsewhere (the path leads to what does not have the rule), or "
+			"the name), elsewhere (the path leads to what does not have the rule), hanging "
+			"(the filesystem does not answer), or "
 			"gone: the file was removed, or its filesystem unmounted. An executable that is "
 			"not active has its state before its path.",
 	}, {
@@ -502,6 +510,39 @@ static int words(const char *of)
 	return of && strcmp(of, "--ops") && !command ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
+/* What any command needs at most: start has all programs and maps open at a time. */
+#define DESCRIPTORS	256
+
+static rlim_t open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	rlim_t count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* Have enough of them, rather than fail somewhere on the way. */
+static int check_descriptors(void)
+{
+	rlim_t need = DESCRIPTORS + open_descriptors();
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need)
+		return 0;
+	limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur >= need)
+		return 0;
+	error("there can't be more than %llu open files, and it takes %llu: raise the limit "
+	      "(ulimit -n, or LimitNOFILE= of a systemd unit)",
+	      (unsigned long long)limit.rlim_cur, (unsigned long long)need);
+	return -1;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments;
@@ -512,7 +553,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 		error("%s (see --help)", message);
 		ret = EXIT_USAGE;
 	} else if (!arguments.help) {
-		ret = command->run(&arguments);
+		ret = check_descriptors() ? EXIT_FAILURE : command->run(&arguments);
 	}
 	arguments_free(&arguments);
 	return ret;

@@ -32,7 +32,8 @@ int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
 	*id = next_id(policy);
 	text_add(policy, *id, path, "");
 	index_put(&policy->texts, *id, xstrdup(path));
-	return entry_update(guard->subjects, fd, id, BPF_NOEXIST);
+	err = entry_update(guard->subjects, fd, id, BPF_NOEXIST);
+	return map_no_room(err, "executables and directories with names of rules", guard->subjects);
 }
 
 /*
@@ -104,13 +105,8 @@ static char *read_link(const char *directory, const char *name)
 	int fd;
 
 	fd = path_open(path, O_NOFOLLOW);
-	if (fd >= 0 && !file_stat(fd, &stat) && S_ISLNK(stat.st_mode)) {
-		target = xcalloc(1, PATH_MAX);
-		if (readlinkat(fd, "", target, PATH_MAX - 1) < 0) {
-			free(target);
-			target = NULL;
-		}
-	}
+	if (fd >= 0 && !file_stat(fd, &stat) && S_ISLNK(stat.st_mode))
+		target = path_read_link(path);
 	if (fd >= 0)
 		close(fd);
 	free(path);
@@ -159,10 +155,10 @@ static char *with_name(const char *path)
 }
 
 /*
- * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the last.
- * The last component there, and those of these links before, are added to @names. Returns 0, -EISDIR
- * for the root of all, which has no name, -ENOTUNIQ if there are other names that lead there, which
- * programs would not know, or another negative errno.
+ * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the
+ * last. The last component there, and those of these links before, are added to @names. Returns 0,
+ * -EISDIR for the root of all, which has no name, -ENOTUNIQ if there are other names that lead
+ * there, which programs would not know, or another negative errno.
  */
 static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
@@ -237,6 +233,14 @@ int name_check(const char *path, bool nofollow)
 	return err == -EISDIR ? 0 : err;
 }
 
+static int leaf_put(const struct guard *guard, const struct guard_leaf_key *key,
+		    const struct guard_leaf *leaf)
+{
+	int err = bpf_map_update_elem(guard->leaves, key, leaf, BPF_ANY) ? -errno : 0;
+
+	return map_no_room(err, "names, and names on the way to these,", guard->leaves);
+}
+
 /* What is in force at a name, or will be: returns whether there is anything. */
 static bool leaf_get(struct policy *policy, struct place *place, struct guard_leaf *leaf)
 {
@@ -280,7 +284,7 @@ int follow_place(struct policy *policy, struct place *place, const char *path,
 			  policy->generation, rule->id);
 	if (subject)
 		leaf.subject = subject;
-	return bpf_map_update_elem(policy->guard->leaves, &place->key, &leaf, BPF_ANY) ? -errno : 0;
+	return leaf_put(policy->guard, &place->key, &leaf);
 }
 
 int follow_path(struct policy *policy, const char *path, bool nofollow, const struct rule *rule,
@@ -364,7 +368,7 @@ static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
 		     memcmp(&place.key, key, sizeof(*key))))
 		err = -ENOENT;
 	if (!err)
-		err = path_wait(place.directory);
+		err = path_wait(place.fd, path);
 	if (!err) {
 		fd = path_open(path, O_NOFOLLOW);
 		if (fd >= 0)
@@ -424,11 +428,15 @@ struct way {
  * A program tells of a change before it is made, by one who has the directory's lock. So behind this,
  * what has been told of before is there, and what is not there will be told of.
  */
-static void wait_for_directory(struct way *way, const char *directory, __u32 id)
+static void wait_for_directory(struct way *way, int fd, const char *directory, __u32 id)
 {
+	char *name;
+
 	if (index_get(&way->waited, id))
 		return;
-	path_wait(directory);
+	name = path_below(directory, "");
+	path_wait(fd, name);
+	free(name);
 	index_put(&way->waited, id, way);
 }
 
@@ -449,11 +457,11 @@ static int watch_name(struct way *way, int fd, const char *directory, const char
 	bpf_map_lookup_elem(guard->leaves, &key, &leaf);
 	if (!leaf.watch) {
 		leaf.watch = 1;
-		if (bpf_map_update_elem(guard->leaves, &key, &leaf, BPF_ANY))
-			return -errno;
+		err = leaf_put(guard, &key, &leaf);
 	}
-	wait_for_directory(way, directory, key.dir);
-	return 0;
+	if (!err)
+		wait_for_directory(way, fd, directory, key.dir);
+	return err;
 }
 
 /*

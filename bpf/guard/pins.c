@@ -232,6 +232,71 @@ int guard_examine(struct guard *guard)
 									  GUARD_DAMAGED;
 }
 
+/* Whether a link is one of the guard's. */
+static bool is_own_link(int fd)
+{
+	struct bpf_link_info link = {};
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(link);
+	bool is;
+	int prog;
+
+	if (bpf_obj_get_info_by_fd(fd, &link, &size) || link.type != BPF_LINK_TYPE_TRACING)
+		return false;
+	prog = bpf_prog_get_fd_by_id(link.prog_id);
+	if (prog < 0)
+		return false;
+	size = sizeof(info);
+	is = !bpf_obj_get_info_by_fd(prog, &info, &size) && !strcmp(info.name, "guard_open");
+	close(prog);
+	return is;
+}
+
+static bool is_attached(void)
+{
+	bool found = false;
+	__u32 id = 0;
+	int fd;
+
+	while (!found && !bpf_link_get_next_id(id, &id)) {
+		fd = bpf_link_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		found = is_own_link(fd);
+		close(fd);
+	}
+	return found;
+}
+
+bool guard_is_elsewhere(void)
+{
+	unsigned int tries;
+
+	/* Behind a stop the kernel takes a moment. */
+	for (tries = 0; is_attached(); tries++) {
+		if (tries == 30)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+void guard_tell_elsewhere(void)
+{
+	error("the guard runs, but its pins are not in " GUARD_DIR " here: another BPF filesystem is "
+	      "mounted there, or this is another mount namespace than where it was started");
+}
+
+int guard_tell_stopped(const char *hint)
+{
+	if (guard_is_elsewhere()) {
+		guard_tell_elsewhere();
+		return EXIT_FAILURE;
+	}
+	error("not running%s", hint);
+	return EXIT_STATE;
+}
+
 int guard_examine_failed(int err)
 {
 	if (err == -EPROTO)
@@ -248,6 +313,7 @@ int guard_open(struct guard *guard, bool change)
 
 	guard_init(guard);
 	guard->lock = guard_lock(change);
+	lookups_limit();
 	if (guard->lock >= 0)
 		ret = guard_examine(guard);
 	else
@@ -257,10 +323,8 @@ int guard_open(struct guard *guard, bool change)
 	if (ret == GUARD_RUNNING)
 		return EXIT_SUCCESS;
 	guard_close(guard);
-	if (ret == GUARD_STOPPED) {
-		error("not running (start it with 'inode-guard start')");
-		return EXIT_STATE;
-	}
+	if (ret == GUARD_STOPPED)
+		return guard_tell_stopped(" (start it with 'inode-guard start')");
 	if (ret == GUARD_DAMAGED) {
 		error("only partly there: 'inode-guard start' completes it, 'inode-guard stop' "
 		      "removes it");

@@ -50,6 +50,11 @@ int guard_open_state(struct guard *guard);
 int guard_open_maps(struct guard *guard);
 /* Look at the pins; opens the state if it is there. Returns a negative errno or what there is. */
 int guard_examine(struct guard *guard);
+/* Whether programs are attached whose pins are not here. */
+bool guard_is_elsewhere(void);
+void guard_tell_elsewhere(void);
+/* Tell that it is not running, or is elsewhere; returns an exit code. */
+int guard_tell_stopped(const char *hint);
 /* Tell why it can't be looked at; returns an exit code. */
 int guard_examine_failed(int err);
 

@@ -20,15 +20,17 @@
 
 #include "tool.h"
 
-static int change_begin(struct guard *guard, struct policy *policy)
+static int change_begin(struct guard *guard, struct policy *policy, struct policy *ahead)
 {
 	int err = 0;
 
 	names_forget();
-	if (guard->state->dirty)
-		err = policy_sweep(guard);
-	if (!err)
-		err = policy_load(guard, policy);
+	if (!policy_take(policy, ahead, guard)) {
+		if (guard->state->dirty)
+			err = policy_sweep(guard);
+		if (!err)
+			err = policy_load(guard, policy);
+	}
 	if (!err)
 		names_settle(policy);
 	if (err) {
@@ -85,6 +87,8 @@ int change_settle(struct policy *policy)
 			policy->changed |= !rule->dropped && !rule->base;
 			continue;
 		}
+		if (rule->kept && !rule->successor)
+			continue;
 		if (!rule->successor) {
 			err = drop_rule(policy, rule);
 		} else if (rule_same(rule, rule->successor)) {
@@ -374,7 +378,8 @@ static int write_rules(struct policy *policy)
 	free(keys.items);
 	free(values.items);
 	if (err)
-		return err;
+		return map_no_room(err, "rules, those among them that are being replaced,",
+				   policy->guard->rules);
 	/* Programs look into trees from now on; they find nothing that is valid. */
 	__atomic_or_fetch(&policy->guard->state->beyond, trees, __ATOMIC_SEQ_CST);
 	for (i = 0; i < policy->sets.count; i++)
@@ -416,15 +421,23 @@ static void change_abort(struct policy *policy)
 		error("cannot clean up, the next change will: %s", reason(err));
 }
 
+static int write_texts(struct policy *policy)
+{
+	int map = policy->guard->texts, err;
+
+	err = map_write(map, &policy->new_text_keys, &policy->new_texts,
+			sizeof(struct guard_text_key), sizeof(struct guard_text));
+	return map_no_room(err, "pieces of paths", map);
+}
+
 static int change_commit(struct policy *policy)
 {
 	struct guard *guard = policy->guard;
 	int err;
 
-	err = is_too_large(policy) ? -E2BIG : 0;
+	err = is_too_large(policy) ? no_room(-E2BIG, "rules", guard_max_rules(guard)) : 0;
 	if (!err)
-		err = map_write(guard->texts, &policy->new_text_keys, &policy->new_texts,
-				sizeof(struct guard_text_key), sizeof(struct guard_text));
+		err = write_texts(policy);
 	if (!err && !policy->changed) {
 		/* Executables may have been given an id for nothing. */
 		policy_collect(guard, policy);
@@ -449,17 +462,20 @@ static int change_commit(struct policy *policy)
 	return EXIT_SUCCESS;
 }
 
-int change_policy(int (*change)(struct policy *policy, void *context), void *context,
-		  const char *what)
+int change_policy(struct policy *ahead, int (*change)(struct policy *policy, void *context),
+		  void *context, const char *what)
 {
 	struct policy policy = {};
 	struct guard guard;
 	int ret;
 
 	ret = guard_open(&guard, true);
-	if (ret)
+	if (ret) {
+		if (ahead)
+			policy_free(ahead);
 		return ret;
-	ret = change_begin(&guard, &policy);
+	}
+	ret = change_begin(&guard, &policy, ahead);
 	if (!ret && change(&policy, context)) {
 		change_abort(&policy);
 		ret = EXIT_FAILURE;

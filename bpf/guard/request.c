@@ -293,6 +293,17 @@ int file_check(int fd, const struct stat *stat)
 	return is_broken_link(fd, stat) ? -EMLINK : 0;
 }
 
+/* What hangs is not known to be missing: in a policy that replaces the one in force it stays. */
+static void keep_rule(struct policy *policy, const struct arguments *request, const char *path)
+{
+	char *absolute = absolute_path(path);
+	struct rule *rule = find_namesake(policy, absolute, request->tree);
+
+	if (rule)
+		rule->kept = true;
+	free(absolute);
+}
+
 static int change_path(struct policy *policy, const struct arguments *request, const char *path,
 		       bool replace, const char *where)
 {
@@ -314,6 +325,8 @@ static int change_path(struct policy *policy, const struct arguments *request, c
 	if (!missing || !request->quiet)
 		change_failed(where, path, err);
 	policy->missing += missing;
+	if (missing && err == -ETIMEDOUT)
+		keep_rule(policy, request, path);
 	return missing ? 0 : err;
 }
 

@@ -23,7 +23,9 @@ static int entry_put(struct policy *policy, int index, int fd, __u32 rule)
 	entry_set(&entry, policy->generation, rule);
 	err = entry_update(map, fd, &entry, BPF_NOEXIST);
 	if (err != -EEXIST)
-		return err;
+		return map_no_room(err, index == FILES_MAP ?
+				   "rules, those among them that are being replaced," :
+				   "rules with --tree for one operation", map);
 	err = entry_get(map, fd, &entry);
 	if (err)
 		return err;

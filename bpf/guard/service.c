@@ -295,13 +295,15 @@ static void refresh(struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
 	unsigned long held = hold_count(&service->guard), pending = mounts_pending(service);
+	struct policy ahead;
 	int ret;
 
 	service->changed = false;
 	service->mounted = false;
 	service->missed = __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST);
 	service->generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
-	ret = change_policy(refresh_all, service, NULL);
+	rules_look_up(&ahead);
+	ret = change_policy(&ahead, refresh_all, service, NULL);
 	if ((!ret || ret == EXIT_MISSING) && held > pending)
 		hold_follow(&service->guard, held - pending);
 }
@@ -359,6 +361,10 @@ static int load_module(void)
 
 	if (if_nametoindex(INODE_MAP_DEVICE))
 		return 0;
+	if (!access("/proc/inode_map", F_OK)) {
+		error("%s", reason(-ENODEV));
+		return -1;
+	}
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {

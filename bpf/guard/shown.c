@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What there is to each rule, and to each executable of rules, at the moment: as "list" shows it, "save"
- * writes it and "status" counts it.
+ * What there is to each rule, and to each executable of rules, at the moment: as "list" shows it,
+ * "save" writes it and "status" counts it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +40,7 @@ const char *const state_names[] = {
 	[STATE_GONE]		= "gone",
 	[STATE_ELSEWHERE]	= "elsewhere",
 	[STATE_WAITING]		= "waiting",
+	[STATE_HANGING]		= "hanging",
 };
 
 static int compare_shown(const void *one, const void *other)
@@ -123,6 +124,8 @@ static void show_rule(struct policy *policy, const struct rule *rule, const char
 		shown->state = policy->guard->state->audit ? STATE_AUDIT : STATE_ACTIVE;
 		shown->dev = stat.st_dev;
 		shown->ino = stat.st_ino;
+	} else if (fd == -ETIMEDOUT) {
+		shown->state = STATE_HANGING;
 	} else if (follows) {
 		shown->state = fd == -ENOENT ? STATE_WAITING : STATE_ELSEWHERE;
 	} else {
@@ -215,6 +218,8 @@ static enum state find_state(const struct policy *policy, __u32 id, const char *
 	}
 	if (is_it)
 		return STATE_ACTIVE;
+	if (fd == -ETIMEDOUT)
+		return STATE_HANGING;
 	if (index_get(by_name, id))
 		return fd == -ENOENT ? STATE_WAITING : STATE_ELSEWHERE;
 	return index_get(by_inode, id) ? STATE_ELSEWHERE : STATE_GONE;
@@ -277,6 +282,7 @@ static void count_state(struct counts *counts, enum state state)
 	counts->waiting += state == STATE_WAITING;
 	counts->elsewhere += state == STATE_ELSEWHERE;
 	counts->gone += state == STATE_GONE;
+	counts->hanging += state == STATE_HANGING;
 }
 
 int policy_count(struct policy *policy, struct counts *rules, struct counts *exes)
@@ -298,11 +304,17 @@ int policy_count(struct policy *policy, struct counts *rules, struct counts *exe
 
 int load_shown(struct guard *guard, struct policy *policy)
 {
-	int err, ret = guard_open(guard, false);
+	struct policy ahead;
+	int err = 0, ret;
 
-	if (ret)
+	rules_look_up(&ahead);
+	ret = guard_open(guard, false);
+	if (ret) {
+		policy_free(&ahead);
 		return ret;
-	err = policy_load(guard, policy);
+	}
+	if (!policy_take(policy, &ahead, guard))
+		err = policy_load(guard, policy);
 	if (!err)
 		err = policy_walk(policy);
 	if (!err)

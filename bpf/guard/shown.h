@@ -25,6 +25,7 @@ enum state {
 	STATE_GONE,
 	STATE_ELSEWHERE,
 	STATE_WAITING,
+	STATE_HANGING,
 };
 
 extern const char *const state_names[];

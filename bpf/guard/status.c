@@ -32,7 +32,7 @@ static void print_counts(const struct counts *counts, const char *what, bool jso
 		size_t count;
 	} items[] = {
 		{ "waiting", counts->waiting }, { "elsewhere", counts->elsewhere },
-		{ "gone", counts->gone },
+		{ "gone", counts->gone }, { "hanging", counts->hanging },
 	};
 	size_t i;
 
@@ -74,6 +74,11 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	       (unsigned long long)state->dropped);
 }
 
+static bool is_missing(const struct counts *counts)
+{
+	return counts->elsewhere || counts->gone || counts->hanging;
+}
+
 /* Of a guard that runs; returns an exit code. */
 static int show_status(struct guard *guard, bool json)
 {
@@ -85,6 +90,8 @@ static int show_status(struct guard *guard, bool json)
 	err = policy_load(guard, &policy);
 	if (!err)
 		err = policy_walk(&policy);
+	if (!err)
+		policy_look_up(&policy);
 	if (!err)
 		err = policy_count(&policy, &counts, &exes);
 	if (err) {
@@ -99,33 +106,12 @@ static int show_status(struct guard *guard, bool json)
 		error("the kernel does not call the programs%s", why_not_called());
 		return EXIT_FAILURE;
 	}
-	return counts.elsewhere || counts.gone || exes.elsewhere || exes.gone ? EXIT_MISSING :
-									EXIT_SUCCESS;
-}
-
-/* Programs without their pins, which somebody has removed. */
-static bool has_programs(void)
-{
-	struct bpf_prog_info info;
-	__u32 id = 0, size;
-	bool found = false;
-	int fd;
-
-	while (!found && !bpf_prog_get_next_id(id, &id)) {
-		fd = bpf_prog_get_fd_by_id(id);
-		if (fd < 0)
-			continue;
-		memset(&info, 0, sizeof(info));
-		size = sizeof(info);
-		found = !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-			!strcmp(info.name, "guard_open");
-		close(fd);
-	}
-	return found;
+	return is_missing(&counts) || is_missing(&exes) ? EXIT_MISSING : EXIT_SUCCESS;
 }
 
 int guard_status(bool json)
 {
+	const char *state = "damaged";
 	struct guard guard;
 	int ret, err;
 
@@ -133,8 +119,13 @@ int guard_status(bool json)
 	ret = guard_examine(&guard);
 	if (ret < 0)
 		return guard_examine_failed(ret);
-	if (ret == GUARD_STOPPED && has_programs())
+	if (ret == GUARD_STOPPED && guard_is_elsewhere()) {
+		guard_tell_elsewhere();
+		state = "unreachable";
 		ret = GUARD_DAMAGED;
+	} else if (ret == GUARD_STOPPED) {
+		state = "stopped";
+	}
 	err = ret == GUARD_RUNNING ? guard_open_maps(&guard) : 0;
 	if (err) {
 		error("%s", reason(err));
@@ -142,8 +133,7 @@ int guard_status(bool json)
 	} else if (ret == GUARD_RUNNING) {
 		ret = show_status(&guard, json);
 	} else {
-		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n",
-		       ret == GUARD_STOPPED ? "stopped" : "damaged");
+		printf(json ? "{\"state\":\"%s\"}\n" : "%s\n", state);
 		ret = ret == GUARD_STOPPED ? EXIT_STATE : EXIT_FAILURE;
 	}
 	guard_close(&guard);

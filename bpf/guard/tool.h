@@ -23,6 +23,7 @@
  *   names.c	finds the names that rules are for
  *   hold.c	has the names that rules hold by while the way to them changes
  *   lookup.c	looks up paths, and does not wait for ever
+ *   ahead.c	has it do so before the lock is taken
  *   store.c	reads and writes the maps that the policy is in
  *   collect.c	removes from them what no rule needs any more
  *   filesystem.c	tells what file systems are like
@@ -124,6 +125,10 @@ void error(const char *format, ...);
 
 /* What a negative errno means, for the end of a line. */
 const char *reason(int err);
+/* Have reason() say of what there are too many, if that is what @err means; return it. */
+int no_room(int err, const char *what, __u32 most);
+/* The same of a map that is full. */
+int map_no_room(int err, const char *what, int map);
 
 /* malloc() and friends that end the program when there is no memory. */
 void *xcalloc(size_t count, size_t size);
@@ -378,6 +383,7 @@ extern const char guard_watch_dir[];
  * @fresh: made by this change of the policy
  * @moved: and what is at its name now had not the rule that it replaces
  * @dropped: will be removed by it
+ * @kept: stays as it is, since its path can't be looked up at this moment
  */
 struct rule {
 	__u32 id;
@@ -393,6 +399,7 @@ struct rule {
 	bool fresh;
 	bool moved;
 	bool dropped;
+	bool kept;
 };
 
 /* Add a path to the names of a rule, if it is not there. */
@@ -491,43 +498,9 @@ __u32 next_id(struct policy *policy);
 /* Have an entry say @rule from the generation behind this one on. */
 void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule);
 
-/* lookup.c */
+/* lookup.c, ahead.c, filesystem.c */
 
-/*
- * Open a path with O_PATH and @flags: a descriptor, or a negative errno, -ETIMEDOUT if it took too
- * long.
- */
-int path_open(const char *path, int flags);
-/* Wait until what is being done with names in a directory is done. Returns 0 or -ETIMEDOUT. */
-int path_wait(const char *directory);
-/* The path of what a descriptor names, or NULL and errno. */
-char *path_of_fd(int fd);
-
-/* filesystem.c */
-
-#define MOUNTS	"/proc/self/mountinfo"
-
-/*
- * What a descriptor names: type, mode, links, device and inode number, from memory. Returns 0 or a
- * negative errno.
- */
-struct stat;
-int file_stat(int fd, struct stat *stat);
-/* Whether it is the root of a mount. */
-bool is_mount_root(int fd);
-/* Files of procfs come and go with their names, but for the root of a mount. */
-bool is_of_procfs(int fd);
-/* Whether names in a directory are the same if they differ in case only. */
-bool directory_folds_case(int fd);
-/*
- * Whether it is one of several names of a file in a lower layer of an overlay that takes each for a
- * file of its own, which it makes anew when it needs it.
- */
-bool is_broken_link(int fd, const struct stat *stat);
-/* Whether a device is a superblock's whose files have others. */
-bool is_superblock_device(__u32 dev);
-/* Mounts come and go. */
-void filesystems_forget(void);
+#include "lookup.h"
 
 /* names.c */
 
@@ -578,8 +551,6 @@ int names_watch(struct policy *policy, const struct array *paths);
 /* Whether there is what is said: 0 or a negative errno, and telling that. */
 int who_check(const struct who *who);
 void who_failed(const char *where, const struct who *who, int err);
-/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
-int exe_open(const char *path);
 /* The kernel's id of a cgroup, by its path in the unified hierarchy: 0 or a negative errno. */
 int cgroup_find(const char *path, __u64 *id);
 /* Have programs know the cgroup that is at a path now, if there is one. */
@@ -639,12 +610,12 @@ int change_remove_all(struct policy *policy);
 int change_refresh(struct policy *policy);
 int change_settle(struct policy *policy);
 /*
- * Open the guard and have @change change the policy, which returns whether it failed, having told: then
- * nothing is changed. If the tool is verbose, @what is said, if it is not NULL, and whether anything is
- * changed. Returns an exit code.
+ * Open the guard and have @change change the policy, which returns whether it failed, having told:
+ * then nothing is changed. @ahead: what rules_look_up() has loaded, or NULL. If the tool is
+ * verbose, @what is said, if it is not NULL, and whether anything is changed. Returns an exit code.
  */
-int change_policy(int (*change)(struct policy *policy, void *context), void *context,
-		  const char *what);
+int change_policy(struct policy *ahead, int (*change)(struct policy *policy, void *context),
+		  void *context, const char *what);
 /* Whether a file can have a rule: 0; or -EOPNOTSUPP, of procfs; -EMLINK: see is_broken_link(). */
 int file_check(int fd, const struct stat *stat);
 /* Tell why no rule could be made for a path. */
@@ -663,11 +634,13 @@ int service_connect(void);
  * @waiting: for something at their name
  * @elsewhere: since their path leads elsewhere
  * @gone: with their files
+ * @hanging: nobody knows, since looking up their path takes too long
  */
 struct counts {
 	size_t waiting;
 	size_t elsewhere;
 	size_t gone;
+	size_t hanging;
 };
 
 /* Returns 0 or a negative errno. */

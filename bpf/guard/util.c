@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <inode_map.h>
 
 #include "tool.h"
@@ -45,9 +46,36 @@ void error(const char *format, ...)
 	free(text);
 }
 
+/* What there was no room for at last, and of how many. */
+static struct {
+	const char *what;
+	__u32 most;
+} full = { .what = "rules" };
+
+int no_room(int err, const char *what, __u32 most)
+{
+	if (err == -E2BIG) {
+		full.what = what;
+		full.most = most;
+	}
+	return err;
+}
+
+int map_no_room(int err, const char *what, int map)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	if (err != -E2BIG)
+		return err;
+	if (bpf_obj_get_info_by_fd(map, &info, &size))
+		info.max_entries = 0;
+	return no_room(err, what, info.max_entries);
+}
+
 const char *reason(int err)
 {
-	static char text[128];
+	static char text[256];
 
 	switch (-err) {
 	case EPERM:
@@ -56,7 +84,14 @@ const char *reason(int err)
 			 geteuid() ? " (are you root?)" : "");
 		return text;
 	case E2BIG:
-		return "there is no room for more rules (see start --max-rules)";
+		snprintf(text, sizeof(text), "there is no room for more %s than %u (stop, and start with "
+			 "a larger --max-rules)", full.what, full.most);
+		return text;
+	case ENODEV:
+		if (access("/proc/inode_map", F_OK))
+			return inode_map_strerror(err);
+		return "the device " INODE_MAP_DEVICE " is not in this network namespace: call it in the "
+		       "initial one (nsenter --net=/proc/1/ns/net)";
 	case ENOENT:
 		return strerror(ENOENT);
 	default:

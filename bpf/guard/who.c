@@ -19,7 +19,8 @@
 
 /* Finding them */
 
-int exe_open(const char *path)
+/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
+static int exe_open(const char *path)
 {
 	int fd = path_open(path, 0), err = 0;
 	struct stat stat;
@@ -235,7 +236,7 @@ int cgroup_enter(struct policy *policy, __u32 subject, const char *path)
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
 	if (!err && bpf_map_update_elem(policy->guard->cgroups, &id, &subject, BPF_ANY))
-		err = -errno;
+		err = map_no_room(-errno, "cgroups that are there", policy->guard->cgroups);
 	return err;
 }
 
@@ -257,7 +258,7 @@ static int cgroup_subject(struct policy *policy, const char *text, __u32 *id)
 		index_put(&policy->texts, *id, xstrdup(path));
 		__atomic_store_n(&guard->state->cgroups, 1, __ATOMIC_SEQ_CST);
 		if (bpf_map_update_elem(guard->cgroup_paths, &hash, id, BPF_ANY))
-			err = -errno;
+			err = map_no_room(-errno, "cgroups", guard->cgroup_paths);
 	}
 	if (!err)
 		err = cgroup_enter(policy, *id, path);
@@ -395,7 +396,8 @@ static int set_make(struct policy *policy, const struct array *wanted, struct se
 		key.kind = items[i].member.kind;
 		key.subject = items[i].member.subject;
 		if (bpf_map_update_elem(policy->guard->members, &key, &items[i].member.text, BPF_ANY))
-			return -errno;
+			return map_no_room(-errno, "executables, users, groups and cgroups in rules",
+					   policy->guard->members);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * File systems on which a name, an inode number or a hard link is not what it is elsewhere: what the
- * tool refuses, and what it shows.
+ * File systems on which a name, an inode number or a hard link is not what it is elsewhere: what
+ * the tool refuses, and what it shows.
  */
 #include "steps.h"
 

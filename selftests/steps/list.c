@@ -66,7 +66,7 @@ STEP(list_executables)
 	MATCHES(" only-for\\(/[^:]*/exe\\):read;only-for\\(/[^:]*/fixed\\):write ");
 	SAYS("status", "--json");
 	json_check(out);
-	HAS(",\"executables\":{\"waiting\":0,\"elsewhere\":0,\"gone\":0},");
+	HAS(",\"executables\":{\"waiting\":0,\"elsewhere\":0,\"gone\":0,\"hanging\":0},");
 
 	CHECK_SYS(unlink("exe"));
 	SAYS("list");
@@ -87,7 +87,7 @@ STEP(list_executables)
 	MATCHES(";only-for\\(gone:/[^:]*/fixed\\):write ");
 	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 4);
 	json_check(out);
-	HAS(",\"executables\":{\"waiting\":1,\"elsewhere\":0,\"gone\":1},");
+	HAS(",\"executables\":{\"waiting\":1,\"elsewhere\":0,\"gone\":1,\"hanging\":0},");
 	put_exe("exe");
 	SAYS("list");
 	MATCHES(" only-for\\(/[^:]*/exe\\):read;");

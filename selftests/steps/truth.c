@@ -18,7 +18,7 @@ STEP(status_counts)
 	MATCHES("^running: enforcing, 3 of [0-9]+ rules, 1 waiting, 1 elsewhere, generation ");
 	CHECK_EQ(tool_run(WORDS("status", "--json"), NULL), 4);
 	json_check(out);
-	HAS("\"waiting\":1,\"elsewhere\":1,\"gone\":0,");
+	HAS("\"waiting\":1,\"elsewhere\":1,\"gone\":0,\"hanging\":0,");
 	QUIET("remove", "current/f");
 	QUIET("deny", "--ops", "read", "--inode", "two/f");
 	CHECK_SYS(unlink("two/f"));

@@ -189,7 +189,7 @@ STEP(only_for_all_of_them)
 	SAYS("list", "--json");
 	json_check(out);
 	HAS("],\"only_for_users\":[{\"name\":\"alice\",\"id\":1001},{\"name\":\"bob\",\"id\":1002}],"
-	    "\"only_for_groups\":[{\"name\":\"bob\",\"id\":1002}],\"hits\":");
+	    "\"only_for_groups\":[{\"name\":\"bob\",\"id\":1002}],\"executables\":[");
 }
 
 /* The same number by another name is another rule: what is saved is what was written. */
