@@ -167,6 +167,26 @@ static void check_reload(void)
 	CHECK_EQ(sh("grep -q \"'nonsense' is neither\" service-out && cp conf.good " CONF), 0);
 }
 
+/*
+ * A pattern that matches nothing yet stops nothing else; a file that it matches has the rule soon, and
+ * long before the service looks at everything again.
+ */
+static void check_pattern(void)
+{
+	double begun = now();
+
+	DENIED(try_write("host_a_key"));
+	make("host_b_key");
+	becomes_denied("a file that a pattern matches", "host_b_key");
+	CHECK_EQ(sh("echo >made && mv made host_c_key"), 0);
+	becomes_denied("a file that is given such a name", "host_c_key");
+	if (now() - begun > 15 * test_slowdown())
+		FAIL("after %.1f s", now() - begun);
+	check_state("active", "host_a_key");
+	check_state("active", "host_c_key");
+	ALLOWED(try_write_with("host_d", O_CREAT));
+}
+
 static unsigned int descriptors(void)
 {
 	CHECK_EQ(sh("ls /proc/%d/fd | wc -l >descriptors", service), 0);
@@ -405,11 +425,12 @@ static void run(void *unused)
 	CHECK_EQ(sh("mkdir -p one two dir mnt mtree r1 p1 keys/1 && ln -s r1 release && ln -s p1 programs && "
 		    "ln -s 1 keys/data && echo key >keys/1/secret && touch one/f two/f dir/f plain more && "
 		    "echo text >secret && "
-		    "ln -s one current && cp /usr/bin/dash python1 && cp python1 python2 && "
+		    "touch host_a_key && ln -s one current && cp /usr/bin/dash python1 && cp python1 python2 && "
 		    "cp python1 other && ln -s python1 python"), 0);
 	CHECK_EQ(sh("mkdir -p /run/systemd/journal && cat >" CONF " <<EOF\n"
 		    "deny --ops write $PWD/current/f $PWD/dir/f\n"
 		    "deny --ops write --label simple $PWD/plain\n"
+		    "deny --ops write $PWD/host_*_key $PWD/none_*\n"
 		    "deny --ops write $PWD/later/still/f\n"
 		    "deny --ops write $PWD/mnt/f\n"
 		    "deny --ops write --tree $PWD/release\n"
@@ -429,6 +450,7 @@ static void run(void *unused)
 	check_mount();
 	check_executable();
 	check_reload();
+	check_pattern();
 	check_descriptors();
 	check_journal();
 	check_hung_journal();

@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,68 +167,56 @@ static const char *pattern_of(const struct words *words, const char *text)
 	return NULL;
 }
 
-/* Have paths stand for themselves, and patterns for what they match. Returns 0, or -1 with @message. */
-static int conf_expand(struct conf *conf, struct arguments *arguments, const struct words *words,
-		       char *message, size_t size)
+/* Which of the paths stand for themselves, and which are patterns. */
+static void sort_paths(struct conf *conf, struct conf_line *line, const struct words *words)
 {
-	struct array paths = {};
+	char **paths = line->arguments.paths;
 	const char *pattern;
-	glob_t found = {};
-	size_t j;
 	int i;
 
-	for (i = 0; i < arguments->nr_paths; i++) {
-		pattern = pattern_of(words, arguments->paths[i]);
-		if (!pattern) {
-			*(char **)array_add(&paths, sizeof(char *)) =
-				conf_keep(conf, xstrdup(arguments->paths[i]));
-			continue;
-		}
-		if (glob(pattern, 0, NULL, &found)) {
-			globfree(&found);
-			if (arguments->optional)
-				continue;
-			snprintf(message, size, "%s: no file matches this pattern",
-				 arguments->paths[i]);
-			free(paths.items);
-			return -1;
-		}
-		for (j = 0; j < found.gl_pathc; j++)
-			*(char **)array_add(&paths, sizeof(char *)) =
-				conf_keep(conf, xstrdup(found.gl_pathv[j]));
-		globfree(&found);
+	for (i = 0; i < line->arguments.nr_paths; i++) {
+		pattern = pattern_of(words, paths[i]);
+		if (pattern)
+			*(char **)array_add(&line->patterns, sizeof(char *)) =
+				absolute_path(pattern);
+		else
+			*(char **)array_add(&line->plain, sizeof(char *)) =
+				conf_keep(conf, xstrdup(paths[i]));
 	}
-	conf_keep(conf, paths.items);
-	arguments->paths = paths.items;
-	arguments->nr_paths = paths.count;
-	return 0;
+	line->arguments.paths = NULL;
 }
 
 /* Read the words of a line; returns 0, or -1 with @message. */
-static int conf_words(struct conf *conf, struct arguments *arguments, struct words *words,
+static int conf_words(struct conf *conf, struct conf_line *line, struct words *words,
 		      char *message, size_t size)
 {
+	struct arguments *arguments = &line->arguments;
 	const struct command *command = command_named(words->argv[0]);
+	int err;
 
 	if (!command || !command->in_conf) {
 		snprintf(message, size, "'%s' is neither 'deny' nor 'allow'", words->argv[0]);
 		return -1;
 	}
-	if (arguments_parse(arguments, command, words->items.count, words->argv, true, message,
-			    size))
+	err = arguments_parse(arguments, command, words->items.count, words->argv, true, message,
+			      size);
+	if (err) {
+		arguments->paths = NULL;
 		return -1;
+	}
+	arguments->optional |= conf->optional;
 	if (arguments->label)
 		arguments->label = conf_keep(conf, xstrdup(arguments->label));
-	return conf_expand(conf, arguments, words, message, size);
+	sort_paths(conf, line, words);
+	return patterns_expand(line, message, size);
 }
 
 /* A line that is wrong is told; one that says nothing is left out. */
 static void conf_line(struct conf *conf, const char *name, const char *text, size_t length,
 		      unsigned int number)
 {
-	struct arguments arguments = {};
+	struct conf_line line = { .name = name, .number = number };
 	const char *why = NULL;
-	struct conf_line *line;
 	struct words words = {};
 	char message[512];
 	int count = -1;
@@ -238,20 +225,17 @@ static void conf_line(struct conf *conf, const char *name, const char *text, siz
 		why = "a zero byte";
 	else
 		count = words_split(&words, text, &why);
-	if (count > 0 && conf_words(conf, &arguments, &words, message, sizeof(message)))
+	if (count > 0 && conf_words(conf, &line, &words, message, sizeof(message)))
 		why = message;
 	if (why) {
 		error("%s:%u: %s", name, number, why);
 		conf->errors++;
 	}
 	if (why || !count) {
-		arguments_free(&arguments);
+		line_free(&line);
 	} else {
-		conf->paths += arguments.nr_paths;
-		line = array_add(&conf->lines, sizeof(*line));
-		*line = (struct conf_line){
-			.name = name, .number = number, .arguments = arguments
-		};
+		conf->paths += line.arguments.nr_paths;
+		*(struct conf_line *)array_add(&conf->lines, sizeof(line)) = line;
 	}
 	words_free(&words);
 }
@@ -331,7 +315,7 @@ void conf_free(struct conf *conf)
 	size_t i;
 
 	for (i = 0; i < conf->lines.count; i++)
-		arguments_free(&lines[i].arguments);
+		line_free(&lines[i]);
 	for (i = 0; i < conf->memory.count; i++)
 		free(memory[i]);
 	free(lines);

@@ -195,19 +195,18 @@ static int load_hits(struct guard *guard, struct array *values, struct index *by
 	return err;
 }
 
-static void print_rules(struct policy *policy, const struct index *hits_by_name,
-			const struct array *exes, bool json)
+static void print_rules(const struct policy *policy, const struct array *shown,
+			const struct index *hits_by_name, const struct array *exes, bool json)
 {
 	static const struct guard_hits none;
-	struct array shown = show_rules(policy);
-	const struct shown *items = shown.items;
+	const struct shown *items = shown->items;
 	const struct guard_hits *hits;
 	size_t i;
 
 	if (!json)
 		printf("%-9s  %-7s  %-9s  %s\n", "STATE", "DEVICE", "INODE",
 		       "HITS  OPERATIONS  PATH");
-	for (i = 0; i < shown.count; i++) {
+	for (i = 0; i < shown->count; i++) {
 		hits = index_get(hits_by_name, items[i].rule->body.name) ?: &none;
 		if (json) {
 			fputs(i ? ",\n " : "[", stdout);
@@ -218,12 +217,11 @@ static void print_rules(struct policy *policy, const struct index *hits_by_name,
 	}
 	if (json)
 		puts(i ? "]" : "[]");
-	free(shown.items);
 }
 
 int guard_list(bool json)
 {
-	struct array hits = {}, exes = {};
+	struct array hits = {}, exes = {}, shown;
 	struct index by_name = {};
 	struct policy policy;
 	struct guard guard;
@@ -235,10 +233,14 @@ int guard_list(bool json)
 	err = load_hits(&guard, &hits, &by_name);
 	if (!err)
 		err = show_exes(&policy, &exes);
+	shown = show_rules(&policy);
+	/* Who reads it may take his time. */
+	guard_unlock(&guard);
 	if (err)
 		error("cannot read the maps: %s", reason(err));
 	else
-		print_rules(&policy, &by_name, &exes, json);
+		print_rules(&policy, &shown, &by_name, &exes, json);
+	free(shown.items);
 	free(exes.items);
 	index_free(&by_name);
 	free(hits.items);

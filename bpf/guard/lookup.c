@@ -10,9 +10,12 @@
  * What a command is about is looked up before it takes the lock, in many directories at a time. So
  * what is looked up with the lock held is in memory, or known to hang; for what begins to hang in
  * between there is one time limit for all.
+ *
+ * A pattern is expanded by a process of its own, which is left to itself as well.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <poll.h>
@@ -495,6 +498,77 @@ void paths_look_up(const struct array *paths)
 		if (fd >= 0)
 			close(fd);
 	}
+}
+
+/* Patterns */
+
+/* The process that expands one: what it finds goes to a pipe, each with the zero byte behind it. */
+__attribute__((noreturn)) static void expand(const char *pattern, int pipe)
+{
+	glob_t found = {};
+	FILE *file;
+	size_t i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The locks of the tool are not to be kept by one that hangs. */
+	dup2(pipe, HELPER_FD);
+	close_range(HELPER_FD + 1, ~0U, 0);
+	file = fdopen(HELPER_FD, "w");
+	if (!file || glob(pattern, 0, NULL, &found))
+		_exit(EXIT_FAILURE);
+	for (i = 0; i < found.gl_pathc; i++)
+		fwrite(found.gl_pathv[i], strlen(found.gl_pathv[i]) + 1, 1, file);
+	_exit(fclose(file) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* Read to the end of a pipe, if it comes in time. Returns 0 or -ETIMEDOUT. */
+static int read_in_time(int pipe, struct array *bytes)
+{
+	struct pollfd end = { .fd = pipe, .events = POLLIN };
+	long until = milliseconds() + LOOKUP_TIME, left;
+	char buffer[4096];
+	ssize_t length = 1, i;
+
+	while (length > 0) {
+		left = until - milliseconds();
+		if (left <= 0 || poll(&end, 1, left) != 1)
+			return -ETIMEDOUT;
+		length = read(pipe, buffer, sizeof(buffer));
+		for (i = 0; i < length; i++)
+			*(char *)array_add(bytes, 1) = buffer[i];
+	}
+	return 0;
+}
+
+int paths_expand(const char *pattern, struct array *paths)
+{
+	struct array bytes = {};
+	int ends[2], status, err;
+	const char *at, *end;
+	pid_t pid;
+
+	if (is_hung(pattern))
+		return -ETIMEDOUT;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		expand(pattern, ends[1]);
+	close(ends[1]);
+	err = pid < 0 ? -errno : read_in_time(ends[0], &bytes);
+	close(ends[0]);
+	if (err == -ETIMEDOUT) {
+		note_hung(pattern);
+		kill(pid, SIGKILL);
+	} else if (!err && (waitpid(pid, &status, 0) < 0 || status)) {
+		err = -ENOENT;
+	}
+	end = (char *)bytes.items + bytes.count;
+	for (at = bytes.items; !err && at < end; at += strlen(at) + 1)
+		*(char **)array_add(paths, sizeof(char *)) = xstrdup(at);
+	free(bytes.items);
+	return err;
 }
 
 char *path_of_fd(int fd)

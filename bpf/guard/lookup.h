@@ -32,6 +32,11 @@ char *path_read_link(const char *path);
 int path_wait(int dir, const char *path);
 /* Have the kernel know these (char *), or know which of them hang: before the lock is taken. */
 void paths_look_up(const struct array *paths);
+/*
+ * What a pattern matches, as glob(3) has it, to be freed. Returns 0, -ENOENT: nothing, -ETIMEDOUT, or
+ * another negative errno.
+ */
+int paths_expand(const char *pattern, struct array *paths);
 /* From now on all that hang have one time limit. */
 void lookups_limit(void);
 

@@ -257,10 +257,8 @@ static int cmd_apply(struct arguments *arguments)
 	struct progress progress = {
 		.shown = arguments->progress || isatty(STDERR_FILENO),
 	};
-	struct conf_line *lines;
-	struct conf conf = {};
+	struct conf conf = { .optional = arguments->optional };
 	int ret = 0, i;
-	size_t j;
 
 	for (i = 0; i < arguments->nr_paths; i++)
 		ret |= conf_read(arguments->paths[i], &conf);
@@ -270,9 +268,6 @@ static int cmd_apply(struct arguments *arguments)
 		conf_free(&conf);
 		return EXIT_FAILURE;
 	}
-	lines = conf.lines.items;
-	for (j = 0; j < conf.lines.count; j++)
-		lines[j].arguments.optional |= arguments->optional;
 	progress.total = conf.paths;
 	clock_gettime(CLOCK_MONOTONIC, &progress.last);
 	/* With lines that can't be read nothing is changed: look for all that is wrong. */

@@ -213,6 +213,12 @@ void guard_close(struct guard *guard)
 	guard_init(guard);
 }
 
+void guard_unlock(struct guard *guard)
+{
+	close_fd(guard->lock);
+	guard->lock = -1;
+}
+
 int guard_examine(struct guard *guard)
 {
 	int pins = pin_count(), err;

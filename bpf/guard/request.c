@@ -304,6 +304,13 @@ static void keep_rule(struct policy *policy, const struct arguments *request, co
 	free(absolute);
 }
 
+/* Whether a line may leave out what is so. */
+static bool may_be_missing(const struct arguments *request, int err)
+{
+	return request->optional &&
+	       (err == -ENOENT || err == -ENOTDIR || err == -ETIMEDOUT || err == -ESRCH);
+}
+
 static int change_path(struct policy *policy, const struct arguments *request, const char *path,
 		       bool replace, const char *where)
 {
@@ -321,7 +328,7 @@ static int change_path(struct policy *policy, const struct arguments *request, c
 	target_close(&target);
 	if (!err)
 		return 0;
-	missing = request->optional && (err == -ENOENT || err == -ENOTDIR || err == -ETIMEDOUT);
+	missing = may_be_missing(request, err);
 	if (!missing || !request->quiet)
 		change_failed(where, path, err);
 	policy->missing += missing;
@@ -338,10 +345,13 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 	if (request->who.count)
 		failed = request_set(policy, request, where);
 	/* The rule for others than those that are there would be another. */
-	if ((failed == -ENOENT || failed == -ESRCH) && request->optional) {
+	if (may_be_missing(request, failed)) {
 		policy->missing += request->nr_paths;
+		for (i = 0; failed == -ETIMEDOUT && i < request->nr_paths; i++)
+			keep_rule(policy, request, request->paths[i]);
 		return 0;
 	}
+	patterns_keep(policy, request);
 	for (i = 0; i < request->nr_paths; i++) {
 		err = change_path(policy, request, request->paths[i], replace, where);
 		if (err)

@@ -90,7 +90,7 @@ static bool save_in_place(FILE *file, const struct policy *policy, struct array 
 /* The old file's comments and empty lines stay where they are, and so do its rules. */
 static bool save_like(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
 {
-	struct conf conf = {};
+	struct conf conf = { .optional = true };
 	struct conf_line *lines;
 	char *line = NULL;
 	bool whole = true;
@@ -115,19 +115,17 @@ static bool save_like(FILE *file, const struct policy *policy, struct array *sho
 }
 
 /* @old is what the file was, or NULL. */
-static bool save_rules(FILE *file, struct policy *policy, FILE *old)
+static bool save_rules(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
 {
-	struct array shown = show_rules(policy);
-	struct shown *items = shown.items;
+	struct shown *items = shown->items;
 	bool whole = true;
 	size_t i;
 
 	if (old)
-		whole = save_like(file, policy, &shown, old);
-	for (i = 0; i < shown.count; i++)
+		whole = save_like(file, policy, shown, old);
+	for (i = 0; i < shown->count; i++)
 		if (!items[i].saved)
 			whole &= save_rule(file, policy, &items[i]);
-	free(shown.items);
 	return whole;
 }
 
@@ -145,7 +143,7 @@ static int copy_mode(int fd, FILE *old)
 }
 
 /* A file is replaced when it is complete. */
-static int save_file(const char *path, struct policy *policy, bool *whole)
+static int save_file(const char *path, const struct policy *policy, struct array *shown, bool *whole)
 {
 	char temporary[PATH_MAX];
 	FILE *file, *old;
@@ -160,7 +158,7 @@ static int save_file(const char *path, struct policy *policy, bool *whole)
 		return -errno;
 	old = fopen(path, "re");
 	err = copy_mode(fd, old);
-	*whole = save_rules(file, policy, old);
+	*whole = save_rules(file, policy, shown, old);
 	if (old)
 		fclose(old);
 	if ((fflush(file) || ferror(file) || fsync(fd)) && !err)
@@ -178,16 +176,21 @@ int guard_save(const char *path)
 {
 	struct policy policy;
 	struct guard guard;
+	struct array shown;
 	bool whole = true;
 	int ret, err = 0;
 
 	ret = load_shown(&guard, &policy);
 	if (ret)
 		return ret;
+	shown = show_rules(&policy);
+	/* Who takes what is written may take his time. */
+	guard_unlock(&guard);
 	if (path)
-		err = save_file(path, &policy, &whole);
+		err = save_file(path, &policy, &shown, &whole);
 	else
-		whole = save_rules(stdout, &policy, NULL);
+		whole = save_rules(stdout, &policy, &shown, NULL);
+	free(shown.items);
 	if (err)
 		error("%s: %s", path, reason(err));
 	policy_free(&policy);

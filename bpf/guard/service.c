@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,7 +41,7 @@
 #define MOUNT_SECONDS	2
 
 /* What the loop waits for; then come the watchers. */
-enum { SIGNALS, EVENTS, CHANGES, MOUNTED, LISTENER, FIRST_WATCHER };
+enum { SIGNALS, EVENTS, CHANGES, MOUNTED, MADE, LISTENER, FIRST_WATCHER };
 
 /**
  * struct watcher - one who watches
@@ -67,6 +68,7 @@ struct watcher {
  * @since: when one was seen to have begun that is not in it, or 0
  * @missed: how many changes programs have told of, or could not
  * @conf: the system's files
+ * @made: inotify instance that tells of new files in directories that patterns are for, or -1
  * @log: where denials are written to
  * @watchers: who watches
  */
@@ -82,6 +84,7 @@ struct service {
 	time_t since;
 	__u64 missed;
 	struct conf conf;
+	int made;
 	struct log log;
 	struct watcher watchers[WATCHERS_MAX];
 };
@@ -302,6 +305,8 @@ static void refresh(struct service *service)
 	service->mounted = false;
 	service->missed = __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST);
 	service->generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
+	patterns_watch(&service->conf, service->made);
+	patterns_refresh(&service->conf);
 	rules_look_up(&ahead);
 	ret = change_policy(&ahead, refresh_all, service, NULL);
 	if ((!ret || ret == EXIT_MISSING) && held > pending)
@@ -328,9 +333,7 @@ static bool has_conf(void)
 /* The system's files; what is missing waits. Without any, the rules stay as they are. */
 static int apply_files(struct service *service)
 {
-	struct conf conf = {};
-	struct conf_line *lines;
-	size_t i;
+	struct conf conf = { .optional = true };
 	int ret;
 
 	if (!has_conf())
@@ -339,9 +342,6 @@ static int apply_files(struct service *service)
 		conf_free(&conf);
 		return EXIT_FAILURE;
 	}
-	lines = conf.lines.items;
-	for (i = 0; i < conf.lines.count; i++)
-		lines[i].arguments.optional = true;
 	ret = apply_conf(&conf, NULL);
 	if (ret && ret != EXIT_MISSING) {
 		conf_free(&conf);
@@ -349,6 +349,7 @@ static int apply_files(struct service *service)
 	}
 	conf_free(&service->conf);
 	service->conf = conf;
+	patterns_watch(&conf, service->made);
 	return EXIT_SUCCESS;
 }
 
@@ -432,6 +433,15 @@ static bool handle_signal(struct service *service, int fd)
 	return false;
 }
 
+/* Which files does not matter: patterns are expanded anew. */
+static void hear_made(struct service *service)
+{
+	char events[4096];
+
+	while (read(service->made, events, sizeof(events)) > 0)
+		service->changed = true;
+}
+
 static bool is_due(const struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
@@ -449,6 +459,7 @@ static int run(struct service *service, int signals, int listener)
 		[EVENTS] = { .fd = ring_buffer__epoll_fd(service->events.ring), .events = POLLIN },
 		[CHANGES] = { .fd = ring_buffer__epoll_fd(service->changes), .events = POLLIN },
 		[MOUNTED] = { .fd = open(MOUNTS, O_RDONLY | O_CLOEXEC), .events = POLLPRI },
+		[MADE] = { .fd = service->made, .events = POLLIN },
 		[LISTENER] = { .fd = listener, .events = POLLIN },
 	};
 	time_t looked = time(NULL);
@@ -466,6 +477,8 @@ static int run(struct service *service, int signals, int listener)
 		ring_buffer__consume(service->changes);
 		if (fds[MOUNTED].revents)
 			service->changed = service->mounted = true;
+		if (fds[MADE].revents)
+			hear_made(service);
 		if (fds[LISTENER].revents)
 			accept_watcher(service, listener);
 		for (i = 0; i < WATCHERS_MAX; i++)
@@ -487,6 +500,7 @@ int guard_service(const struct arguments *arguments)
 {
 	struct service service = {
 		.events = { .denied = denied, .dropped = dropped },
+		.made = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
 	};
 	int signals = block_signals(), listener = -1, ret;
 	size_t i;
@@ -504,8 +518,7 @@ int guard_service(const struct arguments *arguments)
 	ret = guard_open(&service.guard, false);
 	if (ret)
 		return ret;
-	close(service.guard.lock);
-	service.guard.lock = -1;
+	guard_unlock(&service.guard);
 	service.events.guard = &service.guard;
 	service.events.context = &service;
 	service.changes = ring_buffer__new(service.guard.changes, count_change, &service, NULL);
@@ -528,6 +541,8 @@ int guard_service(const struct arguments *arguments)
 	events_close(&service.events);
 	ring_buffer__free(service.changes);
 	conf_free(&service.conf);
+	if (service.made >= 0)
+		close(service.made);
 	guard_close(&service.guard);
 	return ret;
 }

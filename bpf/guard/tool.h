@@ -13,6 +13,7 @@
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
+ *   pattern.c	finds the files that patterns in them stand for
  *   pins.c	has the pins: what there is, opening the running guard, the lock
  *   load.c	start, stop
  *   status.c	status
@@ -220,6 +221,7 @@ struct who {
  * @set: for request.c: @who as a set, or NULL
  * @optional: what is missing is told and left out
  * @quiet: and not told
+ * @hanging: patterns (char *) among the paths that could not be expanded
  * @all: all rules
  * @audit: 1, audit; 0, enforce; -1, as it is
  * @max_rules: how many rules there may be
@@ -242,6 +244,7 @@ struct arguments {
 	struct set *set;
 	bool optional;
 	bool quiet;
+	struct array hanging;
 	bool all;
 	int audit;
 	__u32 max_rules;
@@ -296,48 +299,9 @@ struct progress;
 /* Make the rules what conf files say; @progress may be NULL. Returns an exit code. */
 int apply_conf(struct conf *conf, struct progress *progress);
 
-/* conf.c */
+/* conf.c, pattern.c */
 
-/* The system's own, and those that packages bring, in the order of their names. */
-#define CONF_FILE	"/etc/inode-guard.conf"
-#define CONF_DIR	"/etc/inode-guard.d"
-
-/**
- * struct conf_line - a line of a conf file
- * @name: of the file
- * @number: of the line, from 1
- * @arguments: what it says
- * @missing: whether something of it was missing when it was applied
- */
-struct conf_line {
-	const char *name;
-	unsigned int number;
-	struct arguments arguments;
-	bool missing;
-};
-
-/**
- * struct conf - conf files
- * @lines: their lines, of struct conf_line
- * @memory: what they point into, of char *
- * @paths: how many paths there are
- * @errors: how many lines are wrong, each of which has been told
- */
-struct conf {
-	struct array lines;
-	struct array memory;
-	size_t paths;
-	size_t errors;
-};
-
-/* Add a file, or all of the system's. Returns 0, or -1 when one can't be read, which has been told. */
-int conf_read(const char *path, struct conf *conf);
-int conf_read_system(struct conf *conf);
-/* Add a line, if it can be read. */
-void conf_read_line(struct conf *conf, const char *line);
-/* Whether a line is no comment, and not empty. */
-bool conf_is_rule(const char *line);
-void conf_free(struct conf *conf);
+#include "conf.h"
 
 /* pins.c, load.c, status.c */
 
@@ -351,6 +315,8 @@ int guard_start(__u32 max_rules, int audit);
 int guard_stop(void);
 /* Open the running guard, for changing it or not; returns an exit code, having told why. */
 int guard_open(struct guard *guard, bool change);
+/* Let others change the policy. */
+void guard_unlock(struct guard *guard);
 void guard_close(struct guard *guard);
 int guard_status(bool json);
 /*

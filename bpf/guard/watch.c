@@ -82,8 +82,7 @@ int guard_watch(bool json)
 	ret = guard_open(&guard, false);
 	if (ret)
 		return ret;
-	close(guard.lock);
-	guard.lock = -1;
+	guard_unlock(&guard);
 	events.guard = &guard;
 	catch_signals();
 	err = events_open(&events);
