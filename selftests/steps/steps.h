@@ -247,7 +247,7 @@ static inline void guarded(void (*run)(void *arg))
 	int status;
 	pid_t pid;
 
-	alarm(235 * test_slowdown());
+	alarm(470 * test_slowdown());
 	pid = child_start(run, NULL);
 	CHECK_SYS(waitpid(pid, &status, 0));
 	if (!access(GUARD_PINS, F_OK))
