@@ -136,6 +136,7 @@ struct shared {
 	bool many;		/* the program takes its time */
 	int next_fd;		/* numbers of descriptors are not used twice in a program */
 	pid_t tasks[FUZZ_TASKS];
+	bool ready[FUZZ_TASKS];	/* it waits for its first program */
 	bool running[FUZZ_TASKS];
 	bool meets[FUZZ_TASKS];	/* there are meetings in what it runs */
 	unsigned int met[FUZZ_TASKS]; /* so many it has come to */

@@ -41,9 +41,8 @@ static struct starts {
 /* What is above this is the programs'. */
 static int first_fd;
 
-/* Of the task: the number of an allocation that is to fail, and where it is said. */
+/* Of the task: the number of an allocation that is to fail. */
 static unsigned int fails;
-static int nth_fd = -1;
 
 int fresh_fd(int fd)
 {
@@ -79,30 +78,43 @@ void fail_next(unsigned int number)
 	fails = number;
 }
 
-/* On a kernel that can't inject faults: nothing. */
-static void inject(unsigned int number)
+static void inject(int fd, unsigned int number)
 {
 	char text[16];
 	int length = snprintf(text, sizeof(text), "%u", number);
 
-	if (nth_fd >= 0 && pwrite(nth_fd, text, length, 0) != length)
+	if (pwrite(fd, text, length, 0) != length)
 		die("/proc/self/fail-nth: %s", strerror(errno));
+}
+
+/*
+ * Have an allocation of a call fail, where the kernel can do that. The descriptor is there before,
+ * and until it can't fail any more; it is not kept, since the programs' are closed all at once.
+ */
+static void run_failing(const struct call_type *type, const struct call *call)
+{
+	int fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		inject(fd, fails);
+	type->run(call->args);
+	if (fd >= 0) {
+		inject(fd, 0);
+		close(fd);
+	}
+	fails = 0;
 }
 
 static void run_call(const struct call *call)
 {
 	const struct call_type *type = call_type(call->type);
-	bool inject_fault = fails && type->flags & ALLOCATES;
 
 	if (type->flags & REMOVES)
 		__atomic_add_fetch(&shared->removing, 1, __ATOMIC_SEQ_CST);
-	if (inject_fault)
-		inject(fails);
-	type->run(call->args);
-	if (inject_fault) {
-		inject(0);
-		fails = 0;
-	}
+	if (fails && type->flags & ALLOCATES)
+		run_failing(type, call);
+	else
+		type->run(call->args);
 	if (type->flags & REMOVES)
 		__atomic_add_fetch(&shared->removed, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
@@ -152,8 +164,8 @@ __attribute__((noreturn)) static void task_main(unsigned int number)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	task_number = number;
 	random_state = random_state * 31 + number + 1;
-	nth_fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
 	cover_task_begin();
+	__atomic_store_n(&shared->ready[number], true, __ATOMIC_SEQ_CST);
 	for (;;) {
 		while (sem_wait(&starts->start[number]))
 			;
@@ -173,11 +185,18 @@ static void task_start(unsigned int number)
 	fflush(stdout);
 	sem_destroy(&starts->start[number]);
 	sem_init(&starts->start[number], 1, 0);
+	shared->ready[number] = false;
 	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		die("clone: %s", strerror(errno));
 	if (!pid)
 		task_main(number);
+	/* It opens and closes a descriptor first, which is not to be closed with the programs'. */
+	while (!__atomic_load_n(&shared->ready[number], __ATOMIC_SEQ_CST)) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			die("task %u does not begin", number);
+		usleep(1000);
+	}
 	shared->tasks[number] = pid;
 	/* Not when a program begins: who was killed by the last one may not have died yet. */
 	shared->dies[number] = false;
