@@ -128,8 +128,11 @@ struct map_slot {
 	__u64 given[GIVEN_BITS / 64];
 };
 
+#define SHOWN_DEVICES	4096
+
 struct shared {
 	struct map_slot maps[FUZZ_MAPS];
+	__u32 devices[SHOWN_DEVICES]; /* of superblocks, by those that stat(2) shows instead */
 	int files[NR_FILES];
 	unsigned int ifindex;	/* of the module's device */
 	unsigned int crowd;	/* maps that are in no slot */
@@ -189,6 +192,8 @@ bool still_quiet(const struct quiet *since);
 bool probe(int fd, __u32 map, struct fuzz_probe *result);
 void note_given(struct map_slot *slot, const struct fuzz_probe *file);
 bool was_given(const struct map_slot *slot, __u32 dev, __u64 ino, __u32 gen);
+void note_device(int fd, const struct fuzz_probe *file);
+__u32 superblock_device(__u32 shown);
 void fill_value(struct fuzz_value *value, __u32 map, const struct fuzz_probe *file);
 void check_value(const struct fuzz_value *value, __u32 map, const char *how);
 void check_file(const struct fuzz_value *value, __u32 dev, __u64 ino, __u32 gen, const char *how);

@@ -198,6 +198,7 @@ static void call_update(const __u32 *args)
 		return;
 	fill_value((void *)buffer, map.id, &file);
 	note_given(&shared->maps[args[0]], &file);
+	note_device(fd, &file);
 	key = key_of_fd(&map, fd, update_flags[args[2]].key_flags);
 	begin = now();
 	if (bpf_map_update_elem(map.fd, &key, buffer, update_flags[args[2]].flags)) {
@@ -307,15 +308,19 @@ static void check_key(const struct map_slot *map, const struct map_slot *slot,
 		      const struct inode_map_key *key)
 {
 	__u32 dev = (key->dev & 0xfff00) << 12 | (key->dev & 0xff) | (key->dev >> 12 & 0xfff00);
+	__u32 superblock = superblock_device(dev);
 	struct fuzz_value *value = (void *)buffer;
 
 	if (!slot->wild && !was_given(slot, dev, key->ino, key->gen) &&
+	    !was_given(slot, superblock, key->ino, key->gen) &&
 	    map->turn == __atomic_load_n(&slot->turn, __ATOMIC_SEQ_CST) && !slot->wild)
 		violation("walk: handle %u of map %u names inode %llu dev %#x gen %u, which is not in it",
 			  key->handle, map->id, (unsigned long long)key->ino, dev, key->gen);
 	if (bpf_map_lookup_elem(map->fd, key, buffer))
 		return;
 	check_value(value, map->id, "value of a walk's key");
+	if (value->dev == superblock)
+		dev = superblock;
 	check_file(value, dev, key->ino, key->gen, "value of a walk's key");
 }
 

@@ -3,6 +3,8 @@
  * Values, and what they must say: they belong to a file and a map, and are whole.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "fuzz.h"
 
@@ -37,6 +39,30 @@ bool was_given(const struct map_slot *slot, __u32 dev, __u64 ino, __u32 gen)
 	__u32 bit = hash(dev, ino, gen);
 
 	return __atomic_load_n(&slot->given[bit / 64], __ATOMIC_SEQ_CST) & 1ULL << bit % 64;
+}
+
+/*
+ * On btrfs the key of a walk has the device that stat(2) shows, if the file has been put into a map
+ * by a descriptor. Values have the superblock's always.
+ */
+void note_device(int fd, const struct fuzz_probe *file)
+{
+	struct stat stat;
+	__u32 shown;
+
+	if (fstat(fd, &stat))
+		return;
+	shown = major(stat.st_dev) << 20 | minor(stat.st_dev);
+	if (shown != file->dev)
+		shared->devices[shown % SHOWN_DEVICES] = file->dev;
+}
+
+/* The superblock's, if it is known that another is shown. */
+__u32 superblock_device(__u32 shown)
+{
+	__u32 device = shared->devices[shown % SHOWN_DEVICES];
+
+	return device ? device : shown;
 }
 
 static const char *describe(const struct fuzz_value *value)
