@@ -45,8 +45,11 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 				  __u32 size)
 {
 	struct dentry *dentry = ascent->dentry, *parent;
-	__u32 offset = place->length & ~(GUARD_WORD - 1), length;
+	__u64 offset = place->length & ~(GUARD_WORD - 1);
+	__u32 length;
 
+	/* What is looked at is to be the same number to the compiler as what is used. */
+	barrier_var(offset);
 	if (inode_map_is_null(dentry))
 		return 1;
 	parent = dentry->d_parent;

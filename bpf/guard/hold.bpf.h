@@ -65,8 +65,8 @@ __noinline int note_target_at(const struct link_change *change)
 	bpf_loop(TARGET_MAX, target_step, &target, 0);
 	if (!target.end)
 		return 0;
-	hash_name((const unsigned char *)target.link + target.begin, target.end - target.begin, &key);
-	hash_name(dentry->d_name.name, dentry->d_name.len, &name);
+	hash_name(target.link + target.begin, target.end - target.begin, &key);
+	hash_dentry(dentry, &name);
 	bpf_map_update_elem(&targets, &key, &name, BPF_ANY);
 	return 0;
 }

@@ -308,7 +308,7 @@ static __always_inline const struct guard_held *held_of(struct dentry *dentry)
 	struct guard_leaf_key key = {}, *name;
 	const struct guard_held *found;
 
-	hash_name(dentry->d_name.name, dentry->d_name.len, &key);
+	hash_dentry(dentry, &key);
 	found = bpf_map_lookup_elem(&held, &key);
 	if (found)
 		return found;

@@ -23,7 +23,7 @@ static __always_inline bool names_matter(void)
 }
 
 struct hashing {
-	const unsigned char *name;
+	__u64 name;
 	__u32 left;
 	__u64 hash;
 };
@@ -36,7 +36,7 @@ static int hash_step(__u32 index, void *context)
 
 	if (!left)
 		return 1;
-	word = load_word_at((__u64)hashing->name + index * GUARD_WORD);
+	word = load_word_at(hashing->name + index * GUARD_WORD);
 	if (left < GUARD_WORD) {
 		word &= ~0ULL >> 8 * (GUARD_WORD - left);
 		left = GUARD_WORD;
@@ -46,9 +46,8 @@ static int hash_step(__u32 index, void *context)
 	return 0;
 }
 
-/* Fill in what a key has of a name. */
-static __always_inline void hash_name(const unsigned char *name, __u32 length,
-				      struct guard_leaf_key *key)
+/* Fill in what a key has of a name, which is at an address. */
+static __always_inline void hash_name(__u64 name, __u32 length, struct guard_leaf_key *key)
 {
 	struct hashing hashing = { .name = name, .left = length };
 
@@ -56,6 +55,11 @@ static __always_inline void hash_name(const unsigned char *name, __u32 length,
 	hashing.hash = guard_hash_begin(STATE(seed), length);
 	bpf_loop(HASH_STEPS, hash_step, &hashing, 0);
 	key->hash = guard_hash_end(hashing.hash);
+}
+
+static __always_inline void hash_dentry(struct dentry *dentry, struct guard_leaf_key *key)
+{
+	hash_name(load_address(&dentry->d_name.name), dentry->d_name.len, key);
 }
 
 /* The key of @dentry, a name in @dir. Returns false if @dir is no directory of such names. */
@@ -67,7 +71,7 @@ static __always_inline bool leaf_key(struct inode *dir, struct dentry *dentry,
 	if (!id)
 		return false;
 	key->dir = *id;
-	hash_name(dentry->d_name.name, dentry->d_name.len, key);
+	hash_dentry(dentry, key);
 	return true;
 }
 

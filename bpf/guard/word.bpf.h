@@ -35,7 +35,17 @@ static __always_inline __u64 load_word(const void *at)
 	return guard_word(*word);
 }
 
-/* The same where a text may begin anywhere, as a component of a path does. */
+/*
+ * An address that the kernel has in a field, as a number. Since Linux 6.17 the verifier takes what a field
+ * has that points to bytes or numbers for a pointer to such memory, whatever is made of it, and lets
+ * nobody calculate with two of them.
+ */
+static __always_inline __u64 load_address(const void *field)
+{
+	return *(const __u64 *)AT(struct timespec64, field);
+}
+
+/* A word where a text may begin anywhere, as a component of a path does. */
 static __always_inline __u64 load_word_at(__u64 at)
 {
 	__u64 shift = at % GUARD_WORD * 8, word;
