@@ -93,9 +93,12 @@ static char wanted_item;
  * @sets: sets of subjects
  * @subjects: executables, and directories in which names are followed
  * @cgroups: cgroups
+ * @strict_sets: those of them by which rules deny anything
+ * @protected: the executables in these
  * @generation: the generation in force
  * @trees: the operations that rules for trees name
- * @kinds: the kinds of subjects in the sets, a bit each
+ * @strict: those that rules for trees deny
+ * @tried: whether a rule is just tried
  * @follows: whether a name is followed
  */
 struct wanted {
@@ -105,9 +108,12 @@ struct wanted {
 	struct index sets;
 	struct index subjects;
 	struct index cgroups;
+	struct index strict_sets;
+	struct index protected;
 	__u32 generation;
 	__u32 trees;
-	__u32 kinds;
+	__u32 strict;
+	bool tried;
 	bool follows;
 };
 
@@ -116,31 +122,36 @@ static void want(struct index *index, __u32 id)
 	index_put(index, id, &wanted_item);
 }
 
-static void want_member_of(struct wanted *wanted, const struct member *member)
+static void want_member_of(struct wanted *wanted, const struct member *member, bool protect)
 {
 	want(&wanted->texts, member->text);
 	if (member->kind == GUARD_BY_EXE)
 		want(&wanted->subjects, member->subject);
 	else if (member->kind == GUARD_BY_CGROUP)
 		want(&wanted->cgroups, member->subject);
+	if (protect && member->kind == GUARD_BY_EXE)
+		want(&wanted->protected, member->subject);
 }
 
 static void want_sets(struct wanted *wanted, const struct policy *policy, const struct rule *rule)
 {
 	const struct set *set;
+	bool protect;
 	size_t i;
 	int op;
 
 	for (op = 0; op < GUARD_OPS; op++) {
 		if (!(rule->body.only & (1U << op)))
 			continue;
+		protect = denied_ops(rule) & (1U << op);
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
-		if (!set || index_get(&wanted->sets, set->id))
+		if (!set || index_get(protect ? &wanted->strict_sets : &wanted->sets, set->id))
 			continue;
 		want(&wanted->sets, set->id);
-		wanted->kinds |= set->kinds;
+		if (protect)
+			want(&wanted->strict_sets, set->id);
 		for (i = 0; i < set->members.count; i++)
-			want_member_of(wanted, (struct member *)set->members.items + i);
+			want_member_of(wanted, (struct member *)set->members.items + i, protect);
 	}
 }
 
@@ -162,6 +173,8 @@ static void wanted_init(struct wanted *wanted, const struct policy *policy)
 		want_sets(wanted, policy, rule);
 		if (rule->body.flags & GUARD_TREE)
 			wanted->trees |= rule->body.named;
+		wanted->strict |= strict_ops(rule);
+		wanted->tried |= rule->body.audit;
 	}
 }
 
@@ -173,6 +186,8 @@ static void wanted_free(struct wanted *wanted)
 	index_free(&wanted->sets);
 	index_free(&wanted->subjects);
 	index_free(&wanted->cgroups);
+	index_free(&wanted->strict_sets);
+	index_free(&wanted->protected);
 }
 
 /*
@@ -232,6 +247,8 @@ static bool want_member(struct wanted *wanted, const void *key, const void *valu
 	const struct guard_member *member = key;
 
 	(void)value;
+	if (member->set == GUARD_PROTECTED)
+		return index_get(&wanted->protected, member->subject);
 	return index_get(&wanted->sets, member->set);
 }
 
@@ -320,7 +337,9 @@ int policy_collect(struct guard *guard, const struct policy *policy)
 	if (err)
 		goto out;
 	__atomic_and_fetch(&state->beyond, GUARD_BY_NAME | wanted.trees, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&state->subjects, !!(wanted.kinds & 1U << GUARD_BY_EXE), __ATOMIC_RELEASE);
+	__atomic_store_n(&state->strict, wanted.strict, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->tried, wanted.tried, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->subjects, wanted.protected.count != 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->cgroups, wanted.cgroups.count != 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->follows, wanted.follows, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->dirty, 0, __ATOMIC_RELEASE);

@@ -125,11 +125,16 @@ static __always_inline void describe_task(struct task_struct *task, struct guard
 	event->cgroup = cgroup_of(configured);
 }
 
-/* What is told: the operations that a rule denies with what is at a dentry, which has this address. */
+/*
+ * What is told: the operations that a rule denies with what is at a dentry, which has this address, and
+ * those that another would deny, being just tried.
+ */
 struct told {
 	__u64 dentry;
 	__u32 rule;
 	__u32 ops;
+	__u32 tried_rule;
+	__u32 tried;
 };
 
 /* See AT(). */
@@ -154,6 +159,8 @@ __noinline int tell_at(const struct told *told)
 	event->uid = bpf_get_current_uid_gid();
 	event->rule = told->rule;
 	event->ops = told->ops;
+	event->tried_rule = told->tried_rule;
+	event->tried = told->tried;
 	event->audit = !!STATE(audit);
 	event->reserved = 0;
 	bpf_get_current_comm(event->command, sizeof(event->command));
@@ -178,9 +185,12 @@ __noinline int tell_at(const struct told *told)
 	return 0;
 }
 
-static __always_inline void tell(struct dentry *dentry, __u32 rule, __u32 ops)
+static __always_inline void tell(struct dentry *dentry, __u32 rule, __u32 ops, __u32 tried_rule,
+				 __u32 tried)
 {
-	struct told told = { .rule = rule, .ops = ops };
+	struct told told = {
+		.rule = rule, .ops = ops, .tried_rule = tried_rule, .tried = tried,
+	};
 
 	told.dentry = (__u64)dentry;
 	tell_at(&told);

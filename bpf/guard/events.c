@@ -279,6 +279,8 @@ static void time_text(__u64 since_boot, char *text, size_t size)
 static void fill_denial(struct events *events, const struct guard_event *event, int op,
 			struct denial *denial)
 {
+	bool tried = event->tried & (1U << op);
+
 	denial->op = op;
 	denial->pid = event->pid;
 	denial->uid = event->uid;
@@ -286,12 +288,12 @@ static void fill_denial(struct events *events, const struct guard_event *event, 
 	denial->login = event->login;
 	denial->session = event->session;
 	denial->cgroup = event->cgroup;
-	denial->audit = event->audit;
+	denial->audit = tried || event->audit;
 	memset(denial->command, 0, sizeof(denial->command));
 	memcpy(denial->command, event->command, sizeof(event->command));
 	memset(denial->parent_command, 0, sizeof(denial->parent_command));
 	memcpy(denial->parent_command, event->parent_command, sizeof(event->parent_command));
-	denial->rule = rule_text(events, event->rule);
+	denial->rule = rule_text(events, tried ? event->tried_rule : event->rule);
 	denial->label = text_label(denial->rule);
 }
 
@@ -313,7 +315,7 @@ static int handle_event(void *context, void *data, size_t size)
 	denial.exe = exe;
 	time_text(event->time, denial.time, sizeof(denial.time));
 	for (op = 0; op < GUARD_OPS; op++) {
-		if (!(event->ops & (1U << op)))
+		if (!((event->ops | event->tried) & (1U << op)))
 			continue;
 		fill_denial(events, event, op, &denial);
 		events->denied(events->context, &denial);

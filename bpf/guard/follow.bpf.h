@@ -12,6 +12,9 @@
  * Only the name counts, a directory and the last component: other hard links of a guarded file are
  * nothing to follow. A file that loses the name keeps the rule, under what other names it has. One
  * that has another rule of its own can't be given the name, or else it could be had to lose its own.
+ *
+ * A rule that is just tried hinders nothing: what it can't be given to goes without it, and keeps the
+ * rule that it has; and what has such a rule loses it.
  */
 #ifndef _GUARD_FOLLOW_BPF_H
 #define _GUARD_FOLLOW_BPF_H
@@ -40,7 +43,8 @@ static __noinline bool same_rule(__u32 one, __u32 other)
 		return true;
 	a = bpf_map_lookup_elem(&rules, &one);
 	b = bpf_map_lookup_elem(&rules, &other);
-	if (!a || !b || a->named != b->named || a->denied != b->denied || a->only != b->only)
+	if (!a || !b || a->named != b->named || a->denied != b->denied || a->only != b->only ||
+	    a->audit != b->audit)
 		return false;
 	for (op = 0; op < GUARD_OPS; op++)
 		if (a->set[op] != b->set[op])
@@ -71,16 +75,24 @@ static __always_inline int give_rule(struct inode *inode, struct inode *dir, str
 	return -EPERM;
 }
 
+/* Whether it has a rule for a tree already: the same, or another that counts. */
+static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, __u32 generation)
+{
+	const struct guard_entry *entry = inode_map_peek(trees_id[op], inode, struct guard_entry);
+	__u32 own = entry ? opaque(rule_at(entry, generation)) : 0;
+
+	return entry && (own == rule || !is_tried(own, op));
+}
+
 /* Give it the rule for a tree, for each operation that this names. Returns which, or -1. */
 static __noinline int give_tree(struct inode *inode, const struct guard_leaf *leaf)
 {
-	__u32 named = named_by(rule_at(&leaf->tree, STATE(generation))), given = 0, op;
+	__u32 generation = STATE(generation), rule = rule_at(&leaf->tree, generation), given = 0, op;
+	__u32 named = named_by(rule);
 	struct guard_entry entry = leaf->tree;
 
 	for (op = 0; op < GUARD_OPS; op++) {
-		if (!(named & BIT(op)))
-			continue;
-		if (inode_map_peek(trees_id[op], inode, struct guard_entry))
+		if (!(named & BIT(op)) || has_tree(inode, op, rule, generation))
 			continue;
 		if (inode_map_update(trees_id[op], inode, &entry, BPF_ANY))
 			return -1;
@@ -245,7 +257,7 @@ static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
 	    !inode_map_peek(subjects_id, dir, __u32))
 		return 0;
 	if (STATE(watching))
-		tell(dentry, 0, ATTR);
+		tell(dentry, 0, ATTR, 0, 0);
 	return STATE(audit) ? 0 : -EPERM;
 }
 
@@ -267,7 +279,7 @@ static __always_inline void remember(struct inode *inode, const struct guard_lea
 	}
 }
 
-/* Whether an inode has a rule of its own, which another would take from it. */
+/* Whether an inode has a rule of its own, which another would take from it and which counts. */
 static __always_inline bool has_another(const struct guard_move *move,
 					const struct guard_leaf *leaf)
 {
@@ -276,7 +288,13 @@ static __always_inline bool has_another(const struct guard_move *move,
 	if (!(move->moved & GUARD_HAD_RULE))
 		return false;
 	own = rule_at(&move->entry, generation);
-	return own && !same_rule(own, rule_at(&leaf->entry, generation));
+	return own && !same_rule(own, rule_at(&leaf->entry, generation)) && !only_reports(own);
+}
+
+/* What becomes of a move when the rule of its name can't be given. */
+static __always_inline int refuse_move(__u32 rule)
+{
+	return STATE(audit) || only_reports(rule) ? 0 : -EPERM;
 }
 
 /*
@@ -288,15 +306,20 @@ static __noinline int follow(struct inode *inode, struct inode *dir, struct dent
 	struct guard_move_key key = {};
 	struct guard_move move = {};
 	struct guard_leaf *leaf;
-	__u32 subject;
+	__u32 subject, rule;
 	int given;
 
 	leaf = find_leaf(dir, dentry);
 	if (!leaf)
 		return 0;
 	remember(inode, leaf, &move);
-	if (has_another(&move, leaf))
-		return STATE(audit) ? 0 : -EPERM;
+	rule = opaque(rule_at(&leaf->entry, STATE(generation)));
+	if (has_another(&move, leaf)) {
+		if (refuse_move(rule))
+			return -EPERM;
+		/* What else it gets with the name it gets. */
+		move.moved &= ~GUARD_MOVED_RULE;
+	}
 	key.task = bpf_get_current_pid_tgid();
 	key.inode = (__u64)inode;
 	bpf_map_update_elem(&moves, &key, &move, BPF_ANY);
@@ -304,7 +327,7 @@ static __noinline int follow(struct inode *inode, struct inode *dir, struct dent
 	subject = leaf->subject;
 	if (subject && inode_map_update(subjects_id, inode, &subject, BPF_ANY))
 		return -EPERM;
-	if (move.moved & GUARD_MOVED_RULE && give_rule(inode, dir, dentry, leaf))
+	if (move.moved & GUARD_MOVED_RULE && give_rule(inode, dir, dentry, leaf) && refuse_move(rule))
 		return -EPERM;
 	leaf = find_leaf(dir, dentry);
 	given = leaf ? give_tree(inode, leaf) : 0;
@@ -355,9 +378,9 @@ static __noinline int check_linked(struct inode *inode, struct inode *dir, struc
 	__u32 generation = STATE(generation), rule;
 
 	rule = leaf ? rule_at(&leaf->entry, generation) : 0;
-	if (!rule || STATE(audit))
+	if (!rule || same_rule(rule, rule_of_inode(inode, generation)))
 		return 0;
-	return same_rule(rule, rule_of_inode(inode, generation)) ? 0 : -EPERM;
+	return refuse_move(rule);
 }
 
 /* Give an inode the value that it had in an inode map, or none if it had none. */

@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	5
+#define GUARD_VERSION	6
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -126,7 +126,8 @@ enum guard_kind {
  *	rule decides
  * @denied: those that it denies
  * @only: those that it allows to a set of subjects, and denies to others
- * @reserved: 0
+ * @audit: those of @named about which it is only tried: accesses are decided as if it did not name
+ *	them, and reported if it would deny them
  * @set: for each operation of @only, the set
  * @kinds: and which kinds of subjects that has, a bit each
  * @dev: st_dev of the inode that it was made for
@@ -140,7 +141,7 @@ struct guard_rule {
 	__u16 named;
 	__u16 denied;
 	__u16 only;
-	__u16 reserved;
+	__u16 audit;
 	__u32 set[GUARD_OPS];
 	__u8 kinds[GUARD_OPS];
 	__u32 dev;
@@ -155,10 +156,13 @@ struct guard_hits {
 	__u64 count[GUARD_OPS];
 };
 
+/* The set of all executables that a rule in force is for, which are not just tried. */
+#define GUARD_PROTECTED	0
+
 /**
  * struct guard_member - key of the map "members", whose value is what the subject was called: a key
  *	of "texts"
- * @set: a set of subjects
+ * @set: a set of subjects, or GUARD_PROTECTED
  * @kind: enum guard_kind
  * @subject: a subject in it
  */
@@ -318,11 +322,14 @@ struct guard_move {
  * @ready: whether the start has come to its end
  * @generation: the current generation of the policy; 0, there is none, and all is allowed
  * @audit: report, deny nothing
+ * @strict: the operations that rules for trees deny to anybody, not just tried, a bit each; with
+ *	write, append
+ * @tried: whether rules are just tried
  * @dirty: whether a change of the policy was begun and not completed
  * @next: the next id for rules, names, texts, sets and subjects
  * @watching: whether somebody wants events
  * @probed: how often a program was called for GUARD_PRCTL_PROBE
- * @subjects: whether there is any set with executables
+ * @subjects: whether there is anything in the set GUARD_PROTECTED
  * @follows: whether any rule follows
  * @pins: how many pins there are when all is well
  * @zero: 0, which the verifier does not know: see opaque()
@@ -341,6 +348,8 @@ struct guard_state {
 	__u32 ready;
 	__u32 generation;
 	__u32 audit;
+	__u32 strict;
+	__u32 tried;
 	__u32 dirty;
 	__u32 next;
 	__u32 watching;
@@ -392,7 +401,9 @@ struct guard_place {
  * @cgroup: its control group of the second version, the number of the directory's inode; or 0
  * @rule: the rule; 0 when it could not be told which, and was denied for that
  * @ops: what was denied of it, a bit each
- * @audit: whether it was only reported
+ * @tried: what was only reported, since the rule about it is just tried, a bit each
+ * @audit: whether @ops was only reported, too
+ * @tried_rule: the rule that would deny @tried
  * @command: the thread's name
  * @parent_command: the name of its parent's first thread
  * @file: where the file is
@@ -411,7 +422,9 @@ struct guard_event {
 	__u64 cgroup;
 	__u32 rule;
 	__u16 ops;
-	__u16 audit;
+	__u16 tried;
+	__u32 tried_rule;
+	__u32 audit;
 	char command[16];
 	char parent_command[16];
 	struct guard_place file;

@@ -22,6 +22,14 @@ static int compare_names(const void *one, const void *other)
 	return memcmp(one, other, sizeof(struct guard_leaf_key));
 }
 
+/* Of one name those rules last that are just tried: they are to take the room from no others. */
+static int compare_held(const void *one, const void *other)
+{
+	const struct held_name *a = one, *b = other;
+
+	return compare_names(a, b) ?: !denied_ops(a->rule) - !denied_ops(b->rule);
+}
+
 /* The last components of a rule's paths: as they were given, and behind symbolic links. */
 static void add_names(struct policy *policy, const struct rule *rule, struct array *all)
 {
@@ -60,9 +68,9 @@ static void hold_rule(struct policy *policy, struct guard_held *held, const stru
 	if (i < GUARD_HELD_RULES)
 		ids[i] = rule->id;
 	else if (is_tree(rule))
-		held->denied_below |= rule->body.denied | rule->body.only;
+		held->denied_below |= denied_ops(rule);
 	else
-		held->denied |= rule->body.denied | rule->body.only;
+		held->denied |= denied_ops(rule);
 }
 
 /* Remove what no rule is meant by any more; @names are sorted. */
@@ -99,7 +107,7 @@ int names_hold(struct policy *policy)
 	for (i = 0; i < policy->rules.count; i++)
 		add_names(policy, rules[i], &names);
 	if (names.count)
-		qsort(names.items, names.count, sizeof(*name), compare_names);
+		qsort(names.items, names.count, sizeof(*name), compare_held);
 	for (i = 0; i < names.count; i++, last = name) {
 		name = (struct held_name *)names.items + i;
 		if (!last || compare_names(last, name)) {

@@ -3,271 +3,124 @@
  * The decision: may this task do these operations with this file? First the rule of the file itself
  * decides about each of them, if it names it; or else the nearest rule for a tree that names it; or
  * else it is allowed. What can't be told is denied.
+ *
+ * A rule that is just tried is asked like any other. What it denies is reported, and the decision is
+ * made once more without such rules.
  */
 #ifndef _GUARD_JUDGE_BPF_H
 #define _GUARD_JUDGE_BPF_H
 
 #include "event.bpf.h"
-#include "name.bpf.h"
-#include "who.bpf.h"
-
-/* Macros of the kernel, which BTF does not have. */
-#define EPERM	1
-#define ENOENT	2
-#define EAGAIN	11
-#define EBUSY	16
-
-#define BIT(op)	(1U << (op))
-#define READ	BIT(GUARD_READ)
-#define WRITE	BIT(GUARD_WRITE)
-#define EXEC	BIT(GUARD_EXEC)
-#define DELETE	BIT(GUARD_DELETE)
-#define RENAME	BIT(GUARD_RENAME)
-#define LINK	BIT(GUARD_LINK)
-#define ATTR	BIT(GUARD_ATTR)
-#define MMAP	BIT(GUARD_MMAP)
-/* A write that can only append: a rule for either decides. */
-#define APPEND	(BIT(GUARD_APPEND) | WRITE)
-/* A write that may be such or another: both decide. */
-#define EITHER	(APPEND | GUARD_EITHER)
-
-/* No rule has this id: it could not be told which one decides. */
-#define UNKNOWN	(~0U)
-
-/* As deep as a tree can be. */
-#define TREE_DEPTH	2048
-/* How often a tree is looked at, if others move things in it. */
-#define TREE_TRIES	8
-
-/* The id of the rule that holds in a generation, or 0. */
-static __always_inline __u32 rule_at(const struct guard_entry *entry, __u32 generation)
-{
-	__u32 best = 0, rule = 0;
-
-	if (entry->generation[0] <= generation) {
-		best = entry->generation[0];
-		rule = entry->rule[0];
-	}
-	if (entry->generation[1] <= generation && entry->generation[1] >= best &&
-	    entry->generation[1])
-		rule = entry->rule[1];
-	return rule;
-}
-
-static __always_inline __u32 rule_of_inode(struct inode *inode, __u32 generation)
-{
-	const struct guard_entry *entry = inode_map_peek(files_id, inode, struct guard_entry);
-
-	return entry ? rule_at(entry, generation) : 0;
-}
-
-/* The rule of the file; if that has none, of the name that it has just been given, perhaps. */
-static __always_inline __u32 rule_of_file(struct inode *inode, struct dentry *dentry,
-					  __u32 generation)
-{
-	__u32 rule = rule_of_inode(inode, generation);
-	const struct guard_leaf *leaf;
-
-	if (rule || !names_matter())
-		return rule;
-	leaf = leaf_of(dentry);
-	return leaf ? rule_at(&leaf->entry, generation) : 0;
-}
-
-static __always_inline __u32 named_by(__u32 id)
-{
-	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
-
-	return rule ? rule->named : 0;
-}
+#include "rule.bpf.h"
 
 /*
- * A number as it is, about which the verifier then knows nothing: or else it would go through all
- * that follows once for each that there can be.
+ * What is to be decided about: operations, with the file whose inode and dentry have these addresses.
+ * Behind judge_at(), @rest is what is left to be decided about without the rules that are just tried,
+ * and the last four are as in struct told.
  */
-static __always_inline __u32 opaque(__u32 number)
-{
-	return number ^ STATE(zero);
-}
-
-/* The nearest rules for trees above a file: for each operation, and how far away. */
-struct climb {
-	struct dentry *dentry;
-	__u32 generation;
-	__u32 rule[GUARD_OPS];
-	__u32 distance[GUARD_OPS];
-};
-
-static int climb_step(__u32 index, void *context)
-{
-	struct climb *climb = context;
-	struct dentry *dentry = climb->dentry, *parent;
-	__u32 by_name = 0, named = 0, rule, op;
-	const struct guard_entry *entry;
-	const struct guard_leaf *leaf;
-
-	if (inode_map_is_null(dentry))
-		return 1;
-	/* A directory that has just come to be at the name of a tree is known by its name only. */
-	if (names_matter()) {
-		leaf = leaf_of(dentry);
-		by_name = leaf ? rule_at(&leaf->tree, climb->generation) : 0;
-		named = opaque(named_by(by_name));
-	}
-	for (op = 0; op < GUARD_OPS; op++) {
-		if (opaque(climb->rule[op]))
-			continue;
-		entry = inode_map_peek(trees_id[op], dentry->d_inode, struct guard_entry);
-		rule = entry ? rule_at(entry, climb->generation) : 0;
-		if (!rule && named & BIT(op))
-			rule = by_name;
-		climb->rule[op] = opaque(rule);
-		climb->distance[op] = opaque(index);
-	}
-	parent = dentry->d_parent;
-	if (parent == dentry)
-		return 1;
-	climb->dentry = parent;
-	return 0;
-}
-
-/* The nearest entry in a map of trees: what is looked for, and what there is. */
-struct nearest {
+struct judged {
+	__u64 inode;
 	__u64 dentry;
-	__u32 map_id;
-	__u32 generation;
+	__u64 shown;
+	__u32 ops;
+	__u32 rest;
 	__u32 rule;
-	__u32 distance;
+	__u32 denied;
+	__u32 tried_rule;
+	__u32 tried;
 };
 
-/* See AT(). Returns whether there is an entry that has no rule, in this generation. */
-__noinline int find_nearest(struct nearest *nearest)
+/* What has been decided about, and what becomes of it. */
+static __always_inline int conclude(struct dentry *shown, const struct judged *judged)
 {
-	struct guard_entry entry = {};
-	int tries, ret = -ENOENT;
-
-	if (!nearest)
-		return 0;
-	for (tries = 0; tries < TREE_TRIES; tries++) {
-		ret = inode_map_read_tree(nearest->map_id, AT(struct dentry, nearest->dentry),
-					  &entry);
-		if (ret != -EAGAIN)
-			break;
-	}
-	nearest->rule = 0;
-	nearest->distance = ret;
-	if (ret < 0) {
-		nearest->rule = ret == -ENOENT ? 0 : UNKNOWN;
-		return 0;
-	}
-	nearest->rule = rule_at(&entry, nearest->generation);
-	return !nearest->rule;
+	if ((judged->denied | judged->tried) && STATE(watching))
+		tell(shown, judged->rule, judged->denied, judged->tried_rule, judged->tried);
+	return judged->denied && !STATE(audit) ? -EPERM : 0;
 }
 
-/*
- * Find the nearest rules for trees that name @ops, 0 for none, UNKNOWN for what can't be told. While
- * the policy is being changed the nearest entry may hold no rule, yet or any more, and one that is
- * nearer may be known by its name only: then step by step.
- */
-static __always_inline void find_rules(struct climb *climb, __u32 ops)
+/* What can't be told is denied, where rules for trees deny anything. */
+static __always_inline int is_strict(__u64 op)
 {
-	struct nearest nearest = { .generation = climb->generation };
-	bool slow = names_matter();
-	__u32 op;
+	return STATE(strict) & BIT(op) ? DENIES : 0;
+}
 
-	nearest.dentry = (__u64)climb->dentry;
+/* See AT() and judge(). */
+__noinline int judge_at(struct judged *judged)
+{
+	__u32 own, named, rule, ops, rest = 0, denied = 0, told = 0, tried = 0, tried_rule = 0;
+	struct climb climb = {};
+	struct dentry *dentry;
+	__u64 op, index;
+	int verdict;
 
-	ops &= STATE(beyond);
-	for (op = 0; op < GUARD_OPS; op++) {
-		climb->rule[op] = opaque(0);
-		climb->distance[op] = opaque(0);
-		if (!(ops & BIT(op)))
+	if (!judged)
+		return -EPERM;
+	dentry = AT(struct dentry, judged->dentry);
+	ops = judged->ops;
+	climb.dentry = judged->dentry;
+	climb.generation = STATE(generation);
+	own = rule_of_file(AT(struct inode, judged->inode), dentry, climb.generation);
+	named = opaque(named_by(own));
+
+	find_rules(&climb, ops & ~named);
+	for (index = 0; index < GUARD_OPS; index++) {
+		if (!(ops & BIT(index)))
 			continue;
-		nearest.map_id = trees_id[op];
-		slow |= find_nearest(&nearest);
-		climb->rule[op] = nearest.rule;
-		climb->distance[op] = nearest.distance;
+		/* Write by itself, or with append if it may be either. */
+		if (index == GUARD_WRITE && (ops & EITHER) == APPEND)
+			continue;
+		op = index;
+		rule = opaque(rule_for(&climb, own, named, &op));
+		verdict = rule == UNKNOWN ? is_strict(op) : verdict_of(rule, op);
+		if (verdict & TRIED) {
+			rest = opaque(rest | BIT(index));
+			tried = opaque(verdict & DENIES ? tried | BIT(op) : tried);
+			tried_rule = opaque(verdict & DENIES ? rule : tried_rule);
+		} else if (verdict) {
+			denied |= BIT(op);
+			told = rule == UNKNOWN ? told : rule;
+		}
+		denied = opaque(denied);
+		told = opaque(told);
 	}
-	if (!ops || !opaque(slow))
-		return;
-	for (op = 0; op < GUARD_OPS; op++)
-		climb->rule[op] = opaque(0);
-	bpf_loop(TREE_DEPTH, climb_step, climb, 0);
+	judged->rest = rest;
+	judged->rule = told;
+	judged->denied = denied;
+	judged->tried_rule = tried_rule;
+	judged->tried = tried & ~denied;
+	return rest ? 0 : conclude(AT(struct dentry, judged->shown), judged);
 }
 
-static __always_inline bool may(const struct guard_rule *rule, __u64 op)
+/* See AT() and judge(). */
+__noinline int judge_rest_at(struct judged *judged)
 {
-	if (rule->denied & BIT(op))
-		return false;
-	return !(rule->only & BIT(op)) || is_in_set(rule->set[op], rule->kinds[op]);
-}
+	struct climb climb = { .firm = true };
+	__u32 own, firm, rule, denied = 0;
+	struct dentry *dentry;
+	__u64 op, index;
 
-static __always_inline void count_hit(__u32 name, __u64 op)
-{
-	struct guard_hits *found = bpf_map_lookup_elem(&hits, &name);
-
-	if (!found) {
-		struct guard_hits none = {};
-
-		bpf_map_update_elem(&hits, &name, &none, BPF_NOEXIST);
-		found = bpf_map_lookup_elem(&hits, &name);
+	if (!judged)
+		return -EPERM;
+	dentry = AT(struct dentry, judged->dentry);
+	climb.dentry = judged->dentry;
+	climb.generation = STATE(generation);
+	own = rule_of_file(AT(struct inode, judged->inode), dentry, climb.generation);
+	firm = opaque(firmly_named_by(own));
+	climb_up(&climb);
+	for (index = 0; index < GUARD_OPS; index++) {
+		if (!(judged->rest & BIT(index)))
+			continue;
+		op = index;
+		rule = opaque(rule_for(&climb, own, firm, &op));
+		if (verdict_of(rule, op) != DENIES)
+			continue;
+		denied = opaque(denied | BIT(op));
+		judged->rule = rule;
 	}
-	if (found)
-		__sync_fetch_and_add(&found->count[op], 1);
-}
-
-/* Whether a rule allows an operation; if it does not, that is counted. */
-__noinline int rule_allows(__u32 id, __u64 op)
-{
-	struct guard_rule *rule;
-
-	if (!id || op >= GUARD_OPS)
-		return true;
-	rule = bpf_map_lookup_elem(&rules, &id);
-	/* Rules stay as long as there is an entry that names them. */
-	if (!rule)
-		return false;
-	if (may(rule, op))
-		return true;
-	count_hit(rule->name, op);
-	return false;
-}
-
-/*
- * The rule for a tree that decides about a write that can only append: of those that name append and
- * those that name write the nearest. @op becomes which of them it is.
- */
-static __always_inline __u32 rule_of_append(const struct climb *climb, __u64 *op)
-{
-	__u32 append = opaque(climb->rule[GUARD_APPEND]);
-	__u32 write = opaque(climb->rule[GUARD_WRITE]);
-
-	if (append == UNKNOWN || write == UNKNOWN)
-		return UNKNOWN;
-	if (append && (!write || opaque(climb->distance[GUARD_APPEND]) <=
-				 opaque(climb->distance[GUARD_WRITE]))) {
-		*op = GUARD_APPEND;
-		return append;
-	}
-	*op = GUARD_WRITE;
-	return write;
-}
-
-/*
- * The rule that decides about one of @ops, or 0 or UNKNOWN; @op becomes the operation that the rule
- * is asked about, which for a write that can only append may be either.
- */
-static __always_inline __u32 rule_for(const struct climb *climb, __u32 own, __u32 named, __u64 *op)
-{
-	if (named & BIT(*op))
-		return own;
-	if (*op != GUARD_APPEND)
-		return climb->rule[*op];
-	if (named & WRITE) {
-		*op = GUARD_WRITE;
-		return own;
-	}
-	return rule_of_append(climb, op);
+	judged->denied |= denied;
+	/* What is denied is not reported once more. */
+	judged->tried &= ~denied;
+	return conclude(AT(struct dentry, judged->shown), judged);
 }
 
 /* Rules that hold by the last component of their path: see hold.bpf.h */
@@ -277,31 +130,56 @@ static __always_inline bool is_holding(void)
 	return STATE(beyond) & -GUARD_HELD;
 }
 
-/* What a rule denies of @ops. */
-static __always_inline __u32 denied_by(__u32 id, __u32 ops)
+/* What a rule that names @named is asked of @ops: of a write that can only append, if it names either. */
+static __always_inline __u32 asked_of(__u32 named, __u32 ops)
 {
-	__u32 denied = 0;
-	__u64 op;
-
-	if (!id)
-		return 0;
-	/* Of a write that can only append it decides if it names either. */
 	if ((ops & EITHER) == APPEND)
-		ops &= named_by(id) & BIT(GUARD_APPEND) ? ~WRITE : ~BIT(GUARD_APPEND);
-	ops &= named_by(id);
-	for (op = 0; op < GUARD_OPS; op++)
-		if (ops & BIT(op) && !rule_allows(id, op))
-			denied = opaque(denied | BIT(op));
-	return denied;
+		ops &= named & BIT(GUARD_APPEND) ? ~WRITE : ~BIT(GUARD_APPEND);
+	return ops & named;
 }
 
-/* Going up from a file, for names that rules hold by. */
+/* Going up from a file, for names that rules hold by; the last four are as in struct told. */
 struct holding {
 	struct dentry *dentry;
 	__u32 ops;
-	__u32 denied;
+	__u32 reported;
 	__u32 rule;
+	__u32 denied;
+	__u32 tried_rule;
+	__u32 tried;
 };
+
+/* What a rule denies of @ops; and above these bits, what it would deny, being just tried. */
+__noinline int verdicts_of(__u32 id, __u32 ops)
+{
+	__u32 denied = 0, tried = 0;
+	int verdict;
+	__u64 op;
+
+	for (op = 0; op < GUARD_OPS; op++) {
+		verdict = ops & BIT(op) ? verdict_of(id, op) : 0;
+		if (verdict == DENIES)
+			denied = opaque(denied | BIT(op));
+		else if (verdict & DENIES)
+			tried = opaque(tried | BIT(op));
+	}
+	return denied | tried << GUARD_OP_BITS;
+}
+
+/* Ask a rule that holds; one that is just tried not about what such rules have reported before. */
+static __always_inline void ask_held(struct holding *holding, __u32 id)
+{
+	__u32 firm = opaque(firmly_named_by(id)), denied, tried, ops;
+
+	ops = asked_of(opaque(named_by(id)), holding->ops) & ~firm & ~holding->reported;
+	denied = opaque(verdicts_of(id, ops | asked_of(firm, holding->ops)));
+	tried = denied >> GUARD_OP_BITS;
+	denied &= GUARD_ALL;
+	holding->denied = opaque(holding->denied | denied);
+	holding->tried = opaque(holding->tried | tried);
+	holding->rule = opaque(denied ? id : holding->rule);
+	holding->tried_rule = opaque(tried ? id : holding->tried_rule);
+}
 
 static __always_inline const struct guard_held *held_of(struct dentry *dentry)
 {
@@ -326,78 +204,20 @@ static int hold_step(__u32 index, void *context)
 	if (inode_map_is_null(dentry))
 		return 1;
 	found = held_of(dentry);
-	for (i = 0; found && i < 2 * GUARD_HELD_RULES; i++) {
-		bool tree = i >= GUARD_HELD_RULES;
-		__u32 rule = tree ? found->trees[i - GUARD_HELD_RULES] : found->rules[i];
-
-		if (index && !tree)
-			continue;
-		denied = opaque(denied_by(rule, holding->ops));
-		holding->denied |= denied;
-		holding->rule = opaque(denied ? rule : holding->rule);
-	}
+	for (i = 0; found && !index && i < GUARD_HELD_RULES; i++)
+		if (found->rules[i])
+			ask_held(holding, opaque(found->rules[i]));
+	for (i = 0; found && i < GUARD_HELD_RULES; i++)
+		if (found->trees[i])
+			ask_held(holding, opaque(found->trees[i]));
 	if (found) {
 		denied = found->denied_below | (index ? 0 : found->denied);
-		holding->denied |= denied & holding->ops;
+		holding->denied = opaque(holding->denied | (denied & holding->ops));
 	}
 	if (dentry->d_parent == dentry)
 		return 1;
 	holding->dentry = dentry->d_parent;
 	return 0;
-}
-
-/* What is to be decided about: operations, with the file whose inode and dentry have these addresses. */
-struct judged {
-	__u64 inode;
-	__u64 dentry;
-	__u64 shown;
-	__u32 ops;
-	__u32 reserved;
-};
-
-/* See AT() and judge(). */
-__noinline int judge_at(const struct judged *judged)
-{
-	struct climb climb = {};
-	__u32 own, named, rule, ops, denied = 0, told = 0;
-	struct dentry *dentry, *shown;
-	struct inode *inode;
-	__u64 op, index;
-
-	if (!judged)
-		return -EPERM;
-	inode = AT(struct inode, judged->inode);
-	dentry = AT(struct dentry, judged->dentry);
-	shown = AT(struct dentry, judged->shown);
-	ops = judged->ops;
-	climb.dentry = dentry;
-	climb.generation = STATE(generation);
-	own = rule_of_file(inode, dentry, climb.generation);
-	named = opaque(named_by(own));
-
-	find_rules(&climb, ops & ~named);
-	for (index = 0; index < GUARD_OPS; index++) {
-		if (!(ops & BIT(index)))
-			continue;
-		/* Write by itself, or with append if it may be either. */
-		if (index == GUARD_WRITE && (ops & EITHER) == APPEND)
-			continue;
-		op = index;
-		rule = opaque(rule_for(&climb, own, named, &op));
-		if (rule == UNKNOWN) {
-			denied |= BIT(op);
-		} else if (!rule_allows(rule, op)) {
-			denied |= BIT(op);
-			told = rule;
-		}
-		denied = opaque(denied);
-		told = opaque(told);
-	}
-	if (!denied)
-		return 0;
-	if (STATE(watching))
-		tell(shown, told, denied);
-	return STATE(audit) ? 0 : -EPERM;
 }
 
 /* See AT() and judge(). What the own rule of what is shown names is not asked again. */
@@ -406,19 +226,20 @@ __noinline int judge_held_at(const struct judged *judged)
 	struct holding holding = {};
 	struct dentry *shown;
 	struct inode *inode;
+	__u32 tried;
 
 	if (!judged)
 		return -EPERM;
 	shown = AT(struct dentry, judged->shown);
 	inode = judged->shown == judged->dentry ? AT(struct inode, judged->inode) : shown->d_inode;
-	holding.ops = judged->ops & ~named_by(rule_of_inode(inode, STATE(generation)));
+	holding.ops = judged->ops & ~firmly_named_by(rule_of_inode(inode, STATE(generation)));
+	holding.reported = judged->tried;
 	holding.dentry = shown;
 	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
-	if (!holding.denied)
-		return 0;
-	if (STATE(watching))
-		tell(shown, holding.rule, holding.denied);
-	return STATE(audit) ? 0 : -EPERM;
+	tried = holding.tried & ~holding.denied;
+	if ((holding.denied | tried) && STATE(watching))
+		tell(shown, holding.rule, holding.denied, holding.tried_rule, tried);
+	return holding.denied && !STATE(audit) ? -EPERM : 0;
 }
 
 /*
@@ -434,6 +255,8 @@ static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u
 	judged.dentry = (__u64)dentry;
 	judged.shown = (__u64)shown;
 	if (judge_at(&judged))
+		return -EPERM;
+	if (judged.rest && judge_rest_at(&judged))
 		return -EPERM;
 	return is_holding() && judge_held_at(&judged) ? -EPERM : 0;
 }
@@ -465,15 +288,23 @@ static __always_inline int guard(struct inode *inode, struct dentry *dentry, __u
  */
 static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *dentry)
 {
-	__u32 generation = STATE(generation), rule = rule_at(&leaf->entry, generation);
+	__u32 generation = STATE(generation), own = rule_at(&leaf->entry, generation);
+	__u32 tree = rule_at(&leaf->tree, generation);
+	__u32 rule = opaque(named_by(own) & WRITE ? own : named_by(tree) & WRITE ? tree : 0);
+	__u32 verdict = opaque(verdict_of(rule, GUARD_WRITE)), tried = 0;
 
-	if (!(named_by(rule) & WRITE))
-		rule = rule_at(&leaf->tree, generation);
-	if (!(named_by(rule) & WRITE) || rule_allows(rule, GUARD_WRITE))
-		return 0;
-	if (STATE(watching))
-		tell(dentry, rule, WRITE);
-	return STATE(audit) ? 0 : -EPERM;
+	if (verdict & TRIED) {
+		tried = verdict & DENIES ? rule : 0;
+		/* What is left is the rule for the tree, if that is not what was asked. */
+		rule = rule == own && firmly_named_by(tree) & WRITE ? tree : 0;
+		verdict = opaque(verdict_of(rule, GUARD_WRITE));
+	}
+	tried = opaque(tried);
+	if (verdict)
+		tried = 0;
+	if ((verdict || tried) && STATE(watching))
+		tell(dentry, rule, verdict ? WRITE : 0, tried, tried ? WRITE : 0);
+	return verdict && !STATE(audit) ? -EPERM : 0;
 }
 
 /* Decide about making or removing @dentry, a name in @dir, as far as its directory goes. */

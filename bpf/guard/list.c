@@ -38,7 +38,8 @@ static void print_verdicts(const struct policy *policy, const struct rule *rule,
 		if (!(rule->body.named & ~done & (1U << op)))
 			continue;
 		ops = ops_like(rule, op);
-		printf("%s%s", done ? ";" : "", verdict_names[verdict_of(rule, op)]);
+		printf("%s%s%s", done ? ";" : "", is_tried(rule, op) ? "audit-" : "",
+		       verdict_names[verdict_of(rule, op)]);
 		set = verdict_of(rule, op) == ONLY ?
 		      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
 		members = set ? set->members.items : NULL;
@@ -153,7 +154,8 @@ static void print_json_op(const struct policy *policy, const struct rule *rule, 
 		set = index_get(&policy->set_by_id, rule->body.set[op]);
 	if (set)
 		print_json_set(policy, set, exes);
-	printf(",\"hits\":%llu}", (unsigned long long)hits->count[op]);
+	printf(",\"hits\":%llu,\"audit\":%s}", (unsigned long long)hits->count[op],
+	       is_tried(rule, op) ? "true" : "false");
 }
 
 static void print_json(const struct policy *policy, const struct shown *shown,

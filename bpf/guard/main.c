@@ -313,6 +313,8 @@ static const struct argp_option rule_options[] = {
 	{ "only-for-group", 'g', "GROUP,...", 0, "only processes that have one of these groups may", 0 },
 	{ "only-for-cgroup", 'C', "CGROUP", 0, "only processes in this cgroup or below it may: a path "
 	  "as in /proc/PID/cgroup, of what is there now or later", 0 },
+	{ "audit", 'a', NULL, 0, "the rule is just tried: report what it would deny, and decide as if it "
+	  "were not there", 0 },
 	{ "label", 'l', "WORD", 0, "a word that is shown with the rule, in lists and events; '' takes "
 	  "it away", 0 },
 	{ "inode", 'i', NULL, 0, "the rule is for the file that is there now, under all its names, and "

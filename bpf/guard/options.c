@@ -190,9 +190,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case 'a':
-		/* The --audit of one command and the --all of another: each looks at its own. */
+		/* The --audit of some commands and the --all of another: each looks at its own. */
 		arguments->audit = 1;
-		arguments->all = true;
+		arguments->all = !parsing->command->in_conf;
 		return 0;
 	case 'e':
 		arguments->audit = 0;

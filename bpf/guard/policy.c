@@ -343,15 +343,61 @@ static int settle_follows(struct policy *policy)
 
 /* The end of it */
 
+/* From now on nobody makes puppets of the executables in a set. */
+static int protect_set(struct policy *policy, const struct set *set)
+{
+	struct guard_member key = { .set = GUARD_PROTECTED, .kind = GUARD_BY_EXE };
+	const struct member *members = set->members.items;
+	struct guard *guard = policy->guard;
+	size_t i;
+
+	for (i = 0; i < set->members.count; i++) {
+		if (members[i].kind != GUARD_BY_EXE)
+			continue;
+		key.subject = members[i].subject;
+		if (bpf_map_update_elem(guard->members, &key, &members[i].text, BPF_ANY))
+			return map_no_room(-errno, "executables, users, groups and cgroups in rules",
+					   guard->members);
+		__atomic_store_n(&guard->state->subjects, 1, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+/* Protect those that rules are only for, if these deny anything. */
+static int protect_subjects(struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	struct index done = {};
+	struct set *set;
+	size_t i;
+	int op, err = 0;
+
+	for (i = 0; i < policy->rules.count; i++) {
+		const struct rule *rule = rules[i];
+		__u32 only = rule->body.only & denied_ops(rule);
+
+		for (op = 0; op < GUARD_OPS && !err && rule->fresh && !rule->dropped; op++) {
+			set = only & (1U << op) ?
+			      index_get(&policy->set_by_id, rule->body.set[op]) : NULL;
+			if (!set || index_get(&done, set->id))
+				continue;
+			index_put(&done, set->id, set);
+			err = protect_set(policy, set);
+		}
+	}
+	index_free(&done);
+	return err;
+}
+
 /* Write the rules of the next generation, and what says which ones are no more. */
 static int write_rules(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
 	struct array keys = {}, values = {};
 	struct guard_rule *body;
-	struct set **sets = policy->sets.items;
+	struct guard_state *state = policy->guard->state;
+	__u32 trees = 0, strict = 0, tried = 0;
 	bool follows = false;
-	__u32 trees = 0, kinds = 0;
 	size_t i;
 	int err;
 
@@ -367,6 +413,8 @@ static int write_rules(struct policy *policy)
 			*body = rule->body;
 			if (body->flags & GUARD_TREE)
 				trees |= body->named;
+			strict |= strict_ops(rule);
+			tried |= body->audit;
 			follows |= body->flags & GUARD_FOLLOW;
 			continue;
 		}
@@ -381,13 +429,12 @@ static int write_rules(struct policy *policy)
 		return map_no_room(err, "rules, those among them that are being replaced,",
 				   policy->guard->rules);
 	/* Programs look into trees from now on; they find nothing that is valid. */
-	__atomic_or_fetch(&policy->guard->state->beyond, trees, __ATOMIC_SEQ_CST);
-	for (i = 0; i < policy->sets.count; i++)
-		kinds |= sets[i]->kinds;
-	if (kinds & 1U << GUARD_BY_EXE)
-		__atomic_store_n(&policy->guard->state->subjects, 1, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&state->beyond, trees, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&state->strict, strict, __ATOMIC_SEQ_CST);
+	if (tried)
+		__atomic_store_n(&state->tried, 1, __ATOMIC_SEQ_CST);
 	if (follows)
-		__atomic_store_n(&policy->guard->state->follows, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&state->follows, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -445,6 +492,8 @@ static int change_commit(struct policy *policy)
 	}
 	if (!err)
 		err = settle_follows(policy);
+	if (!err)
+		err = protect_subjects(policy);
 	if (!err)
 		err = write_rules(policy);
 	if (err) {

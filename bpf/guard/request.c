@@ -55,6 +55,9 @@ static void rule_merge(struct rule *rule, const struct arguments *request)
 	rule->body.named |= ops;
 	rule->body.denied &= ~ops;
 	rule->body.only &= ~ops;
+	rule->body.audit &= ~ops;
+	if (request->audit == 1)
+		rule->body.audit |= ops;
 	if (request->set)
 		rule->body.only |= ops;
 	else if (request->deny)

@@ -133,6 +133,7 @@ bool rule_same(const struct rule *a, const struct rule *b)
 	return a->moved == b->moved && same_names(a, b) &&
 	       a->body.flags == b->body.flags && a->body.named == b->body.named &&
 	       a->body.denied == b->body.denied && a->body.only == b->body.only &&
+	       a->body.audit == b->body.audit &&
 	       !strcmp(a->path, b->path) && !strcmp(a->label, b->label) &&
 	       !memcmp(a->body.set, b->body.set, sizeof(a->body.set));
 }

@@ -26,6 +26,8 @@ static void save_line(FILE *file, const struct policy *policy, const struct show
 		rule->body.flags & GUARD_TREE ? " --tree" : "",
 		rule->body.flags & GUARD_FOLLOW ? "" : " --inode",
 		rule->body.flags & GUARD_SYMLINK ? " --no-dereference" : "");
+	if (is_tried(rule, op))
+		fputs(" --audit", file);
 	if (*rule->label)
 		fprintf(file, " --label %s", rule->label);
 	if (verdict_of(rule, op) == ONLY)

@@ -21,6 +21,11 @@ enum verdict verdict_of(const struct rule *rule, int op)
 	return rule->body.only & (1U << op) ? ONLY : ALLOW;
 }
 
+bool is_tried(const struct rule *rule, int op)
+{
+	return rule->body.audit & (1U << op);
+}
+
 __u32 ops_like(const struct rule *rule, int op)
 {
 	__u32 ops = 0;
@@ -29,6 +34,7 @@ __u32 ops_like(const struct rule *rule, int op)
 	for (other = 0; other < GUARD_OPS; other++)
 		if (rule->body.named & (1U << other) &&
 		    verdict_of(rule, other) == verdict_of(rule, op) &&
+		    is_tried(rule, other) == is_tried(rule, op) &&
 		    rule->body.set[other] == rule->body.set[op])
 			ops |= 1U << other;
 	return ops;
@@ -121,7 +127,8 @@ static void show_rule(struct policy *policy, const struct rule *rule, const char
 	};
 	fd = path_open(path, rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
 	if (fd >= 0 && is_in_force(policy, rule, path, fd) && !file_stat(fd, &stat)) {
-		shown->state = policy->guard->state->audit ? STATE_AUDIT : STATE_ACTIVE;
+		shown->state = policy->guard->state->audit || (rule->body.audit && !denied_ops(rule)) ?
+			       STATE_AUDIT : STATE_ACTIVE;
 		shown->dev = stat.st_dev;
 		shown->ino = stat.st_ino;
 	} else if (fd == -ETIMEDOUT) {

@@ -15,6 +15,8 @@ enum verdict {
 };
 
 enum verdict verdict_of(const struct rule *rule, int op);
+/* Whether what a rule says about an operation is just tried. */
+bool is_tried(const struct rule *rule, int op);
 /* The operations that a rule treats as it treats @op. */
 __u32 ops_like(const struct rule *rule, int op);
 

@@ -3,7 +3,7 @@
  * Executables that may do what others may not: they must not become puppets of others. Who may
  * trace a process, or write to its memory, could have it do what it likes; who may choose the
  * libraries that it loads, likewise; and a process can tell the kernel that it executes another
- * file than it does.
+ * file than it does. Executables that only rules name which are just tried are not hindered.
  */
 #ifndef _GUARD_SUBJECT_BPF_H
 #define _GUARD_SUBJECT_BPF_H
@@ -20,6 +20,12 @@ static __always_inline int refuse(void)
 	return STATE(audit) ? 0 : -EPERM;
 }
 
+/* Whether an executable is one of those. */
+static __always_inline bool is_protected(__u32 subject)
+{
+	return subject && is_member(GUARD_PROTECTED, GUARD_BY_EXE, subject);
+}
+
 /* Attaching to it, its memory, its descriptors. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(guard_ptrace, struct task_struct *child, unsigned int mode)
@@ -29,7 +35,7 @@ int BPF_PROG(guard_ptrace, struct task_struct *child, unsigned int mode)
 	if (!STATE(subjects) || !(mode & PTRACE_MODE_ATTACH))
 		return 0;
 	subject = subject_of(child);
-	if (!subject || subject == subject_of(bpf_get_current_task_btf()))
+	if (!is_protected(subject) || subject == subject_of(bpf_get_current_task_btf()))
 		return 0;
 	return refuse();
 }
@@ -42,7 +48,7 @@ int BPF_PROG(guard_traceme, struct task_struct *parent)
 	if (!STATE(subjects))
 		return 0;
 	subject = subject_of(bpf_get_current_task_btf());
-	if (!subject || subject == subject_of(parent))
+	if (!is_protected(subject) || subject == subject_of(parent))
 		return 0;
 	return refuse();
 }
@@ -60,7 +66,7 @@ int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
 	if (!STATE(subjects) || is_confined(task))
 		return 0;
 	subject = inode_map_peek(subjects_id, bprm->file->f_inode, __u32);
-	if (!subject)
+	if (!subject || !is_protected(*subject))
 		return 0;
 	if (task->ptrace && *subject != subject_of(task->parent))
 		return refuse();

@@ -4,12 +4,12 @@
  *
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
- *		who.bpf.h tells who it is that does something, subject.bpf.h keeps executables that
- *		may from being others' puppets, cgroup.bpf.h knows cgroups by their paths,
- *		syscall.bpf.h tells what appends, name.bpf.h finds the rule of a name, follow.bpf.h
- *		gives it to what comes to be there, hold.bpf.h counts changes on the way to it,
- *		event.bpf.h tells what was denied; word.bpf.h reads memory, kernel.bpf.h has types
- *		that not every kernel has
+ *		rule.bpf.h finds the rules, who.bpf.h tells who it is that does something,
+ *		subject.bpf.h keeps executables that may from being others' puppets, cgroup.bpf.h
+ *		knows cgroups by their paths, syscall.bpf.h tells what appends, name.bpf.h finds the
+ *		rule of a name, follow.bpf.h gives it to what comes to be there, hold.bpf.h counts
+ *		changes on the way to it, event.bpf.h tells what was denied; word.bpf.h reads memory,
+ *		kernel.bpf.h has types that not every kernel has
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
@@ -223,7 +223,7 @@ struct who {
  * @quiet: and not told
  * @hanging: patterns (char *) among the paths that could not be expanded
  * @all: all rules
- * @audit: 1, audit; 0, enforce; -1, as it is
+ * @audit: of a guard 1, audit; 0, enforce; -1, as it is. Of a rule 1, it is just tried
  * @max_rules: how many rules there may be
  * @json: as JSON
  * @check: change nothing
@@ -547,6 +547,20 @@ struct doomed {
 static inline bool is_tree(const struct rule *rule)
 {
 	return rule->body.flags & GUARD_TREE;
+}
+
+/* The operations that a rule denies to anybody. */
+static inline __u32 denied_ops(const struct rule *rule)
+{
+	return (rule->body.denied | rule->body.only) & ~rule->body.audit;
+}
+
+/* What there is to rules for trees that deny operations. */
+static inline __u32 strict_ops(const struct rule *rule)
+{
+	__u32 ops = is_tree(rule) ? denied_ops(rule) : 0;
+
+	return ops & 1U << GUARD_WRITE ? ops | 1U << GUARD_APPEND : ops;
 }
 
 /* By handle. An entry that is gone meanwhile, with its inode, needs nothing. */

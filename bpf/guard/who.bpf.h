@@ -78,7 +78,7 @@ static __always_inline bool is_in_groups(const struct cred *cred, __u32 set)
 }
 
 /* By the user and groups that file permissions are judged by, as the initial namespace has them. */
-static __noinline bool may_by_cred(const struct cred *cred, __u32 set, __u32 kinds)
+static __always_inline bool may_by_cred(const struct cred *cred, __u32 set, __u32 kinds)
 {
 	if (kinds & KIND(USER) && !is_member(set, GUARD_BY_USER, cred->fsuid.val))
 		return false;

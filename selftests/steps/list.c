@@ -44,7 +44,7 @@ STEP(list_json)
 	HAS("/list_json/f \\\"\\\\\\udcff\xc3\xa4\\u000a\",");
 	snprintf(text, sizeof(text), "\"state\":\"active\",\"device\":{\"major\":%u,\"minor\":%u},"
 		 "\"inode\":%lu,\"tree\":false,\"follow\":true,\"label\":\"\",\"operations\":"
-		 "[{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":0}]}",
+		 "[{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":0,\"audit\":false}]}",
 		 major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino);
 	HAS(text);
 }
@@ -118,7 +118,7 @@ STEP(hits)
 	MATCHES(" - .*/g$");
 	SAYS("list", "--json");
 	json_check(out);
-	HAS("{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":3}");
+	HAS("{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":3,\"audit\":false}");
 	/* They stay when the rule is given other operations, and go with it. */
 	QUIET("deny", "--ops", "link", "f");
 	SAYS("list");

@@ -27,6 +27,8 @@ STEP(options_of_deny_and_allow)
 		QUIET(commands[i], "-o", "read", "-i", "f");
 		QUIET(commands[i], "--ops", "read", "--follow", "f");
 		QUIET(commands[i], "-o", "read", "-f", "f");
+		QUIET(commands[i], "--ops", "read", "--audit", "f");
+		QUIET(commands[i], "-o", "read", "-a", "f");
 		QUIET(commands[i], "--ops", "read", "--label", "word", "f");
 		QUIET(commands[i], "-o", "read", "-l", "word", "f");
 		QUIET(commands[i], "--ops", "read", "--no-dereference", "f");

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Rules: finding those that are about a file, and what they say.
+ */
+#ifndef _GUARD_RULE_BPF_H
+#define _GUARD_RULE_BPF_H
+
+#include "name.bpf.h"
+#include "who.bpf.h"
+
+/* Macros of the kernel, which BTF does not have. */
+#define EPERM	1
+#define ENOENT	2
+#define EAGAIN	11
+#define EBUSY	16
+
+#define BIT(op)	(1U << (op))
+#define READ	BIT(GUARD_READ)
+#define WRITE	BIT(GUARD_WRITE)
+#define EXEC	BIT(GUARD_EXEC)
+#define DELETE	BIT(GUARD_DELETE)
+#define RENAME	BIT(GUARD_RENAME)
+#define LINK	BIT(GUARD_LINK)
+#define ATTR	BIT(GUARD_ATTR)
+#define MMAP	BIT(GUARD_MMAP)
+/* A write that can only append: a rule for either decides. */
+#define APPEND	(BIT(GUARD_APPEND) | WRITE)
+/* A write that may be such or another: both decide. */
+#define EITHER	(APPEND | GUARD_EITHER)
+
+/* No rule has this id: it could not be told which one decides. */
+#define UNKNOWN	(~0U)
+
+/* As deep as a tree can be. */
+#define TREE_DEPTH	2048
+/* How often a tree is looked at, if others move things in it. */
+#define TREE_TRIES	8
+
+/* The id of the rule that holds in a generation, or 0. */
+static __always_inline __u32 rule_at(const struct guard_entry *entry, __u32 generation)
+{
+	__u32 best = 0, rule = 0;
+
+	if (entry->generation[0] <= generation) {
+		best = entry->generation[0];
+		rule = entry->rule[0];
+	}
+	if (entry->generation[1] <= generation && entry->generation[1] >= best &&
+	    entry->generation[1])
+		rule = entry->rule[1];
+	return rule;
+}
+
+static __always_inline __u32 rule_of_inode(struct inode *inode, __u32 generation)
+{
+	const struct guard_entry *entry = inode_map_peek(files_id, inode, struct guard_entry);
+
+	return entry ? rule_at(entry, generation) : 0;
+}
+
+/* The rule of the file; if that has none, of the name that it has just been given, perhaps. */
+static __always_inline __u32 rule_of_file(struct inode *inode, struct dentry *dentry,
+					  __u32 generation)
+{
+	__u32 rule = rule_of_inode(inode, generation);
+	const struct guard_leaf *leaf;
+
+	if (rule || !names_matter())
+		return rule;
+	leaf = leaf_of(dentry);
+	return leaf ? rule_at(&leaf->entry, generation) : 0;
+}
+
+static __always_inline __u32 named_by(__u32 id)
+{
+	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
+
+	return rule ? rule->named : 0;
+}
+
+/* What a rule decides about that is not just tried. */
+static __always_inline __u32 firmly_named_by(__u32 id)
+{
+	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
+
+	return rule ? rule->named & ~rule->audit : 0;
+}
+
+/* A rule, if it decides about an operation and is not just tried; or 0. */
+__noinline int firm_rule(__u32 id, __u32 op)
+{
+	return firmly_named_by(id) & BIT(op) ? id : 0;
+}
+
+/* Whether a rule is just tried as far as it is about an operation. */
+static __always_inline bool is_tried(__u32 id, __u64 op)
+{
+	struct guard_rule *rule = id && STATE(tried) ? bpf_map_lookup_elem(&rules, &id) : NULL;
+
+	return rule && rule->audit & BIT(op);
+}
+
+/*
+ * A number as it is, about which the verifier then knows nothing: or else it would go through all
+ * that follows once for each that there can be.
+ */
+static __always_inline __u32 opaque(__u32 number)
+{
+	return number ^ STATE(zero);
+}
+
+/*
+ * The nearest rules for trees above a file, whose dentry has this address: for each operation, and how
+ * far away. With @firm, those that are just tried are passed by.
+ */
+struct climb {
+	__u64 dentry;
+	__u32 generation;
+	__u32 firm;
+	__u32 rule[GUARD_OPS];
+	__u32 distance[GUARD_OPS];
+};
+
+/* Where on the way up it is. */
+struct climber {
+	struct dentry *dentry;
+	struct climb *climb;
+};
+
+static int climb_step(__u32 index, void *context)
+{
+	struct climber *climber = context;
+	struct climb *climb = climber->climb;
+	struct dentry *dentry = climber->dentry, *parent;
+	__u32 by_name = 0, named = 0, rule, op;
+	const struct guard_entry *entry;
+	const struct guard_leaf *leaf;
+
+	if (inode_map_is_null(dentry))
+		return 1;
+	/* A directory that has just come to be at the name of a tree is known by its name only. */
+	if (names_matter()) {
+		leaf = leaf_of(dentry);
+		by_name = leaf ? rule_at(&leaf->tree, climb->generation) : 0;
+		named = opaque(named_by(by_name));
+	}
+	for (op = 0; op < GUARD_OPS; op++) {
+		if (climb->rule[op])
+			continue;
+		entry = inode_map_peek(trees_id[op], dentry->d_inode, struct guard_entry);
+		rule = entry ? rule_at(entry, climb->generation) : 0;
+		if (!rule && named & BIT(op))
+			rule = by_name;
+		if (climb->firm)
+			rule = firm_rule(rule, op);
+		climb->rule[op] = rule;
+		climb->distance[op] = index;
+	}
+	parent = dentry->d_parent;
+	if (parent == dentry)
+		return 1;
+	climber->dentry = parent;
+	return 0;
+}
+
+/* See AT(). Fill in what is found on the way up, step by step. */
+__noinline int climb_up(struct climb *climb)
+{
+	struct climber climber = { .climb = climb };
+	__u32 op;
+
+	if (!climb)
+		return 0;
+	climber.dentry = AT(struct dentry, climb->dentry);
+	for (op = 0; op < GUARD_OPS; op++)
+		climb->rule[op] = 0;
+	bpf_loop(TREE_DEPTH, climb_step, &climber, 0);
+	return 0;
+}
+
+/* The nearest entry in a map of trees: what is looked for, and what there is. */
+struct nearest {
+	__u64 dentry;
+	__u32 map_id;
+	__u32 generation;
+	__u32 rule;
+	__u32 distance;
+};
+
+/* See AT(). Returns whether there is an entry that has no rule, in this generation. */
+__noinline int find_nearest(struct nearest *nearest)
+{
+	struct guard_entry entry = {};
+	int tries, ret = -ENOENT;
+
+	if (!nearest)
+		return 0;
+	for (tries = 0; tries < TREE_TRIES; tries++) {
+		ret = inode_map_read_tree(nearest->map_id, AT(struct dentry, nearest->dentry),
+					  &entry);
+		if (ret != -EAGAIN)
+			break;
+	}
+	nearest->rule = 0;
+	nearest->distance = ret;
+	if (ret < 0) {
+		nearest->rule = ret == -ENOENT ? 0 : UNKNOWN;
+		return 0;
+	}
+	nearest->rule = rule_at(&entry, nearest->generation);
+	return !nearest->rule;
+}
+
+/*
+ * Find the nearest rules for trees that name @ops, 0 for none, UNKNOWN for what can't be told. While
+ * the policy is being changed the nearest entry may hold no rule, yet or any more, and one that is
+ * nearer may be known by its name only: then step by step.
+ */
+static __always_inline void find_rules(struct climb *climb, __u32 ops)
+{
+	struct nearest nearest = { .dentry = climb->dentry, .generation = climb->generation };
+	bool slow = names_matter();
+	__u32 op;
+
+	ops &= STATE(beyond);
+	for (op = 0; op < GUARD_OPS; op++) {
+		climb->rule[op] = opaque(0);
+		climb->distance[op] = opaque(0);
+		if (!(ops & BIT(op)))
+			continue;
+		nearest.map_id = trees_id[op];
+		slow |= find_nearest(&nearest);
+		climb->rule[op] = nearest.rule;
+		climb->distance[op] = nearest.distance;
+	}
+	if (ops && opaque(slow))
+		climb_up(climb);
+}
+
+static __always_inline bool may(const struct guard_rule *rule, __u64 op)
+{
+	if (rule->denied & BIT(op))
+		return false;
+	return !(rule->only & BIT(op)) || is_in_set(rule->set[op], rule->kinds[op]);
+}
+
+static __always_inline void count_hit(__u32 name, __u64 op)
+{
+	struct guard_hits *found = bpf_map_lookup_elem(&hits, &name);
+
+	if (!found) {
+		struct guard_hits none = {};
+
+		bpf_map_update_elem(&hits, &name, &none, BPF_NOEXIST);
+		found = bpf_map_lookup_elem(&hits, &name);
+	}
+	if (found)
+		__sync_fetch_and_add(&found->count[op], 1);
+}
+
+/* What a rule does about an operation: bits. */
+#define DENIES	1
+#define TRIED	2
+
+/* If it denies it, that is counted. */
+__noinline int verdict_of(__u32 id, __u64 op)
+{
+	struct guard_rule *rule;
+	int tried;
+
+	if (!id || op >= GUARD_OPS)
+		return 0;
+	rule = bpf_map_lookup_elem(&rules, &id);
+	/* Rules stay as long as there is an entry that names them. */
+	if (!rule)
+		return DENIES;
+	tried = rule->audit & BIT(op) ? TRIED : 0;
+	if (may(rule, op))
+		return tried;
+	count_hit(rule->name, op);
+	return tried | DENIES;
+}
+
+/* Whether a rule denies nothing to anybody, since it is just tried. */
+static __always_inline bool only_reports(__u32 id)
+{
+	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
+
+	return rule && rule->audit && !((rule->denied | rule->only) & ~rule->audit);
+}
+
+/*
+ * The rule for a tree that decides about a write that can only append: of those that name append and
+ * those that name write the nearest. @op becomes which of them it is.
+ */
+static __always_inline __u32 rule_of_append(const struct climb *climb, __u64 *op)
+{
+	__u32 append = opaque(climb->rule[GUARD_APPEND]);
+	__u32 write = opaque(climb->rule[GUARD_WRITE]);
+
+	if (append == UNKNOWN || write == UNKNOWN)
+		return UNKNOWN;
+	if (append && (!write || opaque(climb->distance[GUARD_APPEND]) <=
+				 opaque(climb->distance[GUARD_WRITE]))) {
+		*op = GUARD_APPEND;
+		return append;
+	}
+	*op = GUARD_WRITE;
+	return write;
+}
+
+/*
+ * The rule that decides about one of @ops, or 0 or UNKNOWN; @op becomes the operation that the rule
+ * is asked about, which for a write that can only append may be either.
+ */
+static __always_inline __u32 rule_for(const struct climb *climb, __u32 own, __u32 named, __u64 *op)
+{
+	if (named & BIT(*op))
+		return own;
+	if (*op != GUARD_APPEND)
+		return climb->rule[*op];
+	if (named & WRITE) {
+		*op = GUARD_WRITE;
+		return own;
+	}
+	return rule_of_append(climb, op);
+}
+
+#endif /* _GUARD_RULE_BPF_H */
