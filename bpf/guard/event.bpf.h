@@ -118,6 +118,8 @@ static __always_inline void describe_task(struct task_struct *task, struct guard
 		*(__u64 *)(event->parent_command + at) = guard_word(load_word(leader->comm + at));
 	event->login = GUARD_UNSET;
 	event->session = GUARD_UNSET;
+	event->fsuid = task->cred->fsuid.val;
+	event->fsgid = task->cred->fsgid.val;
 	if (bpf_core_field_exists(configured->loginuid))
 		event->login = configured->loginuid.val;
 	if (bpf_core_field_exists(configured->sessionid))
@@ -127,7 +129,7 @@ static __always_inline void describe_task(struct task_struct *task, struct guard
 
 /*
  * What is told: the operations that a rule denies with what is at a dentry, which has this address, and
- * those that another would deny, being just tried.
+ * those that another would deny, being just tried; and whether it is about a name in its directory.
  */
 struct told {
 	__u64 dentry;
@@ -135,6 +137,8 @@ struct told {
 	__u32 ops;
 	__u32 tried_rule;
 	__u32 tried;
+	__u32 name;
+	__u32 reserved;
 };
 
 /* See AT(). */
@@ -162,6 +166,7 @@ __noinline int tell_at(const struct told *told)
 	event->tried_rule = told->tried_rule;
 	event->tried = told->tried;
 	event->audit = !!STATE(audit);
+	event->name = told->name;
 	event->reserved = 0;
 	bpf_get_current_comm(event->command, sizeof(event->command));
 	describe_task(task, event);
@@ -186,10 +191,10 @@ __noinline int tell_at(const struct told *told)
 }
 
 static __always_inline void tell(struct dentry *dentry, __u32 rule, __u32 ops, __u32 tried_rule,
-				 __u32 tried)
+				 __u32 tried, bool name)
 {
 	struct told told = {
-		.rule = rule, .ops = ops, .tried_rule = tried_rule, .tried = tried,
+		.rule = rule, .ops = ops, .tried_rule = tried_rule, .tried = tried, .name = name,
 	};
 
 	told.dentry = (__u64)dentry;

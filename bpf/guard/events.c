@@ -281,19 +281,24 @@ static void fill_denial(struct events *events, const struct guard_event *event, 
 {
 	bool tried = event->tried & (1U << op);
 
+	denial->id = tried ? event->tried_rule : event->rule;
+	denial->cut = event->file.cut || event->exe.cut;
+	denial->name = event->name;
 	denial->op = op;
 	denial->pid = event->pid;
 	denial->uid = event->uid;
 	denial->parent = event->parent;
 	denial->login = event->login;
 	denial->session = event->session;
+	denial->fsuid = event->fsuid;
+	denial->fsgid = event->fsgid;
 	denial->cgroup = event->cgroup;
 	denial->audit = tried || event->audit;
 	memset(denial->command, 0, sizeof(denial->command));
 	memcpy(denial->command, event->command, sizeof(event->command));
 	memset(denial->parent_command, 0, sizeof(denial->parent_command));
 	memcpy(denial->parent_command, event->parent_command, sizeof(event->parent_command));
-	denial->rule = rule_text(events, tried ? event->tried_rule : event->rule);
+	denial->rule = rule_text(events, denial->id);
 	denial->label = text_label(denial->rule);
 }
 

@@ -18,6 +18,8 @@
  * @parent: its parent process
  * @login: the user who logged in, or GUARD_UNSET
  * @session: the number of that login, or GUARD_UNSET
+ * @fsuid: the user that file permissions are judged by
+ * @fsgid: the group, likewise
  * @cgroup: the number of its control group, or 0
  * @audit: whether it was only reported
  * @command: the thread's name
@@ -25,8 +27,11 @@
  * @cgroup_path: the control group's path in the hierarchy, or "" if it is not known
  * @path: the file
  * @exe: the executable
+ * @cut: whether one of these two is not complete
+ * @name: whether it is about making or removing the name @path, which is writing to its directory
  * @rule: path of the rule
  * @label: its label, "" for none
+ * @id: its id, or 0
  */
 struct denial {
 	char time[64];
@@ -36,6 +41,8 @@ struct denial {
 	__u32 parent;
 	__u32 login;
 	__u32 session;
+	__u32 fsuid;
+	__u32 fsgid;
 	__u64 cgroup;
 	bool audit;
 	char command[17];
@@ -43,8 +50,11 @@ struct denial {
 	const char *cgroup_path;
 	const char *path;
 	const char *exe;
+	bool cut;
+	bool name;
 	const char *rule;
 	const char *label;
+	__u32 id;
 };
 
 struct ring_buffer;

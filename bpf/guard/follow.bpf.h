@@ -257,7 +257,7 @@ static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
 	    !inode_map_peek(subjects_id, dir, __u32))
 		return 0;
 	if (STATE(watching))
-		tell(dentry, 0, ATTR, 0, 0);
+		tell(dentry, 0, ATTR, 0, 0, false);
 	return STATE(audit) ? 0 : -EPERM;
 }
 

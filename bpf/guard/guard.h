@@ -397,12 +397,15 @@ struct guard_place {
  * @parent: the process that is its parent
  * @login: the user who logged in, whatever the process has become since, or GUARD_UNSET
  * @session: the number of that login, or GUARD_UNSET
- * @reserved: 0
+ * @fsuid: the user that file permissions are judged by
  * @cgroup: its control group of the second version, the number of the directory's inode; or 0
+ * @fsgid: the group, likewise
+ * @reserved: 0
  * @rule: the rule; 0 when it could not be told which, and was denied for that
  * @ops: what was denied of it, a bit each
  * @tried: what was only reported, since the rule about it is just tried, a bit each
  * @audit: whether @ops was only reported, too
+ * @name: whether it is about making or removing the name, which is writing to its directory
  * @tried_rule: the rule that would deny @tried
  * @command: the thread's name
  * @parent_command: the name of its parent's first thread
@@ -418,13 +421,16 @@ struct guard_event {
 	__u32 parent;
 	__u32 login;
 	__u32 session;
-	__u32 reserved;
+	__u32 fsuid;
 	__u64 cgroup;
+	__u32 fsgid;
+	__u32 reserved;
 	__u32 rule;
 	__u16 ops;
 	__u16 tried;
 	__u32 tried_rule;
-	__u32 audit;
+	__u16 audit;
+	__u16 name;
 	char command[16];
 	char parent_command[16];
 	struct guard_place file;

@@ -63,7 +63,7 @@ _inode_guard() {
 		mapfile -t COMPREPLY < <(compgen -g -- "$word")
 		return
 		;;
-	start/--max-rules | start/-n) return ;;
+	start/--max-rules | start/-n | learn/--for | learn/-s) return ;;
 	esac
 	if [[ $word == -* ]]; then
 		_inode_guard_words "$(inode-guard --words "$command" 2>/dev/null)" "$word"

@@ -34,7 +34,8 @@ struct judged {
 static __always_inline int conclude(struct dentry *shown, const struct judged *judged)
 {
 	if ((judged->denied | judged->tried) && STATE(watching))
-		tell(shown, judged->rule, judged->denied, judged->tried_rule, judged->tried);
+		tell(shown, judged->rule, judged->denied, judged->tried_rule, judged->tried,
+		     judged->shown != judged->dentry);
 	return judged->denied && !STATE(audit) ? -EPERM : 0;
 }
 
@@ -238,7 +239,7 @@ __noinline int judge_held_at(const struct judged *judged)
 	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
 	tried = holding.tried & ~holding.denied;
 	if ((holding.denied | tried) && STATE(watching))
-		tell(shown, holding.rule, holding.denied, holding.tried_rule, tried);
+		tell(shown, holding.rule, holding.denied, holding.tried_rule, tried, false);
 	return holding.denied && !STATE(audit) ? -EPERM : 0;
 }
 
@@ -303,7 +304,7 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 	if (verdict)
 		tried = 0;
 	if ((verdict || tried) && STATE(watching))
-		tell(dentry, rule, verdict ? WRITE : 0, tried, tried ? WRITE : 0);
+		tell(dentry, rule, verdict ? WRITE : 0, tried, tried ? WRITE : 0, false);
 	return verdict && !STATE(audit) ? -EPERM : 0;
 }
 

@@ -65,6 +65,11 @@ static int cmd_watch(struct arguments *arguments)
 	return guard_watch(arguments->json);
 }
 
+static int cmd_learn(struct arguments *arguments)
+{
+	return guard_learn(arguments);
+}
+
 static int cmd_service(struct arguments *arguments)
 {
 	return guard_service(arguments);
@@ -360,6 +365,11 @@ static const struct argp_option service_options[] = {
 	NOT_VERBOSE, HELP
 };
 
+static const struct argp_option learn_options[] = {
+	{ "for", 's', "SECONDS", 0, "for so long; without it or COMMAND, until it is interrupted", 0 },
+	NOT_VERBOSE, HELP
+};
+
 static const struct argp_option no_options[] = {
 	NOT_VERBOSE, HELP
 };
@@ -451,6 +461,14 @@ static const struct command commands[] = {
 		.help = "Shows what is denied as it happens, until it is interrupted or the guard "
 			"is stopped; with --json an object a line. Events that came too fast are "
 			"counted: \"N events dropped\".",
+	}, {
+		.name = "learn", .what = "write the rules that would allow what is denied",
+		.run = cmd_learn, .options = learn_options,
+		.usage = "\n-- COMMAND [ARGUMENT...]", .most = INT_MAX,
+		.help = "Writes what would have allowed what is denied or reported meanwhile, as lines "
+			"that 'inode-guard apply' takes: somebody should read them, and add them to "
+			"the rules. Runs COMMAND, if there is one, with its standard output as "
+			"standard error. Exit status 4 if something is not in these lines.",
 	},
 };
 
@@ -483,7 +501,7 @@ static int help(void)
 	     "  1  failure; nothing was changed\n"
 	     "  2  wrong usage\n"
 	     "  3  not running\n"
-	     "  4  done, but for what is missing (apply); a rule is not in force (status)");
+	     "  4  done, but for what is missing (apply, learn); a rule is not in force (status)");
 	return EXIT_SUCCESS;
 }
 

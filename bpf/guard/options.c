@@ -165,6 +165,8 @@ static error_t parse_end(struct parsing *parsing)
 	if (arguments->nr_paths > command->most)
 		return wrong(parsing, "unexpected argument '%s'",
 			     arguments->paths[command->most]);
+	if (arguments->seconds && arguments->nr_paths)
+		return wrong(parsing, "--for takes no COMMAND");
 	if (arguments->all && arguments->nr_paths)
 		return wrong(parsing, "--all takes no PATH");
 	if (!arguments->all && arguments->nr_paths < command->least)
@@ -199,6 +201,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'n':
 		return parse_number(parsing, argument, GUARD_MOST_RULES, &arguments->max_rules);
+	case 's':
+		return parse_number(parsing, argument, GUARD_MOST_SECONDS, &arguments->seconds);
 	case 'o':
 		return parse_ops(parsing, argument, &arguments->ops);
 	case 't':

@@ -34,6 +34,7 @@
  *   events.c	has the events of what is denied; what it shares is in events.h
  *   denial.c	writes them as text and as JSON
  *   watch.c	shows them
+ *   learn.c	makes rules of them
  *   log.c	writes them to the journal or syslog
  *   service.c	keeps the rules of names up to date, and passes the events on
  *   util.c	is for all of them
@@ -196,6 +197,7 @@ struct set;
 
 #define GUARD_RULES		131072
 #define GUARD_MOST_RULES	(1U << 24)
+#define GUARD_MOST_SECONDS	(1U << 30)
 
 /**
  * struct who - whom a rule is only for, as it is said
@@ -225,6 +227,7 @@ struct who {
  * @all: all rules
  * @audit: of a guard 1, audit; 0, enforce; -1, as it is. Of a rule 1, it is just tried
  * @max_rules: how many rules there may be
+ * @seconds: for how long, or 0
  * @json: as JSON
  * @check: change nothing
  * @hold: deny by name what is behind a change that is not followed yet
@@ -248,6 +251,7 @@ struct arguments {
 	bool all;
 	int audit;
 	__u32 max_rules;
+	__u32 seconds;
 	bool json;
 	bool check;
 	bool hold;
@@ -628,5 +632,9 @@ int policy_count(struct policy *policy, struct counts *rules, struct counts *exe
 int guard_list(bool json);
 int guard_save(const char *path);
 int guard_watch(bool json);
+
+/* learn.c */
+
+int guard_learn(const struct arguments *arguments);
 
 #endif /* _GUARD_TOOL_H */

@@ -34,7 +34,7 @@ STEP(completion)
 {
 	need_completion();
 	completes("sta", "start\nstatus\n");
-	completes("''", "--help\n--version\nallow\napply\ndeny\nlist\nrefresh\nremove\nsave\n"
+	completes("''", "--help\n--version\nallow\napply\ndeny\nlearn\nlist\nrefresh\nremove\nsave\n"
 		  "service\nstart\nstatus\nstop\nwatch\n");
 	completes("deny --o", "--only-for\n--only-for-cgroup\n--only-for-group\n"
 		  "--only-for-user\n--ops\n--optional\n");
@@ -55,7 +55,7 @@ STEP(completion_options)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply",
-		"watch", "refresh", "service",
+		"watch", "refresh", "service", "learn",
 	};
 	char words[32];
 	size_t i;

@@ -49,7 +49,7 @@ STEP(options_of_no_other_command)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "list", "apply", "save", "watch", "remove",
-		"refresh", "service",
+		"refresh", "service", "learn",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
