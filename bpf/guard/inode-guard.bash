@@ -64,6 +64,7 @@ _inode_guard() {
 		return
 		;;
 	start/--max-rules | start/-n | learn/--for | learn/-s) return ;;
+	deny/--label | deny/-l | allow/--label | allow/-l) return ;;
 	esac
 	if [[ $word == -* ]]; then
 		_inode_guard_words "$(inode-guard --words "$command" 2>/dev/null)" "$word"

@@ -42,6 +42,8 @@ STEP(completion)
 	completes("allow -o read,a", "read,all\nread,append\nread,attr\n");
 	completes("deny --ops read,re", "read,rename\n");
 	completes("start --max-rules ''", "");
+	completes("deny --label ''", "");
+	completes("learn --for ''", "");
 	completes("status --j", "--json\n");
 	completes("list fi", "");
 	completes("apply --c", "--check\n");
