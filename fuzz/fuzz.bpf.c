@@ -130,12 +130,15 @@ static __always_inline __u64 bad_number(__u32 which)
 
 static __always_inline void walk(struct fuzz_board *b, __u32 hook, __u32 map)
 {
+	const struct fuzz_value *value;
 	struct inode_map_key *key;
-	struct fuzz_value *value;
 	__u32 steps = 0;
 
 	inode_map_for_each(it, key, map) {
 		value = inode_map_value(it, struct fuzz_value);
+		if (value)
+			judge(b, value, hook, map, 0, false);
+		value = inode_map_value_peek(it, struct fuzz_value);
 		if (value)
 			judge(b, value, hook, map, 0, false);
 		if (++steps > 64)
