@@ -179,6 +179,8 @@ void fail_next(unsigned int number);
 void enter_cgroup(const char *cgroup);
 /* Move a descriptor to a number that no other has had in this program. Takes -1 as well. */
 int fresh_fd(int fd);
+/* Likewise one of many that are in no slot: where fresh numbers don't come. */
+int distant_fd(int fd);
 /* Whether nothing has been removed since, by anybody; @since is from quiet_since(). */
 struct quiet {
 	unsigned long removed, by_programs;

@@ -169,7 +169,7 @@ static void call_crowd(const __u32 *args)
 	for (unsigned int i = 0; i < sizes[args[0]] && !shared->stop; i++) {
 		if (__atomic_add_fetch(&shared->crowd, 1, __ATOMIC_RELAXED) > CROWD_MAX)
 			return;
-		if (create("crowd", 4, 4, 1, 0) < 0) {
+		if (distant_fd(create("crowd", 4, 4, 1, 0)) < 0) {
 			MAY_FAIL("crowd", ENOMEM, ENODEV, EMFILE, EINTR);
 			return;
 		}

@@ -55,6 +55,17 @@ int fresh_fd(int fd)
 	return new;
 }
 
+int distant_fd(int fd)
+{
+	int new;
+
+	if (fd < 0)
+		return -1;
+	new = fcntl(fd, F_DUPFD_CLOEXEC, FDS_MAX + 64);
+	close(fd);
+	return new;
+}
+
 struct quiet quiet_since(void)
 {
 	struct quiet since;
