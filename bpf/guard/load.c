@@ -209,7 +209,8 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 	bpf_map__set_max_entries(skel->maps.rules, max_rules * 3);
 	bpf_map__set_max_entries(skel->maps.hits, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.texts, max_rules * 8);
-	bpf_map__set_max_entries(skel->maps.members, fewer * 6);
+	/* Executables are in GUARD_PROTECTED as well. */
+	bpf_map__set_max_entries(skel->maps.members, fewer * 8);
 	bpf_map__set_max_entries(skel->maps.cgroup_paths, fewer);
 	bpf_map__set_max_entries(skel->maps.cgroups, fewer);
 	bpf_map__set_max_entries(skel->maps.leaves, max_rules * 2);

@@ -356,8 +356,7 @@ static int protect_set(struct policy *policy, const struct set *set)
 			continue;
 		key.subject = members[i].subject;
 		if (bpf_map_update_elem(guard->members, &key, &members[i].text, BPF_ANY))
-			return map_no_room(-errno, "executables, users, groups and cgroups in rules",
-					   guard->members);
+			return members_no_room(-errno, guard);
 		__atomic_store_n(&guard->state->subjects, 1, __ATOMIC_SEQ_CST);
 	}
 	return 0;

@@ -529,6 +529,8 @@ int compare_members(const void *one, const void *other);
 /* A set of the policy, without members yet. */
 struct set *set_add(struct policy *policy, __u32 id);
 void set_add_member(struct set *set, const struct member *member);
+/* See map_no_room(). */
+int members_no_room(int err, const struct guard *guard);
 /* The set of those whom a request names: 0 or a negative errno, having told. */
 int request_set(struct policy *policy, struct arguments *request, const char *where);
 

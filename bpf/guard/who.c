@@ -380,6 +380,12 @@ void set_add_member(struct set *set, const struct member *member)
 	set->kinds |= 1U << member->kind;
 }
 
+int members_no_room(int err, const struct guard *guard)
+{
+	return map_no_room(err, "executables, users, groups and cgroups in rules, executables "
+			   "counted twice,", guard->members);
+}
+
 static int set_make(struct policy *policy, const struct array *wanted, struct set **made)
 {
 	struct wanted *items = wanted->items;
@@ -396,8 +402,7 @@ static int set_make(struct policy *policy, const struct array *wanted, struct se
 		key.kind = items[i].member.kind;
 		key.subject = items[i].member.subject;
 		if (bpf_map_update_elem(policy->guard->members, &key, &items[i].member.text, BPF_ANY))
-			return map_no_room(-errno, "executables, users, groups and cgroups in rules",
-					   policy->guard->members);
+			return members_no_room(-errno, policy->guard);
 	}
 	return 0;
 }
