@@ -14,6 +14,8 @@
 /* A program may take the verifier so many steps (BPF_COMPLEXITY_LIMIT_INSNS). Others need room. */
 #define STEPS_MAX	1000000
 #define STEPS_NEAR	(STEPS_MAX / 10)
+/* And all of the guard's together so many: for each it takes newer verifiers some microseconds. */
+#define STEPS_TOGETHER	(STEPS_MAX / 2)
 
 /* The hooks of the guard that see dentries without an inode, or no file. */
 static const char *const asked[] = {
@@ -55,8 +57,8 @@ static unsigned int count_translated(int fd, unsigned int *steps)
 	return tests;
 }
 
-/* Returns how many tests the program has. */
-static unsigned int check_program(struct bpf_program *program)
+/* Returns how many tests the program has. Adds to @sum. */
+static unsigned int check_program(struct bpf_program *program, unsigned int *sum)
 {
 	unsigned int want = count_tests(bpf_program__insns(program),
 					bpf_program__insn_cnt(program));
@@ -67,6 +69,7 @@ static unsigned int check_program(struct bpf_program *program)
 	CHECK_EQ(got, want);
 	if (steps >= STEPS_NEAR)
 		FAIL("%s takes the verifier %u steps", bpf_program__name(program), steps);
+	*sum += steps;
 	return got;
 }
 
@@ -82,7 +85,7 @@ TEST(guard)
 {
 	struct guard_bpf *programs = guard_bpf__open();
 	struct bpf_program *program;
-	unsigned int found = 0, tests;
+	unsigned int found = 0, sum = 0, tests;
 
 	CHECK(programs);
 	bpf_object__for_each_program(program, programs->obj)
@@ -91,7 +94,7 @@ TEST(guard)
 	bpf_object__for_each_program(program, programs->obj) {
 		if (!bpf_program__autoload(program))
 			continue;
-		tests = check_program(program);
+		tests = check_program(program, &sum);
 		if (!is_asked(bpf_program__name(program)))
 			continue;
 		found++;
@@ -99,6 +102,9 @@ TEST(guard)
 			FAIL("%s does not ask for NULL", bpf_program__name(program));
 	}
 	CHECK_EQ(found, sizeof(asked) / sizeof(asked[0]));
+	printf("# all together: %u steps\n", sum);
+	if (sum >= STEPS_TOGETHER)
+		FAIL("all together take the verifier %u steps", sum);
 	guard_bpf__destroy(programs);
 }
 
@@ -107,6 +113,7 @@ TEST(null)
 {
 	struct null *programs = null__open();
 	struct bpf_program *program;
+	unsigned int sum = 0;
 
 	CHECK(programs);
 	bpf_object__for_each_program(program, programs->obj)
@@ -114,6 +121,6 @@ TEST(null)
 	CHECK_OK(null__load(programs));
 	bpf_object__for_each_program(program, programs->obj)
 		if (bpf_program__autoload(program))
-			CHECK(check_program(program));
+			CHECK(check_program(program, &sum));
 	null__destroy(programs);
 }

@@ -10,61 +10,63 @@
 #include "kernel.bpf.h"
 #include "word.bpf.h"
 
-/* A way up from @dentry, as far as it has been written down. */
+/*
+ * A way up from @dentry, as far as it has been written down: @at is the address of what is next of its
+ * name, or 0 before the first of it.
+ */
 struct ascent {
 	struct dentry *dentry;
 	struct guard_event *event;
+	__u64 at;
+	__u32 offset;
 };
 
 /*
- * Copy a name, and fill the last word with zeros, of which there is at least one. Returns how many
- * bytes that makes, or 0 if it is no name. @to is at a multiple of GUARD_WORD.
- */
-static __always_inline __u32 copy_name(char *to, const unsigned char *name)
-{
-	__u64 word, zero;
-	__u32 at;
-
-	for (at = 0; at < GUARD_COMPONENT; at += GUARD_WORD) {
-		word = load_word(name + at);
-		zero = zero_bytes(word);
-		if (zero)
-			word = before_zero(word, zero);
-		*(__u64 *)(to + at) = guard_word(word);
-		if (zero)
-			return at + GUARD_WORD;
-	}
-	return 0;
-}
-
-/*
- * Write down the name of where the ascent is, and go up. Returns 1 at its end. The offset is kept
- * in the event, of which the verifier knows nothing: so one pass through the loop is like another.
+ * Write down the next word of the name of where the ascent is; the last is filled with zeros, of which
+ * there is at least one, and then it goes up. Returns 1 at its end. The verifier goes through one word
+ * and not through all that a name can have.
  */
 static __always_inline int ascend(struct ascent *ascent, struct guard_place *place, char *names,
 				  __u32 size)
 {
-	struct dentry *dentry = ascent->dentry, *parent;
-	__u64 offset = place->length & ~(GUARD_WORD - 1);
-	__u32 length;
+	struct dentry *dentry = ascent->dentry;
+	__u64 offset = ascent->offset, word, zero;
 
 	/* What is looked at is to be the same number to the compiler as what is used. */
 	barrier_var(offset);
 	if (inode_map_is_null(dentry))
 		return 1;
-	parent = dentry->d_parent;
-	if (parent == dentry)
-		return 1;
-	if (offset > size - GUARD_COMPONENT) {
+	if (!ascent->at) {
+		if (dentry->d_parent == dentry)
+			return 1;
+		ascent->at = load_address(&dentry->d_name.name);
+	}
+	if (offset > size - GUARD_WORD) {
 		place->cut = 1;
 		return 1;
 	}
-	length = copy_name(names + offset, dentry->d_name.name);
-	if (!length)
-		return 1;
-	place->length = offset + length;
-	ascent->dentry = parent;
+	word = load_word((const void *)ascent->at);
+	zero = zero_bytes(word);
+	if (zero)
+		word = before_zero(word, zero);
+	*(__u64 *)(names + offset) = guard_word(word);
+	ascent->offset = opaque(offset + GUARD_WORD);
+	ascent->at += GUARD_WORD;
+	if (zero) {
+		/* Of a name that there was no room for nothing is told. */
+		place->length = ascent->offset;
+		ascent->dentry = dentry->d_parent;
+		ascent->at = 0;
+	}
 	return 0;
+}
+
+/* A way has no more words than there is room for, and then goes round once more to see that. */
+static __always_inline void begin_ascent(struct ascent *ascent, struct dentry *dentry)
+{
+	ascent->dentry = dentry;
+	ascent->at = 0;
+	ascent->offset = 0;
 }
 
 static int ascend_file(__u32 index, void *context)
@@ -147,7 +149,7 @@ __noinline int tell_at(const struct told *told)
 	struct dentry *dentry;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct guard_event *event;
-	struct ascent ascent;
+	struct ascent ascent = {};
 	struct file *exe = NULL;
 
 	if (!told)
@@ -175,16 +177,16 @@ __noinline int tell_at(const struct told *told)
 	if (!event->file.dev)
 		event->file.dev = dentry->d_sb->s_dev;
 	ascent.event = event;
-	ascent.dentry = dentry;
-	bpf_loop(GUARD_DEPTH, ascend_file, &ascent, 0);
+	begin_ascent(&ascent, dentry);
+	bpf_loop(GUARD_PATH / GUARD_WORD + 1, ascend_file, &ascent, 0);
 
 	if (!inode_map_is_null(task->mm))
 		exe = task->mm->exe_file;
 	clear_place(&event->exe);
 	if (!inode_map_is_null(exe)) {
 		describe_place(&event->exe, exe->f_inode);
-		ascent.dentry = exe->f_path.dentry;
-		bpf_loop(GUARD_DEPTH, ascend_exe, &ascent, 0);
+		begin_ascent(&ascent, exe->f_path.dentry);
+		bpf_loop(GUARD_EXE / GUARD_WORD + 1, ascend_exe, &ascent, 0);
 	}
 	bpf_ringbuf_submit(event, 0);
 	return 0;

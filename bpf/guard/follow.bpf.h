@@ -84,22 +84,44 @@ static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, 
 	return entry && (own == rule || !is_tried(own, op));
 }
 
+/* Giving it the rule for a tree, for one operation after the other. */
+struct giving {
+	struct inode *inode;
+	struct guard_entry entry;
+	__u32 generation;
+	__u32 rule;
+	__u32 left;
+	__u32 given;
+	__u32 failed;
+};
+
+static int give_for_op(__u32 index, void *context)
+{
+	struct giving *giving = context;
+	__u64 op;
+
+	if (!take_op(&giving->left, &op))
+		return 1;
+	if (has_tree(giving->inode, op, giving->rule, giving->generation))
+		return 0;
+	if (inode_map_update(trees_id[op], giving->inode, &giving->entry, BPF_ANY)) {
+		giving->failed = true;
+		return 1;
+	}
+	giving->given |= BIT(op);
+	return 0;
+}
+
 /* Give it the rule for a tree, for each operation that this names. Returns which, or -1. */
 static __noinline int give_tree(struct inode *inode, const struct guard_leaf *leaf)
 {
-	__u32 generation = STATE(generation), rule = rule_at(&leaf->tree, generation), given = 0, op;
-	__u32 named = named_by(rule);
-	struct guard_entry entry = leaf->tree;
+	struct giving giving = { .inode = inode, .entry = leaf->tree };
 
-	for (op = 0; op < GUARD_OPS; op++) {
-		if (!(named & BIT(op)) || has_tree(inode, op, rule, generation))
-			continue;
-		if (inode_map_update(trees_id[op], inode, &entry, BPF_ANY))
-			return -1;
-		/* Or else the verifier goes on with each set that there can be. */
-		given = opaque(given | BIT(op));
-	}
-	return given;
+	giving.generation = STATE(generation);
+	giving.rule = opaque(rule_at(&leaf->tree, giving.generation));
+	giving.left = opaque(named_by(giving.rule));
+	bpf_loop(GUARD_OPS, give_for_op, &giving, 0);
+	return giving.failed ? -1 : giving.given;
 }
 
 /*

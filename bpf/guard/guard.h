@@ -372,8 +372,6 @@ struct guard_state {
 
 #define GUARD_PATH	1536
 #define GUARD_EXE	768
-#define GUARD_COMPONENT	256
-#define GUARD_DEPTH	64
 
 /**
  * struct guard_place - the way from a file to the root of its filesystem

@@ -45,82 +45,124 @@ static __always_inline int is_strict(__u64 op)
 	return STATE(strict) & BIT(op) ? DENIES : 0;
 }
 
+/*
+ * Deciding about one operation after the other: with the rules for trees that were found, and the
+ * file's own, which names these. @left is what is not decided about yet; the rest is as in struct judged.
+ */
+struct judging {
+	struct climb climb;
+	__u32 own;
+	__u32 named;
+	__u32 left;
+	__u32 rest;
+	__u32 rule;
+	__u32 denied;
+	__u32 tried_rule;
+	__u32 tried;
+};
+
+static int judge_op(__u32 index, void *context)
+{
+	struct judging *judging = context;
+	__u64 op, asked;
+	int verdict;
+	__u32 rule;
+
+	if (!take_op(&judging->left, &op))
+		return 1;
+	asked = op;
+	rule = opaque(rule_for(&judging->climb, judging->own, judging->named, &asked));
+	verdict = rule == UNKNOWN ? is_strict(asked) : verdict_of(rule, asked);
+	if (verdict & TRIED) {
+		judging->rest |= BIT(op);
+		if (verdict & DENIES) {
+			judging->tried |= BIT(asked);
+			judging->tried_rule = rule;
+		}
+	} else if (verdict) {
+		judging->denied |= BIT(asked);
+		if (rule != UNKNOWN)
+			judging->rule = rule;
+	}
+	return 0;
+}
+
 /* See AT() and judge(). */
 __noinline int judge_at(struct judged *judged)
 {
-	__u32 own, named, rule, ops, rest = 0, denied = 0, told = 0, tried = 0, tried_rule = 0;
-	struct climb climb = {};
+	struct judging judging = {};
 	struct dentry *dentry;
-	__u64 op, index;
-	int verdict;
+	__u32 ops;
 
 	if (!judged)
 		return -EPERM;
 	dentry = AT(struct dentry, judged->dentry);
 	ops = judged->ops;
-	climb.dentry = judged->dentry;
-	climb.generation = STATE(generation);
-	own = rule_of_file(AT(struct inode, judged->inode), dentry, climb.generation);
-	named = opaque(named_by(own));
+	judging.climb.dentry = judged->dentry;
+	judging.climb.generation = STATE(generation);
+	judging.own = rule_of_file(AT(struct inode, judged->inode), dentry,
+				   judging.climb.generation);
+	judging.named = opaque(named_by(judging.own));
+	find_rules(&judging.climb, ops & ~judging.named);
 
-	find_rules(&climb, ops & ~named);
-	for (index = 0; index < GUARD_OPS; index++) {
-		if (!(ops & BIT(index)))
-			continue;
-		/* Write by itself, or with append if it may be either. */
-		if (index == GUARD_WRITE && (ops & EITHER) == APPEND)
-			continue;
-		op = index;
-		rule = opaque(rule_for(&climb, own, named, &op));
-		verdict = rule == UNKNOWN ? is_strict(op) : verdict_of(rule, op);
-		if (verdict & TRIED) {
-			rest = opaque(rest | BIT(index));
-			tried = opaque(verdict & DENIES ? tried | BIT(op) : tried);
-			tried_rule = opaque(verdict & DENIES ? rule : tried_rule);
-		} else if (verdict) {
-			denied |= BIT(op);
-			told = rule == UNKNOWN ? told : rule;
-		}
-		denied = opaque(denied);
-		told = opaque(told);
+	/* Write by itself, or with append if it may be either. */
+	if ((ops & EITHER) == APPEND)
+		ops &= ~WRITE;
+	judging.left = ops & GUARD_ALL;
+	/* Nothing to the verifier, which goes on with each set of these that there can be. */
+	judging.rest = opaque(0);
+	judging.rule = opaque(0);
+	judging.denied = opaque(0);
+	judging.tried_rule = opaque(0);
+	judging.tried = opaque(0);
+	bpf_loop(GUARD_OPS, judge_op, &judging, 0);
+
+	judged->rest = judging.rest;
+	judged->rule = judging.rule;
+	judged->denied = judging.denied;
+	judged->tried_rule = judging.tried_rule;
+	/* What is denied is not reported once more. */
+	judged->tried = judging.tried & ~judging.denied;
+	return judged->rest ? 0 : conclude(AT(struct dentry, judged->shown), judged);
+}
+
+static int judge_rest_of_op(__u32 index, void *context)
+{
+	struct judging *judging = context;
+	__u32 rule;
+	__u64 op;
+
+	if (!take_op(&judging->left, &op))
+		return 1;
+	rule = opaque(rule_for(&judging->climb, judging->own, judging->named, &op));
+	if (verdict_of(rule, op) == DENIES) {
+		judging->denied |= BIT(op);
+		judging->rule = rule;
 	}
-	judged->rest = rest;
-	judged->rule = told;
-	judged->denied = denied;
-	judged->tried_rule = tried_rule;
-	judged->tried = tried & ~denied;
-	return rest ? 0 : conclude(AT(struct dentry, judged->shown), judged);
+	return 0;
 }
 
 /* See AT() and judge(). */
 __noinline int judge_rest_at(struct judged *judged)
 {
-	struct climb climb = { .firm = true };
-	__u32 own, firm, rule, denied = 0;
+	struct judging judging = { .climb.firm = true };
 	struct dentry *dentry;
-	__u64 op, index;
 
 	if (!judged)
 		return -EPERM;
 	dentry = AT(struct dentry, judged->dentry);
-	climb.dentry = judged->dentry;
-	climb.generation = STATE(generation);
-	own = rule_of_file(AT(struct inode, judged->inode), dentry, climb.generation);
-	firm = opaque(firmly_named_by(own));
-	climb_up(&climb);
-	for (index = 0; index < GUARD_OPS; index++) {
-		if (!(judged->rest & BIT(index)))
-			continue;
-		op = index;
-		rule = opaque(rule_for(&climb, own, firm, &op));
-		if (verdict_of(rule, op) != DENIES)
-			continue;
-		denied = opaque(denied | BIT(op));
-		judged->rule = rule;
-	}
-	judged->denied |= denied;
-	/* What is denied is not reported once more. */
-	judged->tried &= ~denied;
+	judging.climb.dentry = judged->dentry;
+	judging.climb.generation = STATE(generation);
+	judging.own = rule_of_file(AT(struct inode, judged->inode), dentry,
+				   judging.climb.generation);
+	judging.named = opaque(firmly_named_by(judging.own));
+	climb_up(&judging.climb);
+	judging.left = judged->rest & GUARD_ALL;
+	bpf_loop(GUARD_OPS, judge_rest_of_op, &judging, 0);
+	if (judging.denied)
+		judged->rule = judging.rule;
+	judged->denied |= judging.denied;
+	judged->tried &= ~judging.denied;
 	return conclude(AT(struct dentry, judged->shown), judged);
 }
 
@@ -139,9 +181,11 @@ static __always_inline __u32 asked_of(__u32 named, __u32 ops)
 	return ops & named;
 }
 
-/* Going up from a file, for names that rules hold by; the last four are as in struct told. */
-struct holding {
-	struct dentry *dentry;
+/*
+ * Asking rules that hold about operations; those that are just tried not about what such rules have
+ * reported before. The last four are as in struct told.
+ */
+struct asking {
 	__u32 ops;
 	__u32 reported;
 	__u32 rule;
@@ -150,13 +194,17 @@ struct holding {
 	__u32 tried;
 };
 
-/* What a rule denies of @ops; and above these bits, what it would deny, being just tried. */
-__noinline int verdicts_of(__u32 id, __u32 ops)
+/* Ask one. */
+__noinline int ask_held(struct asking *asking, __u32 id)
 {
-	__u32 denied = 0, tried = 0;
+	__u32 firm = opaque(firmly_named_by(id)), denied = 0, tried = 0, ops;
 	int verdict;
 	__u64 op;
 
+	if (!asking || !id)
+		return 0;
+	ops = asked_of(opaque(named_by(id)), asking->ops) & ~firm & ~asking->reported;
+	ops = opaque(ops | asked_of(firm, asking->ops));
 	for (op = 0; op < GUARD_OPS; op++) {
 		verdict = ops & BIT(op) ? verdict_of(id, op) : 0;
 		if (verdict == DENIES)
@@ -164,23 +212,20 @@ __noinline int verdicts_of(__u32 id, __u32 ops)
 		else if (verdict & DENIES)
 			tried = opaque(tried | BIT(op));
 	}
-	return denied | tried << GUARD_OP_BITS;
+	asking->denied |= denied;
+	asking->tried |= tried;
+	if (denied)
+		asking->rule = id;
+	if (tried)
+		asking->tried_rule = id;
+	return 0;
 }
 
-/* Ask a rule that holds; one that is just tried not about what such rules have reported before. */
-static __always_inline void ask_held(struct holding *holding, __u32 id)
-{
-	__u32 firm = opaque(firmly_named_by(id)), denied, tried, ops;
-
-	ops = asked_of(opaque(named_by(id)), holding->ops) & ~firm & ~holding->reported;
-	denied = opaque(verdicts_of(id, ops | asked_of(firm, holding->ops)));
-	tried = denied >> GUARD_OP_BITS;
-	denied &= GUARD_ALL;
-	holding->denied = opaque(holding->denied | denied);
-	holding->tried = opaque(holding->tried | tried);
-	holding->rule = opaque(denied ? id : holding->rule);
-	holding->tried_rule = opaque(tried ? id : holding->tried_rule);
-}
+/* Going up from a file, for names that rules hold by. */
+struct holding {
+	struct dentry *dentry;
+	struct asking asking;
+};
 
 static __always_inline const struct guard_held *held_of(struct dentry *dentry)
 {
@@ -198,6 +243,7 @@ static __always_inline const struct guard_held *held_of(struct dentry *dentry)
 static int hold_step(__u32 index, void *context)
 {
 	struct holding *holding = context;
+	struct asking *asking = &holding->asking;
 	struct dentry *dentry = holding->dentry;
 	const struct guard_held *found;
 	__u32 denied, i;
@@ -206,14 +252,12 @@ static int hold_step(__u32 index, void *context)
 		return 1;
 	found = held_of(dentry);
 	for (i = 0; found && !index && i < GUARD_HELD_RULES; i++)
-		if (found->rules[i])
-			ask_held(holding, opaque(found->rules[i]));
+		ask_held(asking, found->rules[i]);
 	for (i = 0; found && i < GUARD_HELD_RULES; i++)
-		if (found->trees[i])
-			ask_held(holding, opaque(found->trees[i]));
+		ask_held(asking, found->trees[i]);
 	if (found) {
 		denied = found->denied_below | (index ? 0 : found->denied);
-		holding->denied = opaque(holding->denied | (denied & holding->ops));
+		asking->denied |= denied & asking->ops;
 	}
 	if (dentry->d_parent == dentry)
 		return 1;
@@ -225,6 +269,7 @@ static int hold_step(__u32 index, void *context)
 __noinline int judge_held_at(const struct judged *judged)
 {
 	struct holding holding = {};
+	struct asking *asking = &holding.asking;
 	struct dentry *shown;
 	struct inode *inode;
 	__u32 tried;
@@ -233,14 +278,14 @@ __noinline int judge_held_at(const struct judged *judged)
 		return -EPERM;
 	shown = AT(struct dentry, judged->shown);
 	inode = judged->shown == judged->dentry ? AT(struct inode, judged->inode) : shown->d_inode;
-	holding.ops = judged->ops & ~firmly_named_by(rule_of_inode(inode, STATE(generation)));
-	holding.reported = judged->tried;
+	asking->ops = judged->ops & ~firmly_named_by(rule_of_inode(inode, STATE(generation)));
+	asking->reported = judged->tried;
 	holding.dentry = shown;
 	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
-	tried = holding.tried & ~holding.denied;
-	if ((holding.denied | tried) && STATE(watching))
-		tell(shown, holding.rule, holding.denied, holding.tried_rule, tried, false);
-	return holding.denied && !STATE(audit) ? -EPERM : 0;
+	tried = asking->tried & ~asking->denied;
+	if ((asking->denied | tried) && STATE(watching))
+		tell(shown, asking->rule, asking->denied, asking->tried_rule, tried, false);
+	return asking->denied && !STATE(audit) ? -EPERM : 0;
 }
 
 /*

@@ -79,4 +79,13 @@ struct {
 /* A word of the state, as it is now. */
 #define STATE(word)	(*(volatile typeof(state.word) *)&state.word)
 
+/*
+ * A number as it is, about which the verifier then knows nothing: or else it would go through all
+ * that follows once for each that there can be.
+ */
+static __always_inline __u32 opaque(__u32 number)
+{
+	return number ^ STATE(zero);
+}
+
 #endif /* _GUARD_MAPS_BPF_H */

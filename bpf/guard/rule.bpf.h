@@ -100,13 +100,35 @@ static __always_inline bool is_tried(__u32 id, __u64 op)
 	return rule && rule->audit & BIT(op);
 }
 
-/*
- * A number as it is, about which the verifier then knows nothing: or else it would go through all
- * that follows once for each that there can be.
- */
-static __always_inline __u32 opaque(__u32 number)
+/* By the top bits of a multiple, which are others for each bit: see first_of(). */
+static const __u8 bit_numbers[GUARD_OP_BITS] = {
+	0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12,
+};
+
+/* The first of some operations, or a number that is none if there are none. */
+static __always_inline __u64 first_of(__u32 ops)
 {
-	return number ^ STATE(zero);
+	__u32 lowest = ops & -ops;
+
+	return ops ? bit_numbers[lowest * 0x09af >> 12 & (GUARD_OP_BITS - 1)] : GUARD_OPS;
+}
+
+/*
+ * Take the first of @left, a set of operations, for bpf_loop(): the verifier then goes through what is
+ * done with one, and not with each. Returns false if none is left.
+ */
+static __always_inline bool take_op(__u32 *left, __u64 *op)
+{
+	__u32 ops = *left;
+	__u64 first = first_of(ops);
+
+	/* What is looked at is to be the same number to the compiler as what is used. */
+	barrier_var(first);
+	if (first >= GUARD_OPS)
+		return false;
+	*left = ops & (ops - 1);
+	*op = first;
+	return true;
 }
 
 /*
@@ -121,41 +143,57 @@ struct climb {
 	__u32 distance[GUARD_OPS];
 };
 
-/* Where on the way up it is. */
+/* Where on the way up it is: what is there, and the rule that its name has, with what that names. */
 struct climber {
 	struct dentry *dentry;
 	struct climb *climb;
+	__u32 by_name;
+	__u32 named;
+	__u32 distance;
 };
+
+static int climb_for_op(__u32 index, void *context)
+{
+	struct climber *climber = context;
+	struct climb *climb = climber->climb;
+	const struct guard_entry *entry;
+	__u64 op = index;
+	__u32 rule;
+
+	barrier_var(op);
+	if (op >= GUARD_OPS)
+		return 1;
+	if (climb->rule[op])
+		return 0;
+	entry = inode_map_peek(trees_id[op], climber->dentry->d_inode, struct guard_entry);
+	rule = entry ? rule_at(entry, climb->generation) : 0;
+	if (!rule && climber->named & BIT(op))
+		rule = climber->by_name;
+	if (climb->firm)
+		rule = firm_rule(rule, op);
+	climb->rule[op] = rule;
+	climb->distance[op] = climber->distance;
+	return 0;
+}
 
 static int climb_step(__u32 index, void *context)
 {
 	struct climber *climber = context;
-	struct climb *climb = climber->climb;
 	struct dentry *dentry = climber->dentry, *parent;
-	__u32 by_name = 0, named = 0, rule, op;
-	const struct guard_entry *entry;
 	const struct guard_leaf *leaf;
+	__u32 by_name = 0;
 
 	if (inode_map_is_null(dentry))
 		return 1;
 	/* A directory that has just come to be at the name of a tree is known by its name only. */
 	if (names_matter()) {
 		leaf = leaf_of(dentry);
-		by_name = leaf ? rule_at(&leaf->tree, climb->generation) : 0;
-		named = opaque(named_by(by_name));
+		by_name = leaf ? rule_at(&leaf->tree, climber->climb->generation) : 0;
 	}
-	for (op = 0; op < GUARD_OPS; op++) {
-		if (climb->rule[op])
-			continue;
-		entry = inode_map_peek(trees_id[op], dentry->d_inode, struct guard_entry);
-		rule = entry ? rule_at(entry, climb->generation) : 0;
-		if (!rule && named & BIT(op))
-			rule = by_name;
-		if (climb->firm)
-			rule = firm_rule(rule, op);
-		climb->rule[op] = rule;
-		climb->distance[op] = index;
-	}
+	climber->by_name = opaque(by_name);
+	climber->named = opaque(named_by(by_name));
+	climber->distance = index;
+	bpf_loop(GUARD_OPS, climb_for_op, climber, 0);
 	parent = dentry->d_parent;
 	if (parent == dentry)
 		return 1;
@@ -211,6 +249,29 @@ __noinline int find_nearest(struct nearest *nearest)
 	return !nearest->rule;
 }
 
+/* Finding them for one operation after the other. */
+struct finding {
+	struct climb *climb;
+	struct nearest nearest;
+	__u32 left;
+	__u32 slow;
+};
+
+static int find_for_op(__u32 index, void *context)
+{
+	struct finding *finding = context;
+	struct climb *climb = finding->climb;
+	__u64 op;
+
+	if (!take_op(&finding->left, &op))
+		return 1;
+	finding->nearest.map_id = trees_id[op];
+	finding->slow |= find_nearest(&finding->nearest);
+	climb->rule[op] = finding->nearest.rule;
+	climb->distance[op] = finding->nearest.distance;
+	return 0;
+}
+
 /*
  * Find the nearest rules for trees that name @ops, 0 for none, UNKNOWN for what can't be told. While
  * the policy is being changed the nearest entry may hold no rule, yet or any more, and one that is
@@ -218,22 +279,16 @@ __noinline int find_nearest(struct nearest *nearest)
  */
 static __always_inline void find_rules(struct climb *climb, __u32 ops)
 {
-	struct nearest nearest = { .dentry = climb->dentry, .generation = climb->generation };
-	bool slow = names_matter();
-	__u32 op;
+	struct finding finding = { .climb = climb, .slow = names_matter() };
 
-	ops &= STATE(beyond);
-	for (op = 0; op < GUARD_OPS; op++) {
-		climb->rule[op] = opaque(0);
-		climb->distance[op] = opaque(0);
-		if (!(ops & BIT(op)))
-			continue;
-		nearest.map_id = trees_id[op];
-		slow |= find_nearest(&nearest);
-		climb->rule[op] = nearest.rule;
-		climb->distance[op] = nearest.distance;
-	}
-	if (ops && opaque(slow))
+	ops &= STATE(beyond) & GUARD_ALL;
+	if (!ops)
+		return;
+	finding.nearest.dentry = climb->dentry;
+	finding.nearest.generation = climb->generation;
+	finding.left = ops;
+	bpf_loop(GUARD_OPS, find_for_op, &finding, 0);
+	if (finding.slow)
 		climb_up(climb);
 }
 

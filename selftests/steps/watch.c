@@ -4,6 +4,7 @@
  */
 #include "steps.h"
 
+#include <limits.h>
 #include <time.h>
 
 #include "events.h"
@@ -184,6 +185,29 @@ STEP(watch_odd_paths)
 	watch_end(pid, SIGTERM);
 	MATCHES("denied read [^ ]*/\\.\\.\\./x+/.*x/f pid=");
 	MATCHES("denied read \\[[0-9]+:[0-9]+\\]/hidden pid=");
+}
+
+/* It is told whole, however deep it is, as long as there is room. */
+STEP(watch_deep_path)
+{
+	char path[PATH_MAX] = DIR_PATH "/watch_deep_path";
+	char pattern[PATH_MAX + 64];
+	pid_t pid = watch_start(WORDS("watch"));
+	int i;
+
+	for (i = 0; i < 150; i++) {
+		CHECK_SYS(mkdir("d", 0755));
+		CHECK_SYS(chdir("d"));
+		strcat(path, "/d");
+	}
+	make("f");
+	QUIET("deny", "--ops", "read", "f");
+	DENIED(try_read("f"));
+	CHECK_SYS(chdir(DIR_PATH "/watch_deep_path"));
+	await_event("\n");
+	watch_end(pid, SIGTERM);
+	snprintf(pattern, sizeof(pattern), "denied read %s/f pid=", path);
+	MATCHES(pattern);
 }
 
 STEP(watch_audit)
