@@ -172,7 +172,8 @@ static void check_output(void)
 /* What a pattern or an executable is can't be known: the rules of before stay. */
 static void check_conf(void)
 {
-	put_file("conf", "deny --ops write m0/[f]\ndeny --ops read --only-for m1/exe third\n");
+	put_file("conf", "deny --ops write m0/[f]\ndeny --ops read --only-for m1/exe third\n"
+		 "deny --ops write --only-for m1/exe m3/[f]\n");
 	CHECK_EQ(timed(WORDS("apply", "conf")), 1);
 	CHECK(strstr(err, "m0/[f]: took too long to look up"));
 	CHECK_EQ(timed(WORDS("apply", "--check", "--skip-missing", "conf")), 0);
@@ -181,6 +182,7 @@ static void check_conf(void)
 	      strstr(err, "m1/exe: took too long to look up"));
 	SAYS("list");
 	MATCHES("^hanging .*/m0/f$");
+	MATCHES("^hanging .*/m3/f$");
 	MATCHES(" only-for\\(hanging:[^ ]*/m1/exe\\):read .*/third$");
 	HAS_NOT("/m2/f");
 }

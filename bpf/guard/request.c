@@ -345,6 +345,7 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 {
 	int i, err, failed = 0;
 
+	patterns_keep(policy, request);
 	if (request->who.count)
 		failed = request_set(policy, request, where);
 	/* The rule for others than those that are there would be another. */
@@ -354,7 +355,6 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 			keep_rule(policy, request, request->paths[i]);
 		return 0;
 	}
-	patterns_keep(policy, request);
 	for (i = 0; i < request->nr_paths; i++) {
 		err = change_path(policy, request, request->paths[i], replace, where);
 		if (err)
