@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The tool inode-guard: what it takes and what it says. All of it is in the steps in steps/, which
- * share one guard; GUARD_STEPS="name..." runs some of them.
+ * share one guard; GUARD_STEPS="name..." runs some of them, TEST_PROGRAMS=1 those in which the
+ * guard's programs have a part.
  *
  * What is stopped, and how, is the subject of bypass.c; starting and stopping, of guard_life.c and
  * guard_killed.c; that a change of the policy has no middle, of guard_atomic.c; many rules, of
@@ -22,13 +23,13 @@ void step_register(struct step *step)
 	last_step = &step->next;
 }
 
-static bool is_wanted(const char *name)
+static bool is_wanted(const struct step *step)
 {
-	const char *wanted = getenv("GUARD_STEPS"), *found;
+	const char *wanted = getenv("GUARD_STEPS"), *name = step->name, *found;
 	size_t length = strlen(name);
 
 	if (!wanted || !*wanted)
-		return true;
+		return !step->is_tools || !getenv("TEST_PROGRAMS");
 	for (found = strstr(wanted, name); found; found = strstr(found + 1, name))
 		if ((found == wanted || found[-1] == ' ') &&
 		    (!found[length] || found[length] == ' '))
@@ -81,7 +82,7 @@ static void run_steps(void *arg)
 	(void)arg;
 	QUIET("start");
 	for (step = steps; step; step = step->next)
-		if (is_wanted(step->name))
+		if (is_wanted(step))
 			failed += !step_passes(step);
 	check_stop();
 	if (failed)

@@ -30,7 +30,7 @@ static void need_completion(void)
 		FAIL("there is no " COMPLETION);
 }
 
-STEP(completion)
+TOOL_STEP(completion)
 {
 	need_completion();
 	completes("sta", "start\nstatus\n");
@@ -53,7 +53,7 @@ STEP(completion)
 }
 
 /* An option that a command takes is offered, and none that it does not take. */
-STEP(completion_options)
+TOOL_STEP(completion_options)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply",
@@ -71,7 +71,7 @@ STEP(completion_options)
 	}
 }
 
-STEP(completion_paths)
+TOOL_STEP(completion_paths)
 {
 	need_completion();
 	make("file one");

@@ -7,7 +7,7 @@
 
 #include <dirent.h>
 
-STEP(apply_replaces)
+TOOL_STEP(apply_replaces)
 {
 	make("old");
 	make("both");
@@ -34,7 +34,7 @@ STEP(apply_replaces)
 	CHECK(!strcmp(out, "[]\n"));
 }
 
-STEP(apply_again_changes_nothing)
+TOOL_STEP(apply_again_changes_nothing)
 {
 	char *before;
 
@@ -94,7 +94,7 @@ static void check_wrong_lines(void)
 	CHECK_EQ(lines, 8);
 }
 
-STEP(apply_tells_all_errors)
+TOOL_STEP(apply_tells_all_errors)
 {
 	make("good");
 	put_file("conf", "deny --ops write good\n");
@@ -116,7 +116,7 @@ STEP(apply_tells_all_errors)
 	FAILS(1, "nothing-there: No such file", "apply", "nothing-there");
 }
 
-STEP(apply_check)
+TOOL_STEP(apply_check)
 {
 	make("f");
 	put_file("conf", "deny --ops read f\n");
@@ -126,7 +126,7 @@ STEP(apply_check)
 	HAS(" 0 of ");
 }
 
-STEP(apply_standard_input)
+TOOL_STEP(apply_standard_input)
 {
 	make("f");
 	CHECK_EQ(sh("echo deny --ops read f | inode-guard apply -"), 0);
@@ -136,7 +136,7 @@ STEP(apply_standard_input)
 }
 
 /* Words as in a shell. */
-STEP(conf_quoting)
+TOOL_STEP(conf_quoting)
 {
 	static const struct {
 		const char *line, *name;
@@ -215,7 +215,7 @@ static void make_odd(void)
 	QUIET("deny", "--ops", "write", "--tree", "odd \"dir\"\n");
 }
 
-STEP(save_and_apply)
+TOOL_STEP(save_and_apply)
 {
 	char *first, *again, *list;
 	char path[300];
@@ -254,7 +254,7 @@ STEP(save_and_apply)
 	CHECK(!strcmp(out, list));
 }
 
-STEP(save_what_can_not_be_applied)
+TOOL_STEP(save_what_can_not_be_applied)
 {
 	make("gone");
 	make("moved");
@@ -275,7 +275,7 @@ STEP(save_what_can_not_be_applied)
 	DENIED(try_read("stays"));
 }
 
-STEP(save_replaces_the_file_at_once)
+TOOL_STEP(save_replaces_the_file_at_once)
 {
 	make("f");
 	QUIET("deny", "--ops", "read", "f");

@@ -4,7 +4,7 @@
  */
 #include "steps.h"
 
-STEP(options_of_deny_and_allow)
+TOOL_STEP(options_of_deny_and_allow)
 {
 	static char *const commands[] = { "deny", "allow" };
 
@@ -45,7 +45,7 @@ STEP(options_of_deny_and_allow)
  * Some of them are those of other commands as well, of which the page says so. An option's letter is in
  * the same line of a table as its name.
  */
-STEP(options_of_no_other_command)
+TOOL_STEP(options_of_no_other_command)
 {
 	static char *const commands[] = {
 		"start", "stop", "status", "list", "apply", "save", "watch", "remove",

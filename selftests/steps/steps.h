@@ -23,16 +23,21 @@
 struct step {
 	const char *name;
 	void (*run)(void);
+	bool is_tools;	/* see TOOL_STEP() */
 	struct step *next;
 };
 
 void step_register(struct step *step);
 
-#define STEP(name)							\
+/* A step; a TOOL_STEP is about what the tool itself does, in which its programs have no part. */
+#define STEP(name)	STEP_OF(name, false)
+#define TOOL_STEP(name)	STEP_OF(name, true)
+
+#define STEP_OF(name, is_tools)						\
 	static void step_##name(void);					\
 	__attribute__((constructor)) static void register_step_##name(void) \
 	{								\
-		static struct step step = { #name, step_##name, NULL };	\
+		static struct step step = { #name, step_##name, is_tools, NULL }; \
 									\
 		step_register(&step);					\
 	}								\
