@@ -5,8 +5,12 @@
  */
 #include "steps/steps.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include "guard_service.skel.h"
+#include "sleepy.h"
 
 #define CONF		"/etc/inode-guard.conf"
 #define SOCKET		"/run/inode-guard.socket"
@@ -16,6 +20,7 @@
 
 static pid_t service;
 static int journal, notifications;
+static struct guard_service *slow;
 
 /* A socket that somebody sends datagrams to. */
 static int listen_at(const char *path)
@@ -103,6 +108,66 @@ static void check_release(void)
 	becomes_denied("a symbolic link on the way was replaced", "current/f");
 	DENIED(try_write("two/f"));
 	check_state("active", "current/f");
+}
+
+static bool is_slow(void *unused)
+{
+	(void)unused;
+	return slow->bss->sleeping;
+}
+
+static void *rename_slowly(void *dir)
+{
+	CHECK_SYS(chdir(dir));
+	slow->bss->tid = gettid();
+	CHECK_SYS(rename("next", "current"));
+	slow->bss->tid = 0;
+	return NULL;
+}
+
+/*
+ * The service hears of a change before that is made. It must not look before: as long as the change
+ * takes, its directory is locked. Here @path leads through @dir, or through a mount of it.
+ */
+static void check_slow_rename(char *dir, const char *path)
+{
+	pthread_t thread;
+	char file[64];
+	double begun;
+
+	CHECK_EQ(sh("mkdir -p %s/one %s/two && touch %s/one/f %s/two/f && ln -s one %s/current && "
+		    "ln -s two %s/next", dir, dir, dir, dir, dir, dir), 0);
+	CHECK_EQ(sh("echo deny --ops write $PWD/%s >>" CONF, path), 0);
+	CHECK_SYS(kill(service, SIGHUP));
+	expect(notifications, "READY=1", 20);
+	snprintf(file, sizeof(file), "%s/one/f", dir);
+	DENIED(try_write(file));
+
+	slow->bss->sleeping = 0;
+	slow->bss->user_page = sleepy_page();
+	CHECK(!pthread_create(&thread, NULL, rename_slowly, dir));
+	CHECK(wait_until(is_slow, NULL, 20));
+	/* For it to look, if it would. */
+	sleep(2);
+	sleepy_page_wake();
+	CHECK(!pthread_join(thread, NULL));
+	close(sleepy_uffd);
+	CHECK_SYS(chdir(".."));
+	snprintf(file, sizeof(file), "%s/two/f", dir);
+	begun = now();
+	becomes_denied(path, file);
+	/* Every half a minute it looks at everything. */
+	if (now() - begun > 20)
+		FAIL("after %.1f s", now() - begun);
+}
+
+static void check_slow(void)
+{
+	CHECK_EQ(sh("mkdir slow fixed seen && mount --bind fixed seen && "
+		    "mount -o remount,bind,ro seen"), 0);
+	check_slow_rename("slow", "slow/current/f");
+	check_slow_rename("fixed", "seen/current/f");
+	CHECK_SYS(umount("seen"));
 }
 
 static void check_directory(void)
@@ -494,9 +559,12 @@ static void run(void *unused)
 	journal = listen_at(JOURNAL);
 	notifications = listen_at(NOTIFY);
 	setenv("NOTIFY_SOCKET", NOTIFY, 1);
+	slow = guard_service__open_and_load();
+	CHECK(slow && !guard_service__attach(slow));
 	start_service(false);
 	DENIED(try_write("plain"));
 	check_release();
+	check_slow();
 	check_directory();
 	check_missing();
 	check_mount();
@@ -511,6 +579,7 @@ static void run(void *unused)
 	check_killed();
 	CHECK_EQ(sh("rm " CONF " " SYSTEM_LOG), 0);
 	QUIET("stop");
+	guard_service__destroy(slow);
 }
 
 TEST(service)

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A rename that takes long once every hook has been asked, with its directory locked.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char _license[] SEC("license") = "GPL";
+
+__u32 tid;
+void *user_page;
+volatile __u32 sleeping;
+
+/* Attached before the guard's, it is called behind them. */
+SEC("lsm.s/inode_rename")
+int BPF_PROG(slow_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+	     struct dentry *new_dentry)
+{
+	__u64 word;
+
+	if ((__u32)bpf_get_current_pid_tgid() != tid)
+		return 0;
+	sleeping = 1;
+	bpf_copy_from_user(&word, sizeof(word), user_page);
+	return 0;
+}
