@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,7 +68,8 @@ static union inode_map_any_key key_of_handle(const struct map_slot *map, __u32 h
 	union inode_map_any_key key;
 
 	memset(&key, 0, sizeof(key));
-	key.fd = -(int)handle;
+	/* 0 is no handle; as a short key it would be a descriptor. */
+	key.fd = handle ? -(int)handle : INT_MIN;
 	if (map->key_size == sizeof(key.full)) {
 		key.full.fd = -1;
 		key.full.handle = handle;
