@@ -3,11 +3,13 @@
  * Whether a write can only append. O_APPEND of the descriptor does not tell: fallocate(2) punches
  * holes through it, and RWF_NOAPPEND turns it off for one write as RWF_APPEND turns it on, which no
  * security hook is told. So it is told by the system call, where that says it. Where it does not,
- * the write may be either, and is denied if either is: io_uring's, for one.
+ * the write may be either, and is denied if either is: io_uring's, for one. Those are also issued on the
+ * way out of any system call of a task that uses it.
  */
 #ifndef _GUARD_APPEND_BPF_H
 #define _GUARD_APPEND_BPF_H
 
+#include "kernel.bpf.h"
 #include "syscall.bpf.h"
 
 #define O_APPEND	00002000
@@ -49,12 +51,21 @@ static __always_inline __u32 syscall_writes(struct task_struct *task, __u32 by_d
 	return call_writes(calls, regs->CALL_NUMBER, regs->ARGUMENT_6, by_descriptor);
 }
 
+/* Whether a task has ever begun to use io_uring. */
+static __always_inline bool uses_uring(struct task_struct *task)
+{
+	const struct task_struct___guard *configured = (const void *)task;
+
+	return bpf_core_field_exists(configured->io_uring) &&
+	       !inode_map_is_null(configured->io_uring);
+}
+
 /* What a write to @file, which is being made, may be. */
 static __noinline __u32 writes(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (task->flags & PF_WORKERS)
+	if (task->flags & PF_WORKERS || uses_uring(task))
 		return PLAIN | APPENDS;
 	return syscall_writes(task, file->f_flags & O_APPEND ? APPENDS : PLAIN);
 }

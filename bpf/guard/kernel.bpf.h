@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What vmlinux.h does not have of the kernel: macros, and types, or parts of them, that are there only
- * where it is configured so, with control groups and with audit: ask with bpf_core_field_exists().
+ * where it is configured so, with control groups, audit and io_uring: ask with bpf_core_field_exists().
  */
 #ifndef _GUARD_KERNEL_BPF_H
 #define _GUARD_KERNEL_BPF_H
@@ -34,6 +34,7 @@ struct task_struct___guard {
 	kuid_t loginuid;
 	unsigned int sessionid;
 	struct css_set___guard *cgroups;
+	void *io_uring;
 } __attribute__((preserve_access_index));
 
 #endif /* _GUARD_KERNEL_BPF_H */

@@ -189,6 +189,8 @@ void dump_core(const char *core_pattern);
 /* One request, by an io_uring made for it. Returns what the request does: negative errno. */
 struct io_uring_sqe;
 int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
+/* Likewise, of a write, issued when a write(2) to something else ends, unless that takes too long. */
+int uring_in_write(const struct io_uring_sqe *request);
 /* Likewise by aio: io_submit(2). */
 struct iocb;
 int aio(struct iocb *request);

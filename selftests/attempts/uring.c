@@ -6,6 +6,8 @@
 
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <poll.h>
+#include <sys/stat.h>
 
 struct ring {
 	int fd;
@@ -47,32 +49,73 @@ static void ring_close(struct ring *ring)
 	close(ring->fd);
 }
 
-static void ring_submit(struct ring *ring, const struct io_uring_sqe *request)
+static void ring_enter(const struct ring *ring, unsigned int submit, unsigned int complete)
+{
+	unsigned int flags = IORING_ENTER_GETEVENTS;
+
+	if (ring->params.flags & IORING_SETUP_SQPOLL)
+		flags |= IORING_ENTER_SQ_WAKEUP;
+	CHECK_SYS(syscall(SYS_io_uring_enter, ring->fd, submit, complete, flags, NULL, 0));
+}
+
+/* Submit some, and wait until so many are complete. */
+static void ring_submit(struct ring *ring, const struct io_uring_sqe *requests, unsigned int nr,
+			unsigned int complete)
 {
 	unsigned int *array = (void *)(ring->rings + ring->params.sq_off.array);
 	unsigned int *tail = (void *)(ring->rings + ring->params.sq_off.tail);
-	unsigned int flags = IORING_ENTER_GETEVENTS;
 
-	ring->requests[0] = *request;
-	array[0] = 0;
-	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
-	if (ring->params.flags & IORING_SETUP_SQPOLL)
-		flags |= IORING_ENTER_SQ_WAKEUP;
-	CHECK_SYS(syscall(SYS_io_uring_enter, ring->fd, 1, 1, flags, NULL, 0));
+	for (unsigned int i = 0; i < nr; i++) {
+		ring->requests[i] = requests[i];
+		array[i] = i;
+	}
+	__atomic_store_n(tail, nr, __ATOMIC_RELEASE);
+	ring_enter(ring, nr, complete);
+}
+
+/* What the request came to that was completed in that place. */
+static int ring_result(const struct ring *ring, unsigned int place)
+{
+	struct io_uring_cqe *done = (void *)(ring->rings + ring->params.cq_off.cqes);
+
+	return __atomic_load_n(&done[place].res, __ATOMIC_ACQUIRE);
 }
 
 int uring(const struct io_uring_sqe *request, unsigned int setup_flags)
 {
-	struct io_uring_cqe *done;
 	struct ring ring;
 	int err = ring_open(&ring, setup_flags);
 
 	if (err)
 		return err;
-	ring_submit(&ring, request);
-	done = (void *)(ring.rings + ring.params.cq_off.cqes);
-	err = __atomic_load_n(&done->res, __ATOMIC_ACQUIRE);
+	ring_submit(&ring, request, 1, 1);
+	err = ring_result(&ring, 0);
 	ring_close(&ring);
+	return err;
+}
+
+int uring_in_write(const struct io_uring_sqe *request)
+{
+	struct io_uring_sqe requests[2] = {
+		{ .opcode = IORING_OP_POLL_ADD, .flags = IOSQE_IO_LINK, .poll32_events = POLLIN },
+		*request,
+	};
+	struct ring ring;
+	int err = ring_open(&ring, 0), pipes[2];
+
+	if (err)
+		return err;
+	CHECK_SYS(pipe2(pipes, O_CLOEXEC));
+	requests[0].fd = pipes[0];
+	ring_submit(&ring, requests, 2, 0);
+	/* If the time has to be changed for the request, a worker makes it. */
+	CHECK_SYS(futimens(request->fd, NULL));
+	CHECK_EQ(write(pipes[1], "x", 1), 1);
+	ring_enter(&ring, 0, 2);
+	err = ring_result(&ring, 1);
+	ring_close(&ring);
+	close(pipes[0]);
+	close(pipes[1]);
 	return err;
 }
 

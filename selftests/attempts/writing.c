@@ -476,6 +476,21 @@ static int try_uring_noappend(struct target *t)
 	return request.fd < 0 ? request.fd : written(uring(&request, 0));
 }
 
+/* The system call in which it is made is a write(2), which appends if the descriptor does. */
+static int try_uring_in_write(struct target *t)
+{
+	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
+					.len = SIZE_NEW, .rw_flags = RWF_NOAPPEND };
+	int ret = -EPERM;
+
+	request.fd = descriptor(t);
+	if (request.fd < 0)
+		return request.fd;
+	for (int i = 0; ret == -EPERM && i < 50; i++)
+		ret = uring_in_write(&request);
+	return written(ret);
+}
+
 static int try_uring_truncate(struct target *t)
 {
 	struct io_uring_sqe request = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD,
@@ -764,6 +779,9 @@ const struct attempt appending[] = {
 #endif
 	TRY("append only: io_uring: write with RWF_NOAPPEND", WRITE, try_uring_noappend, CANNOT,
 	    HERE, BY_FD(O_WRONLY | O_APPEND)),
+	TRY("append only: io_uring: write with RWF_NOAPPEND at the end of a write(2)", WRITE,
+	    try_uring_in_write, CANNOT, HERE, BY_FD(O_WRONLY | O_APPEND), .filesystems = BTRFS | XFS,
+	    .sets_time = true),
 	TRY("append only: aio with RWF_NOAPPEND", WRITE, try_aio_noappend, CANNOT, HERE,
 	    BY_FD(O_WRONLY | O_APPEND)),
 	TRY("append only: FALLOC_FL_PUNCH_HOLE", WRITE, try_punch_hole, CANNOT, HERE,
