@@ -454,14 +454,6 @@ static void run_prepare(struct run *run)
 
 /* The way to the file, in the child process */
 
-static void enter_user_namespace(void)
-{
-	CHECK_SYS(unshare(CLONE_NEWUSER | CLONE_NEWNS));
-	file_write("/proc/self/setgroups", "deny");
-	file_write("/proc/self/uid_map", "0 0 1");
-	file_write("/proc/self/gid_map", "0 0 1");
-}
-
 static void bind_file(struct run *run, char *path)
 {
 	snprintf(path, 256, "%s", scratch_file(&run->target, "bound", run->target.kind));

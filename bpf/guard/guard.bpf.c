@@ -35,6 +35,7 @@
 #define MAP_TYPE	0x0f
 #define MAP_PRIVATE	0x02
 #define VM_WRITE	0x02
+#define VM_EXEC		0x04
 #define VM_SHARED	0x08
 #define ATTR_SIZE	(1 << 3)
 #define ATTR_FORCE	(1 << 9)
@@ -170,7 +171,9 @@ int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backin
 	__u32 ops = MMAP | READ;
 
 	if (is_exec(backing_file))
-		ops = EXEC;
+		ops = 0;
+	if (vma->vm_flags & VM_EXEC)
+		ops |= EXEC;
 	/* If it is made writable later, that is asked about then. */
 	if (vma->vm_flags & VM_SHARED && vma->vm_flags & VM_WRITE)
 		ops |= WRITE;

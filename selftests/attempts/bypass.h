@@ -149,6 +149,9 @@ const char *proc_path(int fd);
 int open_target(struct target *target);
 int map_target(struct target *target, int prot, int flags);
 
+/* Be root of a user namespace, with a mount namespace, too. */
+void enter_user_namespace(void);
+
 void make_file(const char *path, enum kind kind);
 /* A static program, or a dynamic linker, of this code, which may be anywhere. */
 /* The dynamic linker, and a shared library, of this very program: their paths are the architecture's. */

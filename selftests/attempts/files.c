@@ -305,7 +305,21 @@ void make_file(const char *path, enum kind kind)
 	case SYMLINK:
 		CHECK_SYS(symlink(SYMLINK_TARGET, path));
 		return;
+	case STREAM:
+		return make_socket(path, SOCK_STREAM);
+	case PACKETS:
+		return make_socket(path, SOCK_SEQPACKET);
+	case DATAGRAMS:
+		return make_socket(path, SOCK_DGRAM);
 	}
+}
+
+void enter_user_namespace(void)
+{
+	CHECK_SYS(unshare(CLONE_NEWUSER | CLONE_NEWNS));
+	file_write("/proc/self/setgroups", "deny");
+	file_write("/proc/self/uid_map", "0 0 1");
+	file_write("/proc/self/gid_map", "0 0 1");
 }
 
 /* Programs */

@@ -120,14 +120,18 @@ static int run_loop_write(struct target *t)
 
 static char through[300];
 
-static int overlay(const struct target *t, const char *lower, const char *upper)
+/* In a mount namespace of its own, and with @users also in a user namespace. */
+static int overlay_in(const struct target *t, const char *lower, const char *upper, bool users)
 {
 	const char *work = scratch(t, "work"), *merged = scratch(t, "merged");
 	char options[1024];
 
-	CHECK_SYS(unshare(CLONE_NEWNS));
 	CHECK_SYS(mkdir(work, 0755));
 	CHECK_SYS(mkdir(merged, 0755));
+	if (users)
+		enter_user_namespace();
+	else
+		CHECK_SYS(unshare(CLONE_NEWNS));
 	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", lower,
 		 upper, work);
 	if (mount("overlay", merged, "overlay", 0, options))
@@ -136,13 +140,29 @@ static int overlay(const struct target *t, const char *lower, const char *upper)
 	return 0;
 }
 
+static int overlay(const struct target *t, const char *lower, const char *upper)
+{
+	return overlay_in(t, lower, upper, false);
+}
+
 /* The file is in the lower layer, the one that is never changed. */
-static int as_lower(const struct target *t)
+static int as_lower_in(const struct target *t, bool users)
 {
 	const char *upper = scratch(t, "upper");
 
 	CHECK_SYS(mkdir(upper, 0755));
-	return overlay(t, directory_of(t), upper);
+	return overlay_in(t, directory_of(t), upper, users);
+}
+
+static int as_lower(const struct target *t)
+{
+	return as_lower_in(t, false);
+}
+
+/* As every user can have it. */
+static int as_users_lower(const struct target *t)
+{
+	return as_lower_in(t, true);
 }
 
 static int as_upper(const struct target *t)
@@ -201,6 +221,56 @@ static int try_lower_exec(struct target *t)
 	int err = as_lower(t);
 
 	return err ? err : run_program(exec_path, through);
+}
+
+static int map_code_through(void)
+{
+	int fd = result(open(through, O_RDONLY));
+
+	if (fd < 0)
+		return fd;
+	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ?
+	       -errno : 0;
+}
+
+static int try_lower_map_code(struct target *t)
+{
+	int err = as_lower(t);
+
+	return err ? err : map_code_through();
+}
+
+static int try_users_lower_map_code(struct target *t)
+{
+	int err = as_users_lower(t);
+
+	return err ? err : map_code_through();
+}
+
+static int try_lower_protect_code(struct target *t)
+{
+	int err = as_lower(t), fd = err ? err : result(open(through, O_RDONLY));
+	void *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
+}
+
+static int exec_loader(void *path)
+{
+	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+	return execl(loader(), loader(), path, "-c", "exit 42", NULL);
+}
+
+static int try_users_lower_loader(struct target *t)
+{
+	int err = as_users_lower(t);
+
+	return err ? err : run_program(exec_loader, through);
 }
 
 static int try_lower_write(struct target *t)
@@ -379,6 +449,14 @@ const struct attempt machinery[] = {
 	TRY("overlayfs, in the lower layer: mmap", READ | MMAP, try_lower_map, OVERLAY),
 	TRY("overlayfs, in the lower layer: execve", EXEC, try_lower_exec, OVERLAY,
 	    .kind = PROGRAM),
+	TRY("overlayfs, in the lower layer: mmap as code", READ | EXEC | MMAP,
+	    try_lower_map_code, OVERLAY),
+	TRY("overlayfs, in the lower layer: mmap, then mprotect to executable",
+	    READ | EXEC | MMAP, try_lower_protect_code, OVERLAY),
+	TRY("overlayfs in a user's own namespaces, in the lower layer: mmap as code",
+	    READ | EXEC | MMAP, try_users_lower_map_code, OVERLAY),
+	TRY("overlayfs in a user's own namespaces, in the lower layer: ld.so PROGRAM",
+	    READ | EXEC | MMAP, try_users_lower_loader, OVERLAY, .kind = DYNAMIC),
 	TRY("overlayfs, in the lower layer: write, which makes a copy of it", READ,
 	    try_lower_write, OVERLAY, .unchanged = true),
 	TRY("overlayfs, in the lower layer: write", WRITE, try_lower_write, OVERLAY,

@@ -221,6 +221,21 @@ static int run_map(struct target *t)
 	return judge_text(memory, FILE_SIZE);
 }
 
+static int run_map_code(struct target *t)
+{
+	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, t->fd, 0) == MAP_FAILED ?
+	       -errno : 0;
+}
+
+static int run_protect_code(struct target *t)
+{
+	void *memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, t->fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
+}
+
 static int run_map_write(struct target *t)
 {
 	return write_mapped(t->fd, PROT_WRITE);
@@ -244,6 +259,10 @@ const struct attempt passthrough_calls[] = {
 	TRY("FUSE passthrough: read, opened before", READ, run_read, BEFORE_RULE),
 	TRY("FUSE passthrough: splice, opened before", READ, run_splice, BEFORE_RULE),
 	TRY("FUSE passthrough: mmap, opened before", READ | MMAP, run_map, BEFORE_RULE),
+	TRY("FUSE passthrough: mmap as code, opened before", READ | EXEC | MMAP, run_map_code,
+	    BEFORE_RULE),
+	TRY("FUSE passthrough: mmap, then mprotect to executable, opened before",
+	    READ | EXEC | MMAP, run_protect_code, BEFORE_RULE),
 	TRY("FUSE passthrough: write, opened before", WRITE, run_write, BEFORE_RULE),
 	TRY("FUSE passthrough: mmap to write, opened before", READ | WRITE | MMAP, run_map_write,
 	    BEFORE_RULE),
