@@ -31,7 +31,7 @@
 
 static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
-	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls,
+	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,

@@ -22,6 +22,7 @@
 #include "cgroup.bpf.h"
 #include "exchange.bpf.h"
 #include "follow.bpf.h"
+#include "socket.bpf.h"
 #include "subject.bpf.h"
 
 #define O_ACCMODE	00000003

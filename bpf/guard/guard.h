@@ -35,7 +35,8 @@
 #define GUARD_OPERATIONS(op)								\
 	op(READ, "read", "opening it for reading, and reading; of a directory, listing it") \
 	op(WRITE, "write", "opening it for writing, writing, changing its size; of a "	\
-	   "directory, making and removing names in it")				\
+	   "directory, making and removing names in it; of a socket, connecting and "	\
+	   "sending to it")								\
 	op(EXEC, "exec", "executing it, mapping it as code")				\
 	op(APPEND, "append", "writing by descriptors that can only append; where no rule " \
 	   "names it, those about write decide")					\

@@ -46,6 +46,9 @@ enum kind {
 	DIRECTORY,			/* with one file in it, "entry" */
 	SWAP,
 	SYMLINK,			/* to SYMLINK_TARGET, which is not there */
+	STREAM,				/* a socket that somebody listens at */
+	PACKETS,			/* likewise, of the type SOCK_SEQPACKET */
+	DATAGRAMS,			/* a socket that takes datagrams */
 };
 
 #define FILE_SIZE	8192
@@ -127,7 +130,7 @@ struct attempt {
 /* Tables end with an attempt without a name. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
-	nfs_calls[], passthrough_calls[];
+	nfs_calls[], passthrough_calls[], sockets[];
 
 /* Ends the server that the attempts of nfs_calls have started, if they have. */
 void nfs_stop(void);

@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define TEXT_BEGIN	"secret of the guarded file\n"
 
@@ -283,6 +285,19 @@ static void make_swap(const char *path)
 	memcpy(bytes + page - 10, "SWAPSPACE2", 10);
 	write_file(path, bytes, pages * page, 0600);
 	free(bytes);
+}
+
+/* Its other end is this process, which keeps it open. */
+static void make_socket(const char *path, int type)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = CHECK_SYS(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+
+	CHECK((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) <
+	      sizeof(address.sun_path));
+	CHECK_SYS(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+	if (type != SOCK_DGRAM)
+		CHECK_SYS(listen(fd, 8));
 }
 
 void make_file(const char *path, enum kind kind)
