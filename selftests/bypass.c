@@ -32,6 +32,7 @@
 static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
+	devices,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,
@@ -119,7 +120,7 @@ static void hash_entries(int fd)
 
 static uint64_t state_of(const char *path, bool with_time)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
 	struct stat stat;
 	struct {
 		ino_t ino;

@@ -22,6 +22,12 @@
 #define PLAIN	1U
 #define APPENDS	2U
 
+/* What else there is has no end that is written behind, whatever its descriptor says. */
+static __always_inline bool is_regular(struct inode *inode)
+{
+	return (inode->i_mode & S_IFMT) == S_IFREG;
+}
+
 #ifdef GUARD_KNOWS_APPEND
 static __always_inline __u32 call_writes(const struct calls calls, __u32 number, __u32 flags,
 					 __u32 by_descriptor)
@@ -65,6 +71,8 @@ static __noinline __u32 writes(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
+	if (!is_regular(file->f_inode))
+		return PLAIN;
 	if (task->flags & PF_WORKERS || uses_uring(task))
 		return PLAIN | APPENDS;
 	return syscall_writes(task, file->f_flags & O_APPEND ? APPENDS : PLAIN);

@@ -96,7 +96,7 @@ static char wanted_item;
  * @strict_sets: those of them by which rules deny anything
  * @protected: the executables in these
  * @generation: the generation in force
- * @trees: the operations that rules for trees name
+ * @beyond: the operations that rules for trees name; and GUARD_DEVICES
  * @strict: those that rules for trees deny
  * @tried: whether a rule is just tried
  * @follows: whether a name is followed
@@ -111,7 +111,7 @@ struct wanted {
 	struct index strict_sets;
 	struct index protected;
 	__u32 generation;
-	__u32 trees;
+	__u32 beyond;
 	__u32 strict;
 	bool tried;
 	bool follows;
@@ -172,7 +172,7 @@ static void wanted_init(struct wanted *wanted, const struct policy *policy)
 		want(&wanted->texts, rule->body.text);
 		want_sets(wanted, policy, rule);
 		if (rule->body.flags & GUARD_TREE)
-			wanted->trees |= rule->body.named;
+			wanted->beyond |= rule->body.named;
 		wanted->strict |= strict_ops(rule);
 		wanted->tried |= rule->body.audit;
 	}
@@ -276,6 +276,10 @@ static bool want_leaf(struct wanted *wanted, const void *key, const void *value)
 	    !index_get(&wanted->rules, entry_rule(&leaf->tree, wanted->generation)) &&
 	    !index_get(&wanted->subjects, leaf->subject) && !leaf->watch)
 		return false;
+	if (name->dir == GUARD_DEVICE_DIR) {
+		wanted->beyond |= GUARD_DEVICES;
+		return true;
+	}
 	wanted->follows = true;
 	want(&wanted->subjects, name->dir);
 	want(&wanted->texts, leaf->text);
@@ -336,7 +340,7 @@ int policy_collect(struct guard *guard, const struct policy *policy)
 	err = collect_subjects(guard, &wanted);
 	if (err)
 		goto out;
-	__atomic_and_fetch(&state->beyond, GUARD_BY_NAME | wanted.trees, __ATOMIC_SEQ_CST);
+	__atomic_and_fetch(&state->beyond, GUARD_BY_NAME | wanted.beyond, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&state->strict, wanted.strict, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->tried, wanted.tried, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->subjects, wanted.protected.count != 0, __ATOMIC_RELEASE);

@@ -48,6 +48,7 @@ int file_stat(int fd, struct stat *stat)
 	stat->st_ino = info.stx_ino;
 	stat->st_mode = info.stx_mode;
 	stat->st_nlink = info.stx_nlink;
+	stat->st_rdev = makedev(info.stx_rdev_major, info.stx_rdev_minor);
 	return 0;
 }
 

@@ -50,13 +50,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Opening, reading, writing */
 
 /*
- * What open(2) wants. The access mode 3 gives neither, and asks for the permissions of both. What
+ * What open(2) wants. Only what is regular can be appended to. The access mode 3 gives neither, and asks for the permissions of both. What
  * the kernel opens in order to execute it is not read: a program that can be executed and not read
  * works, as it does with mode 0111.
  */
-static __always_inline __u32 open_ops(__u32 flags)
+static __always_inline __u32 open_ops(__u32 flags, bool regular)
 {
-	__u32 write = flags & O_APPEND ? APPEND : WRITE;
+	__u32 write = flags & O_APPEND && regular ? APPEND : WRITE;
 
 	if (flags & __FMODE_EXEC)
 		return EXEC;
@@ -74,7 +74,7 @@ static __always_inline __u32 open_ops(__u32 flags)
 
 static __noinline int judge_open(struct file *file)
 {
-	__u32 ops = opaque(open_ops(file->f_flags)) & (READ | APPEND | EXEC);
+	__u32 ops = opaque(open_ops(file->f_flags, is_regular(file->f_inode))) & (READ | APPEND | EXEC);
 
 	if (names_matter())
 		settle(file->f_inode, file->f_path.dentry);
@@ -276,9 +276,27 @@ static __always_inline __u32 ioctl_ops(unsigned int cmd)
 	case 0x94 << 8 | 15:	/* BTRFS_IOC_SNAP_DESTROY */
 	case 0x94 << 8 | 63:	/* BTRFS_IOC_SNAP_DESTROY_V2 */
 		return WRITE;
+	case 0x12 << 8 | 95:	/* BLKRRPART */
+	case 0x12 << 8 | 105:	/* BLKPG */
+	case 0x12 << 8 | 119:	/* BLKDISCARD */
+	case 0x12 << 8 | 125:	/* BLKSECDISCARD */
+	case 0x12 << 8 | 127:	/* BLKZEROOUT */
+	case 0x12 << 8 | 131:	/* BLKRESETZONE */
+	case 0x12 << 8 | 134:	/* BLKOPENZONE */
+	case 0x12 << 8 | 135:	/* BLKCLOSEZONE */
+	case 0x12 << 8 | 136:	/* BLKFINISHZONE */
+		return WRITE;
 	case 0x94 << 8 | 38:	/* BTRFS_IOC_SEND */
 		return READ;
 	case 'f' << 8 | 15:	/* EXT4_IOC_MOVE_EXT: the other file gets the contents */
+	case 0x00 << 8 | 1:	/* SCSI_IOCTL_SEND_COMMAND */
+	case 0x22 << 8 | 0x85:	/* SG_IO */
+	case 'N' << 8 | 0x41:	/* NVME_IOCTL_ADMIN_CMD */
+	case 'N' << 8 | 0x42:	/* NVME_IOCTL_SUBMIT_IO */
+	case 'N' << 8 | 0x43:	/* NVME_IOCTL_IO_CMD */
+	case 'N' << 8 | 0x47:	/* NVME_IOCTL_ADMIN64_CMD */
+	case 'N' << 8 | 0x48:	/* NVME_IOCTL_IO64_CMD */
+	case 'N' << 8 | 0x49:	/* NVME_IOCTL_IO64_CMD_VEC */
 		return READ | WRITE;
 	default:
 		return 0;
@@ -307,6 +325,15 @@ SEC("lsm/file_ioctl_compat")
 int BPF_PROG(guard_ioctl_compat, struct file *file, unsigned int cmd)
 {
 	return guard_command(file, cmd);
+}
+
+/* Not in all kernels. What io_uring tells a driver or filesystem to do is not known here. */
+SEC("lsm/uring_cmd")
+int BPF_PROG(guard_uring_cmd, struct io_uring_cmd *command)
+{
+	struct file *file = command->file;
+
+	return guard(file->f_inode, file->f_path.dentry, opaque(READ | WRITE));
 }
 
 /* The kernel itself reads and writes a file that quotas are in. */
@@ -405,6 +432,13 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 		note(new_dir, new_dentry, link_of(old_dentry->d_inode));
 	}
 	return ret;
+}
+
+/* Who mounts what is on a device reads and writes it. It is one of the filesystem's own, or none. */
+SEC("lsm/sb_kern_mount")
+int BPF_PROG(guard_mounted, const struct super_block *sb)
+{
+	return guard_super(sb);
 }
 
 /* What is mounted over a file takes its name, as a rename does. */

@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	6
+#define GUARD_VERSION	7
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -71,6 +71,9 @@ enum guard_op {
 #define GUARD_HELD	(1ULL << 42)
 #define GUARD_BY_NAME	(~0ULL << GUARD_OP_BITS)
 #define GUARD_ALL_FRESH	(GUARD_HELD - GUARD_FRESH)
+
+/* In that word: that there are rules for devices (GUARD_DEVICE_DIR). */
+#define GUARD_DEVICES	GUARD_EITHER
 
 _Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
 
@@ -133,6 +136,8 @@ enum guard_kind {
  * @kinds: and which kinds of subjects that has, a bit each
  * @dev: st_dev of the inode that it was made for
  * @ino: number of that inode
+ * @device: S_IFBLK or S_IFCHR, if that was a device, by whatever node it is opened then; or 0
+ * @rdev: its number, as the kernel has it
  */
 struct guard_rule {
 	__u32 generation;
@@ -147,6 +152,8 @@ struct guard_rule {
 	__u8 kinds[GUARD_OPS];
 	__u32 dev;
 	__u64 ino;
+	__u32 device;
+	__u32 rdev;
 };
 
 /**
@@ -210,6 +217,16 @@ struct guard_leaf_key {
 	__u32 length;
 	__u64 hash;
 };
+
+/*
+ * In place of a directory: what has the rule is a device, by whatever node it is opened. Then @length is
+ * the type, S_IFBLK or S_IFCHR, and an operation; and @hash the number, as the kernel has it.
+ */
+#define GUARD_DEVICE_DIR	(~0U)
+
+/* What is done to a device, and not to a node of it. */
+#define GUARD_DEVICE_OPS	((1U << GUARD_READ) | (1U << GUARD_WRITE) | (1U << GUARD_EXEC) | \
+				 (1U << GUARD_MMAP))
 
 /* Texts are hashed and copied in words of so many bytes. */
 #define GUARD_WORD	8

@@ -10,6 +10,7 @@
 #ifndef _GUARD_JUDGE_BPF_H
 #define _GUARD_JUDGE_BPF_H
 
+#include "device.bpf.h"
 #include "event.bpf.h"
 #include "rule.bpf.h"
 
@@ -221,6 +222,75 @@ __noinline int ask_held(struct asking *asking, __u32 id)
 	return 0;
 }
 
+/* What becomes of what was asked. */
+static __always_inline int answer(struct dentry *shown, const struct asking *asking)
+{
+	__u32 tried = asking->tried & ~asking->denied;
+
+	if ((asking->denied | tried) && STATE(watching))
+		tell(shown, asking->rule, asking->denied, asking->tried_rule, tried, false);
+	return asking->denied && !STATE(audit) ? -EPERM : 0;
+}
+
+/* Asking the rules that a device has, for one operation after the other. */
+struct asking_device {
+	__u32 type;
+	__u32 rdev;
+	__u32 generation;
+	__u32 own;
+	__u32 left;
+	struct asking asking;
+};
+
+static int ask_for_op(__u32 index, void *context)
+{
+	struct asking_device *device = context;
+	__u32 rule;
+	__u64 op;
+
+	if (!take_op(&device->left, &op))
+		return 1;
+	rule = rule_of_device(device->type, device->rdev, op, device->generation);
+	device->asking.ops = BIT(op);
+	if (rule != device->own)
+		ask_held(&device->asking, rule);
+	return 0;
+}
+
+/* See AT() and judge(). What the node's own rule names is not asked again. */
+__noinline int judge_device_at(const struct judged *judged)
+{
+	struct asking_device device = {};
+	struct inode *inode;
+
+	if (!judged)
+		return -EPERM;
+	inode = AT(struct inode, judged->inode);
+	device.type = inode->i_mode & S_IFMT;
+	device.rdev = inode->i_rdev;
+	device.generation = STATE(generation);
+	device.own = rule_of_file(inode, AT(struct dentry, judged->dentry), device.generation);
+	device.left = judged->ops & GUARD_DEVICE_OPS & ~firmly_named_by(device.own);
+	device.asking.reported = judged->tried;
+	bpf_loop(GUARD_OPS, ask_for_op, &device, 0);
+	return answer(AT(struct dentry, judged->shown), &device.asking);
+}
+
+/* Decide about mounting a filesystem that is on a device. */
+static __always_inline int guard_super(const struct super_block *sb)
+{
+	struct block_device *block = sb->s_bdev;
+	struct asking_device device = { .type = S_IFBLK };
+
+	if (!(STATE(beyond) & GUARD_DEVICES) || inode_map_is_null(block))
+		return 0;
+	device.rdev = block->bd_dev;
+	device.generation = STATE(generation);
+	device.left = opaque(sb->s_flags & SB_RDONLY ? READ : READ | WRITE);
+	bpf_loop(GUARD_OPS, ask_for_op, &device, 0);
+	return answer(sb->s_root, &device.asking);
+}
+
 /* Going up from a file, for names that rules hold by. */
 struct holding {
 	struct dentry *dentry;
@@ -272,7 +342,6 @@ __noinline int judge_held_at(const struct judged *judged)
 	struct asking *asking = &holding.asking;
 	struct dentry *shown;
 	struct inode *inode;
-	__u32 tried;
 
 	if (!judged)
 		return -EPERM;
@@ -282,10 +351,7 @@ __noinline int judge_held_at(const struct judged *judged)
 	asking->reported = judged->tried;
 	holding.dentry = shown;
 	bpf_loop(TREE_DEPTH, hold_step, &holding, 0);
-	tried = asking->tried & ~asking->denied;
-	if ((asking->denied | tried) && STATE(watching))
-		tell(shown, asking->rule, asking->denied, asking->tried_rule, tried, false);
-	return asking->denied && !STATE(audit) ? -EPERM : 0;
+	return answer(shown, asking);
 }
 
 /*
@@ -297,6 +363,8 @@ static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u
 {
 	struct judged judged = { .ops = ops };
 
+	if (is_kernels_node())
+		return 0;
 	judged.inode = (__u64)inode;
 	judged.dentry = (__u64)dentry;
 	judged.shown = (__u64)shown;
@@ -304,20 +372,28 @@ static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u
 		return -EPERM;
 	if (judged.rest && judge_rest_at(&judged))
 		return -EPERM;
+	if (STATE(beyond) & GUARD_DEVICES && is_device(inode) && judge_device_at(&judged))
+		return -EPERM;
 	return is_holding() && judge_held_at(&judged) ? -EPERM : 0;
 }
 
 /* Whether there can be any rule for a file: the least that hooks ask which are called most. */
 static __always_inline bool is_guarded(struct inode *inode)
 {
-	return inode_map_peek(files_id, inode, struct guard_entry) || STATE(beyond);
+	__u64 beyond = STATE(beyond);
+
+	return inode_map_peek(files_id, inode, struct guard_entry) ||
+	       (beyond && (beyond != GUARD_DEVICES || is_device(inode)));
 }
 
 /* Whether there can be a rule for @ops with this file: for nearly all there is none. */
 static __always_inline bool concerns(struct inode *inode, __u32 ops)
 {
+	__u64 beyond = STATE(beyond);
+
 	return inode_map_peek(files_id, inode, struct guard_entry) ||
-	       STATE(beyond) & (ops | GUARD_BY_NAME);
+	       (beyond && (beyond & (ops | GUARD_BY_NAME) ||
+			   (beyond & GUARD_DEVICES && is_device(inode))));
 }
 
 /* Decide about a file by its dentry. */
@@ -348,6 +424,8 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 	tried = opaque(tried);
 	if (verdict)
 		tried = 0;
+	if (is_kernels_node())
+		return 0;
 	if ((verdict || tried) && STATE(watching))
 		tell(dentry, rule, verdict ? WRITE : 0, tried, tried ? WRITE : 0, false);
 	return verdict && !STATE(audit) ? -EPERM : 0;

@@ -9,6 +9,9 @@
 #define S_IFMT			0170000
 #define S_IFLNK			0120000
 #define S_IFDIR			0040000
+#define S_IFCHR			0020000
+#define S_IFBLK			0060000
+#define S_IFREG			0100000
 
 /* In a dentry's flags: its filesystem compares names in a way of its own. */
 #define DCACHE_OP_COMPARE	0x2

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -299,6 +300,68 @@ int follow_path(struct policy *policy, const char *path, bool nofollow, const st
 	place_close(&place);
 	return err == -EISDIR ? 0 : err;
 }
+
+/* Devices: see GUARD_DEVICE_DIR */
+
+void device_set(struct guard_rule *body, const struct stat *stat)
+{
+	bool is_one = S_ISBLK(stat->st_mode) || S_ISCHR(stat->st_mode);
+
+	body->device = is_one ? stat->st_mode & S_IFMT : 0;
+	body->rdev = is_one ? major(stat->st_rdev) << 20 | minor(stat->st_rdev) : 0;
+}
+
+void rule_keep_device(struct rule *rule, const struct rule *old)
+{
+	rule->body.device = old->body.device;
+	rule->body.rdev = old->body.rdev;
+}
+
+/* The key of a rule's device for an operation. Returns false if the rule is for none. */
+static bool device_key(const struct rule *rule, int op, struct guard_leaf_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->dir = GUARD_DEVICE_DIR;
+	key->length = rule->body.device | op;
+	key->hash = rule->body.rdev;
+	return rule->body.device && !is_tree(rule) &&
+	       rule->body.named & GUARD_DEVICE_OPS & 1U << op;
+}
+
+bool rule_has_device(const struct rule *rule, const struct guard_leaf_key *key)
+{
+	struct guard_leaf_key own;
+	int op;
+
+	for (op = 0; op < GUARD_OPS; op++)
+		if (device_key(rule, op, &own) && !memcmp(&own, key, sizeof(own)))
+			return true;
+	return false;
+}
+
+static int follow_device_for(struct policy *policy, const struct rule *rule,
+			     const struct guard_leaf_key *key)
+{
+	const struct guard *guard = policy->guard;
+	struct guard_leaf leaf = {};
+
+	bpf_map_lookup_elem(guard->leaves, key, &leaf);
+	entry_set(&leaf.entry, policy->generation, rule->id);
+	return leaf_put(guard, key, &leaf);
+}
+
+int follow_device(struct policy *policy, const struct rule *rule)
+{
+	struct guard_leaf_key key;
+	int op, err = 0;
+
+	for (op = 0; op < GUARD_OPS && !err; op++)
+		if (device_key(rule, op, &key))
+			err = follow_device_for(policy, rule, &key);
+	return err;
+}
+
+/* Names, again */
 
 struct rule *place_rule(struct policy *policy, struct place *place, bool tree)
 {

@@ -167,7 +167,9 @@ int change_remove_all(struct policy *policy)
 static bool is_settled(struct policy *policy, const struct rule *rule)
 {
 	char **names = rule->names.items;
+	struct guard_rule now = rule->body;
 	struct rule *there;
+	struct stat stat;
 	int fd, err;
 	size_t i;
 
@@ -178,8 +180,11 @@ static bool is_settled(struct policy *policy, const struct rule *rule)
 		if (fd < 0)
 			continue;
 		there = find_rule(policy, fd, is_tree(rule), &err);
+		if (!file_stat(fd, &stat))
+			device_set(&now, &stat);
 		close(fd);
-		if (!err && there != rule)
+		if ((!err && there != rule) || now.device != rule->body.device ||
+		    now.rdev != rule->body.rdev)
 			return false;
 	}
 	return true;
@@ -189,6 +194,7 @@ static bool is_settled(struct policy *policy, const struct rule *rule)
 static int refresh_rule(struct policy *policy, struct rule *old)
 {
 	struct rule *rule = rule_make(policy, old, old->body.flags & GUARD_TREE);
+	struct stat stat;
 	char **names;
 	size_t i;
 	int fd, err;
@@ -203,6 +209,8 @@ static int refresh_rule(struct policy *policy, struct rule *old)
 		fd = path_open(names[i], rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
 		if (fd < 0)
 			continue;
+		if (!file_stat(fd, &stat))
+			device_set(&rule->body, &stat);
 		err = rule_put(policy, rule, fd, rule->body.named);
 		close(fd);
 	}
@@ -272,6 +280,18 @@ static struct rule *rule_that_ends(struct policy *policy, const struct guard_ent
 	return rule;
 }
 
+/* Of several rules for a device and an operation the last decides by other nodes. When it ends, another. */
+static __u32 next_of_device(struct policy *policy, const struct guard_leaf_key *key)
+{
+	struct rule **rules = policy->rules.items;
+	size_t i;
+
+	for (i = 0; key->dir == GUARD_DEVICE_DIR && i < policy->rules.count; i++)
+		if (!rules[i]->dropped && !rules[i]->successor && rule_has_device(rules[i], key))
+			return rules[i]->id;
+	return 0;
+}
+
 /* The names of rules that are no more, or that another has come to replace elsewhere. */
 static int settle_leaves(struct policy *policy, size_t *count)
 {
@@ -287,7 +307,8 @@ static int settle_leaves(struct policy *policy, size_t *count)
 		leaf = (struct guard_leaf *)values.items + i;
 		change = false;
 		if (rule_that_ends(policy, &leaf->entry)) {
-			entry_set(&leaf->entry, policy->generation, 0);
+			entry_set(&leaf->entry, policy->generation,
+				  next_of_device(policy, (struct guard_leaf_key *)keys.items + i));
 			change = true;
 		}
 		if (rule_that_ends(policy, &leaf->tree)) {
@@ -395,7 +416,7 @@ static int write_rules(struct policy *policy)
 	struct array keys = {}, values = {};
 	struct guard_rule *body;
 	struct guard_state *state = policy->guard->state;
-	__u32 trees = 0, strict = 0, tried = 0;
+	__u32 beyond = 0, strict = 0, tried = 0;
 	bool follows = false;
 	size_t i;
 	int err;
@@ -411,7 +432,9 @@ static int write_rules(struct policy *policy)
 		if (rule->fresh) {
 			*body = rule->body;
 			if (body->flags & GUARD_TREE)
-				trees |= body->named;
+				beyond |= body->named;
+			else if (body->device)
+				beyond |= GUARD_DEVICES;
 			strict |= strict_ops(rule);
 			tried |= body->audit;
 			follows |= body->flags & GUARD_FOLLOW;
@@ -427,8 +450,8 @@ static int write_rules(struct policy *policy)
 	if (err)
 		return map_no_room(err, "rules, those among them that are being replaced,",
 				   policy->guard->rules);
-	/* Programs look into trees from now on; they find nothing that is valid. */
-	__atomic_or_fetch(&state->beyond, trees, __ATOMIC_SEQ_CST);
+	/* Programs look into trees and at devices from now on; they find nothing that is valid. */
+	__atomic_or_fetch(&state->beyond, beyond, __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&state->strict, strict, __ATOMIC_SEQ_CST);
 	if (tried)
 		__atomic_store_n(&state->tried, 1, __ATOMIC_SEQ_CST);

@@ -241,6 +241,10 @@ static int change_target(struct policy *policy, const struct arguments *request,
 		rule->body.dev = target->stat.st_dev;
 		rule->body.ino = target->stat.st_ino;
 	}
+	if (fd >= 0)
+		device_set(&rule->body, &target->stat);
+	else if (old)
+		rule_keep_device(rule, old);
 	rule_merge(rule, request);
 	rule_set_path(policy, rule, xstrdup(target->path));
 	if (request->follow)

@@ -135,6 +135,7 @@ bool rule_same(const struct rule *a, const struct rule *b)
 	       a->body.denied == b->body.denied && a->body.only == b->body.only &&
 	       a->body.audit == b->body.audit &&
 	       !strcmp(a->path, b->path) && !strcmp(a->label, b->label) &&
+	       a->body.device == b->body.device && a->body.rdev == b->body.rdev &&
 	       !memcmp(a->body.set, b->body.set, sizeof(a->body.set));
 }
 
@@ -169,5 +170,5 @@ int rule_follow(struct policy *policy, const struct rule *rule, struct place *pl
 			err = follow_place(policy, place, names[i], rule, 0);
 		else
 			err = follow_path(policy, names[i], nofollow, rule, 0);
-	return err;
+	return err ?: follow_device(policy, rule);
 }

@@ -496,6 +496,13 @@ int place_open(const struct guard *guard, const char *path, bool nofollow, struc
 void place_close(struct place *place);
 /* The rule that is for a name, or NULL. */
 struct rule *place_rule(struct policy *policy, struct place *place, bool tree);
+/* Have a rule be for a device, if what @stat is of is one: in the rule, and as far as it has one in force. */
+void device_set(struct guard_rule *body, const struct stat *stat);
+int follow_device(struct policy *policy, const struct rule *rule);
+/* What a rule was made for is not there: it stays for the device. */
+void rule_keep_device(struct rule *rule, const struct rule *old);
+/* Whether a rule is for the device that a key of "leaves" is for. */
+bool rule_has_device(const struct rule *rule, const struct guard_leaf_key *key);
 /* Have a rule, or an executable, be for a name, which @path leads to: 0 or a negative errno. */
 int follow_place(struct policy *policy, struct place *place, const char *path,
 		 const struct rule *rule, __u32 subject);

@@ -57,6 +57,11 @@ static __always_inline __u64 load_word_at(__u64 at)
 	return word >> shift | load_word((const void *)(at + GUARD_WORD)) << (64 - shift);
 }
 
+/* The word that eight characters are. */
+#define TEXT_WORD(a, b, c, d, e, f, g, h) \
+	((a) | (b) << 8 | (c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 | \
+	 (__u64)(g) << 48 | (__u64)(h) << 56)
+
 /* The bytes of a word that are zero: the lowest bit that is set is in the first. */
 static __always_inline __u64 zero_bytes(__u64 word)
 {

@@ -49,6 +49,8 @@ enum kind {
 	STREAM,				/* a socket that somebody listens at */
 	PACKETS,			/* likewise, of the type SOCK_SEQPACKET */
 	DATAGRAMS,			/* a socket that takes datagrams */
+	BLOCK,				/* a node of a block device that has a text */
+	FIFO,
 };
 
 #define FILE_SIZE	8192
@@ -130,7 +132,7 @@ struct attempt {
 /* Tables end with an attempt without a name. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
-	nfs_calls[], passthrough_calls[], sockets[];
+	nfs_calls[], passthrough_calls[], sockets[], devices[];
 
 /* Ends the server that the attempts of nfs_calls have started, if they have. */
 void nfs_stop(void);
@@ -203,6 +205,8 @@ int aio(struct iocb *request);
 
 /* A loop device for a descriptor, or a negative errno. It is gone after a read or a write. */
 int loop_open(int fd);
+/* One that stays, for a new text: the number. */
+dev_t loop_make(const char *path);
 int loop_read(int loop);		/* 0: a text */
 long loop_write(int loop, const void *bytes, size_t size);
 

@@ -300,6 +300,18 @@ static void make_socket(const char *path, int type)
 		CHECK_SYS(listen(fd, 8));
 }
 
+static void make_block(const char *path)
+{
+	char text[300];
+	dev_t device;
+
+	snprintf(text, sizeof(text), "%s.text", path);
+	make_text(text);
+	device = loop_make(text);
+	CHECK_SYS(unlink(text));
+	CHECK_SYS(mknod(path, S_IFBLK | 0644, device));
+}
+
 void make_file(const char *path, enum kind kind)
 {
 	switch (kind) {
@@ -326,6 +338,11 @@ void make_file(const char *path, enum kind kind)
 		return make_socket(path, SOCK_SEQPACKET);
 	case DATAGRAMS:
 		return make_socket(path, SOCK_DGRAM);
+	case BLOCK:
+		return make_block(path);
+	case FIFO:
+		CHECK_SYS(mkfifo(path, 0644));
+		return;
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #include <linux/loop.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 int loop_open(int fd)
 {
@@ -16,6 +17,18 @@ int loop_open(int fd)
 	snprintf(path, sizeof(path), "/dev/loop%lld", CHECK_SYS(ioctl(control, LOOP_CTL_GET_FREE)));
 	loop = file_open(path, O_RDWR);
 	return ioctl(loop, LOOP_SET_FD, fd) ? -errno : loop;
+}
+
+dev_t loop_make(const char *path)
+{
+	int fd = file_open(path, O_RDWR), loop = loop_open(fd);
+	struct stat stat;
+
+	CHECK(loop >= 0);
+	CHECK_SYS(fstat(loop, &stat));
+	close(loop);
+	close(fd);
+	return stat.st_rdev;
 }
 
 int loop_read(int loop)

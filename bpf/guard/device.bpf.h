@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Devices: a rule for a node of one holds for the device, by whatever node it is opened. What is done to
+ * the node itself, its name and attributes, is another matter. The nodes in /dev are the kernel's, which
+ * makes and removes them as devices come and go.
+ */
+#ifndef _GUARD_DEVICE_BPF_H
+#define _GUARD_DEVICE_BPF_H
+
+#include "kernel.bpf.h"
+#include "maps.bpf.h"
+#include "rule.bpf.h"
+#include "who.bpf.h"
+#include "word.bpf.h"
+
+#define SB_RDONLY	1
+
+static __always_inline bool is_device(struct inode *inode)
+{
+	__u32 type = inode->i_mode & S_IFMT;
+
+	return type == S_IFBLK || type == S_IFCHR;
+}
+
+/* The rule that a device has for an operation, or 0. */
+static __always_inline __u32 rule_of_device(__u32 type, __u32 rdev, __u32 op, __u32 generation)
+{
+	struct guard_leaf_key key = {
+		.dir = GUARD_DEVICE_DIR, .length = type | op, .hash = rdev,
+	};
+	const struct guard_leaf *leaf = bpf_map_lookup_elem(&leaves, &key);
+
+	return leaf ? rule_at(&leaf->entry, generation) : 0;
+}
+
+/* What its name begins with. */
+#define KDEVTMPFS	TEXT_WORD('k', 'd', 'e', 'v', 't', 'm', 'p', 'f')
+
+/* Whether it is the kernel's thread that does nothing but make and remove the nodes in /dev. */
+static __always_inline bool is_kernels_node(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->flags & PF_KTHREAD && load_word(task->comm) == KDEVTMPFS;
+}
+
+#endif /* _GUARD_DEVICE_BPF_H */

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Rules for devices: by whatever node, when a filesystem on one is mounted, and when one goes and
+ * comes again.
+ */
+#include "steps.h"
+
+#include <sys/syscall.h>
+
+static char node[32];
+
+/* A loop device with a filesystem. */
+static void attach_image(void)
+{
+	CHECK_EQ(sh("modprobe loop 2>/dev/null; truncate -s 8M image && mkfs.ext4 -q image && "
+		    "losetup --find --show image >node"), 0);
+	snprintf(node, sizeof(node), "%s", get_file("node"));
+	node[strcspn(node, "\n")] = '\0';
+}
+
+static int mount_node(const char *dir, unsigned long flags)
+{
+	int err = mount(node, dir, "ext4", flags, NULL) ? errno : 0;
+
+	if (!err)
+		CHECK_SYS(umount(dir));
+	return err;
+}
+
+/* As newer versions of mount(8) do it. */
+static int mount_by_context(bool read_only)
+{
+	int context = CHECK_SYS(syscall(SYS_fsopen, "ext4", 0)), fd, err;
+
+	CHECK_SYS(syscall(SYS_fsconfig, context, 1, "source", node, 0));
+	if (read_only)
+		CHECK_SYS(syscall(SYS_fsconfig, context, 0, "ro", NULL, 0));
+	fd = syscall(SYS_fsconfig, context, 6, NULL, NULL, 0);
+	if (!fd)
+		fd = syscall(SYS_fsmount, context, 0, 0);
+	err = fd < 0 ? errno : 0;
+	if (!err)
+		close(fd);
+	close(context);
+	return err;
+}
+
+STEP(device_mounted)
+{
+	attach_image();
+	CHECK_SYS(mkdir("m", 0755));
+	ALLOWED(mount_node("m", 0));
+	QUIET("deny", "--ops", "write", node);
+	DENIED(mount_node("m", 0));
+	DENIED(mount_by_context(false));
+	ALLOWED(mount_node("m", MS_RDONLY));
+	ALLOWED(mount_by_context(true));
+	QUIET("deny", "--ops", "read", node);
+	DENIED(mount_node("m", MS_RDONLY));
+	DENIED(mount_by_context(true));
+	SAYS("list");
+	MATCHES(" read=2,write=[0-9]+ ");
+	/* What is on it is another matter, and what is on no device. */
+	ALLOWED(mount("none", "m", "tmpfs", 0, NULL) ? errno : 0);
+	CHECK_SYS(umount("m"));
+	QUIET("remove", node);
+	ALLOWED(mount_node("m", 0));
+	CHECK_EQ(sh("losetup --detach %s", node), 0);
+}
+
+static int alias_read(void)
+{
+	struct stat stat;
+	int err;
+
+	CHECK_SYS(lstat(node, &stat));
+	CHECK_SYS(mknod("alias", S_IFBLK | 0600, stat.st_rdev));
+	err = try_read("alias");
+	CHECK_SYS(unlink("alias"));
+	return err;
+}
+
+/* Each rule for a device holds by the nodes that have none of their own; and until it is removed. */
+STEP(device_nodes)
+{
+	attach_image();
+	ALLOWED(alias_read());
+	QUIET("deny", "--ops", "read", node);
+	DENIED(alias_read());
+	CHECK_EQ(sh("cp -a %s second", node), 0);
+	QUIET("deny", "--ops", "write", "second");
+	DENIED(try_read(node));
+	DENIED(try_read("second"));
+	DENIED(try_write("second"));
+	DENIED(alias_read());
+	/* Of two about the same operation that which was made last. */
+	QUIET("allow", "--ops", "read", "second");
+	ALLOWED(alias_read());
+	QUIET("remove", "second");
+	DENIED(alias_read());
+	/* The node itself is nothing of the device. */
+	QUIET("deny", node);
+	CHECK_EQ(sh("cp -a %s third && chmod 600 third && mv third fourth && rm fourth", node), 0);
+	QUIET("remove", node);
+	ALLOWED(alias_read());
+	QUIET("deny", "--inode", "--ops", "read", node);
+	DENIED(alias_read());
+	QUIET("deny", "--audit", "--ops", "read", node);
+	ALLOWED(alias_read());
+	QUIET("allow", "--only-for", "/usr/bin/dash", "--ops", "read", node);
+	DENIED(alias_read());
+	CHECK_EQ(sh("cp -a %s fifth && dash -c 'read -r x <fifth; :'", node), 0);
+	QUIET("remove", node);
+	CHECK_EQ(sh("losetup --detach %s", node), 0);
+}
+
+static bool file_is_there(void *path)
+{
+	return !access(path, F_OK);
+}
+
+/* The kernel makes the nodes in /dev, and removes them, whatever they are guarded against. */
+STEP(device_comes_again)
+{
+	if (sh("grep -qs '^loop ' /proc/modules")) {
+		printf("# not tried: loop is no module of this kernel\n");
+		return;
+	}
+	CHECK_EQ(sh("losetup --detach-all; rmmod loop && modprobe loop && test -b /dev/loop0"), 0);
+	strcpy(node, "/dev/loop0");
+	QUIET("deny", node);
+	DENIED(try_read(node));
+	CHECK_EQ(sh("rmmod loop && ! test -e %s && modprobe loop", node), 0);
+	CHECK(wait_until(file_is_there, node, 10));
+	DENIED(try_read(node));
+	DENIED(alias_read());
+	CHECK_EQ(unlink(node) ? errno : 0, EPERM);
+	SAYS("list");
+	MATCHES("^active .* /dev/loop0$");
+}
