@@ -7,6 +7,7 @@
 
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <linux/fscrypt.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
@@ -181,5 +182,68 @@ STEP(case_insensitive_filesystem)
 	QUIET("deny", "--ops", "write", "--inode", "m/shadow");
 	DENIED(try_write("m/SHADOW"));
 	QUIET("remove", "--all");
+	CHECK_SYS(umount("m"));
+}
+
+/* Encryption */
+
+static struct fscrypt_key_specifier key;
+
+/* Returns whether this kernel can encrypt so. */
+static bool make_encrypted(const char *dir)
+{
+	struct {
+		struct fscrypt_add_key_arg arg;
+		__u8 raw[FSCRYPT_MAX_KEY_SIZE];
+	} add = {
+		.arg.key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER,
+		.arg.raw_size = FSCRYPT_MAX_KEY_SIZE, .raw = "a key",
+	};
+	struct fscrypt_policy_v2 policy = {
+		.version = FSCRYPT_POLICY_V2, .contents_encryption_mode = FSCRYPT_MODE_AES_256_XTS,
+		.filenames_encryption_mode = FSCRYPT_MODE_AES_256_CTS,
+	};
+	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
+	bool can = !ioctl(fd, FS_IOC_ADD_ENCRYPTION_KEY, &add);
+
+	if (can) {
+		key = add.arg.key_spec;
+		memcpy(policy.master_key_identifier, key.u.identifier,
+		       sizeof(policy.master_key_identifier));
+		CHECK_SYS(ioctl(fd, FS_IOC_SET_ENCRYPTION_POLICY, &policy));
+	}
+	close(fd);
+	return can;
+}
+
+/* What is left in use of the key when it is removed. */
+static __u32 remove_key(const char *dir)
+{
+	struct fscrypt_remove_key_arg arg = { .key_spec = key };
+	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
+
+	CHECK_SYS(ioctl(fd, FS_IOC_REMOVE_ENCRYPTION_KEY, &arg));
+	close(fd);
+	return arg.removal_status_flags;
+}
+
+/* A rule keeps its file's inode in memory, and with it the key. */
+STEP(encrypted_directory)
+{
+	if (sh("modprobe -qa loop ext4; truncate -s 16M image && mkfs.ext4 -q -O encrypt image && "
+	       "mkdir m && mount -o loop image m && mkdir m/d"))
+		FAIL("no file system that encrypts");
+	if (!make_encrypted("m/d")) {
+		printf("# not tried: this kernel does not encrypt so: %s\n", strerror(errno));
+		CHECK_SYS(umount("m"));
+		return;
+	}
+	make("m/d/f");
+	QUIET("deny", "--ops", "write", "m/d/f");
+	CHECK_EQ(remove_key("m"), FSCRYPT_KEY_REMOVAL_STATUS_FLAG_FILES_BUSY);
+	DENIED(try_write("m/d/f"));
+	QUIET("remove", "m/d/f");
+	CHECK_EQ(remove_key("m"), 0);
+	CHECK_EQ(try_write("m/d/f"), ENOENT);
 	CHECK_SYS(umount("m"));
 }
