@@ -146,7 +146,12 @@ const char *ops_text(__u32 ops);
 /* An absolute path for a path as somebody gave it, without "." and empty components. */
 char *absolute_path(const char *path);
 
-/* Write a path as a word of a conf file; as a JSON string. Both are one line, whatever is in it. */
+/*
+ * Write what others have given a name, a path or the name of a thread: as a text, with a backslash before
+ * each of the @special characters; as a word of a conf file; as a JSON string. Whatever is in it that is
+ * not there to be looked at is written as a number: no terminal obeys it, and it is one line.
+ */
+void put_text(FILE *file, const char *text, const char *special);
 void put_word(FILE *file, const char *text);
 void put_json(FILE *file, const char *text);
 

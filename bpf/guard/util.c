@@ -36,12 +36,7 @@ void error(const char *format, ...)
 		return;
 	fflush(stdout);
 	fputs("inode-guard: ", stderr);
-	for (const char *at = text; *at; at++) {
-		if (*at == '\n')
-			fputs("\\n", stderr);
-		else
-			fputc((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at, stderr);
-	}
+	put_text(stderr, text, "");
 	fputc('\n', stderr);
 	free(text);
 }
@@ -181,21 +176,6 @@ char *absolute_path(const char *path)
 	return result;
 }
 
-/* Plain characters stay as they are; others go by a backslash. */
-void put_word(FILE *file, const char *text)
-{
-	const unsigned char *c;
-
-	for (c = (const unsigned char *)text; *c; c++) {
-		if (*c < ' ' || *c == 0x7f)
-			fprintf(file, "\\x%02x", *c);
-		else if (strchr(" \"'\\#", *c))
-			fprintf(file, "\\%c", *c);
-		else
-			fputc(*c, file);
-	}
-}
-
 /* The length of a well-formed UTF-8 sequence, or 0. */
 static int utf8_length(const unsigned char *c)
 {
@@ -229,6 +209,76 @@ static int utf8_length(const unsigned char *c)
 	return forms[form].length;
 }
 
+/* The number of a character that takes @length bytes. */
+static __u32 utf8_number(const unsigned char *c, int length)
+{
+	__u32 number = length == 1 ? *c : *c & (0x7f >> length);
+	int i;
+
+	for (i = 1; i < length; i++)
+		number = number << 6 | (c[i] & 0x3f);
+	return number;
+}
+
+/*
+ * Whether a character is none to look at: a terminal may obey it, or whoever reads the text sees nothing,
+ * another order or another line. Control characters, those of formats (general category Cf of Unicode,
+ * variation selectors with them) and separators of lines.
+ */
+static bool is_unseen(__u32 number)
+{
+	static const struct {
+		__u32 first, last;
+	} ranges[] = {
+		{ 0x0000, 0x001f }, { 0x007f, 0x009f }, { 0x00ad, 0x00ad }, { 0x034f, 0x034f },
+		{ 0x0600, 0x0605 }, { 0x061c, 0x061c }, { 0x06dd, 0x06dd }, { 0x070f, 0x070f },
+		{ 0x0890, 0x0891 }, { 0x08e2, 0x08e2 }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 },
+		{ 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+		{ 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
+		{ 0xfff0, 0xfffb }, { 0x110bd, 0x110bd }, { 0x110cd, 0x110cd }, { 0x13430, 0x1343f },
+		{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (number >= ranges[i].first && number <= ranges[i].last)
+			return true;
+	return false;
+}
+
+void put_text(FILE *file, const char *text, const char *special)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	int length, i;
+
+	for (; *c; c += length) {
+		length = utf8_length(c);
+		if (length && !is_unseen(utf8_number(c, length))) {
+			if (strchr(special, *c))
+				fputc('\\', file);
+			fwrite(c, 1, length, file);
+			continue;
+		}
+		length = length ?: 1;
+		for (i = 0; i < length; i++)
+			fprintf(file, "\\x%02x", c[i]);
+	}
+}
+
+void put_word(FILE *file, const char *text)
+{
+	put_text(file, text, " \"'\\#");
+}
+
+static void put_json_number(FILE *file, __u32 number)
+{
+	if (number < 0x10000)
+		fprintf(file, "\\u%04x", number);
+	else
+		fprintf(file, "\\u%04x\\u%04x", 0xd800 + ((number - 0x10000) >> 10),
+			0xdc00 + ((number - 0x10000) & 0x3ff));
+}
+
 /*
  * Paths are bytes and JSON is Unicode: a byte 0xNN that is not part of a character becomes \udcNN,
  * which no text has, and which Python's os.fsencode() makes that byte again.
@@ -246,8 +296,8 @@ void put_json(FILE *file, const char *text)
 			length = 1;
 		} else if (*c == '"' || *c == '\\') {
 			fprintf(file, "\\%c", *c);
-		} else if (*c < ' ' || *c == 0x7f) {
-			fprintf(file, "\\u%04x", *c);
+		} else if (is_unseen(utf8_number(c, length))) {
+			put_json_number(file, utf8_number(c, length));
 		} else {
 			fwrite(c, 1, length, file);
 		}
