@@ -26,7 +26,7 @@ static void print_json(FILE *file, const struct denial *denial, const char *verd
 	put_json(file, denial->command);
 	fprintf(file, ",\"executable\":");
 	put_json(file, denial->exe);
-	fprintf(file, ",\"operation\":\"%s\",\"path\":", op_names[denial->op]);
+	fprintf(file, ",\"operation\":\"%s\",\"path\":", op_name(denial->op));
 	put_json(file, denial->path);
 	fprintf(file, ",\"rule\":");
 	put_json(file, denial->rule);
@@ -43,7 +43,7 @@ void denial_print(FILE *file, const struct denial *denial, bool json)
 		print_json(file, denial, verdict);
 		return;
 	}
-	fprintf(file, "%s %s %s ", denial->time, verdict, op_names[denial->op]);
+	fprintf(file, "%s %s %s ", denial->time, verdict, op_name(denial->op));
 	put_word(file, denial->path);
 	fprintf(file, " pid=%u uid=%u command=", denial->pid, denial->uid);
 	put_word(file, denial->command);

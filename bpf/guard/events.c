@@ -319,7 +319,7 @@ static int handle_event(void *context, void *data, size_t size)
 	denial.path = path;
 	denial.exe = exe;
 	time_text(event->time, denial.time, sizeof(denial.time));
-	for (op = 0; op < GUARD_OPS; op++) {
+	for (op = 0; op <= GUARD_CONTROL; op++) {
 		if (!((event->ops | event->tried) & (1U << op)))
 			continue;
 		fill_denial(events, event, op, &denial);

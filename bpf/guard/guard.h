@@ -75,7 +75,13 @@ enum guard_op {
 /* In that word: that there are rules for devices (GUARD_DEVICE_DIR). */
 #define GUARD_DEVICES	GUARD_EITHER
 
-_Static_assert(GUARD_OPS < GUARD_OP_BITS, "no bit is left for another operation");
+/*
+ * In events only: what would give somebody control of an executable that may do what others may not, or
+ * have him taken for it. No rule names that: the executable is in one.
+ */
+#define GUARD_CONTROL	(GUARD_OP_BITS - 2)
+
+_Static_assert(GUARD_OPS < GUARD_CONTROL, "no bit is left for another operation");
 
 /**
  * struct guard_entry - value of the inode maps that say which inode has which rule
@@ -360,6 +366,7 @@ struct guard_move {
  * @changes: how often a name that is watched was about to change
  * @mounts: how often something was about to be mounted or unmounted, if @hold
  * @dropped: events that there was no room for
+ * @refused: how often GUARD_CONTROL was denied, or would have been
  */
 struct guard_state {
 	__u32 version;
@@ -383,6 +390,7 @@ struct guard_state {
 	__u64 changes;
 	__u64 mounts;
 	__u64 dropped;
+	__u64 refused;
 };
 
 /* What audit says of who has not logged in. */

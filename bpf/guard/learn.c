@@ -82,6 +82,8 @@ static bool same_lesson(const struct lesson *a, const struct lesson *b)
 /* What can't be told of it now can't be told later. */
 static const char *why_not(const struct denial *denial)
 {
+	if (denial->op == GUARD_CONTROL)
+		return "no rule is about the control of processes";
 	if (!denial->id)
 		return "it can't be told which rule decides";
 	if (denial->cut)
@@ -341,7 +343,7 @@ static void look_up(const struct policy *policy, struct lesson *lesson)
 
 static void print_comment(const struct lesson *lesson)
 {
-	printf("# %s: %s of ", lesson->why, op_names[lesson->op]);
+	printf("# %s: %s of ", lesson->why, op_name(lesson->op));
 	put_word(stdout, lesson->path);
 	printf(" by ");
 	put_word(stdout, lesson->exe);

@@ -104,7 +104,7 @@ static int log_to_journal(struct log *log, const struct denial *denial)
 
 	put_field(file, "MESSAGE", text);
 	fputs("SYSLOG_IDENTIFIER=inode-guard\nPRIORITY=5\n", file);
-	fprintf(file, "INODE_GUARD_OPERATION=%s\nINODE_GUARD_VERDICT=%s\n", op_names[denial->op],
+	fprintf(file, "INODE_GUARD_OPERATION=%s\nINODE_GUARD_VERDICT=%s\n", op_name(denial->op),
 		denial->audit ? "audit" : "denied");
 	put_field(file, "INODE_GUARD_PATH", denial->path);
 	put_field(file, "INODE_GUARD_RULE", denial->rule);

@@ -60,8 +60,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 		print_counts(exes, "", true);
 		printf("},\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
 		       hold_count(guard));
-		printf("\"generation\":%u,\"dropped\":%llu}\n", state->generation,
-		       (unsigned long long)state->dropped);
+		printf("\"generation\":%u,\"dropped\":%llu,\"refused\":%llu}\n", state->generation,
+		       (unsigned long long)state->dropped, (unsigned long long)state->refused);
 		return;
 	}
 	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
@@ -70,8 +70,11 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	print_counts(exes, "executable", false);
 	if (hold_count(guard))
 		printf("%lu changes not followed, ", hold_count(guard));
-	printf("generation %u, %llu events dropped\n", state->generation,
+	printf("generation %u, %llu events dropped", state->generation,
 	       (unsigned long long)state->dropped);
+	if (state->refused)
+		printf(", control refused %llu times", (unsigned long long)state->refused);
+	putchar('\n');
 }
 
 static bool is_missing(const struct counts *counts)

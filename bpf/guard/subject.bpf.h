@@ -8,6 +8,8 @@
 #ifndef _GUARD_SUBJECT_BPF_H
 #define _GUARD_SUBJECT_BPF_H
 
+#include "event.bpf.h"
+
 #define PTRACE_MODE_ATTACH	0x02
 #define PR_SET_MM		35
 #define PR_SET_MM_EXE_FILE	13
@@ -15,9 +17,18 @@
 /* BPF_F_BPRM_SECUREEXEC, which not every kernel's BTF has. */
 #define BPRM_SECUREEXEC		(1ULL << 0)
 
-static __always_inline int refuse(void)
+/* Of what executable, that is told, too. */
+static __always_inline int refuse(struct file *exe)
 {
+	__sync_fetch_and_add(&state.refused, 1);
+	if (STATE(watching) && !inode_map_is_null(exe))
+		tell(exe->f_path.dentry, 0, BIT(GUARD_CONTROL), 0, 0, false);
 	return STATE(audit) ? 0 : -EPERM;
+}
+
+static __always_inline int refuse_for(struct task_struct *task)
+{
+	return refuse(inode_map_is_null(task->mm) ? NULL : task->mm->exe_file);
 }
 
 /* Whether an executable is one of those. */
@@ -37,7 +48,7 @@ int BPF_PROG(guard_ptrace, struct task_struct *child, unsigned int mode)
 	subject = subject_of(child);
 	if (!is_protected(subject) || subject == subject_of(bpf_get_current_task_btf()))
 		return 0;
-	return refuse();
+	return refuse_for(child);
 }
 
 SEC("lsm/ptrace_traceme")
@@ -50,7 +61,7 @@ int BPF_PROG(guard_traceme, struct task_struct *parent)
 	subject = subject_of(bpf_get_current_task_btf());
 	if (!is_protected(subject) || subject == subject_of(parent))
 		return 0;
-	return refuse();
+	return refuse_for(bpf_get_current_task_btf());
 }
 
 /*
@@ -69,7 +80,7 @@ int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
 	if (!subject || !is_protected(*subject))
 		return 0;
 	if (task->ptrace && *subject != subject_of(task->parent))
-		return refuse();
+		return refuse(bprm->file);
 	if (!STATE(audit))
 		bpf_bprm_opts_set(bprm, BPRM_SECUREEXEC);
 	return 0;
@@ -85,7 +96,7 @@ int BPF_PROG(guard_prctl, int option, unsigned long arg2)
 		return 0;
 	if (arg2 != PR_SET_MM_EXE_FILE && arg2 != PR_SET_MM_MAP)
 		return 0;
-	return refuse();
+	return refuse_for(bpf_get_current_task_btf());
 }
 
 #endif /* _GUARD_SUBJECT_BPF_H */

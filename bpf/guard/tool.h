@@ -141,6 +141,8 @@ char *xasprintf(const char *format, ...);
 
 /* The words for operations, and all of them, separated by commas. */
 extern const char *const op_names[GUARD_OPS];
+/* Of an event, in which there may be GUARD_CONTROL, too. */
+const char *op_name(int op);
 const char *ops_text(__u32 ops);
 
 /* An absolute path for a path as somebody gave it, without "." and empty components. */

@@ -22,6 +22,11 @@ const char *const op_names[GUARD_OPS] = {
 	GUARD_OPERATIONS(GUARD_OP_WORD)
 };
 
+const char *op_name(int op)
+{
+	return op == GUARD_CONTROL ? "control" : op_names[op];
+}
+
 /* One line, whatever is in a path. */
 void error(const char *format, ...)
 {
