@@ -103,9 +103,29 @@ int entry_update(int map, int fd, const void *value, __u64 flags)
 	return bpf_map_update_elem(map, &key, value, flags) ? -errno : 0;
 }
 
+static void find_names(struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	size_t i;
+
+	for (i = 0; i < policy->rules.count; i++)
+		index_put(&policy->rule_by_name, rules[i]->body.name, rules[i]);
+	policy->named = true;
+}
+
+/* One that nothing has, and that means nothing else. A machine may run until they begin again. */
 __u32 next_id(struct policy *policy)
 {
-	return policy->guard->state->next++;
+	__u32 id;
+
+	if (!policy->named)
+		find_names(policy);
+	do
+		id = policy->guard->state->next++;
+	while (!id || id == GUARD_PROTECTED || id == GUARD_DEVICE_DIR ||
+	       index_get(&policy->rule_by_id, id) || index_get(&policy->set_by_id, id) ||
+	       index_get(&policy->texts, id) || index_get(&policy->rule_by_name, id));
+	return id;
 }
 
 /* As in the map, so that there is nothing behind a path whose rule has no label. */
@@ -394,6 +414,7 @@ void policy_free(struct policy *policy)
 	index_free(&policy->texts);
 	index_free(&policy->rule_by_id);
 	index_free(&policy->rule_by_path);
+	index_free(&policy->rule_by_name);
 	index_free(&policy->set_by_id);
 	free(policy->rules.items);
 	free(policy->sets.items);

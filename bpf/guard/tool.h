@@ -417,6 +417,8 @@ struct set {
  * @rule_by_id: likewise, by id
  * @rule_by_path: one that was in force, by a hash of its path; made when it is needed
  * @indexed: whether it has been made
+ * @rule_by_name: those that were in force, by name; made when it is needed
+ * @named: whether it has been made
  * @sets: of struct set *
  * @set_by_id: likewise, by id
  * @texts: of char *, by id: paths of rules, executables, cgroups and directories; names of users
@@ -435,6 +437,8 @@ struct policy {
 	struct index rule_by_id;
 	struct index rule_by_path;
 	bool indexed;
+	struct index rule_by_name;
+	bool named;
 	struct array sets;
 	struct index set_by_id;
 	struct index texts;
