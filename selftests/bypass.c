@@ -118,9 +118,18 @@ static void hash_entries(int fd)
 	hash_bytes(&sum, sizeof(sum));
 }
 
+/* A FIFO would wait for who writes to it; of what else there is an open must wait for leases. */
+static int open_to_look(const char *path)
+{
+	struct stat stat;
+	bool is_fifo = !lstat(path, &stat) && S_ISFIFO(stat.st_mode);
+
+	return open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME | (is_fifo ? O_NONBLOCK : 0));
+}
+
 static uint64_t state_of(const char *path, bool with_time)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+	int fd = open_to_look(path);
 	struct stat stat;
 	struct {
 		ino_t ino;
