@@ -348,6 +348,8 @@ int BPF_PROG(guard_quota_on, struct dentry *dentry)
 SEC("lsm.s/inode_create")
 int BPF_PROG(guard_create, struct inode *dir, struct dentry *dentry)
 {
+	if (guard_core())
+		return -EPERM;
 	settle_dir(dir, dentry);
 	return guard_new_name(dir, dentry, NULL);
 }

@@ -11,6 +11,7 @@
 #include "event.bpf.h"
 
 #define PTRACE_MODE_ATTACH	0x02
+#define PF_DUMPCORE		0x00000200
 #define PR_SET_MM		35
 #define PR_SET_MM_EXE_FILE	13
 #define PR_SET_MM_MAP		14
@@ -64,8 +65,43 @@ int BPF_PROG(guard_traceme, struct task_struct *parent)
 	return refuse_for(bpf_get_current_task_btf());
 }
 
+/* Samples of what it does, with its stack. Who watches a processor watches all that it does. */
+SEC("lsm/perf_event_alloc")
+int BPF_PROG(guard_perf, struct perf_event *event)
+{
+	struct task_struct *task = event->hw.target;
+	__u32 subject;
+
+	if (!STATE(subjects) || inode_map_is_null(task))
+		return 0;
+	subject = subject_of(task);
+	if (!is_protected(subject) || subject == subject_of(bpf_get_current_task_btf()))
+		return 0;
+	return refuse_for(task);
+}
+
+/* Whether somebody watches by perf_event_open(2) what a task does, and so what it executes. */
+static __always_inline bool is_watched(struct task_struct *task)
+{
+	const struct task_struct___guard *configured = (const void *)task;
+
+	return bpf_core_field_exists(configured->perf_event_ctxp) &&
+	       !inode_map_is_null(configured->perf_event_ctxp) &&
+	       configured->perf_event_ctxp->nr_events;
+}
+
+/* Its memory is not written to a file, which belongs to whoever can have it crash. */
+static __always_inline int guard_core(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!STATE(subjects) || !(task->flags & PF_DUMPCORE) || !is_protected(subject_of(task)))
+		return 0;
+	return refuse_for(task);
+}
+
 /*
- * It is not executed while somebody traces, and with AT_SECURE in its auxiliary vector, by which
+ * It is not executed while somebody traces or watches, and with AT_SECURE in its auxiliary vector, by which
  * the dynamic linker knows that it must not obey its environment (LD_PRELOAD, LD_LIBRARY_PATH).
  */
 SEC("lsm/bprm_check_security")
@@ -79,7 +115,7 @@ int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
 	subject = inode_map_peek(subjects_id, bprm->file->f_inode, __u32);
 	if (!subject || !is_protected(*subject))
 		return 0;
-	if (task->ptrace && *subject != subject_of(task->parent))
+	if ((task->ptrace && *subject != subject_of(task->parent)) || is_watched(task))
 		return refuse(bprm->file);
 	if (!STATE(audit))
 		bpf_bprm_opts_set(bprm, BPRM_SECUREEXEC);

@@ -10,6 +10,7 @@
 #include "subject.h"
 
 #include <linux/io_uring.h>
+#include <linux/perf_event.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <signal.h>
@@ -571,6 +572,49 @@ static int try_getfd(void)
 	return end_victim(judge(result(pread(fd, buffer, sizeof(buffer), 0))));
 }
 
+/* Samples of what a process does, with its stack. */
+static int perf_open(pid_t pid, bool from_exec)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_TASK_CLOCK,
+		.sample_period = 100000, .sample_type = PERF_SAMPLE_STACK_USER | PERF_SAMPLE_REGS_USER,
+		.sample_stack_user = 4096, .sample_regs_user = 1, .exclude_kernel = 1,
+		.disabled = from_exec, .enable_on_exec = from_exec,
+	};
+
+	return result(syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+static int try_perf(void)
+{
+	int err = start_victim();
+
+	if (!err)
+		err = perf_open(victim, false);
+	return end_victim(err < 0 ? err : 0);
+}
+
+static int try_perf_exec(void)
+{
+	char byte = 0;
+	int go[2], fd;
+	pid_t pid;
+
+	CHECK_SYS(pipe(go));
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		CHECK_EQ(read(go[0], &byte, 1), 1);
+		setenv("ACT", "read", 1);
+		execl(ALLOWED, ALLOWED, NULL);
+		_exit(errno);
+	}
+	fd = perf_open(pid, true);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(go[1], &byte, 1), 1);
+	return exit_error(pid);
+}
+
 /* What is not stopped */
 
 static int try_preload(void)
@@ -688,7 +732,7 @@ static int try_crash(void)
 	CHECK_SYS(kill(victim, SIGABRT));
 	CHECK_SYS(waitpid(victim, NULL, 0));
 	file_write("/proc/sys/kernel/core_pattern", old);
-	return sh("grep -q 'secret of the guarded file' " DIR_PATH "/core") ? -ENODATA : 0;
+	return sh("grep -qs 'secret of the guarded file' " DIR_PATH "/core") ? -ENODATA : 0;
 }
 
 static int try_loop(void)
@@ -736,14 +780,14 @@ const struct subject_attempt subjects[] = {
 	DENIED_WITH("/proc/PID/mem, to write", try_mem_write, EACCES),
 	DENIED_TO("/proc/PID/fd", try_fd_of),
 	DENIED_TO("pidfd_getfd(2)", try_getfd),
+	DENIED_TO("perf_event_open(2)", try_perf),
+	DENIED_TO("perf_event_open(2), then execve(2) of it", try_perf_exec),
+	DENIED_WITH("a core dump of its process", try_crash, ENODATA),
 	DENIED_TO("a loop device", try_loop),
 	/* Where everybody can have his own mounts, and so his own dynamic linker: see below. */
 	DENIED_TO("the executable in a user namespace", try_user_namespace),
 	DENIED_WITH("LD_PRELOAD", try_preload, ENODATA),
 
-	PASSES_FOR("a core dump of its process", try_crash,
-		"root can have any process dump its memory; a program that keeps secrets says "
-		"prctl(PR_SET_DUMPABLE, 0)"),
 #if defined(__x86_64__) || defined(__aarch64__)
 	PASSES_FOR("another dynamic linker, mounted over the one that the executable names",
 		try_linker,
