@@ -261,6 +261,89 @@ TEST(unreachable)
 	guarded(run_unreachable);
 }
 
+/* Where the pins are: what others can make there, if everybody can */
+
+#define PINS	"/sys/fs/bpf/inode-guard"
+
+static int as_user(int (*make)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = CHECK_SYS(fork());
+	if (!pid) {
+		if (setgid(1000) || setuid(1000))
+			_exit(126);
+		_exit(make() ? errno : 0);
+	}
+	CHECK_SYS(waitpid(pid, &status, 0));
+	return WEXITSTATUS(status);
+}
+
+static int make_pins(void)
+{
+	return mkdir(PINS, 0700);
+}
+
+static int link_pins(void)
+{
+	return symlink(DIR_PATH "/precious", PINS);
+}
+
+/* Nothing is made of it, and nothing of it is removed. */
+static void check_refused(void)
+{
+	FAILS(1, "is not the guard's", "start");
+	FAILS(1, "is not the guard's", "stop");
+	FAILS(1, "is not the guard's", "status");
+	FAILS(1, "is not the guard's", "list");
+	FAILS(1, "is not the guard's", "apply", "conf");
+	CHECK_SYS(access("precious/file", F_OK));
+	check_no_programs_left();
+}
+
+static void run_pins(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(sh("mkdir precious && chmod 777 precious && touch precious/file conf"), 0);
+	CHECK_SYS(mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=1777"));
+	CHECK_EQ(as_user(make_pins), 0);
+	check_refused();
+	CHECK_SYS(rmdir(PINS));
+	CHECK_EQ(as_user(link_pins), 0);
+	check_refused();
+	CHECK_SYS(unlink(PINS));
+	CHECK_SYS(mkdir(PINS, 0755));
+	CHECK_SYS(chmod(PINS, 0755));
+	check_refused();
+	CHECK_SYS(rmdir(PINS));
+	/* As long as nobody can put another in the place of root's own. */
+	QUIET("start");
+	CHECK_EQ(as_user(link_pins), EEXIST);
+	QUIET("stop");
+	CHECK_SYS(umount("/sys/fs/bpf"));
+	CHECK_SYS(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
+	CHECK_SYS(chmod("/sys/fs/bpf", 0777));
+	FAILS(1, "others than root can rename what is in /sys/fs/bpf", "start");
+	CHECK_SYS(umount("/sys/fs/bpf"));
+	/* Of another filesystem. */
+	CHECK_SYS(mount("tmpfs", "/sys/fs/bpf", "tmpfs", 0, "mode=700"));
+	CHECK_SYS(mkdir(PINS, 0700));
+	CHECK_SYS(close(CHECK_SYS(open(PINS "/file", O_CREAT | O_WRONLY, 0600))));
+	FAILS(1, "mode=700", "start");
+	FAILS(1, "is not the guard's", "stop");
+	CHECK_SYS(access(PINS "/file", F_OK));
+	CHECK_SYS(umount("/sys/fs/bpf"));
+	QUIET("start");
+	QUIET("stop");
+}
+
+TEST(pins)
+{
+	guarded(run_pins);
+}
+
 /* Refusals */
 
 static void in_network_namespace(void)

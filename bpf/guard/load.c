@@ -46,12 +46,17 @@ static int unpin(int dir, const struct dirent *entry, bool last)
 
 static int unpin_all(void)
 {
-	DIR *dir = opendir(GUARD_DIR);
+	int fd = pins_open(), last, ret, err = 0;
 	struct dirent *entry;
-	int last, ret, err = 0;
+	DIR *dir;
 
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -errno;
+	}
 	for (last = 0; last < 2; last++, rewinddir(dir))
 		while ((entry = readdir(dir))) {
 			ret = unpin(dirfd(dir), entry, last);
@@ -430,6 +435,16 @@ static bool btf_is_missing(void)
 	return true;
 }
 
+/* Whether others than root can remove or rename what root has in a directory. */
+static bool is_anybodys(const char *path)
+{
+	struct stat stat;
+
+	if (lstat(path, &stat) || stat.st_uid)
+		return true;
+	return stat.st_mode & (S_IWGRP | S_IWOTH) && !(stat.st_mode & S_ISVTX);
+}
+
 static int check_system(void)
 {
 	struct statfs fs;
@@ -439,7 +454,13 @@ static int check_system(void)
 		return EXIT_FAILURE;
 	}
 	if (statfs(BPF_DIR, &fs) || (unsigned int)fs.f_type != BPF_FS_MAGIC) {
-		error("there is no BPF filesystem at " BPF_DIR " (mount -t bpf bpf " BPF_DIR ")");
+		error("there is no BPF filesystem at " BPF_DIR " (mount -t bpf -o mode=700 bpf " BPF_DIR
+		      ")");
+		return EXIT_FAILURE;
+	}
+	if (is_anybodys(BPF_DIR)) {
+		error("others than root can rename what is in " BPF_DIR " (mount -t bpf -o mode=700 bpf "
+		      BPF_DIR ")");
 		return EXIT_FAILURE;
 	}
 	if (!if_nametoindex(INODE_MAP_DEVICE)) {

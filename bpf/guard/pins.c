@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -58,14 +60,44 @@ int pin_make(int fd, const char *name)
 	return bpf_obj_pin(fd, path) && errno != EEXIST ? -errno : 0;
 }
 
+/*
+ * In a BPF filesystem that everybody can write to, anybody may have made what is at the path: a directory
+ * of his own, or a link to another. Root alone makes what root owns, and others can't enter.
+ */
+static bool is_roots(int fd)
+{
+	struct statfs fs;
+	struct stat stat;
+
+	return !fstatfs(fd, &fs) && (unsigned int)fs.f_type == BPF_FS_MAGIC &&
+	       !fstat(fd, &stat) && !stat.st_uid && !(stat.st_mode & (S_IRWXG | S_IRWXO));
+}
+
+int pins_open(void)
+{
+	int fd = open(GUARD_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOTDIR || errno == ELOOP ? -EUCLEAN : -errno;
+	if (is_roots(fd))
+		return fd;
+	close(fd);
+	return -EUCLEAN;
+}
+
 int pin_count(void)
 {
-	DIR *dir = opendir(GUARD_DIR);
+	int fd = pins_open(), count = 0;
 	struct dirent *entry;
-	int count = 0;
+	DIR *dir;
 
-	if (!dir)
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
 		return -errno;
+	}
 	while ((entry = readdir(dir)))
 		count += entry->d_name[0] != '.';
 	closedir(dir);
@@ -79,7 +111,7 @@ static bool is_guard_dir(int fd)
 {
 	struct stat own, there;
 
-	return !fstat(fd, &own) && !stat(GUARD_DIR, &there) && own.st_dev == there.st_dev &&
+	return !fstat(fd, &own) && !lstat(GUARD_DIR, &there) && own.st_dev == there.st_dev &&
 	       own.st_ino == there.st_ino;
 }
 
@@ -88,9 +120,9 @@ int guard_lock(bool exclusive)
 	int fd, err;
 
 	for (;;) {
-		fd = open(GUARD_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = pins_open();
 		if (fd < 0)
-			return -errno;
+			return fd;
 		if (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
 			err = -errno;
 			close(fd);
@@ -308,6 +340,9 @@ int guard_examine_failed(int err)
 	if (err == -EPROTO)
 		error("what is pinned in " GUARD_DIR " is of another version of inode-guard "
 		      "(stop it first)");
+	else if (err == -EUCLEAN)
+		error(GUARD_DIR " is not the guard's, which is a directory in a BPF filesystem that only "
+		      "root can enter: see who has made it, and remove it");
 	else
 		error("%s: %s", GUARD_DIR, reason(err));
 	return EXIT_FAILURE;

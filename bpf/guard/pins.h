@@ -32,6 +32,8 @@ void pin_path(char *path, const char *name);
 void pin_map_name(char *name, size_t size, int index);
 /* Returns 0, also if there is one of that name, or a negative errno. */
 int pin_make(int fd, const char *name);
+/* Open their directory: a descriptor, or a negative errno, -EUCLEAN if what is there is not ours. */
+int pins_open(void);
 /* How many there are, or a negative errno: -ENOENT when there is no directory. */
 int pin_count(void);
 
