@@ -424,8 +424,6 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 	tried = opaque(tried);
 	if (verdict)
 		tried = 0;
-	if (is_kernels_node())
-		return 0;
 	if ((verdict || tried) && STATE(watching))
 		tell(dentry, rule, verdict ? WRITE : 0, tried, tried ? WRITE : 0, false);
 	return verdict && !STATE(audit) ? -EPERM : 0;

@@ -137,4 +137,6 @@ STEP(device_comes_again)
 	CHECK_EQ(unlink(node) ? errno : 0, EPERM);
 	SAYS("list");
 	MATCHES("^active .* /dev/loop0$");
+	/* Nor is that counted. */
+	HAS_NOT("write=");
 }
