@@ -50,9 +50,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Opening, reading, writing */
 
 /*
- * What open(2) wants. Only what is regular can be appended to. The access mode 3 gives neither, and asks for the permissions of both. What
- * the kernel opens in order to execute it is not read: a program that can be executed and not read
- * works, as it does with mode 0111.
+ * What open(2) wants. Only what is regular can be appended to. The access mode 3 gives neither, and
+ * asks for the permissions of both. What the kernel opens in order to execute it is not read: a
+ * program that can be executed and not read works, as it does with mode 0111.
  */
 static __always_inline __u32 open_ops(__u32 flags, bool regular)
 {

@@ -165,6 +165,9 @@ const char *library(void);
 void make_program_of(const char *path, const void *code, size_t size);
 /* Whether this is what a new text begins with. */
 bool is_text(const char *bytes);
+/* Map what is in it as code; or map it, and have that be code then: 0 or a negative errno. */
+int map_code(int fd);
+int protect_code(int fd);
 /* Write through a shared mapping, which is made writable if it is not: 0 or a negative errno. */
 int write_mapped(int fd, int prot);
 /* What it came to if somebody has read this: 0 or a negative errno; @size may be one. */
@@ -177,6 +180,7 @@ long result(long ret);
 /* Run a program by calling @exec in a child process: 0 if it returned RAN, or a negative errno. */
 int run_program(int (*exec)(void *arg), void *arg);
 int exec_path(void *path);		/* for run_program() */
+int exec_by_loader(void *path);		/* likewise, of a dynamic program, by ld.so */
 
 #ifdef __x86_64__
 /* ioctl(2) by the system call of 32-bit programs, with a page that they can name: 0 or -errno. */

@@ -91,6 +91,26 @@ bool is_text(const char *bytes)
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
 }
 
+int map_code(int fd)
+{
+	if (fd < 0)
+		return fd;
+	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ?
+	       -errno : 0;
+}
+
+int protect_code(int fd)
+{
+	void *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
+}
+
 int write_mapped(int fd, int prot)
 {
 	char *memory;

@@ -223,54 +223,32 @@ static int try_lower_exec(struct target *t)
 	return err ? err : run_program(exec_path, through);
 }
 
-static int map_code_through(void)
-{
-	int fd = result(open(through, O_RDONLY));
-
-	if (fd < 0)
-		return fd;
-	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ?
-	       -errno : 0;
-}
-
 static int try_lower_map_code(struct target *t)
 {
 	int err = as_lower(t);
 
-	return err ? err : map_code_through();
+	return err ? err : map_code(result(open(through, O_RDONLY)));
 }
 
 static int try_users_lower_map_code(struct target *t)
 {
 	int err = as_users_lower(t);
 
-	return err ? err : map_code_through();
+	return err ? err : map_code(result(open(through, O_RDONLY)));
 }
 
 static int try_lower_protect_code(struct target *t)
 {
-	int err = as_lower(t), fd = err ? err : result(open(through, O_RDONLY));
-	void *memory;
+	int err = as_lower(t);
 
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
-}
-
-static int exec_loader(void *path)
-{
-	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-	return execl(loader(), loader(), path, "-c", "exit 42", NULL);
+	return err ? err : protect_code(result(open(through, O_RDONLY)));
 }
 
 static int try_users_lower_loader(struct target *t)
 {
 	int err = as_users_lower(t);
 
-	return err ? err : run_program(exec_loader, through);
+	return err ? err : run_program(exec_by_loader, through);
 }
 
 static int try_lower_write(struct target *t)

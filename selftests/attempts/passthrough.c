@@ -223,17 +223,12 @@ static int run_map(struct target *t)
 
 static int run_map_code(struct target *t)
 {
-	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, t->fd, 0) == MAP_FAILED ?
-	       -errno : 0;
+	return map_code(t->fd);
 }
 
 static int run_protect_code(struct target *t)
 {
-	void *memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, t->fd, 0);
-
-	if (memory == MAP_FAILED)
-		return -errno;
-	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
+	return protect_code(t->fd);
 }
 
 static int run_map_write(struct target *t)

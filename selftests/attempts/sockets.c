@@ -21,36 +21,35 @@ static int make(int type)
 	return CHECK_SYS(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
 }
 
-static int connect_as(const struct target *t, int type)
+static int connect_to(const struct target *t, int fd)
 {
 	struct sockaddr_un address = address_of(t);
 
-	return result(connect(make(type), (struct sockaddr *)&address, sizeof(address)));
+	return result(connect(fd, (struct sockaddr *)&address, sizeof(address)));
 }
 
 static int try_stream(struct target *t)
 {
-	return connect_as(t, SOCK_STREAM);
+	return connect_to(t, make(SOCK_STREAM));
 }
 
 static int try_packets(struct target *t)
 {
-	return connect_as(t, SOCK_SEQPACKET);
+	return connect_to(t, make(SOCK_SEQPACKET));
 }
 
 static int try_datagrams(struct target *t)
 {
-	return connect_as(t, SOCK_DGRAM);
+	return connect_to(t, make(SOCK_DGRAM));
 }
 
 /* As one that has been connected before it is connected to something. */
 static int try_reconnect(struct target *t)
 {
-	struct sockaddr_un address = address_of(t);
 	int pair[2];
 
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
-	return result(connect(pair[0], (struct sockaddr *)&address, sizeof(address)));
+	return connect_to(t, pair[0]);
 }
 
 static int try_sendto(struct target *t)
@@ -105,18 +104,14 @@ static int try_uring_sendmsg(struct target *t)
 
 static int prepare_stream(struct target *t)
 {
-	struct sockaddr_un address = address_of(t);
-
 	t->fd = make(SOCK_STREAM);
-	return result(connect(t->fd, (struct sockaddr *)&address, sizeof(address)));
+	return connect_to(t, t->fd);
 }
 
 static int prepare_datagrams(struct target *t)
 {
-	struct sockaddr_un address = address_of(t);
-
 	t->fd = make(SOCK_DGRAM);
-	return result(connect(t->fd, (struct sockaddr *)&address, sizeof(address)));
+	return connect_to(t, t->fd);
 }
 
 static int run_send(struct target *t)
