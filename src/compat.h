@@ -226,6 +226,19 @@ static inline bool context_may_try(void)
 }
 
 /**
+ * context_may_lock - can a program wait for a spinlock?
+ *
+ * Only if the task has none, since who has the one may wait for the other. Kernels that do not count
+ * how often preemption was disabled (without CONFIG_PREEMPT_COUNT) can't tell.
+ *
+ * Return: whether it can.
+ */
+static inline bool context_may_lock(void)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_RT) ? context_has_no_lock() : preemptible();
+}
+
+/**
  * context_may_try_raw - can a program try raw spinlocks that disable interrupts?
  *
  * Return: whether it can.

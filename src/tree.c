@@ -6,8 +6,9 @@
  * anything. It is a single moment's view of the tree: rename_lock's sequence count, which everybody
  * who moves a dentry raises, must be the same before and after it. A reader may not wait for it to
  * become even, because a tracing program may have interrupted the very rename that made it odd: so
- * walks are tried a number of times, and then the answer is that it could not be told. Only who may
- * sleep can take the lock.
+ * walks are tried a number of times. If all of them met a rename, who has no spinlock, as a program
+ * at a security hook has not, waits for the lock and walks once more; others are told that it could
+ * not be told.
  *
  * Programs pass what they like for a dentry (see kfunc.c). Every load from one therefore survives a
  * fault, and is never more than a load: inodes are looked up by address. A stale dentry gives the
@@ -129,8 +130,8 @@ static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
  * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section, which is how long
  * the result can be used.
  * Return: the distance, 0 for the dentry itself, or -ENOENT (none has one). Or that it could not be
- * told: -EAGAIN (dentries were being moved all the time, or the dentry is not connected to the root
- * of its filesystem), -ELOOP (INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
+ * told: -EAGAIN (dentries were being moved all the time and the task may not wait, or the dentry is
+ * not connected to the root of its filesystem), -ELOOP (INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
  * (it is not a dentry).
  */
 int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
@@ -141,6 +142,8 @@ int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
 
 	rcu_read_lock();
 	err = tree_walk(&walk, dentry);
+	if (err == -EAGAIN && context_may_lock())
+		err = tree_walk_locked(&walk, dentry);
 	rcu_read_unlock();
 	*found = walk.found;
 	return err ?: walk.distance;
