@@ -17,6 +17,7 @@ static void print_json_origin(FILE *file, const struct denial *denial)
 	fprintf(file, denial->session == GUARD_UNSET ? "null" : "%u", denial->session);
 	fprintf(file, ",\"cgroup_id\":%llu,\"cgroup\":", (unsigned long long)denial->cgroup);
 	put_json(file, denial->cgroup_path);
+	fprintf(file, ",\"unseen\":%s", denial->unseen ? "true" : "false");
 }
 
 static void print_json(FILE *file, const struct denial *denial, const char *verdict)
@@ -51,6 +52,8 @@ void denial_print(FILE *file, const struct denial *denial, bool json)
 	put_word(file, denial->exe);
 	fprintf(file, " rule=");
 	put_word(file, denial->rule);
+	if (denial->unseen)
+		fprintf(file, " unseen=yes");
 	if (*denial->label)
 		fprintf(file, " label=%s", denial->label);
 	fputc('\n', file);

@@ -6,8 +6,9 @@
 #ifndef _GUARD_EVENT_BPF_H
 #define _GUARD_EVENT_BPF_H
 
-#include "maps.bpf.h"
 #include "kernel.bpf.h"
+#include "maps.bpf.h"
+#include "who.bpf.h"
 #include "word.bpf.h"
 
 /*
@@ -169,7 +170,7 @@ __noinline int tell_at(const struct told *told)
 	event->tried = told->tried;
 	event->audit = !!STATE(audit);
 	event->name = told->name;
-	event->reserved = 0;
+	event->unseen = STATE(subjects) && named_subject_of(task) && !subject_of(task);
 	bpf_get_current_comm(event->command, sizeof(event->command));
 	describe_task(task, event);
 

@@ -292,6 +292,7 @@ static void fill_denial(struct events *events, const struct guard_event *event, 
 	denial->session = event->session;
 	denial->fsuid = event->fsuid;
 	denial->fsgid = event->fsgid;
+	denial->unseen = event->unseen;
 	denial->cgroup = event->cgroup;
 	denial->audit = tried || event->audit;
 	memset(denial->command, 0, sizeof(denial->command));

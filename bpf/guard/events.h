@@ -20,6 +20,7 @@
  * @session: the number of that login, or GUARD_UNSET
  * @fsuid: the user that file permissions are judged by
  * @fsgid: the group, likewise
+ * @unseen: whether the process does not count as one of @exe, which a rule is only for
  * @cgroup: the number of its control group, or 0
  * @audit: whether it was only reported
  * @command: the thread's name
@@ -44,6 +45,7 @@ struct denial {
 	__u32 fsuid;
 	__u32 fsgid;
 	__u64 cgroup;
+	bool unseen;
 	bool audit;
 	char command[17];
 	char parent_command[17];

@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	7
+#define GUARD_VERSION	8
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -341,6 +341,35 @@ struct guard_move {
 };
 
 /**
+ * enum guard_seen - what is known of a process
+ * @GUARD_SEEN: it executes what it was seen to execute, and nobody else has a hand in it
+ * @GUARD_SEEN_AUDITED: likewise, but the guard only audited
+ * @GUARD_WAS_ROOTS: it was root's, and has executed nothing since it is not
+ * @GUARD_NO_NEW_PRIVS: root has chosen no_new_privs for it
+ * @GUARD_ADOPTED: the administrator has said that it is as if it had been seen, of the program that it
+ *	had executed by then
+ */
+enum guard_seen {
+	GUARD_SEEN		= 1 << 0,
+	GUARD_SEEN_AUDITED	= 1 << 1,
+	GUARD_WAS_ROOTS		= 1 << 2,
+	GUARD_NO_NEW_PRIVS	= 1 << 3,
+	GUARD_ADOPTED		= 1 << 4,
+};
+
+/**
+ * struct guard_process - value of the map "processes"
+ * @flags: enum guard_seen
+ * @filters: how many seccomp filters root has chosen for it
+ * @execs: how often it and its parents had executed a file, the last time included
+ */
+struct guard_process {
+	__u32 flags;
+	__u32 filters;
+	__u64 execs;
+};
+
+/**
  * struct guard_state - the words that programs and tool share, by a map in memory
  * @version: GUARD_VERSION
  * @ready: whether the start has come to its end
@@ -424,7 +453,7 @@ struct guard_place {
  * @fsuid: the user that file permissions are judged by
  * @cgroup: its control group of the second version, the number of the directory's inode; or 0
  * @fsgid: the group, likewise
- * @reserved: 0
+ * @unseen: whether the process does not count as one of its executable, which a rule is only for
  * @rule: the rule; 0 when it could not be told which, and was denied for that
  * @ops: what was denied of it, a bit each
  * @tried: what was only reported, since the rule about it is just tried, a bit each
@@ -448,7 +477,7 @@ struct guard_event {
 	__u32 fsuid;
 	__u64 cgroup;
 	__u32 fsgid;
-	__u32 reserved;
+	__u32 unseen;
 	__u32 rule;
 	__u16 ops;
 	__u16 tried;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What vmlinux.h does not have of the kernel: macros, and types, or parts of them, that are there only
- * where it is configured so, with control groups, audit, io_uring
- * and perf events: ask with bpf_core_field_exists().
+ * where it is configured so, with control groups, audit, io_uring,
+ * perf events and seccomp: ask with bpf_core_field_exists().
  */
 #ifndef _GUARD_KERNEL_BPF_H
 #define _GUARD_KERNEL_BPF_H
@@ -38,12 +38,17 @@ struct perf_event_context___guard {
 	int nr_events;
 } __attribute__((preserve_access_index));
 
+struct seccomp___guard {
+	atomic_t filter_count;
+} __attribute__((preserve_access_index));
+
 struct task_struct___guard {
 	kuid_t loginuid;
 	unsigned int sessionid;
 	struct css_set___guard *cgroups;
 	void *io_uring;
 	struct perf_event_context___guard *perf_event_ctxp;
+	struct seccomp___guard seccomp;
 } __attribute__((preserve_access_index));
 
 #endif /* _GUARD_KERNEL_BPF_H */

@@ -65,6 +65,14 @@ struct {
 	__type(value, struct guard_move);
 } moves SEC(".maps");
 
+/* What is known of processes, at their first thread: see process.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct guard_process);
+} processes SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);

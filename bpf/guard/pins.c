@@ -190,6 +190,7 @@ const struct guard_map guard_maps[GUARD_MAPS] = {
 	{ "targets", offsetof(struct guard, targets) },
 	{ "changes", offsetof(struct guard, changes) },
 	{ "moves", offsetof(struct guard, moves) },
+	{ "processes", offsetof(struct guard, processes) },
 	{ "events", offsetof(struct guard, events) },
 };
 

@@ -20,7 +20,7 @@ struct guard_map {
 	size_t fd;
 };
 
-#define GUARD_MAPS	13
+#define GUARD_MAPS	14
 
 extern const struct guard_map guard_maps[GUARD_MAPS];
 

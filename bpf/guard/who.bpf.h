@@ -8,6 +8,7 @@
 
 #include "kernel.bpf.h"
 #include "maps.bpf.h"
+#include "process.bpf.h"
 #include "word.bpf.h"
 
 #define PF_KTHREAD	0x00200000
@@ -18,17 +19,21 @@
 
 #define KIND(kind)	(1U << GUARD_BY_##kind)
 
-/*
- * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
- * an executable finds its dynamic linker and libraries.
- */
-static __always_inline bool is_confined(struct task_struct *task)
+static __always_inline bool is_member(__u32 set, __u32 kind, __u32 subject)
 {
-	return task->real_cred->user_ns->level;
+	struct guard_member member = { .set = set, .kind = kind, .subject = subject };
+
+	return bpf_map_lookup_elem(&members, &member);
 }
 
-/* The executable of a task, as an id, or 0: it is in no set, or there is none. */
-static __always_inline __u32 subject_of(struct task_struct *task)
+/* Whether an executable is one that a rule in force is for, which is not just tried. */
+static __always_inline bool is_protected(__u32 subject)
+{
+	return subject && is_member(GUARD_PROTECTED, GUARD_BY_EXE, subject);
+}
+
+/* The executable that the kernel says a task executes, as an id, or 0: it is in no set, or there is none. */
+static __always_inline __u32 named_subject_of(struct task_struct *task)
 {
 	const __u32 *subject;
 	struct file *exe;
@@ -42,11 +47,25 @@ static __always_inline __u32 subject_of(struct task_struct *task)
 	return subject ? *subject : 0;
 }
 
-static __always_inline bool is_member(__u32 set, __u32 kind, __u32 subject)
+/* That which the task counts as one of. For rules that are just tried nothing else is asked. */
+static __always_inline __u32 subject_of(struct task_struct *task)
 {
-	struct guard_member member = { .set = set, .kind = kind, .subject = subject };
+	__u32 subject = named_subject_of(task);
 
-	return bpf_map_lookup_elem(&members, &member);
+	return subject && (is_seen(task) || !is_protected(subject)) ? subject : 0;
+}
+
+/* Of the process that has this number. Of a task that the verifier does not know to be there. */
+static __always_inline __u32 subject_of_pid(__u32 pid)
+{
+	struct task_struct *task = bpf_task_from_pid(pid);
+	__u32 subject;
+
+	if (!task)
+		return 0;
+	subject = subject_of(task);
+	bpf_task_release(task);
+	return subject;
 }
 
 /* Looking for one of many that is in a set; @gids is where the kernel has them. */

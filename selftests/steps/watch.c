@@ -145,12 +145,12 @@ STEP(watch_origin)
 	else
 		snprintf(text, sizeof(text), "\"login_uid\":null,\"session\":null,");
 	HAS(text);
-	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"/guard \\\"test\\\"\"}",
+	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"/guard \\\"test\\\"\",\"unseen\":false}",
 		 (unsigned long)stat.st_ino);
 	if (!grouped)
 		snprintf(text, sizeof(text), "\"cgroup_id\":");
 	HAS(text);
-	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"\"}",
+	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"\",\"unseen\":false}",
 		 grouped ? (unsigned long)stat.st_ino : 0);
 	HAS(text);
 	/* Who has not logged in. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the guard has seen of a process (struct guard_process), and whether that makes it one of the
+ * executable that the kernel says it executes. It does if the guard saw it execute that file, kept
+ * the dynamic linker from obeying the environment then, and nobody traced it; and if no seccomp
+ * filter answers its system calls but those that root chose for it: who may choose the answers,
+ * chooses what the program reads, and with that its code.
+ *
+ * A filter does not say who installed it. So what is counted is how many there were when the process
+ * was root's for the last time: when it executed something as root, or as somebody else but without
+ * having executed anything since it gave up root, as a service manager does that starts a program for
+ * another user. The kernel never takes a filter, nor no_new_privs, from a process.
+ *
+ * The storage belongs to the first thread of a process, fork(2) copies it, and execve(2) decides anew.
+ * What is not said is not so: most processes have none.
+ */
+#ifndef _GUARD_PROCESS_BPF_H
+#define _GUARD_PROCESS_BPF_H
+
+#include "kernel.bpf.h"
+#include "maps.bpf.h"
+
+#define CLONE_THREAD		0x00010000
+#define CAP_SYS_ADMIN		21
+#define PFA_NO_NEW_PRIVS	0
+
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
+extern void bpf_task_release(struct task_struct *task) __ksym;
+
+/*
+ * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
+ * an executable finds its dynamic linker and libraries.
+ */
+static __always_inline bool is_confined(struct task_struct *task)
+{
+	return task->real_cred->user_ns->level;
+}
+
+/*
+ * Whether the guard saw it execute its program; as long as the guard only audits, what it saw while
+ * it did counts as well. The administrator's word is for the program that was executed when he said so.
+ */
+static __always_inline bool is_seen(struct task_struct *task)
+{
+	__u32 counts = STATE(audit) ? GUARD_SEEN | GUARD_SEEN_AUDITED : GUARD_SEEN, flags = 0;
+	const struct guard_process *process;
+
+	bpf_rcu_read_lock();
+	process = bpf_task_storage_get(&processes, task->group_leader, NULL, 0);
+	if (process && (!(process->flags & GUARD_ADOPTED) ||
+			process->execs == task->group_leader->self_exec_id))
+		flags = process->flags;
+	bpf_rcu_read_unlock();
+	return flags & counts;
+}
+
+/* Others may have had their hands in it. */
+static __always_inline void forget(struct task_struct *task)
+{
+	struct guard_process *process;
+
+	bpf_rcu_read_lock();
+	process = bpf_task_storage_get(&processes, task->group_leader, NULL, 0);
+	if (process)
+		process->flags &= ~(GUARD_SEEN | GUARD_SEEN_AUDITED);
+	bpf_rcu_read_unlock();
+}
+
+/* Whether it may install filters that hold for programs of more privileges. */
+static __always_inline bool is_roots(const struct cred *cred)
+{
+	return !cred->user_ns->level && cred->cap_effective.val & 1ULL << CAP_SYS_ADMIN;
+}
+
+static __always_inline __u32 filters_of(struct task_struct *task)
+{
+	const struct task_struct___guard *configured = (const void *)task;
+
+	if (!bpf_core_field_exists(configured->seccomp.filter_count))
+		return 0;
+	return configured->seccomp.filter_count.counter;
+}
+
+static __always_inline bool has_no_new_privs(struct task_struct *task)
+{
+	return task->atomic_flags & 1UL << PFA_NO_NEW_PRIVS;
+}
+
+/* What root chose for a process that executes a file, of which @process is what is known. */
+static __always_inline void choose(struct guard_process *process, struct task_struct *task,
+				   const struct cred *old, const struct cred *new)
+{
+	__u32 flags = process->flags;
+
+	process->flags &= GUARD_NO_NEW_PRIVS;
+	if (is_roots(old) || is_roots(new) || flags & GUARD_WAS_ROOTS) {
+		process->flags = has_no_new_privs(task) ? GUARD_NO_NEW_PRIVS : 0;
+		process->filters = filters_of(task);
+	}
+}
+
+/* Whether there is nothing else. */
+static __always_inline bool is_as_chosen(const struct guard_process *process,
+					 struct task_struct *task)
+{
+	return filters_of(task) <= process->filters &&
+	       (!has_no_new_privs(task) || process->flags & GUARD_NO_NEW_PRIVS);
+}
+
+/* Have a task know what is known of the current process. Returns whether that is anything. */
+static __always_inline bool hand_on(struct task_struct *task)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct guard_process *process, *own;
+
+	bpf_rcu_read_lock();
+	process = bpf_task_storage_get(&processes, current->group_leader, NULL, 0);
+	if (process) {
+		own = bpf_task_storage_get(&processes, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (own)
+			*own = *process;
+	}
+	bpf_rcu_read_unlock();
+	return process;
+}
+
+/*
+ * Another thread than the first is about to execute a file. It will be the first then, and the
+ * process goes on with what is known of it. If it fails, nobody looks at that.
+ */
+static __always_inline void take_over(struct task_struct *task)
+{
+	if (task->pid != task->tgid && !hand_on(task))
+		bpf_task_storage_delete(&processes, task);
+}
+
+SEC("lsm/task_alloc")
+int BPF_PROG(guard_fork, struct task_struct *child, unsigned long flags)
+{
+	if (!(flags & CLONE_THREAD))
+		hand_on(child);
+	return 0;
+}
+
+/* A program that root executed goes on as somebody else. */
+static __always_inline int note_new_cred(const struct cred *new, const struct cred *old)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct guard_process *process;
+
+	if (!is_roots(old) || is_roots(new))
+		return 0;
+	bpf_rcu_read_lock();
+	process = bpf_task_storage_get(&processes, task->group_leader, NULL,
+				       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (process) {
+		process->flags |= GUARD_WAS_ROOTS;
+		process->execs = task->group_leader->self_exec_id;
+	}
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(guard_setuid, struct cred *new, const struct cred *old)
+{
+	return note_new_cred(new, old);
+}
+
+SEC("lsm/capset")
+int BPF_PROG(guard_capset, struct cred *new, const struct cred *old)
+{
+	return note_new_cred(new, old);
+}
+
+#endif /* _GUARD_PROCESS_BPF_H */
