@@ -73,6 +73,7 @@ _inode_guard() {
 	case $command in
 	deny | allow | apply | save) _inode_guard_files "$word" ;;
 	remove) _inode_guard_guarded "$word" ;;
+	adopt) _inode_guard_words "$(cd /proc && echo [0-9]*)" "$word" ;;
 	esac
 }
 

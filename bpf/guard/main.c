@@ -75,6 +75,11 @@ static int cmd_service(struct arguments *arguments)
 	return guard_service(arguments);
 }
 
+static int cmd_adopt(struct arguments *arguments)
+{
+	return guard_adopt(arguments);
+}
+
 static int refresh_all(struct policy *policy, void *context)
 {
 	(void)context;
@@ -370,6 +375,14 @@ static const struct argp_option learn_options[] = {
 	NOT_VERBOSE, HELP
 };
 
+static const struct argp_option adopt_options[] = {
+	{ "all", 'a', NULL, 0, "all processes that would count if they had begun later, but those that "
+	  "are traced, or have seccomp filters or no_new_privs and are not root's; these are told, "
+	  "exit status 4", 0 },
+	{ "verbose", 'v', NULL, 0, "show the processes that it was said of", 0 },
+	HELP
+};
+
 static const struct argp_option no_options[] = {
 	NOT_VERBOSE, HELP
 };
@@ -449,6 +462,14 @@ static const struct command commands[] = {
 			"another directory now, the rule is for the name there. The service does "
 			"it by itself.",
 	}, {
+		.name = "adopt", .what = "have processes count that began before their rule",
+		.run = cmd_adopt, .options = adopt_options,
+		.argument = "PID", .usage = "PID...\n--all", .least = 1, .most = INT_MAX,
+		.help = "Has processes count as processes of the executable that they execute, which "
+			"rules are only for, though the guard did not see them begin: they began before "
+			"the rule, or with seccomp filters of their user. What others have had them do "
+			"till now is not undone.",
+	}, {
 		.name = "service", .what = "keep rules up to date, and log what is denied",
 		.run = cmd_service, .options = service_options,
 		.help = "Loads the module, starts the guard and applies " CONF_FILE " and "
@@ -501,7 +522,7 @@ static int help(void)
 	     "  1  failure; nothing was changed\n"
 	     "  2  wrong usage\n"
 	     "  3  not running\n"
-	     "  4  done, but for what is missing (apply, learn); a rule is not in force (status)");
+	     "  4  done, but for what is missing (adopt, apply, learn); a rule is not in force (status)");
 	return EXIT_SUCCESS;
 }
 

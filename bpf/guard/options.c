@@ -168,7 +168,7 @@ static error_t parse_end(struct parsing *parsing)
 	if (arguments->seconds && arguments->nr_paths)
 		return wrong(parsing, "--for takes no COMMAND");
 	if (arguments->all && arguments->nr_paths)
-		return wrong(parsing, "--all takes no PATH");
+		return wrong(parsing, "--all takes no %s", command->argument);
 	if (!arguments->all && arguments->nr_paths < command->least)
 		return wrong(parsing, "%s is missing", command->argument);
 	return 0;

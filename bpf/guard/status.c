@@ -50,6 +50,7 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 {
 	const struct guard_state *state = guard->state;
 	__u32 max_rules = guard_max_rules(guard);
+	size_t unseen = processes_unseen(guard);
 
 	if (json) {
 		printf("{\"state\":\"running\",\"called\":%s,\"audit\":%s,\"rules\":%zu,"
@@ -60,8 +61,9 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 		print_counts(exes, "", true);
 		printf("},\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
 		       hold_count(guard));
-		printf("\"generation\":%u,\"dropped\":%llu,\"refused\":%llu}\n", state->generation,
-		       (unsigned long long)state->dropped, (unsigned long long)state->refused);
+		printf("\"generation\":%u,\"dropped\":%llu,\"refused\":%llu,\"unseen\":%zu}\n",
+		       state->generation, (unsigned long long)state->dropped,
+		       (unsigned long long)state->refused, unseen);
 		return;
 	}
 	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
@@ -74,6 +76,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	       (unsigned long long)state->dropped);
 	if (state->refused)
 		printf(", control refused %llu times", (unsigned long long)state->refused);
+	if (unseen)
+		printf(", %zu %s unseen", unseen, unseen > 1 ? "processes" : "process");
 	putchar('\n');
 }
 

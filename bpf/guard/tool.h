@@ -4,7 +4,8 @@
  *
  *   guard.h	what kernel and tool share: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
- *		rule.bpf.h finds the rules, who.bpf.h tells who it is that does something,
+ *		rule.bpf.h finds the rules, who.bpf.h tells who it is that does something, process.bpf.h
+ *		what was seen of him before,
  *		subject.bpf.h keeps executables that may from being others' puppets, cgroup.bpf.h
  *		knows cgroups by their paths, syscall.bpf.h tells what appends, name.bpf.h finds the
  *		rule of a name, follow.bpf.h gives it to what comes to be there, hold.bpf.h counts
@@ -17,6 +18,7 @@
  *   pins.c	has the pins: what there is, opening the running guard, the lock
  *   load.c	start, stop
  *   status.c	status
+ *   adopt.c	adopt: has processes count as those of their executable
  *   policy.c	changes the policy, all of it or nothing
  *   request.c	makes the rules that are asked for
  *   who.c	finds whom they are only for
@@ -91,6 +93,7 @@ enum {
  * @targets: likewise
  * @changes: likewise
  * @moves: likewise
+ * @processes: likewise
  * @events: likewise
  * @state_map: likewise
  * @state: its contents
@@ -111,6 +114,7 @@ struct guard {
 	int targets;
 	int changes;
 	int moves;
+	int processes;
 	int events;
 	int state_map;
 	struct guard_state *state;
@@ -624,6 +628,12 @@ int change_policy(struct policy *ahead, int (*change)(struct policy *policy, voi
 int file_check(int fd, const struct stat *stat);
 /* Tell why no rule could be made for a path. */
 void change_failed(const char *where, const char *path, int err);
+
+/* adopt.c */
+
+int guard_adopt(const struct arguments *arguments);
+/* How many processes execute what a rule is only for, and do not count as its own. */
+size_t processes_unseen(const struct guard *guard);
 
 /* service.c */
 

@@ -30,11 +30,21 @@ static void need_completion(void)
 		FAIL("there is no " COMPLETION);
 }
 
+/* Processes that there are, by number. */
+static void completes_process(void)
+{
+	char words[32], want[16];
+
+	snprintf(words, sizeof(words), "adopt %d", getpid());
+	snprintf(want, sizeof(want), "%d\n", getpid());
+	completes(words, want);
+}
+
 TOOL_STEP(completion)
 {
 	need_completion();
 	completes("sta", "start\nstatus\n");
-	completes("''", "--help\n--version\nallow\napply\ndeny\nlearn\nlist\nrefresh\nremove\nsave\n"
+	completes("''", "--help\n--version\nadopt\nallow\napply\ndeny\nlearn\nlist\nrefresh\nremove\nsave\n"
 		  "service\nstart\nstatus\nstop\nwatch\n");
 	completes("deny --o", "--only-for\n--only-for-cgroup\n--only-for-group\n"
 		  "--only-for-user\n--ops\n--optional\n");
@@ -47,6 +57,8 @@ TOOL_STEP(completion)
 	completes("status --j", "--json\n");
 	completes("list fi", "");
 	completes("apply --c", "--check\n");
+	completes("adopt --a", "--all\n");
+	completes_process();
 	completes("nonsense --", "");
 	completes("deny --only-for-user roo", "root\n");
 	completes("allow -g roo", "root\n");
@@ -56,7 +68,7 @@ TOOL_STEP(completion)
 TOOL_STEP(completion_options)
 {
 	static char *const commands[] = {
-		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply",
+		"start", "stop", "status", "deny", "allow", "remove", "list", "save", "apply", "adopt",
 		"watch", "refresh", "service", "learn",
 	};
 	char words[32];
