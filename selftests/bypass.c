@@ -814,6 +814,8 @@ static void print_table(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(tables); i++)
 		print_attempts(tables[i]);
 	print_subjects(subjects, "only-for");
+	print_subjects(seen, "only-for");
+	print_subjects(seen_limits, "only-for");
 	print_subjects(limits, "all");
 	print_subjects(root_limits, "all");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
- * where rules end. The attempts are in attempts/subject.c, limits.c and root.c; bypass.c has those
+ * where rules end. The attempts are in attempts/subject.c, seen.c, limits.c and root.c; bypass.c has those
  * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT
  * in the environment tries only what has the text in its name.
  */
@@ -58,6 +58,8 @@ static void subjects_run(const char *when, bool guarded)
 {
 	for (const struct subject_attempt *attempt = subjects; attempt->name; attempt++)
 		subject_judge(attempt, when, guarded && !attempt->may);
+	for (const struct subject_attempt *attempt = seen; attempt->name; attempt++)
+		subject_judge(attempt, when, guarded && !attempt->may);
 }
 
 static void check_none_wrong(void)
@@ -104,6 +106,8 @@ TEST(limits)
 {
 	make_subjects();
 	guard_start();
+	limits_run(seen_limits);
+	unlink(SECRET);
 	limits_run(root_limits);
 	limits_run(limits);
 	/* The last of them has ended it, if it was tried. */

@@ -34,7 +34,7 @@ static int judge(long size)
 	return judge_text(buffer, size);
 }
 
-static int read_secret(void)
+int read_secret(void)
 {
 	int fd = result(open(SECRET, O_RDONLY | O_CLOEXEC));
 
@@ -104,6 +104,13 @@ static int act_uring_poll(void)
 	return uring_secret(IORING_SETUP_SQPOLL, 0);
 }
 
+int become_act(const char *path, const char *name)
+{
+	setenv("ACT", name, 1);
+	execl(path, path, NULL);
+	return -errno;
+}
+
 /* Opened by the allowed program, and then it is another that runs. */
 static int act_pass_on(void)
 {
@@ -112,16 +119,12 @@ static int act_pass_on(void)
 	if (fd < 0)
 		return fd;
 	dup2(fd, STDIN_FILENO);
-	setenv("ACT", "read-input", 1);
-	execl(OTHER, OTHER, NULL);
-	return -errno;
+	return become_act(OTHER, "read-input");
 }
 
 static int act_exec_other(void)
 {
-	setenv("ACT", "read", 1);
-	execl(OTHER, OTHER, NULL);
-	return -errno;
+	return become_act(OTHER, "read");
 }
 
 /* To be attacked: has read the secret, has it open as descriptor 100. */
@@ -155,28 +158,34 @@ static int act_read_preloaded(void)
 	return -ENODATA;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} acts[] = {
+static const struct act acts[] = {
 	{ "read", act_read }, { "read-input", act_read_input }, { "fork", act_fork },
 	{ "thread", act_thread }, { "uring", act_uring }, { "uring-poll", act_uring_poll },
 	{ "pass-on", act_pass_on }, { "exec-other", act_exec_other }, { "wait", act_wait },
 	{ "pause", act_pause }, { "read-preloaded", act_read_preloaded },
+	{ }
 };
+
+static void act_of(const struct act *act, const char *name)
+{
+	for (; act->name; act++)
+		if (!strcmp(act->name, name))
+			_exit(-act->run());
+}
 
 __attribute__((constructor)) static void act(void)
 {
 	const char *name = getenv("ACT");
 
-	for (unsigned int i = 0; name && i < ARRAY_SIZE(acts); i++)
-		if (!strcmp(acts[i].name, name))
-			_exit(-acts[i].run());
+	if (!name)
+		return;
+	act_of(acts, name);
+	act_of(seen_acts, name);
 }
 
 /* Running it */
 
-static int exit_error(pid_t pid)
+int exit_error(pid_t pid)
 {
 	int status;
 
@@ -199,7 +208,7 @@ static int run_with(const char *path, const char *argument0, const char *argumen
 	return exit_error(pid);
 }
 
-static int run(const char *path, const char *name)
+int run_act(const char *path, const char *name)
 {
 	return run_with(path, path, NULL, name);
 }
@@ -216,9 +225,7 @@ static int start_victim(void)
 	if (!victim) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pipes[1], STDOUT_FILENO);
-		setenv("ACT", "wait", 1);
-		execl(ALLOWED, ALLOWED, NULL);
-		_exit(errno);
+		_exit(-become_act(ALLOWED, "wait"));
 	}
 	close(pipes[1]);
 	if (read(pipes[0], &err, sizeof(err)) != sizeof(err))
@@ -237,19 +244,19 @@ static int end_victim(int err)
 
 static int try_allowed(void)
 {
-	return run(ALLOWED, "read");
+	return run_act(ALLOWED, "read");
 }
 
 static int try_hard_link(void)
 {
 	CHECK_SYS(link(ALLOWED, "link"));
-	return run("./link", "read");
+	return run_act("./link", "read");
 }
 
 static int try_symbolic_link(void)
 {
 	CHECK_SYS(symlink(ALLOWED, "symlink"));
-	return run("./symlink", "read");
+	return run_act("./symlink", "read");
 }
 
 static int try_renamed(void)
@@ -257,7 +264,7 @@ static int try_renamed(void)
 	int err;
 
 	CHECK_SYS(rename(ALLOWED, "moved"));
-	err = run("./moved", "read");
+	err = run_act("./moved", "read");
 	CHECK_SYS(rename("moved", ALLOWED));
 	return err;
 }
@@ -266,51 +273,51 @@ static int try_bound(void)
 {
 	CHECK_SYS(unshare(CLONE_NEWNS));
 	CHECK_SYS(mount(ALLOWED, OTHER, NULL, MS_BIND, NULL));
-	return run(OTHER, "read");
+	return run_act(OTHER, "read");
 }
 
 static int try_script(void)
 {
 	file_write("script", "#!" ALLOWED "\n");
 	CHECK_SYS(chmod("script", 0755));
-	return run("./script", "read");
+	return run_act("./script", "read");
 }
 
 static int try_fork(void)
 {
-	return run(ALLOWED, "fork");
+	return run_act(ALLOWED, "fork");
 }
 
 static int try_thread(void)
 {
-	return run(ALLOWED, "thread");
+	return run_act(ALLOWED, "thread");
 }
 
 static int try_uring(void)
 {
-	return run(ALLOWED, "uring");
+	return run_act(ALLOWED, "uring");
 }
 
 static int try_uring_poll(void)
 {
-	return run(ALLOWED, "uring-poll");
+	return run_act(ALLOWED, "uring-poll");
 }
 
 /* Those that are not */
 
 static int try_other(void)
 {
-	return run(OTHER, "read");
+	return run_act(OTHER, "read");
 }
 
 static int try_other_uring(void)
 {
-	return run(OTHER, "uring");
+	return run_act(OTHER, "uring");
 }
 
 static int try_other_uring_poll(void)
 {
-	return run(OTHER, "uring-poll");
+	return run_act(OTHER, "uring-poll");
 }
 
 static int try_replaced(void)
@@ -319,7 +326,7 @@ static int try_replaced(void)
 
 	CHECK_SYS(rename(ALLOWED, "old"));
 	CHECK_EQ(sh("cp " OTHER " " ALLOWED), 0);
-	err = run(ALLOWED, "read");
+	err = run_act(ALLOWED, "read");
 	CHECK_SYS(rename("old", ALLOWED));
 	return err;
 }
@@ -331,12 +338,12 @@ static int try_loader(void)
 
 static int try_exec_other(void)
 {
-	return run(ALLOWED, "exec-other");
+	return run_act(ALLOWED, "exec-other");
 }
 
 static int try_pass_on(void)
 {
-	return run(ALLOWED, "pass-on");
+	return run_act(ALLOWED, "pass-on");
 }
 
 static int try_argument_zero(void)
@@ -379,14 +386,17 @@ static void leave_program(void)
 			copy_mapping(begin, end, access);
 }
 
-static int try_become(void)
+int pretend(const char *path)
 {
-	int fd = file_open(ALLOWED, O_RDONLY);
+	int fd = file_open(path, O_RDONLY);
 
 	leave_program();
-	if (prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, fd, 0, 0))
-		return -errno;
-	return read_secret();
+	return result(prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, fd, 0, 0));
+}
+
+static int try_become(void)
+{
+	return pretend(ALLOWED) ?: read_secret();
 }
 
 static int try_become_map(void)
@@ -452,9 +462,7 @@ static int try_trace_exec(void)
 	if (!pid) {
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 			_exit(errno);
-		setenv("ACT", "read", 1);
-		execl(ALLOWED, ALLOWED, NULL);
-		_exit(errno);
+		_exit(-become_act(ALLOWED, "read"));
 	}
 	CHECK_SYS(waitpid(pid, &status, 0));
 	if (WIFEXITED(status))
@@ -476,9 +484,7 @@ static int try_seize_exec(void)
 	pid = CHECK_SYS(fork());
 	if (!pid) {
 		CHECK_EQ(read(go[0], &byte, 1), 1);
-		setenv("ACT", "read", 1);
-		execl(ALLOWED, ALLOWED, NULL);
-		_exit(errno);
+		_exit(-become_act(ALLOWED, "read"));
 	}
 	CHECK_SYS(ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXEC));
 	CHECK_EQ(write(go[1], &byte, 1), 1);
@@ -572,8 +578,7 @@ static int try_getfd(void)
 	return end_victim(judge(result(pread(fd, buffer, sizeof(buffer), 0))));
 }
 
-/* Samples of what a process does, with its stack. */
-static int perf_open(pid_t pid, bool from_exec)
+int perf_open(pid_t pid, bool from_exec)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_TASK_CLOCK,
@@ -605,9 +610,7 @@ static int try_perf_exec(void)
 	pid = CHECK_SYS(fork());
 	if (!pid) {
 		CHECK_EQ(read(go[0], &byte, 1), 1);
-		setenv("ACT", "read", 1);
-		execl(ALLOWED, ALLOWED, NULL);
-		_exit(errno);
+		_exit(-become_act(ALLOWED, "read"));
 	}
 	fd = perf_open(pid, true);
 	CHECK(fd >= 0);
@@ -625,7 +628,7 @@ static int try_preload(void)
 	snprintf(command, sizeof(command), "cp %s " LIBRARY_FILE, library());
 	CHECK_EQ(sh(command), 0);
 	setenv("LD_PRELOAD", LIBRARY_FILE, 1);
-	err = run(ALLOWED, "read-preloaded");
+	err = run_act(ALLOWED, "read-preloaded");
 	unsetenv("LD_PRELOAD");
 	return err;
 }
@@ -633,7 +636,7 @@ static int try_preload(void)
 static int try_user_namespace(void)
 {
 	CHECK_SYS(unshare(CLONE_NEWUSER));
-	return run(ALLOWED, "read");
+	return run_act(ALLOWED, "read");
 }
 
 /* Opens a file, and returns RAN if it can read from it, or else the error. */
@@ -715,7 +718,7 @@ static int try_overwrite(void)
 {
 	/* As OTHER, it would be denied. */
 	CHECK_EQ(sh("cat " OTHER " >" ALLOWED), 0);
-	return run(ALLOWED, "read");
+	return run_act(ALLOWED, "read");
 }
 
 static int try_crash(void)

@@ -21,6 +21,29 @@ struct subject_attempt {
 	const char *why_not;
 };
 
-extern const struct subject_attempt subjects[], limits[], root_limits[];
+extern const struct subject_attempt subjects[], limits[], root_limits[], seen[], seen_limits[];
+
+/*
+ * What a program does that is executed with such a name in the variable ACT of its environment, before
+ * anything else: it returns 0 or a negative errno, which becomes the exit status.
+ */
+struct act {
+	const char *name;
+	int (*run)(void);
+};
+
+extern const struct act seen_acts[];
+
+/* For acts: read SECRET. */
+int read_secret(void);
+/* The error that a process ends with. */
+int exit_error(pid_t pid);
+/* Execute a program for an act, in a child process or in this one, if that does not fail. */
+int run_act(const char *path, const char *name);
+int become_act(const char *path, const char *name);
+/* This process tells the kernel that it executes another file: 0 or a negative errno. */
+int pretend(const char *path);
+/* Samples of what a process does, with its stack: a descriptor or a negative errno. */
+int perf_open(pid_t pid, bool from_exec);
 
 #endif /* SUBJECT_H */
