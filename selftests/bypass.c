@@ -15,7 +15,7 @@
  *
  * stopped and others likewise with a rule for a tree that the file is in. bypass_subject.c has the
  * subjects, who may do what others may not, and where rules end. --table prints what the manual has
- * of both. BYPASS_ONLY=TEXT in the environment tries only what has the text in its name,
+ * of both. BYPASS_ONLY=TEXT|TEXT in the environment tries only what has such a text in its name,
  * BYPASS_ALL=1 also what is left out to save time.
  */
 #include "harness.h"
@@ -32,7 +32,7 @@
 static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
-	devices,
+	devices, before,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,
@@ -48,7 +48,7 @@ static const char *const way_names[] = {
 	[PROC_FD] = "by /proc/self/fd", [BIND_MOUNT] = "in a bind mount",
 	[BIND_FILE] = "bound elsewhere in another namespace", [CHROOT] = "in a chroot",
 	[USER_NAMESPACE] = "by root of a user namespace",
-	[PARENT_MOVED] = "after its directory was renamed",
+	[PARENT_MOVED] = "after its directory was renamed", [USER] = "as an ordinary user",
 };
 
 static void names_of(unsigned int operations, char text[128])
@@ -168,6 +168,8 @@ static uint64_t state_of(const char *path, bool with_time)
 
 /* Runs */
 
+#define NOBODY	65534
+
 /* A filesystem that attempts are made on, and a bind mount of it. */
 struct place {
 	enum filesystem filesystem;
@@ -271,14 +273,14 @@ static unsigned int ways_to_try(const struct attempt *attempt, bool tree)
 	bool all = getenv("BYPASS_ALL");
 
 	if (place->filesystem != EXT4)
-		return ways & (BY(DIRECT) | BY(BEFORE));
+		return ways & (BY(DIRECT) | BY(BEFORE) | BY(USER));
 	if (tree)
 		return ways & (BY(DIRECT) | BY(BEFORE) | (all ? BY(BIND_MOUNT) : 0));
 	if (attempt->every_way || all)
 		return ways;
 	for (int way = HARD_LINK + turn % 3; way < WAYS; way += 3)
 		some |= BY(way);
-	return ways & (BY(DIRECT) | BY(BEFORE) | some);
+	return ways & (BY(DIRECT) | BY(BEFORE) | BY(USER) | some);
 }
 
 static void add_stopped(const struct attempt *attempt, bool tree)
@@ -303,9 +305,7 @@ static void add_stopped(const struct attempt *attempt, bool tree)
 
 static bool is_selected(const struct attempt *attempt)
 {
-	const char *only = getenv("BYPASS_ONLY");
-
-	return !only || strstr(attempt->name, only);
+	return bypass_selects(attempt->name);
 }
 
 static void add_runs(const struct attempt *attempt)
@@ -332,7 +332,9 @@ static void add_runs(const struct attempt *attempt)
 		return;
 	}
 	if (attempt->why_not) {
-		add_run(attempt, DIRECT, PASSES, attempt->operations, false);
+		for (int way = 0; way < WAYS; way++)
+			if (ways & (BY(DIRECT) | BY(USER)) & BY(way))
+				add_run(attempt, way, PASSES, attempt->operations, false);
 		return;
 	}
 	add_stopped(attempt, false);
@@ -415,6 +417,8 @@ static void run_make(struct run *run)
 	}
 	run->target.path = run->path;
 	make_file(run->path, run->attempt->kind);
+	if (run->way == USER)
+		CHECK_SYS(chown(run->path, NOBODY, NOBODY));
 	if (run->way == HARD_LINK)
 		CHECK_SYS(link(run->path, scratch(&run->target, "hard")));
 	if (run->way == SYMBOLIC_LINK)
@@ -503,6 +507,10 @@ static void go(struct run *run)
 	case USER_NAMESPACE:
 		enter_user_namespace();
 		break;
+	case USER:
+		CHECK_SYS(setresgid(NOBODY, NOBODY, NOBODY));
+		CHECK_SYS(setresuid(NOBODY, NOBODY, NOBODY));
+		break;
 	default:
 		break;
 	}
@@ -518,7 +526,7 @@ static void go(struct run *run)
 static bool has_own_process(const struct run *run)
 {
 	return run->attempt->own_process || run->way == BIND_FILE || run->way == CHROOT ||
-	       run->way == USER_NAMESPACE;
+	       run->way == USER_NAMESPACE || run->way == USER;
 }
 
 static void run_one(struct run *run)
@@ -818,6 +826,8 @@ static void print_table(void)
 	print_subjects(seen_limits, "only-for");
 	print_subjects(limits, "all");
 	print_subjects(root_limits, "all");
+	print_subjects(memory_limits, "read");
+	print_subjects(earlier_limits, "all");
 }
 
 __attribute__((constructor)) static void set_table(void)

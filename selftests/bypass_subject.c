@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
- * where rules end. The attempts are in attempts/subject.c, seen.c, limits.c and root.c; bypass.c has those
+ * where rules end. The attempts are in attempts/subject.c, seen.c, limits.c, root.c,
+ * memory.c and earlier.c; bypass.c has those
  * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT
  * in the environment tries only what has the text in its name.
  */
@@ -40,10 +41,9 @@ static int subject_run(const struct subject_attempt *attempt)
 
 static void subject_judge(const struct subject_attempt *attempt, const char *when, bool stopped)
 {
-	const char *only = getenv("BYPASS_ONLY");
 	int want = !stopped ? 0 : attempt->error ? -attempt->error : -EPERM, got;
 
-	if (only && !strstr(attempt->name, only))
+	if (!bypass_selects(attempt->name))
 		return;
 	nr_runs++;
 	got = subject_run(attempt);
@@ -109,6 +109,8 @@ TEST(limits)
 	limits_run(seen_limits);
 	unlink(SECRET);
 	limits_run(root_limits);
+	limits_run(memory_limits);
+	limits_run(earlier_limits);
 	limits_run(limits);
 	/* The last of them has ended it, if it was tried. */
 	if (!access("/sys/fs/bpf/inode-guard", F_OK))

@@ -403,6 +403,23 @@ static int run_search(struct target *t)
 	return has_text(search.buf, sizeof(search.buf)) ? 0 : -ENODATA;
 }
 
+/* The names of an inode, by its number, which can be guessed: the call is made on any file. */
+static int run_names(struct target *t)
+{
+	static __u64 room[512];
+	struct btrfs_data_container *found = (void *)room;
+	struct btrfs_ioctl_ino_path_args names = {
+		.inum = file_ino(in_directory(t, "entry")), .size = sizeof(room),
+		.fspath = (uintptr_t)room,
+	};
+
+	if (ioctl(file_open(t->root, O_RDONLY), BTRFS_IOC_INO_PATHS, &names))
+		return -errno;
+	if (!found->elem_cnt)
+		return -ENODATA;
+	return strstr((char *)found->val + found->val[0], "/entry") ? 0 : -ENODATA;
+}
+
 #define HERE		.ways = BY(DIRECT), .filesystems = BTRFS
 #define BY_FD(flags)	HERE, .open_flags = (flags), .by_descriptor = true
 #define DIRECTORY_BY_FD	BY_FD(O_RDONLY | O_DIRECTORY), .kind = DIRECTORY
@@ -418,6 +435,10 @@ const struct attempt btrfs_calls[] = {
 	    .prepare = prepare_inline, HERE,
 	    .why_not = "root may read what describes the files, and there it is if it has less "
 		"than 2048 bytes; so it is on the block device"),
+
+	TRY("BTRFS_IOC_INO_PATHS, for names in it", READ, run_names, .kind = DIRECTORY, HERE,
+	    .why_not = "the call is made on any file, and names what it asks about by its number "
+		"in memory that can change while the guard looks; only root can"),
 
 	TRY("BTRFS_IOC_SUBVOL_CREATE in it", WRITE, try_create, DIRECTORY_BY_FD),
 	TRY("BTRFS_IOC_SUBVOL_CREATE_V2 in it", WRITE, try_create_v2, DIRECTORY_BY_FD),

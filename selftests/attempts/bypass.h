@@ -69,6 +69,7 @@ enum way {
 	CHROOT,
 	USER_NAMESPACE,			/* as root of one */
 	PARENT_MOVED,			/* the directory it is in has another name now */
+	USER,				/* as an ordinary user, whose file it is */
 	WAYS,
 };
 
@@ -132,9 +133,12 @@ struct attempt {
 /* Tables end with an attempt without a name. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
-	nfs_calls[], passthrough_calls[], sockets[], devices[];
+	nfs_calls[], passthrough_calls[], sockets[], devices[], before[];
 
-/* Ends the server that the attempts of nfs_calls have started, if they have. */
+/* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
+#define CLIENT_PATH	DIR_PATH "/nfs"
+int nfs_serve(const char *root);
+/* Ends that, if it was begun. */
 void nfs_stop(void);
 
 /* A name in a directory that no rule guards, on the same mount. Valid until 16 others are made. */
@@ -203,6 +207,12 @@ struct io_uring_sqe;
 int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
 /* Likewise, of a write, issued when a write(2) to something else ends, unless that takes too long. */
 int uring_in_write(const struct io_uring_sqe *request);
+/*
+ * Have memory registered with an io_uring that processes have which are forked: its number, or a
+ * negative errno. A request of that.
+ */
+int uring_register(void *memory, size_t size);
+int uring_with(int number, const struct io_uring_sqe *request);
 /* Likewise by aio: io_submit(2). */
 struct iocb;
 int aio(struct iocb *request);
@@ -213,6 +223,9 @@ int loop_open(int fd);
 dev_t loop_make(const char *path);
 int loop_read(int loop);		/* 0: a text */
 long loop_write(int loop, const void *bytes, size_t size);
+
+/* Whether an attempt of this name is to be tried: BYPASS_ONLY in the environment. */
+bool bypass_selects(const char *name);
 
 /* Run the tool; the case fails if that does. */
 void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));

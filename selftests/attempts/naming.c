@@ -172,6 +172,21 @@ static int try_mount_over(struct target *t)
 	return stat.st_dev == before ? -ENODATA : 0;
 }
 
+/* What is at the path then is another. */
+static int try_mount_above(struct target *t)
+{
+	CHECK_SYS(unshare(CLONE_NEWNS));
+	if (mount("over", directory_of(t), "tmpfs", 0, NULL))
+		return -errno;
+	return access(t->path, F_OK) ? 0 : -ENODATA;
+}
+
+static int try_mount_above_user(struct target *t)
+{
+	CHECK_SYS(unshare(CLONE_NEWUSER));
+	return try_mount_above(t);
+}
+
 static int try_move_over(struct target *t)
 {
 	ino_t before = file_ino(t->path);
@@ -279,6 +294,9 @@ static int try_bind_elsewhere(struct target *t)
 #define MOUNTS		.ways = ANY_NAME & ~BY(CHROOT) & ~BY(USER_NAMESPACE), \
 			.unchanged = true, .own_process = true
 #define LINKS		.ways = ANY_NAME
+#define ABOVE_WHY \
+	"the file stays guarded where it is, and its path leads elsewhere; guard the directories " \
+	"above it against rename"
 
 const struct attempt naming[] = {
 	TRY("unlink(2)", DELETE, try_unlink, NAMES, .every_way = true),
@@ -308,6 +326,11 @@ const struct attempt naming[] = {
 	TRY("bind mount over it, by root of a user namespace", RENAME, try_bind_over_user, MOUNTS),
 	TRY("bind mount over a directory", RENAME, try_bind_over, MOUNTS, .kind = DIRECTORY),
 	TRY("mount over a directory", RENAME, try_mount_over, MOUNTS, .kind = DIRECTORY),
+	TRY("mount over the directory it is in", RENAME, try_mount_above, .ways = BY(DIRECT),
+	    .unchanged = true, .own_process = true, .why_not = ABOVE_WHY),
+	TRY("mount over the directory it is in, by root of a user namespace", RENAME,
+	    try_mount_above_user, .ways = BY(DIRECT) | BY(USER), .unchanged = true,
+	    .own_process = true, .why_not = ABOVE_WHY),
 	TRY("MS_MOVE of a mount over it", RENAME, try_move_over, MOUNTS),
 	TRY("move_mount(2) over it", RENAME, try_move_mount, MOUNTS),
 	TRY("fsmount(2) and move_mount(2) over a directory", RENAME, try_fsmount, MOUNTS,

@@ -7,10 +7,10 @@
  */
 #include "bypass.h"
 
+#include <arpa/inet.h>
 #include <linux/falloc.h>
 #include <sys/xattr.h>
 
-#define CLIENT_PATH	DIR_PATH "/nfs"
 #define NFSD		"/proc/fs/nfsd"
 #define CACHES		"/proc/net/rpc/"
 #define EXPORT_FLAGS	(0x0002 | 0x0400 | 0x2000)	/* any port, no subtree check, fsid */
@@ -21,7 +21,7 @@
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 static const char *exported;		/* the root of what the client has at CLIENT_PATH */
 
-static int start(const char *root)
+int nfs_serve(const char *root)
 {
 	char line[256];
 	bool tracks;
@@ -31,7 +31,8 @@ static int start(const char *root)
 	if (access(NFSD "/threads", F_OK))
 		CHECK_SYS(mount("nfsd", NFSD, "nfsd", 0, NULL));
 	tracks = !access(NFSD "/nfsv4recoverydir", F_OK);
-	CHECK_SYS(mkdir(RECOVERY, 0700));
+	if (access(RECOVERY, F_OK))
+		CHECK_SYS(mkdir(RECOVERY, 0700));
 	/*
 	 * Kernels without the old way to keep track of clients keep none here, so that nobody can
 	 * say that all have come back: the time for that is as short as can be.
@@ -54,6 +55,7 @@ static int start(const char *root)
 	if (tracks)
 		file_write(NFSD "/v4_end_grace", "Y\n");
 	CHECK_SYS(mkdir(CLIENT_PATH, 0755));
+	exported = root;
 	return result(mount("127.0.0.1:/", CLIENT_PATH, "nfs4", 0,
 			    "addr=127.0.0.1,clientaddr=127.0.0.1,vers=4.2,port=2049,"
 			    "lookupcache=none,noac"));
@@ -64,8 +66,7 @@ static int prepare(struct target *t)
 	int err = 0;
 
 	if (!exported) {
-		err = start(t->root);
-		exported = t->root;
+		err = nfs_serve(t->root);
 	}
 	return err;
 }
@@ -75,6 +76,7 @@ void nfs_stop(void)
 	if (!exported)
 		return;
 	CHECK_SYS(umount2(CLIENT_PATH, MNT_DETACH));
+	CHECK_SYS(rmdir(CLIENT_PATH));
 	file_write(NFSD "/threads", "0\n");
 	file_write(CACHES "nfsd.fh/flush", FOREVER "\n");
 	file_write(CACHES "nfsd.export/flush", FOREVER "\n");
@@ -203,6 +205,17 @@ static int run_setxattr(struct target *t)
 	return result(setxattr(at_client(t), "user.bypass", "value", 5, 0));
 }
 
+/* Everybody may read and write, as nfs4_setfacl(1) has it. */
+static int run_set_acl(struct target *t)
+{
+	struct {
+		__u32 entries, type, flags, mask, length;
+		char who[12];
+	} acl = { htonl(1), 0, 0, htonl(0x7), htonl(9), "EVERYONE@" };
+
+	return result(setxattr(at_client(t), "system.nfs4_acl", &acl, sizeof(acl), 0));
+}
+
 static int prepare_xattr(struct target *t)
 {
 	int err = prepare(t);
@@ -272,6 +285,8 @@ const struct attempt nfs_calls[] = {
 	TRY("NFS: utimensat", ATTR, run_utimensat, PREPARED),
 	TRY("NFS: setxattr", ATTR, run_setxattr, PREPARED),
 	TRY("NFS: removexattr", ATTR, run_removexattr, SERVED, .prepare = prepare_xattr),
+	TRY("NFS: setting an access control list", ATTR, run_set_acl, PREPARED,
+	    .why_not = "the server sets it without asking, where it changes nothing else"),
 	TRY("NFS: unlink", DELETE, run_unlink, PREPARED, A_NAME),
 	TRY("NFS: rename", RENAME, run_rename, PREPARED, A_NAME),
 	TRY("NFS: rename over it", DELETE | RENAME, run_rename_over, PREPARED, A_NAME),

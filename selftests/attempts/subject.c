@@ -104,6 +104,13 @@ static int act_uring_poll(void)
 	return uring_secret(IORING_SETUP_SQPOLL, 0);
 }
 
+static int act_loop_input(void)
+{
+	int loop = loop_open(STDIN_FILENO);
+
+	return loop < 0 ? loop : loop_read(loop);
+}
+
 int become_act(const char *path, const char *name)
 {
 	setenv("ACT", name, 1);
@@ -112,14 +119,24 @@ int become_act(const char *path, const char *name)
 }
 
 /* Opened by the allowed program, and then it is another that runs. */
-static int act_pass_on(void)
+static int pass_on(const char *name)
 {
 	int fd = result(open(SECRET, O_RDONLY));
 
 	if (fd < 0)
 		return fd;
 	dup2(fd, STDIN_FILENO);
-	return become_act(OTHER, "read-input");
+	return become_act(OTHER, name);
+}
+
+static int act_pass_on(void)
+{
+	return pass_on("read-input");
+}
+
+static int act_pass_on_to_loop(void)
+{
+	return pass_on("loop-input");
 }
 
 static int act_exec_other(void)
@@ -162,6 +179,7 @@ static const struct act acts[] = {
 	{ "read", act_read }, { "read-input", act_read_input }, { "fork", act_fork },
 	{ "thread", act_thread }, { "uring", act_uring }, { "uring-poll", act_uring_poll },
 	{ "pass-on", act_pass_on }, { "exec-other", act_exec_other }, { "wait", act_wait },
+	{ "loop-input", act_loop_input }, { "pass-on-to-loop", act_pass_on_to_loop },
 	{ "pause", act_pause }, { "read-preloaded", act_read_preloaded },
 	{ }
 };
@@ -344,6 +362,11 @@ static int try_exec_other(void)
 static int try_pass_on(void)
 {
 	return run_act(ALLOWED, "pass-on");
+}
+
+static int try_pass_on_to_loop(void)
+{
+	return run_act(ALLOWED, "pass-on-to-loop");
 }
 
 static int try_argument_zero(void)
@@ -798,6 +821,10 @@ const struct subject_attempt subjects[] = {
 		"the mounts of who starts the program, and root can choose them: use executables "
 		"that are linked statically"),
 #endif
+	PASSES_FOR("a loop device of a descriptor that the executable passes on",
+		try_pass_on_to_loop,
+		"the device reads the file without asking, and what it is given is a descriptor; "
+		"only root can"),
 	PASSES_FOR("another file that has its name now", try_replaced,
 		"executables are known by their names, so that they can be upgraded: deny delete, "
 		"rename and write of it, or say --inode"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The tables of subject.c, limits.c and root.c, which ../bypass_subject.c runs.
+ * The tables of subject.c, limits.c, root.c, memory.c and earlier.c, which ../bypass_subject.c
+ * runs.
  */
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -21,7 +22,8 @@ struct subject_attempt {
 	const char *why_not;
 };
 
-extern const struct subject_attempt subjects[], limits[], root_limits[], seen[], seen_limits[];
+extern const struct subject_attempt subjects[], limits[], root_limits[], memory_limits[],
+	earlier_limits[], seen[], seen_limits[];
 
 /*
  * What a program does that is executed with such a name in the variable ACT of its environment, before

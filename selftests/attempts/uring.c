@@ -119,6 +119,30 @@ int uring_in_write(const struct io_uring_sqe *request)
 	return err;
 }
 
+static struct ring kept[32];
+
+int uring_register(void *memory, size_t size)
+{
+	struct iovec vector = { memory, size };
+	static unsigned int next;
+	struct ring *ring = &kept[next];
+	int err;
+
+	CHECK(next < ARRAY_SIZE(kept));
+	err = ring_open(ring, 0);
+	if (err)
+		return err;
+	if (syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &vector, 1))
+		return -errno;
+	return next++;
+}
+
+int uring_with(int number, const struct io_uring_sqe *request)
+{
+	ring_submit(&kept[number], request, 1, 1);
+	return ring_result(&kept[number], 0);
+}
+
 int aio(struct iocb *request)
 {
 	aio_context_t context = 0;
