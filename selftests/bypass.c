@@ -32,7 +32,7 @@
 static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
-	devices, before,
+	devices, before, f2fs_calls,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,
@@ -737,6 +737,29 @@ static void allow_exchange(const char *root)
 		    "image.xfs >/dev/null && mount -o loop image.xfs %s", root), 0);
 }
 
+/* Mounted so that what is written is compressed when a call says so. */
+static bool mount_f2fs(const char *root)
+{
+	if (sh("modprobe f2fs 2>/dev/null; grep -qw f2fs /proc/filesystems"))
+		return false;
+	CHECK_SYS(mkdir(root, 0755));
+	CHECK_EQ(sh("truncate -s 128M image.f2fs && "
+		    "mkfs.f2fs -q -O extra_attr,compression image.f2fs >mkfs.log 2>&1 && "
+		    "mount -t f2fs -o loop,compress_mode=user image.f2fs %s", root), 0);
+	return true;
+}
+
+static void add_place(const struct place *added)
+{
+	place = added;
+	prepare_place();
+	for (unsigned int i = 0; i < ARRAY_SIZE(tables); i++)
+		for (const struct attempt *attempt = tables[i]; attempt->name; attempt++) {
+			add_runs(attempt);
+			turn++;
+		}
+}
+
 static void make_places(void)
 {
 	static const struct place places[] = {
@@ -744,7 +767,9 @@ static void make_places(void)
 		{ EXT4, "ext4", DIR_PATH "/ext4", DIR_PATH "/ext4-bound" },
 		{ BTRFS, "btrfs", DIR_PATH "/btrfs", DIR_PATH "/btrfs-bound" },
 		{ XFS, "xfs", DIR_PATH "/xfs", DIR_PATH "/xfs-bound" },
+		{ F2FS, "f2fs", DIR_PATH "/f2fs", DIR_PATH "/f2fs-bound" },
 	};
+	unsigned int nr = ARRAY_SIZE(places);
 
 	allow_verity();
 	CHECK_SYS(mkdir(places[0].root, 0755));
@@ -752,15 +777,12 @@ static void make_places(void)
 	mount_image("btrfs", 128, places[2].root, NULL);
 	mount_image("xfs", 300, places[3].root, NULL);
 	allow_exchange(places[3].root);
-	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
-		place = &places[i];
-		prepare_place();
-		for (unsigned int j = 0; j < ARRAY_SIZE(tables); j++)
-			for (const struct attempt *attempt = tables[j]; attempt->name; attempt++) {
-				add_runs(attempt);
-				turn++;
-			}
+	if (!mount_f2fs(places[4].root)) {
+		printf("# f2fs: nothing tried: this kernel has none\n");
+		nr--;
 	}
+	for (unsigned int i = 0; i < nr; i++)
+		add_place(&places[i]);
 	/* The same paths, in another root. */
 	CHECK_SYS(mkdir(DIR_PATH "/chroot", 0755));
 	CHECK_SYS(mount("/", DIR_PATH "/chroot", NULL, MS_BIND | MS_REC, NULL));

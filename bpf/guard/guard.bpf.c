@@ -22,6 +22,7 @@
 #include "cgroup.bpf.h"
 #include "exchange.bpf.h"
 #include "follow.bpf.h"
+#include "ioctl.bpf.h"
 #include "socket.bpf.h"
 #include "subject.bpf.h"
 
@@ -246,61 +247,6 @@ SEC("lsm/inode_file_setattr")
 int BPF_PROG(guard_file_setattr, struct dentry *dentry)
 {
 	return guard(dentry->d_inode, dentry, ATTR) ?: guard_case(dentry->d_inode, dentry);
-}
-
-/*
- * By type and number: the sizes differ between 32 and 64 bits. Of subvolumes, those that are made
- * or deleted are names in the directory that the call is made on; one that is sent is read as a
- * whole, whichever file of it the call is made on.
- */
-static __always_inline __u32 ioctl_ops(unsigned int cmd)
-{
-	switch (cmd & 0xffff) {
-	case 'f' << 8 | 2:	/* FS_IOC_SETFLAGS */
-	case 'f' << 8 | 9:	/* EXT4_IOC_MIGRATE */
-	case 'f' << 8 | 19:	/* FS_IOC_SET_ENCRYPTION_POLICY */
-	case 'f' << 8 | 133:	/* FS_IOC_ENABLE_VERITY */
-	case 'v' << 8 | 2:	/* FS_IOC_SETVERSION */
-	case 'f' << 8 | 4:	/* EXT4_IOC_SETVERSION */
-	case 'X' << 8 | 32:	/* FS_IOC_FSSETXATTR */
-	case 0x94 << 8 | 26:	/* BTRFS_IOC_SUBVOL_SETFLAGS */
-	case 0x94 << 8 | 37:	/* BTRFS_IOC_SET_RECEIVED_SUBVOL */
-		return ATTR;
-	case 'f' << 8 | 17:	/* EXT4_IOC_SWAP_BOOT */
-	case 0x94 << 8 | 2:	/* BTRFS_IOC_DEFRAG */
-	case 0x94 << 8 | 16:	/* BTRFS_IOC_DEFRAG_RANGE */
-	case 0x94 << 8 | 1:	/* BTRFS_IOC_SNAP_CREATE */
-	case 0x94 << 8 | 23:	/* BTRFS_IOC_SNAP_CREATE_V2 */
-	case 0x94 << 8 | 14:	/* BTRFS_IOC_SUBVOL_CREATE */
-	case 0x94 << 8 | 24:	/* BTRFS_IOC_SUBVOL_CREATE_V2 */
-	case 0x94 << 8 | 15:	/* BTRFS_IOC_SNAP_DESTROY */
-	case 0x94 << 8 | 63:	/* BTRFS_IOC_SNAP_DESTROY_V2 */
-		return WRITE;
-	case 0x12 << 8 | 95:	/* BLKRRPART */
-	case 0x12 << 8 | 105:	/* BLKPG */
-	case 0x12 << 8 | 119:	/* BLKDISCARD */
-	case 0x12 << 8 | 125:	/* BLKSECDISCARD */
-	case 0x12 << 8 | 127:	/* BLKZEROOUT */
-	case 0x12 << 8 | 131:	/* BLKRESETZONE */
-	case 0x12 << 8 | 134:	/* BLKOPENZONE */
-	case 0x12 << 8 | 135:	/* BLKCLOSEZONE */
-	case 0x12 << 8 | 136:	/* BLKFINISHZONE */
-		return WRITE;
-	case 0x94 << 8 | 38:	/* BTRFS_IOC_SEND */
-		return READ;
-	case 'f' << 8 | 15:	/* EXT4_IOC_MOVE_EXT: the other file gets the contents */
-	case 0x00 << 8 | 1:	/* SCSI_IOCTL_SEND_COMMAND */
-	case 0x22 << 8 | 0x85:	/* SG_IO */
-	case 'N' << 8 | 0x41:	/* NVME_IOCTL_ADMIN_CMD */
-	case 'N' << 8 | 0x42:	/* NVME_IOCTL_SUBMIT_IO */
-	case 'N' << 8 | 0x43:	/* NVME_IOCTL_IO_CMD */
-	case 'N' << 8 | 0x47:	/* NVME_IOCTL_ADMIN64_CMD */
-	case 'N' << 8 | 0x48:	/* NVME_IOCTL_IO64_CMD */
-	case 'N' << 8 | 0x49:	/* NVME_IOCTL_IO64_CMD_VEC */
-		return READ | WRITE;
-	default:
-		return 0;
-	}
 }
 
 static __always_inline int guard_command(struct file *file, unsigned int cmd)

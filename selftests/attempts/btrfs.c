@@ -341,21 +341,6 @@ static int run_defragment(struct target *t)
 	return extents_of(fd, &nr) & FIEMAP_EXTENT_ENCODED ? 0 : -ENODATA;
 }
 
-/* In two pieces, the second of which is written first. */
-static int prepare_fragmented(struct target *t)
-{
-	int fd = file_open(t->path, O_RDWR);
-
-	CHECK_EQ(pread(fd, buffer, FILE_SIZE, 0), FILE_SIZE);
-	CHECK_SYS(ftruncate(fd, 0));
-	for (int at = FILE_SIZE / 2; at >= 0; at -= FILE_SIZE / 2) {
-		CHECK_EQ(pwrite(fd, buffer + at, FILE_SIZE / 2, at), FILE_SIZE / 2);
-		CHECK_SYS(fsync(fd));
-	}
-	close(fd);
-	return 0;
-}
-
 static int run_defragment_all(struct target *t)
 {
 	int fd = descriptor(t), err;
@@ -427,7 +412,7 @@ static int run_names(struct target *t)
 const struct attempt btrfs_calls[] = {
 	TRY("BTRFS_IOC_ENCODED_READ", READ, try_encoded_read, BY_FD(O_RDONLY)),
 	TRY("BTRFS_IOC_ENCODED_WRITE", WRITE, try_encoded_write, BY_FD(O_WRONLY)),
-	TRY("BTRFS_IOC_DEFRAG", WRITE, run_defragment_all, .prepare = prepare_fragmented,
+	TRY("BTRFS_IOC_DEFRAG", WRITE, run_defragment_all, .prepare = make_fragmented,
 	    BY_FD(O_RDONLY), .unchanged = true),
 	TRY("BTRFS_IOC_DEFRAG_RANGE, with compression", WRITE, run_defragment,
 	    .prepare = prepare_on_disk, BY_FD(O_RDONLY), .unchanged = true),

@@ -33,6 +33,7 @@ enum filesystem {
 	EXT4	= 1 << 1,
 	BTRFS	= 1 << 2,		/* clones, snapshots */
 	XFS	= 1 << 3,		/* calls by handle */
+	F2FS	= 1 << 4,		/* with compression */
 	COMMON	= TMPFS | EXT4,
 };
 
@@ -133,7 +134,8 @@ struct attempt {
 /* Tables end with an attempt without a name. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
-	nfs_calls[], passthrough_calls[], sockets[], devices[], before[];
+	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
+	f2fs_calls[];
 
 /* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
 #define CLIENT_PATH	DIR_PATH "/nfs"
@@ -176,6 +178,8 @@ int protect_code(int fd);
 int write_mapped(int fd, int prot);
 /* What it came to if somebody has read this: 0 or a negative errno; @size may be one. */
 int judge_text(const char *bytes, long size);
+/* For prepare(): the text in two pieces, the second of which is written first. */
+int make_fragmented(struct target *target);
 /* Have two texts share what is the same in them: 0 if all is, or a negative errno. */
 int dedupe(int from, int to);
 /* -1 with errno becomes -errno. */

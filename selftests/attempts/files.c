@@ -133,6 +133,21 @@ int judge_text(const char *bytes, long size)
 	return size > 100 && is_text(bytes) ? 0 : -ENODATA;
 }
 
+int make_fragmented(struct target *target)
+{
+	int fd = file_open(target->path, O_RDWR);
+	char bytes[FILE_SIZE];
+
+	CHECK_EQ(pread(fd, bytes, FILE_SIZE, 0), FILE_SIZE);
+	CHECK_SYS(ftruncate(fd, 0));
+	for (int at = FILE_SIZE / 2; at >= 0; at -= FILE_SIZE / 2) {
+		CHECK_EQ(pwrite(fd, bytes + at, FILE_SIZE / 2, at), FILE_SIZE / 2);
+		CHECK_SYS(fsync(fd));
+	}
+	close(fd);
+	return 0;
+}
+
 int dedupe(int from, int to)
 {
 	struct {
