@@ -223,7 +223,7 @@ $(fuse_programs): private harness += $(fuse_server)
 
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
-$(BUILD)/selftests/verifier: $(BUILD)/bpf/guard/guard.skel.h
+$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: $(BUILD)/bpf/guard/guard.skel.h
 
 # Not one of the selftests: it runs for as long as one likes.
 stress-program: $(BUILD)/stress/stress

@@ -386,7 +386,14 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(guard_mounted, const struct super_block *sb)
 {
-	return guard_super(sb);
+	return guard_super(sb, sb->s_flags & SB_RDONLY ? READ : READ | WRITE);
+}
+
+/* This is not told the new options: what can't be written to may become writable. */
+SEC("lsm/sb_remount")
+int BPF_PROG(guard_remount, const struct super_block *sb)
+{
+	return sb->s_flags & SB_RDONLY ? guard_super(sb, WRITE) : 0;
 }
 
 /* What is mounted over a file takes its name, as a rename does. */

@@ -276,8 +276,8 @@ __noinline int judge_device_at(const struct judged *judged)
 	return answer(AT(struct dentry, judged->shown), &device.asking);
 }
 
-/* Decide about mounting a filesystem that is on a device. */
-static __always_inline int guard_super(const struct super_block *sb)
+/* Decide about mounting, or mounting otherwise, a filesystem that is on a device. */
+static __always_inline int guard_super(const struct super_block *sb, __u32 ops)
 {
 	struct block_device *block = sb->s_bdev;
 	struct asking_device device = { .type = S_IFBLK };
@@ -286,7 +286,7 @@ static __always_inline int guard_super(const struct super_block *sb)
 		return 0;
 	device.rdev = block->bd_dev;
 	device.generation = STATE(generation);
-	device.left = opaque(sb->s_flags & SB_RDONLY ? READ : READ | WRITE);
+	device.left = opaque(ops);
 	bpf_loop(GUARD_OPS, ask_for_op, &device, 0);
 	return answer(sb->s_root, &device.asking);
 }

@@ -68,6 +68,46 @@ STEP(device_mounted)
 	CHECK_EQ(sh("losetup --detach %s", node), 0);
 }
 
+static int remount(unsigned long flags)
+{
+	return mount(NULL, "m", NULL, MS_REMOUNT | flags, NULL) ? errno : 0;
+}
+
+static int make_writable_by_context(void)
+{
+	int context = CHECK_SYS(syscall(SYS_fspick, AT_FDCWD, "m", 0)), err;
+
+	CHECK_SYS(syscall(SYS_fsconfig, context, 0, "rw", NULL, 0));
+	err = syscall(SYS_fsconfig, context, 7, NULL, NULL, 0) ? errno : 0;
+	close(context);
+	return err;
+}
+
+STEP(device_made_writable)
+{
+	attach_image();
+	CHECK_SYS(mkdir("m", 0755));
+	CHECK_SYS(mount(node, "m", "ext4", MS_RDONLY, NULL));
+	ALLOWED(remount(0));
+	ALLOWED(remount(MS_RDONLY));
+	ALLOWED(make_writable_by_context());
+	ALLOWED(remount(MS_RDONLY));
+	QUIET("deny", "--ops", "write", node);
+	DENIED(remount(0));
+	DENIED(make_writable_by_context());
+	SAYS("list");
+	MATCHES(" write=2 ");
+	QUIET("remove", node);
+	ALLOWED(remount(0));
+	QUIET("deny", "--ops", "write", node);
+	/* What is writable already may be changed, and be so no more. */
+	ALLOWED(remount(MS_NOATIME));
+	ALLOWED(remount(MS_RDONLY));
+	QUIET("remove", node);
+	CHECK_SYS(umount("m"));
+	CHECK_EQ(sh("losetup --detach %s", node), 0);
+}
+
 static int alias_read(void)
 {
 	struct stat stat;
