@@ -32,7 +32,7 @@
 static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
-	devices, before, f2fs_calls,
+	devices, before, f2fs_calls, disks,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,

@@ -51,6 +51,7 @@ enum kind {
 	PACKETS,			/* likewise, of the type SOCK_SEQPACKET */
 	DATAGRAMS,			/* a socket that takes datagrams */
 	BLOCK,				/* a node of a block device that has a text */
+	DISK,				/* likewise, of one that takes SCSI commands */
 	FIFO,
 };
 
@@ -135,7 +136,7 @@ struct attempt {
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
 	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
-	f2fs_calls[];
+	f2fs_calls[], disks[];
 
 /* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
 #define CLIENT_PATH	DIR_PATH "/nfs"
@@ -226,6 +227,8 @@ int loop_open(int fd);
 /* One that stays, for a new text: the number. */
 dev_t loop_make(const char *path);
 int loop_read(int loop);		/* 0: a text */
+/* The node of a disk, of which there are not many. */
+void make_disk(const char *path);
 long loop_write(int loop, const void *bytes, size_t size);
 
 /* Whether an attempt of this name is to be tried: BYPASS_ONLY in the environment. */

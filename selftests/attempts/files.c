@@ -375,6 +375,8 @@ void make_file(const char *path, enum kind kind)
 		return make_socket(path, SOCK_DGRAM);
 	case BLOCK:
 		return make_block(path);
+	case DISK:
+		return make_disk(path);
 	case FIFO:
 		CHECK_SYS(mkfifo(path, 0644));
 		return;
