@@ -33,6 +33,7 @@ static const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
 	devices, before, f2fs_calls, disks,
+	ocfs2_calls,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,
@@ -737,15 +738,19 @@ static void allow_exchange(const char *root)
 		    "image.xfs >/dev/null && mount -o loop image.xfs %s", root), 0);
 }
 
-/* Mounted so that what is written is compressed when a call says so. */
-static bool mount_f2fs(const char *root)
+/* Filesystems that not every kernel has, or every system the tool for. */
+static bool mount_if_there(const char *type, const char *root, const char *make,
+			   const char *options)
 {
-	if (sh("modprobe f2fs 2>/dev/null; grep -qw f2fs /proc/filesystems"))
+	if (sh("modprobe %s 2>/dev/null; grep -qw %s /proc/filesystems && "
+	       "command -v mkfs.%s >/dev/null", type, type, type)) {
+		printf("# %s: nothing tried: the kernel or the tool is missing\n", type);
 		return false;
+	}
 	CHECK_SYS(mkdir(root, 0755));
-	CHECK_EQ(sh("truncate -s 128M image.f2fs && "
-		    "mkfs.f2fs -q -O extra_attr,compression image.f2fs >mkfs.log 2>&1 && "
-		    "mount -t f2fs -o loop,compress_mode=user image.f2fs %s", root), 0);
+	CHECK_EQ(sh("truncate -s 128M image.%s && mkfs.%s %s image.%s >mkfs.log 2>&1 && "
+		    "mount -t %s -o loop%s image.%s %s", type, type, make, type, type, options,
+		    type, root), 0);
 	return true;
 }
 
@@ -767,9 +772,9 @@ static void make_places(void)
 		{ EXT4, "ext4", DIR_PATH "/ext4", DIR_PATH "/ext4-bound" },
 		{ BTRFS, "btrfs", DIR_PATH "/btrfs", DIR_PATH "/btrfs-bound" },
 		{ XFS, "xfs", DIR_PATH "/xfs", DIR_PATH "/xfs-bound" },
-		{ F2FS, "f2fs", DIR_PATH "/f2fs", DIR_PATH "/f2fs-bound" },
 	};
-	unsigned int nr = ARRAY_SIZE(places);
+	static const struct place f2fs = { F2FS, "f2fs", DIR_PATH "/f2fs", DIR_PATH "/f2fs-bound" },
+		ocfs2 = { OCFS2, "ocfs2", DIR_PATH "/ocfs2", DIR_PATH "/ocfs2-bound" };
 
 	allow_verity();
 	CHECK_SYS(mkdir(places[0].root, 0755));
@@ -777,12 +782,15 @@ static void make_places(void)
 	mount_image("btrfs", 128, places[2].root, NULL);
 	mount_image("xfs", 300, places[3].root, NULL);
 	allow_exchange(places[3].root);
-	if (!mount_f2fs(places[4].root)) {
-		printf("# f2fs: nothing tried: this kernel has none\n");
-		nr--;
-	}
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++)
 		add_place(&places[i]);
+	/* So that what is written is compressed when a call says so. */
+	if (mount_if_there("f2fs", f2fs.root, "-q -O extra_attr,compression",
+			   ",compress_mode=user"))
+		add_place(&f2fs);
+	if (mount_if_there("ocfs2", ocfs2.root,
+			   "-M local -J size=4M -N 1 --fs-features=refcount,unwritten -F -x", ""))
+		add_place(&ocfs2);
 	/* The same paths, in another root. */
 	CHECK_SYS(mkdir(DIR_PATH "/chroot", 0755));
 	CHECK_SYS(mount("/", DIR_PATH "/chroot", NULL, MS_BIND | MS_REC, NULL));

@@ -34,6 +34,7 @@ enum filesystem {
 	BTRFS	= 1 << 2,		/* clones, snapshots */
 	XFS	= 1 << 3,		/* calls by handle */
 	F2FS	= 1 << 4,		/* with compression */
+	OCFS2	= 1 << 5,
 	COMMON	= TMPFS | EXT4,
 };
 
@@ -136,7 +137,7 @@ struct attempt {
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
 	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
-	f2fs_calls[], disks[];
+	f2fs_calls[], disks[], ocfs2_calls[];
 
 /* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
 #define CLIENT_PATH	DIR_PATH "/nfs"
