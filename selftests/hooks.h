@@ -77,10 +77,13 @@ NOT_USED("quotactl", "how much users may have; of the file that this is in, quot
 
 /* Executables that may what others may not */
 USED("bprm_check_security", "executing one under a tracer, and which libraries it loads")
+USED("bprm_committing_creds", "whom the guard has seen execute one, and with which filters")
+USED("task_alloc", "that children count as their parents do")
+USED("task_fix_setuid capset", "that what a process is given now is what root has chosen")
 USED("ptrace_access_check ptrace_traceme", "tracing it, its memory, its descriptors")
 USED("perf_event_alloc", "watching it")
 USED("task_prctl", "telling the kernel of another executable")
-NOT_USED("bprm_creds_for_exec bprm_creds_from_file bprm_committing_creds bprm_committed_creds",
+NOT_USED("bprm_creds_for_exec bprm_creds_from_file bprm_committed_creds",
 	 "file_open and bprm_check_security are asked before")
 NOT_USED("perf_event_open perf_event_read perf_event_write",
 	 "perf_event_alloc knows whom it is about")
@@ -103,10 +106,10 @@ NOT_USED("inode_getsecurity inode_setsecurity inode_listsecurity inode_getsecid 
 	 "labels, which the module decides about that has them")
 
 /* What is about no file */
-NOT_USED("task_alloc task_free task_fix_setuid task_fix_setgid task_fix_setgroups task_setpgid "
+NOT_USED("task_free task_fix_setgid task_fix_setgroups task_setpgid "
 	 "task_getpgid task_getsid task_setnice task_setioprio task_getioprio task_prlimit "
 	 "task_setrlimit task_setscheduler task_getscheduler task_kill cred_alloc_blank cred_free "
-	 "cred_prepare cred_transfer userns_create capable capget capset vm_enough_memory",
+	 "cred_prepare cred_transfer userns_create capable capget vm_enough_memory",
 	 "processes and who they are")
 NOT_USED("syslog settime kernel_module_request locked_down",
 	 "the machine: what root can do besides files is in the manual")
