@@ -149,7 +149,7 @@ static int try_kprobe(void)
 	if (!part.p_memsz)
 		return -ENXIO;
 	snprintf(definition, sizeof(definition),
-		 "p:" EVENT " do_filp_open first=@0x%llx:x64 second=@0x%llx:x64",
+		 "p:" EVENT " security_file_open first=@0x%llx:x64 second=@0x%llx:x64",
 		 (unsigned long long)at, (unsigned long long)at + 8);
 	return probe("kprobe_events", definition, provoke_kprobe);
 }
