@@ -272,7 +272,7 @@ void put_text(FILE *file, const char *text, const char *special)
 
 void put_word(FILE *file, const char *text)
 {
-	put_text(file, text, " \"'\\#");
+	put_text(file, text, " \"'\\#*?[");
 }
 
 static void put_json_number(FILE *file, __u32 number)

@@ -154,6 +154,20 @@ STEP(conf_patterns)
 	DENIED(try_read("other"));
 }
 
+/* A name that looks like a pattern is that of one file. */
+STEP(save_quotes_patterns)
+{
+	CHECK_EQ(sh("touch key_a 'key_*' 'key_?' 'key_[a]'"), 0);
+	QUIET("deny", "--ops", "read", "key_*", "key_?", "key_[a]");
+	QUIET("save", "conf");
+	QUIET("remove", "--all");
+	QUIET("apply", "conf");
+	ALLOWED(try_read("key_a"));
+	DENIED(try_read("key_*"));
+	DENIED(try_read("key_?"));
+	DENIED(try_read("key_[a]"));
+}
+
 /* The system's own, and what packages bring. */
 STEP(conf_fragments)
 {
