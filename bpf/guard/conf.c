@@ -46,8 +46,20 @@ static int unescape(const char *from, char *to)
  * struct word - a word of a line
  * @text: as it is meant
  * @pattern: as glob(3) takes it, if it is a pattern; or NULL
+ *
+ * Both point into what the line has for all of its words, where each is behind the one before.
  */
 struct word {
+	char *text;
+	char *pattern;
+};
+
+/**
+ * struct room - where the next word of a line goes
+ * @text: as it is meant
+ * @pattern: as glob(3) takes it
+ */
+struct room {
 	char *text;
 	char *pattern;
 };
@@ -65,17 +77,15 @@ static void pattern_add(char **to, char c, bool quoted, bool *is_pattern)
 }
 
 /* Take the next word from a line. Returns 1, 0 at the line's end, or -1 with the reason. */
-static int next_word(const char **line, struct word *word, const char **message)
+static int next_word(const char **line, struct word *word, struct room *room, const char **message)
 {
 	const char *from = *line + strspn(*line, " \t\r\n");
-	char *to, *pattern, quote = '\0';
+	char *to = room->text, *pattern = room->pattern, quote = '\0';
 	bool is_pattern = false;
 	int length;
 
 	if (!*from || *from == '#')
 		return 0;
-	word->text = to = xcalloc(1, strlen(from) + 1);
-	word->pattern = pattern = xcalloc(1, 2 * strlen(from) + 1);
 	for (; *from; from++) {
 		if (!quote && strchr(" \t\r\n", *from))
 			break;
@@ -98,11 +108,12 @@ static int next_word(const char **line, struct word *word, const char **message)
 		*message = "a quotation that does not end";
 		return -1;
 	}
+	*to++ = '\0';
+	*pattern++ = '\0';
+	word->text = room->text;
+	word->pattern = is_pattern ? room->pattern : NULL;
+	*room = (struct room){ to, pattern };
 	*line = from;
-	if (!is_pattern) {
-		free(word->pattern);
-		word->pattern = NULL;
-	}
 	return 1;
 }
 
@@ -110,26 +121,28 @@ static int next_word(const char **line, struct word *word, const char **message)
  * struct words - the words of a line
  * @items: of struct word
  * @argv: their texts, and NULL
+ * @room: what they point into
  */
 struct words {
 	struct array items;
 	char **argv;
+	struct room room;
 };
 
 /* Split a line into words. Returns how many there are, or -1 with the reason. */
 static int words_split(struct words *words, const char *line, const char **message)
 {
+	size_t length = strlen(line), i;
 	struct word word, *items;
-	size_t i;
+	struct room room;
 	int ret;
 
 	memset(words, 0, sizeof(*words));
-	do {
-		memset(&word, 0, sizeof(word));
-		ret = next_word(&line, &word, message);
-		if (word.text)
-			*(struct word *)array_add(&words->items, sizeof(word)) = word;
-	} while (ret > 0);
+	/* A word is as long as it is in the line at most; in a pattern each character has two. */
+	words->room.text = room.text = xcalloc(1, length + 1);
+	words->room.pattern = room.pattern = xcalloc(2, length + 1);
+	while ((ret = next_word(&line, &word, &room, message)) > 0)
+		*(struct word *)array_add(&words->items, sizeof(word)) = word;
 	items = words->items.items;
 	words->argv = xcalloc(words->items.count + 1, sizeof(*words->argv));
 	for (i = 0; i < words->items.count; i++)
@@ -139,15 +152,10 @@ static int words_split(struct words *words, const char *line, const char **messa
 
 static void words_free(struct words *words)
 {
-	struct word *items = words->items.items;
-	size_t i;
-
-	for (i = 0; i < words->items.count; i++) {
-		free(items[i].text);
-		free(items[i].pattern);
-	}
-	free(items);
+	free(words->items.items);
 	free(words->argv);
+	free(words->room.text);
+	free(words->room.pattern);
 }
 
 /* Keep a string for as long as the conf. */
@@ -156,15 +164,20 @@ static char *conf_keep(struct conf *conf, char *text)
 	return *(char **)array_add(&conf->memory, sizeof(char *)) = text;
 }
 
-static const char *pattern_of(const struct words *words, const char *text)
+static int compare_words(const void *one, const void *other)
 {
-	const struct word *items = words->items.items;
-	size_t i;
+	const struct word *a = one, *b = other;
 
-	for (i = 0; i < words->items.count; i++)
-		if (items[i].text == text)
-			return items[i].pattern;
-	return NULL;
+	return a->text < b->text ? -1 : a->text > b->text;
+}
+
+/* A path is the text of one of the words, which are in memory as they are in the line. */
+static const char *pattern_of(const struct words *words, char *text)
+{
+	const struct word key = { .text = text }, *word;
+
+	word = bsearch(&key, words->items.items, words->items.count, sizeof(key), compare_words);
+	return word ? word->pattern : NULL;
 }
 
 /* Which of the paths stand for themselves, and which are patterns. */

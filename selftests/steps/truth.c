@@ -168,6 +168,13 @@ STEP(save_quotes_patterns)
 	DENIED(try_read("key_[a]"));
 }
 
+/* What a line takes grows with its length, and not with the square of it. */
+TOOL_STEP(conf_long_line)
+{
+	CHECK_EQ(sh("{ printf 'deny --ops reed'; yes ' f' | head -n 200000 | tr -d '\\n'; echo; } >conf"), 0);
+	FAILS(1, "conf:1: 'reed' is no operation", "apply", "conf");
+}
+
 /* The system's own, and what packages bring. */
 STEP(conf_fragments)
 {
