@@ -147,6 +147,19 @@ static void check_other_version(void)
 	/* What it was does not matter to stop. */
 }
 
+/* A map that is another one, with larger values: the kernel would write behind what there is for one. */
+static void check_other_map(void)
+{
+	CHECK_SYS(rename(GUARD_PINS "/texts", "/sys/fs/bpf/texts"));
+	CHECK_EQ(sh("bpftool map create " GUARD_PINS "/texts type hash key 8 value 240 entries 9 "
+		    "name texts flags 1"), 0);
+	FAILS(1, "of another version", "status");
+	FAILS(1, "of another version", "list");
+	FAILS(1, "of another version", "deny", "file");
+	CHECK_SYS(rename("/sys/fs/bpf/texts", GUARD_PINS "/texts"));
+	SAYS("list");
+}
+
 static void check_stopped(void)
 {
 	CHECK(access(GUARD_PINS, F_OK) && errno == ENOENT);
@@ -167,6 +180,7 @@ static void run_life(void *arg)
 	check_lock_out();
 	check_adopted();
 	check_damaged();
+	check_other_map();
 	check_other_version();
 	QUIET("stop");
 	check_stopped();

@@ -394,7 +394,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	if (guard->state && guard->state->ready) {
 		err = guard_open_maps(guard);
 		if (err)
-			error("a map is missing: only 'inode-guard stop' can help");
+			error("a map is missing, or another one: only 'inode-guard stop' can help");
 		return err ?: load_programs(guard, max_rules, true);
 	}
 	err = dismantle(guard);

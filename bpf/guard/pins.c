@@ -177,26 +177,63 @@ int guard_open_state(struct guard *guard)
 	return -errno;
 }
 
+/* Of keys and values of these types. */
+#define MAP(type, name, key, value) \
+	{ #name, offsetof(struct guard, name), BPF_MAP_TYPE_##type, sizeof(key), sizeof(value) }
+#define RING(name) \
+	{ #name, offsetof(struct guard, name), BPF_MAP_TYPE_RINGBUF, 0, 0 }
+
+/* As maps.bpf.h has them. */
 const struct guard_map guard_maps[GUARD_MAPS] = {
-	{ "rules", offsetof(struct guard, rules) },
-	{ "hits", offsetof(struct guard, hits) },
-	{ "members", offsetof(struct guard, members) },
-	{ "cgroup_paths", offsetof(struct guard, cgroup_paths) },
-	{ "cgroups", offsetof(struct guard, cgroups) },
-	{ "texts", offsetof(struct guard, texts) },
-	{ "leaves", offsetof(struct guard, leaves) },
-	{ "fresh", offsetof(struct guard, fresh) },
-	{ "held", offsetof(struct guard, held) },
-	{ "targets", offsetof(struct guard, targets) },
-	{ "changes", offsetof(struct guard, changes) },
-	{ "moves", offsetof(struct guard, moves) },
-	{ "processes", offsetof(struct guard, processes) },
-	{ "events", offsetof(struct guard, events) },
+	MAP(HASH, rules, __u32, struct guard_rule),
+	MAP(HASH, hits, __u32, struct guard_hits),
+	MAP(HASH, members, struct guard_member, __u32),
+	MAP(HASH, cgroup_paths, __u64, __u32),
+	MAP(HASH, cgroups, __u64, __u32),
+	MAP(HASH, texts, struct guard_text_key, struct guard_text),
+	MAP(HASH, leaves, struct guard_leaf_key, struct guard_leaf),
+	MAP(HASH, fresh, struct guard_leaf_key, __u32),
+	MAP(HASH, held, struct guard_leaf_key, struct guard_held),
+	MAP(LRU_HASH, targets, struct guard_leaf_key, struct guard_leaf_key),
+	RING(changes),
+	MAP(LRU_HASH, moves, struct guard_move_key, struct guard_move),
+	MAP(TASK_STORAGE, processes, int, struct guard_process),
+	RING(events),
 };
 
 int *guard_map_fd(struct guard *guard, size_t i)
 {
 	return (int *)((char *)guard + guard_maps[i].fd);
+}
+
+static bool has_shape(int map, __u32 type, __u32 key_size, __u32 value_size)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(map, &info, &size) && info.type == type &&
+	       info.key_size == key_size && info.value_size == value_size;
+}
+
+/*
+ * Whether the maps are the guard's, as this version has it: the kernel copies as much of one as its keys
+ * and values have, not as we have room for.
+ */
+static bool maps_have_shape(struct guard *guard)
+{
+	const struct guard_map *map;
+	int index;
+
+	for (map = guard_maps; map < guard_maps + GUARD_MAPS; map++)
+		if (!has_shape(*guard_map_fd(guard, map - guard_maps), map->type, map->key_size,
+			       map->value_size))
+			return false;
+	for (index = 0; index < RULE_MAPS; index++)
+		if (!has_shape(guard->maps[index], BPF_MAP_TYPE_HASH, sizeof(struct inode_map_key),
+			       sizeof(struct guard_entry)))
+			return false;
+	return has_shape(guard->subjects, BPF_MAP_TYPE_HASH, sizeof(struct inode_map_key),
+			 sizeof(__u32));
 }
 
 int guard_open_maps(struct guard *guard)
@@ -219,7 +256,7 @@ int guard_open_maps(struct guard *guard)
 		if (guard->maps[index] < 0)
 			return guard->maps[index];
 	}
-	return 0;
+	return maps_have_shape(guard) ? 0 : -EPROTO;
 }
 
 static void close_fd(int fd)

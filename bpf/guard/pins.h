@@ -14,10 +14,16 @@
  * struct guard_map - a map of the programs' object that is no inode map
  * @name: its name, there and as a pin
  * @fd: where its descriptor is in struct guard
+ * @type: enum bpf_map_type
+ * @key_size: bytes of a key
+ * @value_size: bytes of a value
  */
 struct guard_map {
 	const char *name;
 	size_t fd;
+	__u32 type;
+	__u32 key_size;
+	__u32 value_size;
 };
 
 #define GUARD_MAPS	14

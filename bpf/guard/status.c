@@ -135,8 +135,7 @@ int guard_status(bool json)
 	}
 	err = ret == GUARD_RUNNING ? guard_open_maps(&guard) : 0;
 	if (err) {
-		error("%s", reason(err));
-		ret = EXIT_FAILURE;
+		ret = guard_examine_failed(err);
 	} else if (ret == GUARD_RUNNING) {
 		ret = show_status(&guard, json);
 	} else {
