@@ -43,7 +43,7 @@ static void unescape_mount(char *text)
 	char *to = text;
 
 	for (; *text; text++, to++) {
-		if (*text == '\\' && text[1] && text[2] && text[3]) {
+		if (*text == '\\' && strspn(text + 1, "01234567") >= 3) {
 			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
 			text += 3;
 		} else {
@@ -76,8 +76,11 @@ static void read_mounts(struct events *events)
 
 	forget_mounts(events);
 	while (file && getline(&line, &size, file) > 0) {
-		if (sscanf(line, "%*d %*d %u:%u %ms %ms", &major, &minor, &root, &point) != 4)
+		root = NULL;
+		if (sscanf(line, "%*d %*d %u:%u %ms %ms", &major, &minor, &root, &point) != 4) {
+			free(root);
 			continue;
+		}
 		unescape_mount(root);
 		unescape_mount(point);
 		mount = array_add(&events->mounts, sizeof(*mount));
@@ -144,7 +147,7 @@ static char *place_path(struct events *events, const struct guard_place *place, 
 {
 	size_t length = place->length < room ? place->length : room;
 	char *path = xcalloc(length + 8, 1), *to = path, *result;
-	const char *from = names + length;
+	const char *from = names + length, *end;
 
 	if (!place->dev) {
 		free(path);
@@ -156,9 +159,9 @@ static char *place_path(struct events *events, const struct guard_place *place, 
 		/* Behind a name there are zeros. */
 		while (from > names && !from[-1])
 			from--;
-		while (from > names && from[-1])
+		for (end = from; from > names && from[-1];)
 			from--;
-		to += sprintf(to, "/%s", from);
+		to += sprintf(to, "/%.*s", (int)(end - from), from);
 	}
 	if (to == path)
 		strcpy(path, "/");
@@ -309,10 +312,12 @@ static int handle_event(void *context, void *data, size_t size)
 	struct events *events = context;
 	struct denial denial;
 	char *path, *exe, *cgroup;
+	__u32 ops;
 	int op;
 
 	if (events->discard || size < sizeof(*event))
 		return 0;
+	ops = (event->ops | event->tried) & (GUARD_ALL | 1U << GUARD_CONTROL);
 	path = place_path(events, &event->file, event->path, sizeof(event->path));
 	exe = place_path(events, &event->exe, event->exe_path, sizeof(event->exe_path));
 	cgroup = cgroup_path(events, event->cgroup);
@@ -321,7 +326,7 @@ static int handle_event(void *context, void *data, size_t size)
 	denial.exe = exe;
 	time_text(event->time, denial.time, sizeof(denial.time));
 	for (op = 0; op <= GUARD_CONTROL; op++) {
-		if (!((event->ops | event->tried) & (1U << op)))
+		if (!(ops & 1U << op))
 			continue;
 		fill_denial(events, event, op, &denial);
 		events->denied(events->context, &denial);

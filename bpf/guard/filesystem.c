@@ -76,14 +76,16 @@ void filesystems_forget(void)
 static bool read_mount(const char *line, __u64 mount, struct filesystem *filesystem)
 {
 	unsigned long long id;
-	char *type, *options;
+	char *type = NULL, *options = NULL;
 	const char *rest;
 
 	if (sscanf(line, "%llu", &id) != 1 || id != mount)
 		return false;
 	rest = strstr(line, " - ");
-	if (!rest || sscanf(rest, " - %ms %*s %ms", &type, &options) != 2)
+	if (!rest || sscanf(rest, " - %ms %*s %ms", &type, &options) != 2) {
+		free(type);
 		return false;
+	}
 	filesystem->mount = mount;
 	filesystem->type = type;
 	filesystem->options = xasprintf(",%s,", options);

@@ -361,7 +361,7 @@ static int load_sets(struct guard *guard, struct policy *policy)
 	err = map_read(guard->members, sizeof(*keyed), sizeof(__u32), &keys, &values);
 	for (i = 0; i < keys.count; i++) {
 		keyed = (struct guard_member *)keys.items + i;
-		if (keyed->set == GUARD_PROTECTED)
+		if (keyed->set == GUARD_PROTECTED || keyed->kind >= GUARD_KINDS)
 			continue;
 		set = index_get(&policy->set_by_id, keyed->set) ?: set_add(policy, keyed->set);
 		member = (struct member){
