@@ -56,7 +56,7 @@ endif
 GUARD := inode-guard
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard examples selftests stress-program fuzz-program bench-program
+.PHONY: all module bpf guard examples selftests stress-program fuzz-program tool-fuzz-programs bench-program
 all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
@@ -249,6 +249,36 @@ $(BUILD)/fuzz/fuzz: $(fuzz_objects) $(fuse_server)
 	$(say) LD $@
 	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -pthread -o $@
 
+# inode-guard's own sources, with sanitizers and, where it is they that are run, what guides libFuzzer;
+# each file of fuzz/tool/ is a program with them, but for what these share. It is world.c that is asked in
+# the kernel's place.
+FUZZ_CLANG ?= $(lastword $(shell scripts/deps --clangs))
+tool_fuzz_flags   := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-missing-field-initializers
+tool_fuzz_names   := $(filter-out world checks,$(patsubst fuzz/tool/%.c,%,$(wildcard fuzz/tool/*.c)))
+tool_fuzz_objects := $(patsubst %.c,$(BUILD)/tool/%.o,$(filter-out %/lookup.c,$(guard_sources)) \
+	fuzz/tool/world.c fuzz/tool/checks.c)
+wrapped := bpf_obj_get bpf_obj_get_info_by_fd bpf_map_lookup_batch bpf_map_get_next_key \
+	bpf_map_lookup_elem guard_examine guard_open ring_buffer__new ring_buffer__poll \
+	ring_buffer__consume ring_buffer__free fopen open statx sendto service_connect sigaction
+comma := ,
+
+tool-fuzz-programs: $(tool_fuzz_names:%=$(BUILD)/tool/%)
+	@:
+
+$(BUILD)/tool/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h Makefile
+	$(say) CLANG $@
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CLANG) $(program_cflags) $(tool_fuzz_flags) -fsanitize=address,undefined \
+		$(if $(filter bpf/%,$<),-fsanitize=fuzzer-no-link) -I$(BUILD)/bpf/guard $(main) -c $< -o $@
+
+# libFuzzer has one of its own.
+$(BUILD)/tool/bpf/guard/main.o: private main := -Dmain=tool_main
+
+$(tool_fuzz_names:%=$(BUILD)/tool/%): $(BUILD)/tool/%: $(BUILD)/tool/fuzz/tool/%.o $(tool_fuzz_objects)
+	$(say) LD $@
+	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer,address,undefined $(addprefix -Wl$(comma)--wrap=,$(wrapped)) \
+		$^ $(LDFLAGS) $(libraries) -o $@
+
 # What 'make bench' takes into the virtual machine.
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 	@:
@@ -258,11 +288,11 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/tool/*/*/*.d)
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all smoke model stress fuzz bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
 
@@ -320,6 +350,13 @@ fuzz: kernel
 		BUILD="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" module fuzz-program
 	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' \
 		$(if $(MINIMISE),scripts/minimise '$(MINIMISE)',scripts/fuzz $(if $(SEED),--seed '$(SEED)'))
+
+# In user space, on this machine: it is only built for a kernel, whose types the tool's objects have.
+fuzz-tool: kernel
+	+@build="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" && \
+		kdir=$$(scripts/kernel '$(KERNEL)' build) && \
+		$(MAKE) --no-print-directory KDIR="$$kdir" BUILD="$$build" tool-fuzz-programs && \
+		DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz-tool "$$build/tool"
 
 bench bench-scale: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
@@ -387,6 +424,8 @@ help:
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  fuzz        run programs of calls at random, guided by where that brings the"
 	@echo "              module's code, for DURATION seconds"
+	@echo "  fuzz-tool   fuzz what inode-guard takes from others, with sanitizers, for DURATION"
+	@echo "              seconds"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
 	@echo "  demo        show the inode map at work in a virtual machine"
@@ -412,10 +451,10 @@ help:
 	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
 	@echo "                      busy with other things (1, debug 6)"
-	@echo "  DURATION=SECONDS    how long stress and fuzz run (60)"
+	@echo "  DURATION=SECONDS    how long stress, fuzz and fuzz-tool run (60)"
 	@echo "  SEED=NUMBER         for the choices that these make; default: any, and printed"
 	@echo "  REPRODUCE=FILE      what fuzz runs over and over: a file that it made when it failed, or one"
-	@echo "                      of fuzz/seeds/"
+	@echo "                      of fuzz/seeds/; or what fuzz-tool runs once, likewise"
 	@echo "  MINIMISE=FILE       such a file, which fuzz makes shorter while it still fails"
 	@echo "  FROM_NOTHING=1      fuzz begins without the programs that there are"
 	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
