@@ -146,6 +146,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # Its loader has a struct guard of its own.
 $(BUILD)/bpf/guard/guard.skel.h: private skeleton := guard_bpf
+$(BUILD)/bpf/guard/seal.skel.h: private skeleton := seal_bpf
 
 # --- Programs -----------------------------------------------------------------
 
@@ -159,7 +160,7 @@ guard: $(GUARD:%=$(BUILD)/%)
 guard_sources := $(filter-out %.bpf.c,$(wildcard bpf/guard/*.c))
 guard_objects := $(guard_sources:%.c=$(BUILD)/%.o)
 
-$(guard_objects): $(BUILD)/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h Makefile
+$(guard_objects): $(BUILD)/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
@@ -208,7 +209,7 @@ $(bypass_parts) $(guard_steps): $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
-bypass_programs := $(BUILD)/selftests/bypass $(BUILD)/selftests/bypass_subject
+bypass_programs := $(patsubst %,$(BUILD)/selftests/%,$(filter bypass%,$(selftest_names)))
 $(bypass_programs): $(bypass_parts)
 $(bypass_programs): private harness += $(bypass_parts)
 $(BUILD)/selftests/guard: $(guard_steps)
@@ -223,7 +224,8 @@ $(fuse_programs): private harness += $(fuse_server)
 
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
-$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: $(BUILD)/bpf/guard/guard.skel.h
+$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: \
+	$(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 
 # Not one of the selftests: it runs for as long as one likes.
 stress-program: $(BUILD)/stress/stress

@@ -8,7 +8,9 @@
 #include <linux/bpf.h>
 
 #include "../bpf/guard/guard.h"
+#include "../bpf/guard/seal.h"
 #include "guard/guard.skel.h"
+#include "guard/seal.skel.h"
 #include "null.skel.h"
 
 /* A program may take the verifier so many steps (BPF_COMPLEXITY_LIMIT_INSNS). Others need room. */
@@ -106,6 +108,23 @@ TEST(guard)
 	if (sum >= STEPS_TOGETHER)
 		FAIL("all together take the verifier %u steps", sum);
 	guard_bpf__destroy(programs);
+}
+
+/* Those that are only loaded when the guard is sealed, in their time. */
+TEST(seal)
+{
+	struct seal_bpf *programs = seal_bpf__open();
+	struct bpf_program *program;
+	unsigned int sum = 0;
+
+	CHECK(programs);
+	CHECK_OK(seal_bpf__load(programs));
+	bpf_object__for_each_program(program, programs->obj)
+		check_program(program, &sum);
+	printf("# all together: %u steps\n", sum);
+	if (sum >= STEPS_NEAR)
+		FAIL("all together take the verifier %u steps", sum);
+	seal_bpf__destroy(programs);
 }
 
 /* Programs that consist of little else. */

@@ -274,6 +274,10 @@ int guard_adopt(const struct arguments *arguments)
 	ret = guard_open(&guard, true);
 	if (ret)
 		return ret;
+	if (seal_refuse(&guard, "no process is adopted any more")) {
+		guard_close(&guard);
+		return EXIT_FAILURE;
+	}
 	if (arguments->all) {
 		ret = adopt_all(&guard);
 		guard_close(&guard);

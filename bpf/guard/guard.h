@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	8
+#define GUARD_VERSION	9
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -370,6 +370,18 @@ struct guard_process {
 };
 
 /**
+ * enum guard_seal - how a guard is sealed, until the machine boots again
+ * @GUARD_UNSEALED: not
+ * @GUARD_SEAL_ADD: the tool only changes the policy to deny more
+ * @GUARD_SEAL_ALL: it does not change it
+ */
+enum guard_seal {
+	GUARD_UNSEALED,
+	GUARD_SEAL_ADD,
+	GUARD_SEAL_ALL,
+};
+
+/**
  * struct guard_state - the words that programs and tool share, by a map in memory
  * @version: GUARD_VERSION
  * @ready: whether the start has come to its end
@@ -395,7 +407,9 @@ struct guard_process {
  * @changes: how often a name that is watched was about to change
  * @mounts: how often something was about to be mounted or unmounted, if @hold
  * @dropped: events that there was no room for
- * @refused: how often GUARD_CONTROL was denied, or would have been
+ * @refused: how often GUARD_CONTROL was denied, or would have been, and what would break the seal
+ * @sealed: enum guard_seal
+ * @reserved: 0
  */
 struct guard_state {
 	__u32 version;
@@ -420,6 +434,8 @@ struct guard_state {
 	__u64 mounts;
 	__u64 dropped;
 	__u64 refused;
+	__u32 sealed;
+	__u32 reserved;
 };
 
 /* What audit says of who has not logged in. */

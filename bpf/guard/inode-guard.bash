@@ -66,6 +66,15 @@ _inode_guard() {
 	start/--max-rules | start/-n | learn/--for | learn/-s) return ;;
 	deny/--label | deny/-l | allow/--label | allow/-l) return ;;
 	esac
+	# The line is split at "=", too.
+	if [[ $previous == "=" && ${COMP_WORDS[COMP_CWORD - 2]} == --seal ]]; then
+		_inode_guard_words "add all" "$word"
+		return
+	fi
+	if [[ $previous == --seal && $word == "=" ]]; then
+		_inode_guard_words "add all" ""
+		return
+	fi
 	if [[ $word == -* ]]; then
 		_inode_guard_words "$(inode-guard --words "$command" 2>/dev/null)" "$word"
 		return

@@ -140,6 +140,11 @@ int guard_stop(void)
 		return guard_examine_failed(fd);
 	guard_init(&guard);
 	ret = guard_examine(&guard);
+	if (ret >= 0 && seal_refuse(&guard, "it can't be stopped")) {
+		guard_close(&guard);
+		close(fd);
+		return EXIT_FAILURE;
+	}
 	/* Of another version: its words are not known. */
 	if (ret == -EPROTO) {
 		munmap(guard.state, sysconf(_SC_PAGESIZE));
@@ -474,15 +479,24 @@ static int check_system(void)
 	return lsm_is_missing() || btf_is_missing() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int guard_start(__u32 max_rules, int audit)
+/* Switch between denying and reporting, if that is asked for. */
+static int set_audit(struct guard *guard, int audit)
+{
+	if (audit < 0)
+		return 0;
+	if (audit && seal_refuse(guard, "it goes on denying"))
+		return -EPERM;
+	__atomic_store_n(&guard->state->audit, audit, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* Start it or complete it, with the lock. */
+static int start_locked(const struct arguments *arguments)
 {
 	struct guard guard;
 	int fd, ret, err = 0;
 
 	guard_init(&guard);
-	ret = check_system();
-	if (ret)
-		return ret;
 	fd = guard_make_and_lock();
 	if (fd < 0)
 		return guard_examine_failed(fd);
@@ -492,18 +506,25 @@ int guard_start(__u32 max_rules, int audit)
 		goto out;
 	}
 	if (ret != GUARD_RUNNING)
-		err = start_guard(&guard, max_rules);
+		err = start_guard(&guard, arguments->max_rules);
+	if (!err)
+		err = set_audit(&guard, arguments->audit);
 	ret = err ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (err)
 		goto out;
-	if (audit >= 0)
-		__atomic_store_n(&guard.state->audit, audit, __ATOMIC_SEQ_CST);
 	guard.state->pins = pin_count();
 	__atomic_store_n(&guard.state->ready, 1, __ATOMIC_SEQ_CST);
 out:
 	guard_close(&guard);
 	close(fd);
 	return ret;
+}
+
+int guard_start(const struct arguments *arguments)
+{
+	int ret = check_system() ?: start_locked(arguments);
+
+	return ret || !arguments->seal ? ret : guard_seal(arguments->seal);
 }
 
 __u32 guard_max_rules(const struct guard *guard)

@@ -36,7 +36,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 /* Their arguments were looked at. */
 static int cmd_start(struct arguments *arguments)
 {
-	return guard_start(arguments->max_rules, arguments->audit);
+	return guard_start(arguments);
 }
 
 static int cmd_stop(struct arguments *arguments)
@@ -97,6 +97,8 @@ static int cmd_refresh(struct arguments *arguments)
 
 static int make_rules(struct policy *policy, void *arguments)
 {
+	if (seal_refuse_rules(policy->guard))
+		return -EPERM;
 	return change_request(policy, arguments, false, "", NULL, NULL);
 }
 
@@ -109,8 +111,10 @@ static int cmd_rule(struct arguments *arguments)
 static int remove_rules(struct policy *policy, void *context)
 {
 	const struct arguments *arguments = context;
-	int i, failed = 0;
+	int i, failed = seal_refuse(policy->guard, "rules are not removed any more");
 
+	if (failed)
+		return failed;
 	if (arguments->all)
 		failed = change_remove_all(policy);
 	for (i = 0; i < arguments->nr_paths; i++)
@@ -218,9 +222,13 @@ static int check_request(const struct arguments *request, const char *where,
 	return failed;
 }
 
-/* Do or check all lines; returns whether any failed. */
+/*
+ * Do or check all lines; returns whether any failed. To a policy that is sealed they are added: what
+ * they do not say stays.
+ */
 static bool apply_lines(struct conf *conf, struct policy *policy, struct progress *progress)
 {
+	bool replace = policy && !guard_is_sealed(policy->guard);
 	struct conf_line *lines = conf->lines.items;
 	bool failed = conf->errors;
 	char where[PATH_MAX];
@@ -229,7 +237,7 @@ static bool apply_lines(struct conf *conf, struct policy *policy, struct progres
 	for (i = 0; i < conf->lines.count; i++) {
 		snprintf(where, sizeof(where), "%s:%u: ", lines[i].name, lines[i].number);
 		before = policy ? policy->missing : 0;
-		if (policy ? change_request(policy, &lines[i].arguments, true, where,
+		if (policy ? change_request(policy, &lines[i].arguments, replace, where,
 					    progress_step, progress) :
 			     check_request(&lines[i].arguments, where, progress))
 			failed = true;
@@ -248,8 +256,10 @@ static int apply_all(struct policy *policy, void *context)
 {
 	const struct application *application = context;
 
-	return apply_lines(application->conf, policy, application->progress) ||
-	       change_settle(policy);
+	if (seal_refuse_rules(policy->guard) ||
+	    apply_lines(application->conf, policy, application->progress))
+		return true;
+	return !guard_is_sealed(policy->guard) && change_settle(policy);
 }
 
 int apply_conf(struct conf *conf, struct progress *progress)
@@ -300,7 +310,9 @@ static int cmd_apply(struct arguments *arguments)
 #define STARTING \
 	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 }, \
 	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 }, \
-	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 }
+	{ "max-rules", 'n', "NUMBER", 0, "how many rules there can be (default 131072)", 0 }, \
+	{ "seal", 'S', "add|all", OPTION_ARG_OPTIONAL, "until the machine boots again nobody can stop " \
+	  "the guard; with add, the default, rules can be made that deny more, with all, none", 0 }
 
 static const struct argp_option start_options[] = {
 	STARTING,

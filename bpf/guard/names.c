@@ -273,16 +273,19 @@ int follow_place(struct policy *policy, struct place *place, const char *path,
 		 const struct rule *rule, __u32 subject)
 {
 	struct guard_leaf leaf = {};
+	struct guard_entry *entry;
 	int err;
 
 	err = subject_id(policy, place->fd, place->directory, &place->key.dir);
 	if (err)
 		return err;
 	leaf_get(policy, place, &leaf);
+	entry = rule && rule->body.flags & GUARD_TREE ? &leaf.tree : &leaf.entry;
+	if (rule && seal_keeps(policy, entry, rule->id))
+		return 0;
 	leaf_set_text(policy, &leaf, path, rule);
 	if (rule)
-		entry_set(rule->body.flags & GUARD_TREE ? &leaf.tree : &leaf.entry,
-			  policy->generation, rule->id);
+		entry_set(entry, policy->generation, rule->id);
 	if (subject)
 		leaf.subject = subject;
 	return leaf_put(policy->guard, &place->key, &leaf);
@@ -346,6 +349,8 @@ static int follow_device_for(struct policy *policy, const struct rule *rule,
 	struct guard_leaf leaf = {};
 
 	bpf_map_lookup_elem(guard->leaves, key, &leaf);
+	if (seal_keeps(policy, &leaf.entry, rule->id))
+		return 0;
 	entry_set(&leaf.entry, policy->generation, rule->id);
 	return leaf_put(guard, key, &leaf);
 }

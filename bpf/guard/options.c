@@ -104,6 +104,17 @@ static error_t parse_label(struct parsing *parsing, char *text)
 	return 0;
 }
 
+static error_t parse_seal(struct parsing *parsing, const char *text)
+{
+	if (!text || !strcmp(text, "add"))
+		parsing->arguments->seal = GUARD_SEAL_ADD;
+	else if (!strcmp(text, "all"))
+		parsing->arguments->seal = GUARD_SEAL_ALL;
+	else
+		return wrong(parsing, "a guard can't be sealed as '%s' (add, all)", text);
+	return 0;
+}
+
 static void add_who(struct parsing *parsing, enum guard_kind kind, char *text)
 {
 	struct who *who = array_add(&parsing->arguments->who, sizeof(*who));
@@ -244,6 +255,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'p':
 		arguments->progress = true;
 		return 0;
+	case 'S':
+		return parse_seal(parsing, argument);
 	case 'v':
 	case 'h':
 		/* They are for who calls a command. */

@@ -378,6 +378,10 @@ int guard_examine_failed(int err)
 	if (err == -EPROTO)
 		error("what is pinned in " GUARD_DIR " is of another version of inode-guard "
 		      "(stop it first)");
+	else if (err == -EPERM && !geteuid())
+		error(GUARD_DIR ": the guard is sealed, and lets only the tool that has sealed it look at "
+		      "it: the same executable, with the libraries that it had, not traced, filtered "
+		      "or in other namespaces");
 	else if (err == -EUCLEAN)
 		error(GUARD_DIR " is not the guard's, which is a directory in a BPF filesystem that only "
 		      "root can enter: see who has made it, and remove it");

@@ -292,6 +292,14 @@ static __u32 next_of_device(struct policy *policy, const struct guard_leaf_key *
 	return 0;
 }
 
+/* In a sealed guard a name, or a device, keeps the rule that another takes elsewhere. */
+static __u32 stays_at_name(struct policy *policy, const struct guard_entry *entry)
+{
+	const struct rule *rule = rule_that_ends(policy, entry);
+
+	return rule->successor && guard_is_sealed(policy->guard) ? rule->successor->id : 0;
+}
+
 /* The names of rules that are no more, or that another has come to replace elsewhere. */
 static int settle_leaves(struct policy *policy, size_t *count)
 {
@@ -308,11 +316,13 @@ static int settle_leaves(struct policy *policy, size_t *count)
 		change = false;
 		if (rule_that_ends(policy, &leaf->entry)) {
 			entry_set(&leaf->entry, policy->generation,
+				  stays_at_name(policy, &leaf->entry) ?:
 				  next_of_device(policy, (struct guard_leaf_key *)keys.items + i));
 			change = true;
 		}
 		if (rule_that_ends(policy, &leaf->tree)) {
-			entry_set(&leaf->tree, policy->generation, 0);
+			entry_set(&leaf->tree, policy->generation,
+				  stays_at_name(policy, &leaf->tree));
 			change = true;
 		}
 		if (change && bpf_map_update_elem(map, (struct guard_leaf_key *)keys.items + i,
@@ -504,6 +514,11 @@ static int change_commit(struct policy *policy)
 	struct guard *guard = policy->guard;
 	int err;
 
+	err = seal_check(policy);
+	if (err) {
+		change_abort(policy);
+		return EXIT_FAILURE;
+	}
 	err = is_too_large(policy) ? no_room(-E2BIG, "rules", guard_max_rules(guard)) : 0;
 	if (!err)
 		err = write_texts(policy);

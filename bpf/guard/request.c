@@ -209,6 +209,9 @@ static struct rule *find_request_rule(struct policy *policy, const struct argume
 	if (!*err && target->named)
 		named = newest(place_rule(policy, &target->place, request->tree));
 	*moved = !rule || (request->follow && named != rule);
+	/* One of them would have to give way. */
+	if (rule && named && named != rule && guard_is_sealed(policy->guard))
+		*err = -EPERM;
 	if (!rule)
 		rule = named;
 	if (!rule && !*err && request->follow)

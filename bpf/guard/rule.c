@@ -27,7 +27,7 @@ static int entry_put(struct policy *policy, int index, int fd, __u32 rule)
 				   "rules, those among them that are being replaced," :
 				   "rules with --tree for one operation", map);
 	err = entry_get(map, fd, &entry);
-	if (err)
+	if (err || seal_keeps(policy, &entry, rule))
 		return err;
 	entry_set(&entry, policy->generation, rule);
 	return entry_update(map, fd, &entry, BPF_ANY);

@@ -126,7 +126,7 @@ static bool save_rules(FILE *file, const struct policy *policy, struct array *sh
 	if (old)
 		whole = save_like(file, policy, shown, old);
 	for (i = 0; i < shown->count; i++)
-		if (!items[i].saved)
+		if (!items[i].saved && !seal_has_made(policy->guard, items[i].rule))
 			whole &= save_rule(file, policy, &items[i]);
 	return whole;
 }

@@ -264,7 +264,7 @@ static int refresh_all(struct policy *policy, void *context)
 	err = names_watch(policy, &paths);
 	if (!err)
 		err = change_refresh(policy);
-	if (!err)
+	if (!err && policy->guard->state->sealed != GUARD_SEAL_ALL)
 		err = retry_missing(service, policy);
 	if (!err && service->hold)
 		err = names_hold(policy);
@@ -503,18 +503,25 @@ int guard_service(const struct arguments *arguments)
 		.made = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
 	};
 	int signals = block_signals(), listener = -1, ret;
+	struct arguments unsealed = *arguments;
 	size_t i;
+
+	/* It is sealed when it has its rules. */
+	unsealed.seal = GUARD_UNSEALED;
 
 	for (i = 0; i < WATCHERS_MAX; i++)
 		service.watchers[i].fd = -1;
 	if (load_module())
 		return EXIT_FAILURE;
-	ret = guard_start(arguments->max_rules, arguments->audit);
+	ret = guard_start(&unsealed);
 	if (ret)
 		return ret;
 	log_open(&service.log);
 	if (apply_files(&service))
 		error("the rules stay as they are");
+	ret = arguments->seal ? guard_seal(arguments->seal) : EXIT_SUCCESS;
+	if (ret)
+		return ret;
 	ret = guard_open(&service.guard, false);
 	if (ret)
 		return ret;

@@ -61,6 +61,7 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 		print_counts(exes, "", true);
 		printf("},\"hold\":%s,\"held\":%lu,", state->hold ? "true" : "false",
 		       hold_count(guard));
+		printf("\"sealed\":\"%s\",", seal_name(state->sealed));
 		printf("\"generation\":%u,\"dropped\":%llu,\"refused\":%llu,\"unseen\":%zu}\n",
 		       state->generation, (unsigned long long)state->dropped,
 		       (unsigned long long)state->refused, unseen);
@@ -68,6 +69,8 @@ static void print_status(const struct guard *guard, size_t rules, const struct c
 	}
 	printf("running: %s, %zu of %u rules, ", !called ? "not called by the kernel" :
 	       state->audit ? "audit" : "enforcing", rules, max_rules);
+	if (state->sealed)
+		printf("sealed (%s), ", seal_name(state->sealed));
 	print_counts(counts, "", false);
 	print_counts(exes, "executable", false);
 	if (hold_count(guard))

@@ -27,6 +27,8 @@ struct calls {
 #define TS_COMPAT	0x0002
 #define CALLS		{ 1, 18, 20, 296, 328, 209, 426 }
 #define COMPAT_CALLS	{ 4, 181, 146, 334, 379, 248, 426 }
+#define DELETE_MODULE	176
+#define COMPAT_DELETE_MODULE	129
 #define CALL_NUMBER	orig_ax
 #define ARGUMENT_2	si
 #define ARGUMENT_6	r9
@@ -43,6 +45,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 #define _TIF_32BIT	(1UL << 22)
 #define CALLS		{ 64, 68, 66, 70, 287, 2, 426 }
 #define COMPAT_CALLS	{ 4, 181, 146, 362, 393, 246, 426 }
+#define DELETE_MODULE	106
+#define COMPAT_DELETE_MODULE	129
 #define CALL_NUMBER	syscallno
 #define ARGUMENT_2	regs[1]
 #define ARGUMENT_6	regs[5]
@@ -59,6 +63,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 /* The same numbers for both. The upper half of the field tells how long the instruction is. */
 #define CALLS		{ 4, 181, 146, 329, 377, 247, 426 }
 #define COMPAT_CALLS	CALLS
+#define DELETE_MODULE	129
+#define COMPAT_DELETE_MODULE	DELETE_MODULE
 #define CALL_NUMBER	int_code & 0xffff
 #define ARGUMENT_2	gprs[3]
 #define ARGUMENT_6	gprs[7]

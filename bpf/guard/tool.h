@@ -11,6 +11,7 @@
  *		rule of a name, follow.bpf.h gives it to what comes to be there, hold.bpf.h counts
  *		changes on the way to it, event.bpf.h tells what was denied; word.bpf.h reads memory,
  *		kernel.bpf.h has types that not every kernel has
+ *   seal.bpf.c	the programs of a sealed guard, which share seal.h with the tool
  *   main.c	the table of commands, with what most of them do
  *   options.c	reads command lines by that table
  *   conf.c	reads conf files, whose lines are some of the commands
@@ -38,6 +39,7 @@
  *   watch.c	shows them
  *   learn.c	makes rules of them
  *   log.c	writes them to the journal or syslog
+ *   seal.c	has root unable to stop it; sealed.c, what the tool does not do any more then
  *   service.c	keeps the rules of names up to date, and passes the events on
  *   util.c	is for all of them
  *
@@ -243,6 +245,7 @@ struct who {
  * @check: change nothing
  * @hold: deny by name what is behind a change that is not followed yet
  * @progress: say how far it is
+ * @seal: enum guard_seal: how the guard is to be sealed
  * @help: the help was asked for, and shown
  */
 struct arguments {
@@ -267,6 +270,7 @@ struct arguments {
 	bool check;
 	bool hold;
 	bool progress;
+	__u32 seal;
 	bool help;
 };
 
@@ -326,7 +330,8 @@ enum guard_running {
 	GUARD_RUNNING,
 };
 
-int guard_start(__u32 max_rules, int audit);
+/* Start it, as a command line says, and seal it if that says so. */
+int guard_start(const struct arguments *arguments);
 int guard_stop(void);
 /* Open the running guard, for changing it or not; returns an exit code, having told why. */
 int guard_open(struct guard *guard, bool change);
@@ -346,6 +351,30 @@ void guard_wait_programs(void);
 bool guard_is_over(const struct guard *guard);
 /* Who watches locks it. */
 extern const char guard_watch_dir[];
+
+/* seal.c, sealed.c */
+
+struct policy;
+struct rule;
+struct guard_entry;
+
+/* The label of the rules that sealing makes. */
+#define SEAL_LABEL	"sealed"
+
+/* Have it sealed, if it runs; returns an exit code. */
+int guard_seal(enum guard_seal seal);
+bool guard_is_sealed(const struct guard *guard);
+const char *seal_name(__u32 seal);
+/* Tell that @what is not done any more, and return -EPERM, if the guard is sealed; or 0. */
+int seal_refuse(const struct guard *guard, const char *what);
+/* The same, if it takes no rules at all. */
+int seal_refuse_rules(const struct guard *guard);
+/* Whether sealing has made a rule, and will make it again. */
+bool seal_has_made(const struct guard *guard, const struct rule *rule);
+/* Whether a sealed guard takes a change of the policy: 0, or -EPERM, having told why not. */
+int seal_check(struct policy *policy);
+/* Whether an entry has a rule that @rule does not come to replace, and must keep it. */
+bool seal_keeps(struct policy *policy, const struct guard_entry *entry, __u32 rule);
 
 /* store.c */
 

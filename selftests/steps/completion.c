@@ -53,6 +53,8 @@ TOOL_STEP(completion)
 	completes("deny --ops read,re", "read,rename\n");
 	completes("start --max-rules ''", "");
 	completes("deny --label ''", "");
+	completes("start --seal =", "add\nall\n");
+	completes("service --seal = al", "all\n");
 	completes("learn --for ''", "");
 	completes("status --j", "--json\n");
 	completes("list fi", "");
