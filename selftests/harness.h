@@ -44,6 +44,9 @@ void test_register(struct test *test);
 /* The case that runs, for those that share a function. */
 extern const struct test *test_current;
 
+/* A program whose cases leave what nobody can take away any more. */
+extern bool test_leaves;
+
 /* What --table prints, if it is set. */
 extern void (*test_table)(void);
 

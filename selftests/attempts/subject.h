@@ -22,6 +22,9 @@ struct subject_attempt {
 	const char *why_not;
 };
 
+/* Load another kernel, which is not started, of course: 0 or a negative errno. */
+int load_kernel(void);
+
 extern const struct subject_attempt subjects[], limits[], root_limits[], memory_limits[],
 	earlier_limits[], seen[], seen_limits[];
 
