@@ -8,7 +8,9 @@
 #include <bpf/btf.h>
 
 #include "../bpf/guard/guard.h"
+#include "../bpf/guard/seal.h"
 #include "guard/guard.skel.h"
+#include "guard/seal.skel.h"
 
 #define PREFIX	"bpf_lsm_"
 
@@ -116,7 +118,8 @@ TEST(kernel)
 	check_none_wrong();
 }
 
-static struct guard_bpf *programs;
+/* Those of the guard, and those of its seal. */
+static const struct bpf_object *objects[2];
 
 /* The hook that a program is for, or NULL: it is for something else. */
 static const char *hook_of(const struct bpf_program *program)
@@ -126,19 +129,23 @@ static const char *hook_of(const struct bpf_program *program)
 	return slash && !strncmp(section, "lsm", 3) ? slash + 1 : NULL;
 }
 
-static void check_has_program(const struct hooks *hooks, const char *name)
+static bool has_program(const struct bpf_object *object, const char *name)
 {
 	struct bpf_program *program;
 	const char *hook;
 
-	if (!hooks->used)
-		return;
-	bpf_object__for_each_program(program, programs->obj) {
+	bpf_object__for_each_program(program, object) {
 		hook = hook_of(program);
 		if (hook && !strcmp(hook, name))
-			return;
+			return true;
 	}
-	wrong(name, "the table says that it is used, and there is no program for it");
+	return false;
+}
+
+static void check_has_program(const struct hooks *hooks, const char *name)
+{
+	if (hooks->used && !has_program(objects[0], name) && !has_program(objects[1], name))
+		wrong(name, "the table says that it is used, and there is no program for it");
 }
 
 static void check_is_used(const struct bpf_program *program)
@@ -153,13 +160,18 @@ static void check_is_used(const struct bpf_program *program)
 /* That the guard has programs for those that the table says are used, and for no others. */
 TEST(guard)
 {
+	struct guard_bpf *guard = guard_bpf__open();
+	struct seal_bpf *seal = seal_bpf__open();
 	struct bpf_program *program;
 
-	programs = guard_bpf__open();
-	CHECK(programs);
+	CHECK(guard && seal);
+	objects[0] = guard->obj;
+	objects[1] = seal->obj;
 	for_each_name(check_has_program);
-	bpf_object__for_each_program(program, programs->obj)
-		check_is_used(program);
-	guard_bpf__destroy(programs);
+	for (size_t i = 0; i < 2; i++)
+		bpf_object__for_each_program(program, objects[i])
+			check_is_used(program);
+	guard_bpf__destroy(guard);
+	seal_bpf__destroy(seal);
 	check_none_wrong();
 }

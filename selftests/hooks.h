@@ -24,7 +24,7 @@ NOT_USED("mmap_addr", "it has an address, and no file")
 NOT_USED("file_truncate path_truncate", "inode_setattr is asked behind, with the new size")
 NOT_USED("file_lock", "locks change nothing")
 NOT_USED("file_set_fowner file_send_sigiotask", "signals")
-NOT_USED("kernel_read_file kernel_post_read_file kernel_load_data kernel_post_load_data",
+NOT_USED("kernel_post_read_file kernel_post_load_data",
 	 "the kernel reads modules and the like by file_open and file_permission; or from memory")
 NOT_USED("inode_copy_up inode_copy_up_xattr",
 	 "overlayfs makes its copy by file_open and file_permission of the file in the layer")
@@ -83,11 +83,18 @@ USED("task_fix_setuid capset", "that what a process is given now is what root ha
 USED("ptrace_access_check ptrace_traceme", "tracing it, its memory, its descriptors")
 USED("perf_event_alloc", "watching it")
 USED("task_prctl", "telling the kernel of another executable")
-NOT_USED("bprm_creds_for_exec bprm_creds_from_file bprm_committed_creds",
+NOT_USED("bprm_creds_for_exec bprm_creds_from_file",
 	 "file_open and bprm_check_security are asked before")
 NOT_USED("perf_event_open perf_event_read perf_event_write",
 	 "perf_event_alloc knows whom it is about")
 NOT_USED("task_movememory", "it moves pages between nodes, and nothing is read")
+
+/* A guard that is sealed: seal.bpf.c */
+USED("bprm_committed_creds", "which processes are the tool's")
+USED("bpf_map bpf_prog", "who gets maps and programs of the guard")
+USED("locked_down", "what can change the kernel, as kernel_lockdown(7) has it")
+USED("kernel_load_data kernel_read_file", "loading another kernel, or a module")
+USED("capable", "unloading a module by force")
 
 /* What security modules note about files, and what they call it */
 NOT_USED("inode_alloc_security inode_free_security inode_free_security_rcu file_alloc_security "
@@ -109,11 +116,11 @@ NOT_USED("inode_getsecurity inode_setsecurity inode_listsecurity inode_getsecid 
 NOT_USED("task_free task_fix_setgid task_fix_setgroups task_setpgid "
 	 "task_getpgid task_getsid task_setnice task_setioprio task_getioprio task_prlimit "
 	 "task_setrlimit task_setscheduler task_getscheduler task_kill cred_alloc_blank cred_free "
-	 "cred_prepare cred_transfer userns_create capable capget vm_enough_memory",
+	 "cred_prepare cred_transfer userns_create capget vm_enough_memory",
 	 "processes and who they are")
-NOT_USED("syslog settime kernel_module_request locked_down",
+NOT_USED("syslog settime kernel_module_request",
 	 "the machine: what root can do besides files is in the manual")
-NOT_USED("bpf bpf_map bpf_prog bpf_map_create bpf_map_free bpf_prog_load bpf_prog_free "
+NOT_USED("bpf bpf_map_create bpf_map_free bpf_prog_load bpf_prog_free "
 	 "bpf_token_create bpf_token_free bpf_token_cmd bpf_token_capable",
 	 "objects of BPF: of their pins only the names are files")
 NOT_USED("binder_set_context_mgr binder_transaction binder_transfer_binder", "binder")
