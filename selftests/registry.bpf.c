@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks the running executable up in the map that it is told, and maps by a name.
+ * Looks the running executable up in the map that it is told, and maps by a name; and takes the time
+ * that hiding a map takes.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -32,5 +33,27 @@ SEC("syscall")
 int find_name(struct args *args)
 {
 	args->result = bpf_inode_map_id(name);
+	return 0;
+}
+
+/* Hiding is done under rtnl: one at a time. */
+__u64 hidden, hiding_least;
+static __u64 hiding_began;
+
+SEC("fentry/inode_map_unregister")
+int hiding_begins(void *ctx)
+{
+	hiding_began = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fexit/inode_map_unregister")
+int hiding_ends(void *ctx)
+{
+	__u64 took = bpf_ktime_get_ns() - hiding_began;
+
+	if (!hidden || took < hiding_least)
+		hiding_least = took;
+	hidden++;
 	return 0;
 }

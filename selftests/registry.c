@@ -41,14 +41,20 @@ static void check_value(unsigned int i)
 		     (unsigned long long)args.value);
 }
 
-static void map_create_numbered(unsigned int i)
+static void map_create_named(unsigned int i, const char *name)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+
+	maps[i] = CHECK_SYS(bpf_map_create(BPF_MAP_TYPE_HASH, name, 32, 8, 1, &opts));
+	ids[i] = map_id_of(maps[i]);
+}
+
+static void map_create_numbered(unsigned int i)
+{
 	char name[16];
 
 	snprintf(name, sizeof(name), "map_%u", i);
-	maps[i] = CHECK_SYS(bpf_map_create(BPF_MAP_TYPE_HASH, name, 32, 8, 1, &opts));
-	ids[i] = map_id_of(maps[i]);
+	map_create_named(i, name);
 }
 
 /* By the running executable, as the programs do. */
@@ -179,6 +185,80 @@ TEST(many_names)
 	counts_wait(last + 1, 0, 0, 0);
 	CHECK(id_of("map_450") > 0);
 	CHECK(id_of("map_450") != (int)ids[450]);
+}
+
+static void check_found(int expected)
+{
+	CHECK_EQ(run(programs->progs.find_name, 0).result, expected);
+}
+
+/* Of three maps of a name two go, and then the third. */
+static void three(unsigned int first, unsigned int second)
+{
+	unsigned int third = 3 - first - second;
+
+	for (unsigned int i = 0; i < 3; i++)
+		map_create_named(i, "three");
+	/* So that all three are where those are that are not young. */
+	map_create_named(3, "another");
+	check_found(-ENOTUNIQ);
+	close(maps[first]);
+	counts_wait(3, 0, 0, 0);
+	check_found(-ENOTUNIQ);
+	close(maps[second]);
+	counts_wait(2, 0, 0, 0);
+	check_found(ids[third]);
+	close(maps[third]);
+	counts_wait(1, 0, 0, 0);
+	check_found(-ENOENT);
+	close(maps[3]);
+	counts_wait(0, 0, 0, 0);
+}
+
+TEST(three_of_a_name)
+{
+	registry_load("three");
+	for (unsigned int first = 0; first < 3; first++)
+		for (unsigned int step = 1; step < 3; step++)
+			three(first, (first + step) % 3);
+	registry__destroy(programs);
+}
+
+/* Least microseconds that it takes to hide one of the maps from @begin to @end, while all are there. */
+static double hide(unsigned int begin, unsigned int end, unsigned int left)
+{
+	programs->bss->hidden = 0;
+	for (unsigned int i = begin; i < end; i++)
+		close(maps[i]);
+	counts_wait(left, 0, 0, 0);
+	CHECK_EQ(programs->bss->hidden, end - begin);
+	return programs->bss->hiding_least / 1000.0;
+}
+
+/*
+ * To hide a map, under the network's lock, takes as long as ever when many have its name: at best,
+ * since a host that is busy takes the processor away.
+ */
+TEST(many_of_a_name)
+{
+	const unsigned int all = 2 * MAPS, some = 50;
+	double alone, oldest, newest;
+
+	descriptors(all);
+	registry_load("");
+	CHECK_OK(registry__attach(programs));
+	for (unsigned int i = 0; i < some; i++)
+		map_create_numbered(i);
+	alone = hide(0, some, 0);
+	for (unsigned int i = 0; i < all; i++)
+		map_create_named(i, "same");
+	oldest = hide(0, some, all - some);
+	newest = hide(all - some, all, all - 2 * some);
+	hide(some, all - some, 0);
+	printf("# to hide a map took %.1f us, the oldest of %u of one name %.1f us, the newest %.1f us\n",
+	       alone, all, oldest, newest);
+	CHECK(oldest < 5 * alone && newest < 5 * alone);
+	registry__destroy(programs);
 }
 
 /* One read(2) of the file when all maps are empty. Who looks for one map finds all. */

@@ -34,7 +34,8 @@ struct inode_map_account;
  * @attr: the BPF map; gone when inode_map_destroy() has returned
  * @name: the BPF map's name, filled up with zeros; empty until the map is published
  * @in_young: links the map into the list of those that are not in the tables
- * @in_names: links it into the table by name, if it has a name
+ * @in_names: links it into the table by name, if it has a name and is the one of that name there
+ * @same_name: the ring of the maps that have its name. Changed under the registry's mutex
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
  * @nr_entries: entries that have not ended. Goes up under the lock of @index
@@ -59,7 +60,8 @@ struct inode_map {
 	const struct bpf_map *attr;
 	char name[BPF_OBJ_NAME_LEN];
 	struct hlist_node in_young;
-	struct rhlist_head in_names;
+	struct rhash_head in_names;
+	struct list_head same_name;
 	u32 key_size;
 	u32 max_entries;
 	atomic_t nr_entries;

@@ -15,7 +15,9 @@
  *             created last, and those of tasks that are creating one at this moment.
  *   by_id     the table of all others, an xarray: two loads a level, of which there are six at the
  *             most however many maps there are. Walks go there, too.
- *   by_name   those that have a name, a hash table that grows.
+ *   by_name   those that have a name, a hash table that grows: one map of each name. All others of
+ *             that name are in a ring with it, so that each goes in a few steps however many they
+ *             are. (An rhltable has a list of them, and searches it for the one that goes.)
  *
  * From young to the tables a map goes in this order: stored there, then taken from the list. Readers
  * look into the list first, so that they don't miss it; they may meet it twice.
@@ -56,7 +58,7 @@ static unsigned int nr_fresh;
 static DEFINE_RAW_SPINLOCK(young_lock);
 
 static DEFINE_XARRAY(by_id);
-static struct rhltable by_name;
+static struct rhashtable by_name;
 static DEFINE_MUTEX(registry_mutex);
 
 static const struct rhashtable_params by_name_params = {
@@ -183,7 +185,6 @@ static int inode_map_only(struct inode_map **found, struct inode_map *also)
 /* @key: the name, with zeros behind it up to the end. Finds one, or -ENOTUNIQ. */
 static int inode_map_find_name(const char *key, struct inode_map **found)
 {
-	struct rhlist_head *list, *pos;
 	struct inode_map *map;
 	int err = 0;
 
@@ -195,13 +196,10 @@ static int inode_map_find_name(const char *key, struct inode_map **found)
 	}
 	/* What has left the list is in the table. */
 	smp_rmb();
-	list = rhltable_lookup(&by_name, key, by_name_params);
-	rhl_for_each_entry_rcu(map, pos, list, in_names) {
-		err = inode_map_only(found, map);
-		if (err)
-			return err;
-	}
-	return 0;
+	map = rhashtable_lookup(&by_name, key, by_name_params);
+	if (!map)
+		return 0;
+	return list_empty(&map->same_name) ? inode_map_only(found, map) : -ENOTUNIQ;
 }
 
 /**
@@ -259,6 +257,32 @@ struct inode_map *inode_map_next_map(u32 id)
 
 /* Beginning and end: under registry_mutex. */
 
+static int inode_map_enter_names(struct inode_map *map)
+{
+	struct inode_map *other;
+
+	INIT_LIST_HEAD(&map->same_name);
+	other = rhashtable_lookup_get_insert_fast(&by_name, &map->in_names, by_name_params);
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	if (other)
+		list_add_rcu(&map->same_name, &other->same_name);
+	return 0;
+}
+
+static void inode_map_leave_names(struct inode_map *map)
+{
+	struct inode_map *next = list_next_entry(map, same_name);
+
+	if (next == map) {
+		rhashtable_remove_fast(&by_name, &map->in_names, by_name_params);
+		return;
+	}
+	/* Of a ring only one is in the table: if it is another, this does nothing. */
+	rhashtable_replace_fast(&by_name, &map->in_names, &next->in_names, by_name_params);
+	list_del_rcu(&map->same_name);
+}
+
 static int inode_map_enter_tables(struct inode_map *map)
 {
 	int err;
@@ -266,7 +290,7 @@ static int inode_map_enter_tables(struct inode_map *map)
 	err = xa_err(xa_store(&by_id, map->id, map, GFP_KERNEL));
 	if (err || !map->name[0])
 		return err;
-	err = rhltable_insert(&by_name, &map->in_names, by_name_params);
+	err = inode_map_enter_names(map);
 	if (err)
 		xa_erase(&by_id, map->id);
 	return err;
@@ -326,7 +350,7 @@ static void inode_map_leave_tables(struct inode_map *map)
 		return;
 	xa_erase(&by_id, map->id);
 	if (map->name[0])
-		rhltable_remove(&by_name, &map->in_names, by_name_params);
+		inode_map_leave_names(map);
 }
 
 /**
@@ -362,7 +386,7 @@ void inode_map_unregister(struct inode_map *map)
  */
 int inode_map_registry_init(void)
 {
-	return rhltable_init(&by_name, &by_name_params);
+	return rhashtable_init(&by_name, &by_name_params);
 }
 
 /**
@@ -374,6 +398,6 @@ int inode_map_registry_init(void)
  */
 void inode_map_registry_exit(void)
 {
-	rhltable_destroy(&by_name);
+	rhashtable_destroy(&by_name);
 	xa_destroy(&by_id);
 }
