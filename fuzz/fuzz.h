@@ -136,6 +136,7 @@ struct shared {
 	int files[NR_FILES];
 	unsigned int ifindex;	/* of the module's device */
 	unsigned int crowd;	/* maps that are in no slot */
+	__u64 crowd_time;	/* nanoseconds that it took to create them */
 	bool many;		/* the program takes its time */
 	int next_fd;		/* numbers of descriptors are not used twice in a program */
 	pid_t tasks[FUZZ_TASKS];

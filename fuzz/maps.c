@@ -166,15 +166,19 @@ static void call_unmap(const __u32 *args)
 static void call_crowd(const __u32 *args)
 {
 	static const unsigned int sizes[] = { 10, 100, 500, 1500 };
+	double begin;
 
 	shared->many = true;
 	for (unsigned int i = 0; i < sizes[args[0]] && !shared->stop; i++) {
 		if (__atomic_add_fetch(&shared->crowd, 1, __ATOMIC_RELAXED) > CROWD_MAX)
 			return;
+		begin = now();
 		if (distant_fd(create("crowd", 4, 4, 1, 0)) < 0) {
 			MAY_FAIL("crowd", ENOMEM, ENODEV, EMFILE, EINTR);
 			return;
 		}
+		__atomic_add_fetch(&shared->crowd_time, (__u64)((now() - begin) * 1e9),
+				   __ATOMIC_RELAXED);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -347,6 +348,7 @@ static void forget(void)
 		shared->files[i] = -1;
 	shared->stop = false;
 	shared->crowd = 0;
+	shared->crowd_time = 0;
 	shared->many = false;
 	shared->removing = 0;
 	shared->removed = 0;
@@ -360,6 +362,27 @@ static bool has_meetings(const struct program *program, unsigned int t)
 		if (call_type(program->tasks[t].calls[i].type)->flags & MEETS)
 			return true;
 	return false;
+}
+
+/* So many maps may still wait for a grace period, or be pinned. */
+#define CROWD_LEFT	100
+#define CROWD_SECONDS	120
+
+/* To free a crowd is part of the program that made it, and the watchdog knows how large it was. */
+static void crowd_wait(void)
+{
+	double end = now() + CROWD_SECONDS;
+	unsigned int maps = UINT_MAX;
+	FILE *file;
+
+	while (maps > CROWD_LEFT && now() < end &&
+	       !__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST)) {
+		usleep(20000);
+		file = fopen("/proc/inode_map", "re");
+		if (!file || fscanf(file, "maps %u", &maps) != 1)
+			die("/proc/inode_map can't be read");
+		fclose(file);
+	}
 }
 
 /* Run a program and clear up after it. shared->new_edges says what it was good for. */
@@ -383,6 +406,8 @@ void run_program(const struct program *program)
 	memset(board->acts, 0, sizeof(board->acts));
 	place_thaw();
 	close_range(first_fd, ~0U, 0);
+	if (shared->crowd)
+		crowd_wait();
 	places_clean();
 	shared->new_edges += cover_stop();
 }

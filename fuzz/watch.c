@@ -6,6 +6,14 @@
  * The machine is slow, and a single delay is its own: the process is not run, or who has a lock is
  * not. So it sleeps a moment as a comparison in each round, and what counts is that several rounds
  * after each other take long in which that does not.
+ *
+ * Thousands of maps that are let go of at once hold up whoever wants rtnl, and no inode map has a
+ * say in that: the kernel frees each in a worker of its own that takes rtnl, up to 512 of them wait
+ * in the queue for it, and who comes then is behind them. What the module does there is a small part
+ * (of 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/registry.c
+ * looks after that). So the limit is higher by what such a queue takes, reckoned by how long it took
+ * to create the maps of the same program, one after the other, under the same lock on the same
+ * machine at the same time: a busy host, a slow kernel and an emulator slow down both alike.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <inode_map.h>
 
 #include "fuzz.h"
@@ -26,6 +35,11 @@
 #define SLOW_ROUNDS	3
 /* Those in which the comparison takes longer than this don't count. */
 #define COMPARISON	0.25
+
+/* Workers that free maps at a time: the kernel's WQ_MAX_ACTIVE. */
+#define QUEUE_MAX	512
+/* To free a map takes so much longer, at the most, than to create one: there are workers to wake. */
+#define FREE_FACTOR	2
 
 double watch_limit = 0.7;
 
@@ -47,10 +61,23 @@ static void longest(double *of, double took)
 		*of = took;
 }
 
+/* How long a round may take now. */
+static double limit(void)
+{
+	unsigned int crowd = __atomic_load_n(&shared->crowd, __ATOMIC_RELAXED);
+	double created = __atomic_load_n(&shared->crowd_time, __ATOMIC_RELAXED) / 1e9;
+
+	if (crowd > QUEUE_MAX)
+		created *= (double)QUEUE_MAX / crowd;
+	return watch_limit + FREE_FACTOR * created;
+}
+
 static void watch(int map, int file)
 {
 	struct ifreq request = { .ifr_name = "lo" };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* Not by the library, which asks for the size of the keys first: that waits for rtnl, too. */
+	const struct inode_map_key key = { .fd = file };
 	unsigned int slow = 0;
 	double begin, slept, updated, configured;
 	int err;
@@ -62,7 +89,7 @@ static void watch(int map, int file)
 		usleep(20000);
 		slept = now() - begin - 0.02;
 		begin = now();
-		err = inode_map_set_fd(map, file, &value, BPF_ANY, 0);
+		err = bpf_map_update_elem(map, &key, &value, BPF_ANY);
 		updated = now() - begin;
 		configured = network(fd, &request);
 		if (!shared->watch)
@@ -72,11 +99,11 @@ static void watch(int map, int file)
 		longest(&shared->longest_update, updated);
 		longest(&shared->longest_network, configured);
 		shared->rounds++;
-		if (slept > COMPARISON || updated + configured < watch_limit)
+		if (slept > COMPARISON || updated + configured < limit())
 			slow = 0;
 		else if (++slow == SLOW_ROUNDS)
 			violation("watchdog: %u times in a row an update of its own map and \"ip link set lo mtu\" took more than %.1f s, at last %.2f s and %.2f s",
-				  slow, watch_limit, updated, configured);
+				  slow, limit(), updated, configured);
 	}
 }
 
