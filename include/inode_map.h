@@ -114,7 +114,10 @@ union inode_map_any_key {
 	struct inode_map_key full;
 };
 
-/* Make the key that names the inode of @fd in the format of the map. */
+/*
+ * Make the key that names the inode of @fd in the format of the map. Without flags it is the same in
+ * both: who asks the kernel for the size waits for the lock of the network's configuration.
+ */
 static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode_map_any_key *key)
 {
 	struct bpf_map_info info = {};
@@ -122,17 +125,15 @@ static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode
 
 	if (fd < 0)
 		return -EBADF;
+	memset(key, 0, sizeof(*key));
+	key->fd = fd;
+	if (!key_flags)
+		return 0;
 	if (bpf_obj_get_info_by_fd(map, &info, &size))
 		return -errno;
-	memset(key, 0, sizeof(*key));
-	if (info.key_size == sizeof(key->full)) {
-		key->full.fd = fd;
-		key->full.flags = key_flags;
-		return 0;
-	}
-	if (info.key_size != sizeof(key->fd) || key_flags)
+	if (info.key_size != sizeof(key->full))
 		return -EINVAL;
-	key->fd = fd;
+	key->full.flags = key_flags;
 	return 0;
 }
 

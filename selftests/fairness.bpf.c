@@ -23,3 +23,13 @@ int BPF_PROG(sleep, struct file *file)
 	bpf_copy_from_user(&word, sizeof(word), user_page);
 	return 0;
 }
+
+__u32 configuring;
+
+SEC("fentry/rtnl_lock")
+int on_rtnl(void *ctx)
+{
+	if ((__u32)bpf_get_current_pid_tgid() == tid)
+		configuring++;
+	return 0;
+}

@@ -138,6 +138,30 @@ TEST(fast_updater)
 	counts_wait(0, 0, 0, 0);
 }
 
+/* What is done to one inode, by the library too, does not wait for the network's lock. */
+TEST(no_rtnl)
+{
+	static const unsigned int key_sizes[] = { 32, 4 };
+	int map, fd = file_create("f");
+	__u32 value = 1;
+
+	program = fairness__open_and_load();
+	CHECK(program);
+	CHECK_OK(fairness__attach(program));
+	program->bss->tid = gettid();
+	for (unsigned int i = 0; i < 2; i++) {
+		map = map_create(key_sizes[i], sizeof(value), 8);
+		CHECK(program->bss->configuring);
+		program->bss->configuring = 0;
+		CHECK_OK(inode_map_set_fd(map, fd, &value, BPF_ANY, 0));
+		CHECK_OK(inode_map_get_fd(map, fd, &value));
+		CHECK_OK(inode_map_remove_fd(map, fd));
+		CHECK_EQ(program->bss->configuring, 0);
+		close(map);
+	}
+	fairness__destroy(program);
+}
+
 /* It waits for grace periods, and then goes on: nothing fails, and memory stays within bounds. */
 TEST(fast_updater_goes_on)
 {
