@@ -306,12 +306,17 @@ int BPF_PROG(addresses, struct file *file)
 	return 0;
 }
 
-/* A pointer to another object of the kernel. */
+/*
+ * A pointer to another object of the kernel. Not the file: where locks are checked it has its inode
+ * at the place where a dentry has one, and is found by it.
+ */
 SEC("?lsm/file_open")
 int BPF_PROG(any_object, struct file *file)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	if (ours())
-		finish(run((struct inode *)file, (struct dentry *)file));
+		finish(run((struct inode *)task, (struct dentry *)task));
 	return 0;
 }
 
