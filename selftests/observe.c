@@ -700,7 +700,8 @@ static void churn_names(void *arg)
 
 static void churn_maps(void *arg)
 {
-	int fd = file_open("s0", O_PATH);
+	/* One that keeps its name. */
+	int fd = file_open("t0", O_PATH);
 
 	(void)arg;
 	for (;;) {
