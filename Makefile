@@ -147,6 +147,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 # Its loader has a struct guard of its own.
 $(BUILD)/bpf/guard/guard.skel.h: private skeleton := guard_bpf
 $(BUILD)/bpf/guard/seal.skel.h: private skeleton := seal_bpf
+guard_skels := $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 
 # --- Programs -----------------------------------------------------------------
 
@@ -160,7 +161,7 @@ guard: $(GUARD:%=$(BUILD)/%)
 guard_sources := $(filter-out %.bpf.c,$(wildcard bpf/guard/*.c))
 guard_objects := $(guard_sources:%.c=$(BUILD)/%.o)
 
-$(guard_objects): $(BUILD)/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h Makefile
+$(guard_objects): $(BUILD)/%.o: %.c $(guard_skels) Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
@@ -224,8 +225,7 @@ $(fuse_programs): private harness += $(fuse_server)
 
 # These load programs of others themselves.
 $(BUILD)/selftests/examples: $(examples:%=%.skel.h)
-$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: \
-	$(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
+$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: $(guard_skels)
 
 # Not one of the selftests: it runs for as long as one likes.
 stress-program: $(BUILD)/stress/stress
@@ -267,7 +267,7 @@ comma := ,
 tool-fuzz-programs: $(tool_fuzz_names:%=$(BUILD)/tool/%)
 	@:
 
-$(BUILD)/tool/%.o: %.c $(BUILD)/bpf/guard/guard.skel.h Makefile
+$(BUILD)/tool/%.o: %.c $(guard_skels) Makefile
 	$(say) CLANG $@
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CLANG) $(program_cflags) $(tool_fuzz_flags) -fsanitize=address,undefined \
