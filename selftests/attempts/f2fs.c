@@ -99,10 +99,9 @@ static int try_erase(struct target *t)
 static int run_defragment(struct target *t)
 {
 	struct f2fs_defragment range = { .len = FILE_SIZE };
-	int err = call(t, F2FS_IOC_DEFRAGMENT, &range);
 
-	/* How much was moved. */
-	return err ? err : range.len ? 0 : -ENODATA;
+	/* Now and then the blocks are in a row by chance, and none is moved. */
+	return call(t, F2FS_IOC_DEFRAGMENT, &range);
 }
 
 /* As it has to be when it is to stay where it is, or be compressed. */
