@@ -45,13 +45,13 @@ void denial_print(FILE *file, const struct denial *denial, bool json)
 		return;
 	}
 	fprintf(file, "%s %s %s ", denial->time, verdict, op_name(denial->op));
-	put_word(file, denial->path);
+	put_name(file, denial->path);
 	fprintf(file, " pid=%u uid=%u command=", denial->pid, denial->uid);
-	put_word(file, denial->command);
+	put_name(file, denial->command);
 	fprintf(file, " executable=");
-	put_word(file, denial->exe);
+	put_name(file, denial->exe);
 	fprintf(file, " rule=");
-	put_word(file, denial->rule);
+	put_name(file, denial->rule);
 	if (denial->unseen)
 		fprintf(file, " unseen=yes");
 	if (*denial->label)

@@ -156,10 +156,12 @@ char *absolute_path(const char *path);
 
 /*
  * Write what others have given a name, a path or the name of a thread: as a text, with a backslash before
- * each of the @special characters; as a word of a conf file; as a JSON string. Whatever is in it that is
- * not there to be looked at is written as a number: no terminal obeys it, and it is one line.
+ * each of the @special characters; as one of several words; as a word of a conf file, in which it is no
+ * pattern; as a JSON string. Whatever is in it that is not there to be looked at is written as a number:
+ * no terminal obeys it, and it is one line.
  */
 void put_text(FILE *file, const char *text, const char *special);
+void put_name(FILE *file, const char *text);
 void put_word(FILE *file, const char *text);
 void put_json(FILE *file, const char *text);
 

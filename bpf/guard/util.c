@@ -270,6 +270,11 @@ void put_text(FILE *file, const char *text, const char *special)
 	}
 }
 
+void put_name(FILE *file, const char *text)
+{
+	put_text(file, text, " \"'\\#");
+}
+
 void put_word(FILE *file, const char *text)
 {
 	put_text(file, text, " \"'\\#*?[");
