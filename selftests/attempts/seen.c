@@ -68,36 +68,14 @@ static int act_another_filter(void)
 	return act_execute();
 }
 
-static void *filter_in_thread(void *ret)
-{
-	*(int *)ret = act_filter();
-	return NULL;
-}
-
 static int act_filter_in_thread(void)
 {
-	pthread_t id;
-	int ret;
-
-	CHECK(!pthread_create(&id, NULL, filter_in_thread, &ret));
-	CHECK(!pthread_join(id, NULL));
-	return ret;
-}
-
-static void *execute_in_thread(void *ret)
-{
-	*(int *)ret = act_execute();
-	return NULL;
+	return run_in_thread(act_filter);
 }
 
 static int act_execute_in_thread(void)
 {
-	pthread_t id;
-	int ret;
-
-	CHECK(!pthread_create(&id, NULL, execute_in_thread, &ret));
-	CHECK(!pthread_join(id, NULL));
-	return ret;
+	return run_in_thread(act_execute);
 }
 
 /* What a process does that is told by its standard input when to go on */

@@ -64,20 +64,32 @@ static int act_fork(void)
 	return -WEXITSTATUS(status);
 }
 
-static void *thread(void *ret)
+struct thread {
+	int (*run)(void);
+	int ret;
+};
+
+static void *begin_thread(void *thread)
 {
-	*(int *)ret = read_secret();
+	struct thread *own = thread;
+
+	own->ret = own->run();
 	return NULL;
+}
+
+int run_in_thread(int (*run)(void))
+{
+	struct thread thread = { .run = run };
+	pthread_t id;
+
+	CHECK(!pthread_create(&id, NULL, begin_thread, &thread));
+	CHECK(!pthread_join(id, NULL));
+	return thread.ret;
 }
 
 static int act_thread(void)
 {
-	pthread_t id;
-	int ret;
-
-	CHECK(!pthread_create(&id, NULL, thread, &ret));
-	CHECK(!pthread_join(id, NULL));
-	return ret;
+	return run_in_thread(read_secret);
 }
 
 static int uring_secret(unsigned int setup, unsigned int flags)

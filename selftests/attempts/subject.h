@@ -41,6 +41,8 @@ extern const struct act seen_acts[];
 
 /* For acts: read SECRET. */
 int read_secret(void);
+/* What a function returns in another thread. */
+int run_in_thread(int (*run)(void));
 /* The error that a process ends with. */
 int exit_error(pid_t pid);
 /* Execute a program for an act, in a child process or in this one, if that does not fail. */
