@@ -38,19 +38,6 @@ struct process {
 	unsigned int uid;
 };
 
-static int read_number(const char *text, unsigned int *number)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || value < 1 || value > INT_MAX)
-		return -EINVAL;
-	*number = value;
-	return 0;
-}
-
 /* Whether a rule that is in force is only for the executable of a process. */
 static int look_at_exe(const struct guard *guard, struct process *process)
 {
@@ -159,10 +146,10 @@ static bool may_be_adopted(const struct process *process)
 static bool adopt_one(const struct guard *guard, const char *text, bool doing)
 {
 	struct process process;
-	unsigned int pid;
+	__u32 pid;
 	int err;
 
-	if (read_number(text, &pid)) {
+	if (number_parse(text, 1, INT_MAX, &pid)) {
 		error("'%s' is not the number of a process", text);
 		return true;
 	}
@@ -190,12 +177,12 @@ static int for_each_unseen(const struct guard *guard, void (*step)(struct proces
 	DIR *dir = opendir("/proc");
 	struct process process;
 	struct dirent *entry;
-	unsigned int pid;
+	__u32 pid;
 
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		if (read_number(entry->d_name, &pid) || process_open(guard, pid, &process))
+		if (number_parse(entry->d_name, 1, INT_MAX, &pid) || process_open(guard, pid, &process))
 			continue;
 		if (process.executes && !is_seen(guard, &process))
 			step(&process, context);

@@ -80,14 +80,8 @@ static error_t parse_ops(struct parsing *parsing, const char *list, __u32 *ops)
 
 static error_t parse_number(struct parsing *parsing, const char *text, __u32 max, __u32 *number)
 {
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || !value || value > max)
+	if (number_parse(text, 1, max, number))
 		return wrong(parsing, "'%s' is not a number from 1 to %u", text, max);
-	*number = value;
 	return 0;
 }
 

@@ -151,6 +151,9 @@ extern const char *const op_names[GUARD_OPS];
 const char *op_name(int op);
 const char *ops_text(__u32 ops);
 
+/* All of a text as a number in decimal: 0, or -EINVAL if it is none from @least to @most. */
+int number_parse(const char *text, __u32 least, __u32 most, __u32 *number);
+
 /* An absolute path for a path as somebody gave it, without "." and empty components. */
 char *absolute_path(const char *path);
 

@@ -270,6 +270,19 @@ void put_text(FILE *file, const char *text, const char *special)
 	}
 }
 
+int number_parse(const char *text, __u32 least, __u32 most, __u32 *number)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || value < least || value > most)
+		return -EINVAL;
+	*number = value;
+	return 0;
+}
+
 void put_name(FILE *file, const char *text)
 {
 	put_text(file, text, " \"'\\#");

@@ -39,15 +39,7 @@ static int exe_open(const char *path)
 /* A number as it stands for a user or group; the last of all is none. */
 static int parse_id(const char *text, __u32 *id)
 {
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text < '0' || *text > '9' || value >= UINT32_MAX)
-		return -ESRCH;
-	*id = value;
-	return 0;
+	return *text < '0' || *text > '9' || number_parse(text, 0, UINT32_MAX - 1, id) ? -ESRCH : 0;
 }
 
 static int find_user(const char *name, __u32 *id)
