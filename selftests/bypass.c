@@ -34,6 +34,7 @@ static const struct attempt *const tables[] = {
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
 	devices, before, f2fs_calls, disks,
 	ocfs2_calls,
+	bcachefs_calls,
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,
@@ -754,6 +755,18 @@ static bool mount_if_there(const char *type, const char *root, const char *make,
 	return true;
 }
 
+static bool mount_bcachefs(const char *root)
+{
+	if (sh("modprobe bcachefs 2>/dev/null; grep -qw bcachefs /proc/filesystems")) {
+		printf("# bcachefs: nothing tried: the kernel has none\n");
+		return false;
+	}
+	CHECK_SYS(mkdir(root, 0755));
+	CHECK(bcachefs_make("image.bcachefs"));
+	CHECK_EQ(sh("mount -t bcachefs -o loop image.bcachefs %s", root), 0);
+	return true;
+}
+
 static void add_place(const struct place *added)
 {
 	place = added;
@@ -774,7 +787,8 @@ static void make_places(void)
 		{ XFS, "xfs", DIR_PATH "/xfs", DIR_PATH "/xfs-bound" },
 	};
 	static const struct place f2fs = { F2FS, "f2fs", DIR_PATH "/f2fs", DIR_PATH "/f2fs-bound" },
-		ocfs2 = { OCFS2, "ocfs2", DIR_PATH "/ocfs2", DIR_PATH "/ocfs2-bound" };
+		ocfs2 = { OCFS2, "ocfs2", DIR_PATH "/ocfs2", DIR_PATH "/ocfs2-bound" },
+		bcachefs = { BCACHEFS, "bcachefs", DIR_PATH "/bcachefs", DIR_PATH "/bcachefs-bound" };
 
 	allow_verity();
 	CHECK_SYS(mkdir(places[0].root, 0755));
@@ -791,6 +805,8 @@ static void make_places(void)
 	if (mount_if_there("ocfs2", ocfs2.root,
 			   "-M local -J size=4M -N 1 --fs-features=refcount,unwritten -F -x", ""))
 		add_place(&ocfs2);
+	if (mount_bcachefs(bcachefs.root))
+		add_place(&bcachefs);
 	/* The same paths, in another root. */
 	CHECK_SYS(mkdir(DIR_PATH "/chroot", 0755));
 	CHECK_SYS(mount("/", DIR_PATH "/chroot", NULL, MS_BIND | MS_REC, NULL));

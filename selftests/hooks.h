@@ -51,7 +51,8 @@ USED("inode_create inode_symlink inode_mkdir inode_mknod inode_link", "making a 
 USED("inode_unlink inode_rmdir", "removing one")
 USED("inode_rename", "renaming, also over what is there; and giving it the rule of its new name")
 USED("path_link", "giving a file the rule of its new name: it may sleep")
-NOT_USED("path_unlink path_mkdir path_rmdir path_mknod path_symlink path_rename",
+USED("path_mkdir", "making a subvolume of bcachefs, for which no other is asked")
+NOT_USED("path_unlink path_rmdir path_mknod path_symlink path_rename",
 	 "only system calls ask these; the inode_ hooks are asked behind, by NFS, overlayfs and "
 	 "others, too")
 NOT_USED("path_chroot", "where a process begins its paths: no file is concerned")

@@ -26,6 +26,7 @@
 #include "socket.bpf.h"
 #include "subject.bpf.h"
 
+#define BCACHEFS_MAGIC	0xca451a4e
 #define O_ACCMODE	00000003
 #define O_TRUNC		00001000
 #define __FMODE_EXEC	0x20
@@ -310,6 +311,17 @@ int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry, const char
 SEC("lsm/inode_mkdir")
 int BPF_PROG(guard_mkdir, struct inode *dir, struct dentry *dentry)
 {
+	return guard_new_name(dir, dentry, NULL);
+}
+
+/* Of subvolumes that bcachefs makes nothing else is asked. For others inode_mkdir is, of everybody. */
+SEC("lsm/path_mkdir")
+int BPF_PROG(guard_subvolume, const struct path *path, struct dentry *dentry)
+{
+	struct inode *dir = path->dentry->d_inode;
+
+	if (dir->i_sb->s_magic != BCACHEFS_MAGIC)
+		return 0;
 	return guard_new_name(dir, dentry, NULL);
 }
 

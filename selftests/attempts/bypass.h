@@ -35,6 +35,7 @@ enum filesystem {
 	XFS	= 1 << 3,		/* calls by handle */
 	F2FS	= 1 << 4,		/* with compression */
 	OCFS2	= 1 << 5,
+	BCACHEFS = 1 << 6,
 	COMMON	= TMPFS | EXT4,
 };
 
@@ -137,7 +138,10 @@ struct attempt {
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
 	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
-	f2fs_calls[], disks[], ocfs2_calls[];
+	f2fs_calls[], disks[], ocfs2_calls[], bcachefs_calls[];
+
+/* Make an image that the kernel can mount as bcachefs: whether it was made. */
+bool bcachefs_make(const char *path);
 
 /* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
 #define CLIENT_PATH	DIR_PATH "/nfs"
