@@ -355,14 +355,29 @@ static bool has_service(void *unused)
 	return !access("/run/inode-guard.socket", F_OK);
 }
 
+static bool has_no_service(void *unused)
+{
+	return !has_service(unused);
+}
+
+/* With the rules of CONF. */
+static void begin_service(void)
+{
+	CHECK_EQ(sh("cp " CONF " /etc/inode-guard.conf"), 0);
+	CHECK_EQ(sh("inode-guard service --seal=add >service 2>&1 & echo $! >pid"), 0);
+	if (!wait_until(has_service, NULL, 30)) {
+		sh("sed 's/^/#   /' service");
+		FAIL("the service does not start");
+	}
+}
+
 /* Somebody watches, and then the service does, by which others watch. */
 static void check_watching(void)
 {
 	CHECK_EQ(sh("inode-guard watch >" OUTPUT " 2>&1 & echo $! >pid"), 0);
 	CHECK(wait_until(is_denying, NULL, 30));
 	CHECK_EQ(sh("kill $(cat pid)"), 0);
-	CHECK_EQ(sh("inode-guard service >service 2>&1 & echo $! >pid"), 0);
-	CHECK(wait_until(has_service, NULL, 30));
+	begin_service();
 	CHECK_EQ(sh("inode-guard watch >" OUTPUT " 2>&1 & echo $! >watcher"), 0);
 	CHECK(wait_until(is_denying, NULL, 30));
 	CHECK_EQ(sh("kill $(cat watcher) $(cat pid)"), 0);
@@ -389,13 +404,17 @@ static void check_limits(void)
 	CHECK_EQ(sh("mv mount.old $(readlink -f /bin/mount)"), 0);
 }
 
+/* Sealed by a service as the machine boots, which has gone when others try. */
 TEST(add)
 {
 	go_home();
 	make_files();
-	guard_start();
-	guard("apply " CONF);
 	seal_early_switch = file_open(FTRACE_SWITCH, O_WRONLY);
+	begin_service();
+	says("status", "sealed (add)");
+	CHECK_EQ(try_open("strict", O_RDONLY), -EPERM);
+	CHECK_EQ(sh("kill $(cat pid)"), 0);
+	CHECK(wait_until(has_no_service, NULL, 30));
 	guard("start --seal");
 	attempts_run(true);
 	commands_run(true);

@@ -524,7 +524,7 @@ int guard_start(const struct arguments *arguments)
 {
 	int ret = check_system() ?: start_locked(arguments);
 
-	return ret || !arguments->seal ? ret : guard_seal(arguments->seal);
+	return ret || !arguments->seal ? ret : guard_seal(arguments->seal, false);
 }
 
 __u32 guard_max_rules(const struct guard *guard)

@@ -498,10 +498,12 @@ static void sealing_free(struct sealing *sealing)
 }
 
 /* The word that the tool obeys; that is not raised again. */
-static int set_seal(struct sealing *sealing, enum guard_seal seal)
+static int set_seal(struct sealing *sealing, enum guard_seal seal, bool or_more)
 {
 	struct guard_state *state = sealing->guard.state;
 
+	if (state->sealed > seal && or_more)
+		return EXIT_SUCCESS;
 	if (state->sealed > seal) {
 		error("sealed (%s): that stays until the machine boots again",
 		      seal_name(state->sealed));
@@ -532,7 +534,7 @@ static int seal_anew(struct sealing *sealing)
 	return ret;
 }
 
-int guard_seal(enum guard_seal seal)
+int guard_seal(enum guard_seal seal, bool or_more)
 {
 	struct sealing sealing = { .code = -1 };
 	int ret;
@@ -546,7 +548,7 @@ int guard_seal(enum guard_seal seal)
 	else if (!sealing.guard.state->sealed)
 		ret = seal_anew(&sealing);
 	if (!ret)
-		ret = set_seal(&sealing, seal);
+		ret = set_seal(&sealing, seal, or_more);
 	sealing_free(&sealing);
 	return ret;
 }

@@ -519,7 +519,8 @@ int guard_service(const struct arguments *arguments)
 	log_open(&service.log);
 	if (apply_files(&service))
 		error("the rules stay as they are");
-	ret = arguments->seal ? guard_seal(arguments->seal) : EXIT_SUCCESS;
+	/* Who starts it again may have less in mind than has been done since. */
+	ret = arguments->seal ? guard_seal(arguments->seal, true) : EXIT_SUCCESS;
 	if (ret)
 		return ret;
 	ret = guard_open(&service.guard, false);

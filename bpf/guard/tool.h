@@ -366,8 +366,8 @@ struct guard_entry;
 /* The label of the rules that sealing makes. */
 #define SEAL_LABEL	"sealed"
 
-/* Have it sealed, if it runs; returns an exit code. */
-int guard_seal(enum guard_seal seal);
+/* Have it sealed, if it runs: just so, or so at least; returns an exit code. */
+int guard_seal(enum guard_seal seal, bool or_more);
 bool guard_is_sealed(const struct guard *guard);
 const char *seal_name(__u32 seal);
 /* Tell that @what is not done any more, and return -EPERM, if the guard is sealed; or 0. */
