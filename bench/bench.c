@@ -1045,25 +1045,37 @@ static void profile(void)
 	profile_mark(PROFILE_END);
 }
 
-/* What inode-guard costs whom it does not guard: another file of the same filesystem is guarded. */
+/* What inode-guard costs a file that it does not guard, with rules for another of the same filesystem. */
 static void bench_guard(void)
 {
-	static const char *const columns[] = { "guard off", "guard on" };
+	static const struct {
+		const char *column, *operations;
+	} states[] = {
+		{ "guard off", NULL },
+		{ "no rules", NULL },
+		{ "rules for names and attributes", "delete,rename,link,attr" },
+		{ "rules for reading, too", "all" },
+	};
+	enum { NR_STATES = sizeof(states) / sizeof(states[0]) };
+	double figures[NR_STATES][NR_ORDINARY];
 	const char *path = ordinary_files();
-	double figures[2][NR_ORDINARY];
 	char command[256];
 
-	ordinary(path, figures[0]);
-	shell("inode-guard start");
-	snprintf(command, sizeof(command), "inode-guard deny --ops all %s",
-		 file_path(BASE "/used", 0));
-	shell(command);
-	ordinary(path, figures[1]);
+	for (unsigned int i = 0; i < NR_STATES; i++) {
+		if (i == 1)
+			shell("inode-guard start");
+		snprintf(command, sizeof(command), "inode-guard deny --ops %s %s",
+			 states[i].operations, file_path(BASE "/used", 0));
+		if (states[i].operations)
+			shell(command);
+		ordinary(path, figures[i]);
+	}
 	shell("inode-guard stop");
 	for (unsigned int i = 0; i < NR_ORDINARY; i++) {
-		for (unsigned int j = 0; j < 2; j++)
-			emit("guard", ordinary_names[i], columns[j], figures[j][i]);
-		emit("guard", ordinary_names[i], "ratio", figures[1][i] / figures[0][i]);
+		for (unsigned int j = 0; j < NR_STATES; j++)
+			emit("guard", ordinary_names[i], states[j].column, figures[j][i]);
+		emit("guard", ordinary_names[i], "ratio",
+		     figures[NR_STATES - 1][i] / figures[0][i]);
 	}
 	MUST(!umount(BASE "/used"));
 }

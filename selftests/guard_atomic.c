@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A change of inode-guard's policy has no middle: the tool is killed at each of its bpf(2) system
- * calls, in turn, and after each the old policy or the new one is in force for every file, and the
+ * A change of inode-guard's policy has no middle: the tool is killed at each of its bpf(2) and
+ * unlink(2) system calls, in turn, and after each the old policy or the new one is in force for every file, and the
  * next command works; and who opens files during a change sees the one or the other.
  *
  * Opening the pins, which comes before everything else and changes nothing, counts for one call.
@@ -20,25 +20,30 @@ static char *const paths[FILES] = {
 	"f0", "f1", "f2", "f3", "f4", "f5", "tree-a/f", "tree-b/f",
 };
 
-/* Files that can't be read, a bit each. */
+/* Descriptors of them from before there was a rule. */
+static int held[FILES];
+
+/* Files that can't be read, a bit each: by name, and by descriptors from before. */
 static unsigned int denied(void)
 {
 	unsigned int mask = 0;
 	int i, error;
 
-	for (i = 0; i < FILES; i++) {
-		error = try_read(paths[i]);
+	for (i = 0; i < 2 * FILES; i++) {
+		error = i < FILES ? try_read(paths[i]) : try_held(held[i - FILES]);
 		if (error && error != EPERM)
-			FAIL("%s: %s", paths[i], strerror(error));
+			FAIL("%s: %s", paths[i % FILES], strerror(error));
 		if (error)
 			mask |= 1U << i;
 	}
 	return mask;
 }
 
+#define EITHER_WAY(mask)	((mask) | (mask) << FILES)
+
 /* Two policies with all kinds of rules, which have no file in common that both deny or allow. */
-#define OLD	(1U << 0 | 1U << 1 | 1U << 2 | 1U << 6)
-#define NEW	(1U << 3 | 1U << 4 | 1U << 5 | 1U << 7)
+#define OLD	EITHER_WAY(1U << 0 | 1U << 1 | 1U << 2 | 1U << 6)
+#define NEW	EITHER_WAY(1U << 3 | 1U << 4 | 1U << 5 | 1U << 7)
 
 static void make_files(void)
 {
@@ -46,8 +51,10 @@ static void make_files(void)
 
 	CHECK_SYS(mkdir("tree-a", 0755));
 	CHECK_SYS(mkdir("tree-b", 0755));
-	for (i = 0; i < FILES; i++)
+	for (i = 0; i < FILES; i++) {
 		make(paths[i]);
+		held[i] = file_open(paths[i], O_RDONLY);
+	}
 	put_file("old", "deny --ops read f0\n"
 		 "deny f1\n"
 		 "allow --ops read --only-for /usr/bin/dash f2\n"
@@ -70,7 +77,8 @@ static void check_denied(unsigned int want)
 
 static bool is_meant(const struct call *call)
 {
-	return call->number == SYS_bpf && call->command != BPF_OBJ_GET;
+	return call->number == CALL_OF_UNLINK ||
+	       (call->number == SYS_bpf && call->command != BPF_OBJ_GET);
 }
 
 /* How often the old and the new policy was in force after the tool was killed. */

@@ -22,7 +22,7 @@
 #endif
 
 /* Pins of another version are refused. */
-#define GUARD_VERSION	9
+#define GUARD_VERSION	10
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -409,7 +409,7 @@ enum guard_seal {
  * @dropped: events that there was no room for
  * @refused: how often GUARD_CONTROL was denied, or would have been, and what would break the seal
  * @sealed: enum guard_seal
- * @reserved: 0
+ * @reading: whether the hook of reading and writing is attached (reading.c)
  */
 struct guard_state {
 	__u32 version;
@@ -435,7 +435,7 @@ struct guard_state {
 	__u64 dropped;
 	__u64 refused;
 	__u32 sealed;
-	__u32 reserved;
+	__u32 reading;
 };
 
 /* What audit says of who has not logged in. */

@@ -254,21 +254,24 @@ static int pin_maps(struct guard_bpf *skel)
 	return err;
 }
 
-/* Bind the inode maps to a program, so that they live as long, attach it and pin the link. */
-static int attach_program(const struct guard *guard, struct bpf_program *prog)
+/*
+ * Bind the inode maps to a program, so that they live as long, attach it and pin the link; or pin the
+ * program that is attached when it is needed.
+ */
+static int attach_program(const struct guard *guard, struct bpf_program *prog, bool later)
 {
 	struct bpf_link *link;
 	char path[PATH_MAX];
 	int index, err;
 
 	pin_path(path, bpf_program__name(prog));
-	if (!bpf_program__autoload(prog) || !access(path, F_OK))
+	if (!bpf_program__autoload(prog) || (!later && !access(path, F_OK)))
 		return 0;
 	err = inode_map_bind(guard->subjects, bpf_program__fd(prog));
 	for (index = 0; index < RULE_MAPS && !err; index++)
 		err = inode_map_bind(guard->maps[index], bpf_program__fd(prog));
-	if (err)
-		return err;
+	if (err || later)
+		return err ?: reading_make(bpf_program__fd(prog));
 	link = bpf_program__attach(prog);
 	if (!link)
 		return -errno;
@@ -278,19 +281,22 @@ static int attach_program(const struct guard *guard, struct bpf_program *prog)
 	return err;
 }
 
-static int attach_programs(const struct guard *guard, struct guard_bpf *skel)
+static int attach_programs(struct guard *guard, struct guard_bpf *skel)
 {
 	struct bpf_program *prog;
 	int err;
 
 	bpf_object__for_each_program(prog, skel->obj) {
-		err = attach_program(guard, prog);
+		err = attach_program(guard, prog, prog == skel->progs.guard_permission);
 		if (err) {
 			error("cannot attach %s: %s", bpf_program__name(prog), reason(err));
 			return err;
 		}
 	}
-	return 0;
+	err = guard->state->reading ? reading_attach(guard) : 0;
+	if (err)
+		error("cannot attach %s: %s", READING_PIN, reason(err));
+	return err;
 }
 
 /* The security modules that are active, separated by commas; empty if that is not known. */

@@ -99,7 +99,7 @@ int pin_count(void)
 		return -errno;
 	}
 	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
+		count += entry->d_name[0] != '.' && strcmp(entry->d_name, READING_PIN);
 	closedir(dir);
 	return count;
 }
@@ -304,8 +304,9 @@ int guard_examine(struct guard *guard)
 		return err;
 	if (guard->state->version != GUARD_VERSION)
 		return -EPROTO;
-	return guard->state->ready && guard->state->pins == (__u32)pins ? GUARD_RUNNING :
-									  GUARD_DAMAGED;
+	if (!guard->state->ready || guard->state->pins != (__u32)pins || !reading_is_whole(guard))
+		return GUARD_DAMAGED;
+	return GUARD_RUNNING;
 }
 
 /* Whether a link is one of the guard's. */

@@ -40,7 +40,7 @@ void pin_map_name(char *name, size_t size, int index);
 int pin_make(int fd, const char *name);
 /* Open their directory: a descriptor, or a negative errno, -EUCLEAN if what is there is not ours. */
 int pins_open(void);
-/* How many there are, or a negative errno: -ENOENT when there is no directory. */
+/* How many there are that stay, or a negative errno: -ENOENT when there is no directory. */
 int pin_count(void);
 
 /*
@@ -65,5 +65,15 @@ void guard_tell_elsewhere(void);
 int guard_tell_stopped(const char *hint);
 /* Tell why it can't be looked at; returns an exit code. */
 int guard_examine_failed(int err);
+
+/* reading.c */
+
+/* The pin of the link that is there only while a rule needs it, by the name of the program. */
+#define READING_PIN	"guard_permission"
+
+/* Whether it is there if it has to be. */
+bool reading_is_whole(const struct guard *guard);
+/* Have a program for it: 0 or a negative errno. */
+int reading_make(int program);
 
 #endif /* _GUARD_PINS_H */

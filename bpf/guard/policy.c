@@ -533,6 +533,8 @@ static int change_commit(struct policy *policy)
 		err = protect_subjects(policy);
 	if (!err)
 		err = write_rules(policy);
+	if (!err)
+		err = reading_begin(policy);
 	if (err) {
 		error("%s", reason(err));
 		change_abort(policy);
@@ -543,6 +545,7 @@ static int change_commit(struct policy *policy)
 
 	/* What is not removed here the next change removes. */
 	guard_wait_programs();
+	reading_end(policy);
 	if (!delete_doomed(policy))
 		policy_collect(guard, policy);
 	return EXIT_SUCCESS;

@@ -159,9 +159,13 @@ static int add_maps(struct sealing *sealing)
 	return err;
 }
 
-/* A program of the guard by the pin of its link: that holds it, and who shows it meanwhile. */
+/*
+ * A program of the guard by the pin of its link: that holds it, and who shows it meanwhile; and that of
+ * reading and writing its own pin.
+ */
 static int add_program(struct sealing *sealing, const char *name)
 {
+	__u32 users = strcmp(name, READING_PIN) ? 2 : 3;
 	struct bpf_link_info link = {};
 	__u32 size = sizeof(link);
 	char path[PATH_MAX];
@@ -174,7 +178,7 @@ static int add_program(struct sealing *sealing, const char *name)
 	/* A map has other words in this place, and is none of these. */
 	err = bpf_obj_get_info_by_fd(fd, &link, &size) ? -errno : 0;
 	if (!err)
-		err = add_object(sealing, SEAL_PROGRAM, link.prog_id, 2);
+		err = add_object(sealing, SEAL_PROGRAM, link.prog_id, users);
 	close(fd);
 	return err;
 }
@@ -413,7 +417,8 @@ static int begin_seal(struct sealing *sealing)
 		err = load_seal(sealing);
 	if (err)
 		return err;
-	err = add_maps(sealing) ?: add_programs(sealing) ?: trust_ourselves(sealing);
+	err = reading_attach(&sealing->guard) ?: add_maps(sealing) ?: add_programs(sealing) ?:
+	      trust_ourselves(sealing);
 	if (!err)
 		err = attach_seal(sealing);
 	if (!err)

@@ -20,6 +20,7 @@
  *   load.c	start, stop
  *   status.c	status
  *   adopt.c	adopt: has processes count as those of their executable
+ *   reading.c	has the hook of reading and writing attached while a rule needs it
  *   policy.c	changes the policy, all of it or nothing
  *   request.c	makes the rules that are asked for
  *   who.c	finds whom they are only for
@@ -640,6 +641,15 @@ int rule_put(struct policy *policy, const struct rule *rule, int fd, __u32 ops);
 /* Put it into force for all its names, of which that of @path is at @place if that is not NULL. */
 int rule_follow(struct policy *policy, const struct rule *rule, struct place *place,
 		const char *path);
+
+/* reading.c */
+
+/* Have the hook of reading and writing attached: 0 or a negative errno. */
+int reading_attach(struct guard *guard);
+/* Likewise, if a rule of the policy needs it, before that is in force. */
+int reading_begin(struct policy *policy);
+/* Behind that: detach it if none does. */
+void reading_end(struct policy *policy);
 
 /* request.c, policy.c */
 

@@ -14,8 +14,10 @@
 /* Newer architectures have only those calls that are told of a directory. */
 #ifdef SYS_mkdir
 #define CALL_OF_MKDIR	SYS_mkdir
+#define CALL_OF_UNLINK	SYS_unlink
 #else
 #define CALL_OF_MKDIR	SYS_mkdirat
+#define CALL_OF_UNLINK	SYS_unlinkat
 #endif
 
 struct call {

@@ -157,6 +157,14 @@ static inline int try_open(const char *path, int flags)
 	return 0;
 }
 
+/* By a descriptor from before. */
+static inline int try_held(int fd)
+{
+	char byte;
+
+	return pread(fd, &byte, 1, 0) < 0 ? errno : 0;
+}
+
 static inline int try_read(const char *path)
 {
 	return try_open(path, O_RDONLY);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The hook of reading and writing: file_permission, which each read and write of the machine goes
+ * through. It is the one that costs others most, so that its program is attached only while a rule
+ * needs it: from before the rule is in force until it is no more.
+ *
+ * The program has a pin of its own, from which it is attached again; the pin of its link comes and
+ * goes, and is not counted. The word "reading" says that the link is there: it is written when the
+ * link is pinned, and erased before it is unpinned, so that a tool that is killed leaves a link too
+ * many, and never one too few. A sealed guard has it always.
+ *
+ * Whoever changes anything here holds the lock (pins.c).
+ */
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "pins.h"
+
+#define LINK_PIN	READING_PIN
+#define PROGRAM_PIN	"permission_program"
+
+/* What it decides about: descriptors that are open are read, written, and read to be executed. */
+#define OP(name)	(1U << GUARD_##name)
+#define OPS		(OP(READ) | OP(WRITE) | OP(APPEND) | OP(EXEC))
+
+static bool is_linked(void)
+{
+	char path[PATH_MAX];
+
+	pin_path(path, LINK_PIN);
+	return !access(path, F_OK);
+}
+
+bool reading_is_whole(const struct guard *guard)
+{
+	return !guard->state->reading || is_linked();
+}
+
+int reading_make(int program)
+{
+	return pin_make(program, PROGRAM_PIN);
+}
+
+static int link_program(void)
+{
+	char path[PATH_MAX];
+	int program, link, err;
+
+	pin_path(path, PROGRAM_PIN);
+	program = bpf_obj_get(path);
+	if (program < 0)
+		return -errno;
+	link = bpf_link_create(program, 0, BPF_LSM_MAC, NULL);
+	err = link < 0 ? -errno : pin_make(link, LINK_PIN);
+	if (link >= 0)
+		close(link);
+	close(program);
+	return err;
+}
+
+int reading_attach(struct guard *guard)
+{
+	int err = is_linked() ? 0 : link_program();
+
+	if (!err)
+		__atomic_store_n(&guard->state->reading, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+static void detach(struct guard *guard)
+{
+	char path[PATH_MAX];
+
+	__atomic_store_n(&guard->state->reading, 0, __ATOMIC_SEQ_CST);
+	pin_path(path, LINK_PIN);
+	unlink(path);
+}
+
+static bool is_needed(const struct policy *policy)
+{
+	struct rule **rules = policy->rules.items;
+	size_t i;
+
+	for (i = 0; i < policy->rules.count; i++)
+		if (!rules[i]->dropped && !rules[i]->successor && rules[i]->body.named & OPS)
+			return true;
+	return false;
+}
+
+int reading_begin(struct policy *policy)
+{
+	return is_needed(policy) ? reading_attach(policy->guard) : 0;
+}
+
+void reading_end(struct policy *policy)
+{
+	if (is_linked() && !is_needed(policy) && !guard_is_sealed(policy->guard))
+		detach(policy->guard);
+}
