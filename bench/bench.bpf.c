@@ -121,7 +121,7 @@ MEASURE(floor_lookup, SIXTY_FOUR, {
 
 /* Lookups: whether it is a hit or a miss is up to who opens which file. */
 
-MEASURE(inode_map_get, SIXTY_FOUR, {
+MEASURE(by_inode_get, SIXTY_FOUR, {
 	last = (long)bpf_inode_map_lookup(id, inode, sizeof(__u64));
 })
 
@@ -160,7 +160,7 @@ MEASURE(lru_get, SIXTY_FOUR, {
 
 /* Another value for an inode that has one. */
 
-MEASURE(inode_map_set, SIXTY_FOUR, {
+MEASURE(by_inode_set, SIXTY_FOUR, {
 	__u64 value = 1;
 
 	last = bpf_inode_map_replace(id, inode, &value, sizeof(value));
@@ -222,7 +222,7 @@ MEASURE(lru_set, SIXTY_FOUR, {
 		}								\
 	}
 
-MEASURE_TREE(inode_map_tree, {
+MEASURE_TREE(by_inode_tree, {
 	last = (long)bpf_inode_map_lookup_tree(id, dentry, sizeof(__u64));
 })
 
@@ -281,7 +281,7 @@ int BPF_PROG(name, struct file *file)						\
 	return 0;								\
 }
 
-MEASURE_RATE(inode_map_rate, {
+MEASURE_RATE(by_inode_rate, {
 	last = (long)bpf_inode_map_lookup(id, inode, sizeof(__u64));
 })
 

@@ -99,19 +99,19 @@ static const char *const column_names[NR_COLUMNS] = {
 
 /* The programs of each column, in bench.bpf.c. */
 static const char *const get_names[NR_COLUMNS] = {
-	"inode_map_get", "storage_get", "by_number_get", "by_pointer_get", "lru_get", "floor_lookup"
+	"by_inode_get", "storage_get", "by_number_get", "by_pointer_get", "lru_get", "floor_lookup"
 };
 
 static const char *const set_names[NR_COLUMNS] = {
-	"inode_map_set", "storage_set", "by_number_set", "by_pointer_set", "lru_set", NULL
+	"by_inode_set", "storage_set", "by_number_set", "by_pointer_set", "lru_set", NULL
 };
 
 static const char *const rate_names[NR_COLUMNS] = {
-	"inode_map_rate", "storage_rate", "by_number_rate", "by_pointer_rate", "lru_rate", NULL
+	"by_inode_rate", "storage_rate", "by_number_rate", "by_pointer_rate", "lru_rate", NULL
 };
 
 static const char *const tree_names[NR_COLUMNS] = {
-	"inode_map_tree", "storage_tree", "by_number_tree", "by_pointer_tree", "lru_tree", NULL
+	"by_inode_tree", "storage_tree", "by_number_tree", "by_pointer_tree", "lru_tree", NULL
 };
 
 /* The maps of one size, and the programs that look into them. */

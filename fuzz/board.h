@@ -85,6 +85,8 @@ enum fuzz_function {
 	DO_ID,
 	DO_WALK,
 	DO_DELAY,
+	DO_GET,
+	DO_REQUEST,
 	NR_FUNCTIONS = 16
 };
 

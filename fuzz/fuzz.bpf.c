@@ -279,26 +279,61 @@ static __always_inline __u32 map_for(struct fuzz_board *b, __u32 hook, __u32 fun
 	return *(volatile __u32 *)&b->ids[masked(todo->map, FUZZ_MAPS)];
 }
 
-static __always_inline void update(__u32 hook, struct inode *inode)
+/* The value that a hook's inode is to be given, if @function is what is to be done there. */
+static __always_inline __u32 value_for(__u32 hook, __u32 function, const struct inode *inode,
+				       struct fuzz_value *value, __u64 *lifetime)
 {
 	struct fuzz_board *b = get_board();
-	struct fuzz_value value;
-	__u32 map;
+	__u32 map = b ? map_for(b, hook, function) : 0;
 
-	if (!b)
-		return;
-	map = map_for(b, hook, DO_UPDATE);
+	if (!map)
+		return 0;
+	fill(value, map, number_of(inode), true);
+	*lifetime = b->acts[hook].argument & 1 ? INODE_MAP_WEAK : 0;
+	return map;
+}
+
+static __always_inline void update(__u32 hook, struct inode *inode)
+{
+	struct fuzz_value value;
+	__u64 lifetime;
+	__u32 map = value_for(hook, DO_UPDATE, inode, &value, &lifetime);
+
+	if (map)
+		inode_map_update(map, inode, &value, lifetime);
+}
+
+static __always_inline void get(__u32 hook, struct inode *inode)
+{
+	const struct fuzz_value *found;
+	struct fuzz_value value;
+	struct fuzz_board *b;
+	__u64 lifetime;
+	__u32 map = value_for(hook, DO_GET, inode, &value, &lifetime);
+
 	if (!map)
 		return;
-	fill(&value, map, number_of(inode), true);
-	inode_map_update(map, inode, &value,
-			 b->acts[hook].argument & 1 ? INODE_MAP_WEAK : 0);
+	found = inode_map_get(map, inode, &value, lifetime);
+	b = get_board();
+	if (b && found)
+		judge(b, found, hook, map, number_of(inode), true);
+}
+
+static __always_inline void request(__u32 hook, struct inode *inode)
+{
+	struct fuzz_value value;
+	__u64 lifetime;
+	__u32 map = value_for(hook, DO_REQUEST, inode, &value, &lifetime);
+
+	if (map)
+		inode_map_request(map, inode, &value, lifetime);
 }
 
 SEC("lsm/file_open")
 int BPF_PROG(file_open, struct file *file)
 {
 	act(HOOK_OPEN, number_of(file->f_inode), number_of(file->f_path.dentry), true);
+	request(HOOK_OPEN, file->f_inode);
 	return 0;
 }
 
@@ -312,6 +347,7 @@ int BPF_PROG(file_open_sleepable, struct file *file)
 
 	act(HOOK_OPEN_SLEEPABLE, number_of(file->f_inode), number_of(file->f_path.dentry), true);
 	update(HOOK_OPEN_SLEEPABLE, file->f_inode);
+	get(HOOK_OPEN_SLEEPABLE, file->f_inode);
 	if (!b)
 		return 0;
 	map = map_for(b, HOOK_OPEN_SLEEPABLE, DO_PATH);
@@ -330,6 +366,8 @@ int BPF_PROG(inode_unlink, struct inode *dir, struct dentry *dentry)
 {
 	act(HOOK_UNLINK, number_of(dentry->d_inode), number_of(dentry), true);
 	update(HOOK_UNLINK, dir);
+	get(HOOK_UNLINK, dir);
+	request(HOOK_UNLINK, dir);
 	return 0;
 }
 
@@ -338,6 +376,7 @@ int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, str
 	     struct dentry *new_dentry)
 {
 	act(HOOK_RENAME, number_of(old_dentry->d_inode), number_of(new_dentry), true);
+	request(HOOK_RENAME, old_dir);
 	return 0;
 }
 
@@ -346,6 +385,7 @@ SEC("lsm/inode_free_security")
 int BPF_PROG(inode_free, struct inode *inode)
 {
 	act(HOOK_FREE, number_of(inode), number_of(inode), false);
+	request(HOOK_FREE, inode);
 	return 0;
 }
 

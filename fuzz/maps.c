@@ -408,7 +408,8 @@ static void call_act(const __u32 *args)
 {
 	struct fuzz_act *act = &board->acts[args[0]];
 
-	if (args[1] == DO_UPDATE || args[1] == DO_REPLACE)
+	if (args[1] == DO_UPDATE || args[1] == DO_REPLACE || args[1] == DO_GET ||
+	    args[1] == DO_REQUEST)
 		shared->maps[args[2]].wild = true;
 	act->map = args[2];
 	act->argument = args[3];
@@ -496,7 +497,7 @@ const struct call_type map_calls[] = {
 	{ "pin", call_pin, { MAP_SLOT, NUMBER, NUMBER }, { 0, 3, 3 }, 2, REMOVES },
 	{ "bind", call_bind, { MAP_SLOT }, { 0 }, 1, 0 },
 	{ "act", call_act, { NUMBER, NUMBER, MAP_SLOT, NUMBER },
-	  { NR_HOOKS, DO_DELAY + 1, 0, NR_POINTERS * 16 }, 16, 0 },
+	  { NR_HOOKS, DO_REQUEST + 1, 0, NR_POINTERS * 16 }, 16, 0 },
 	{ "run", call_syscall_prog, { NUMBER }, { 4 }, 2, 0 },
 	{ "offload", call_offload, { NO_ARG }, { 0 }, 1, 0 },
 	{ "proc", call_proc, { NUMBER }, { 4 }, 4, 0 },

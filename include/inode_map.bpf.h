@@ -95,6 +95,10 @@ extern const __u8 *bpf_inode_map_peek(__u32 map_id, struct inode *inode,
 extern int bpf_inode_map_read(__u32 map_id, struct inode *inode, void *dst, __u32 dst__sz) __ksym;
 extern int bpf_inode_map_update(__u32 map_id, struct inode *inode, void *value, __u32 value__sz,
 				__u64 flags) __ksym;
+extern __u8 *bpf_inode_map_get(__u64 map, struct inode *inode, void *init, __u32 init__sz,
+			       const int rdwr_buf_size) __ksym;
+extern int bpf_inode_map_request(__u32 map_id, struct inode *inode, void *value, __u32 value__sz,
+				 __u64 flags) __ksym;
 extern int bpf_inode_map_replace(__u32 map_id, struct inode *inode, void *value,
 				 __u32 value__sz) __ksym;
 extern int bpf_inode_map_delete(__u32 map_id, struct inode *inode) __ksym;
@@ -171,6 +175,37 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  */
 #define inode_map_update(map_id, inode, value, flags) \
 	bpf_inode_map_update(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)), flags)
+
+/**
+ * inode_map_get - look an inode up, and give it a value if it has none
+ * @map_id: id of the BPF map
+ * @inode: a struct inode * that the verifier trusts
+ * @init: pointer to a variable of the value's type: the value of a new entry
+ * @flags: 0, or INODE_MAP_WEAK if a new entry shall not keep the inode in memory
+ *
+ * For sleepable programs. Of programs that ask at the same time one makes the entry,
+ * and all get the same value.
+ *
+ * Return: a pointer to the value as inode_map_lookup(), or NULL when it could not be made.
+ */
+#define inode_map_get(map_id, inode, init, flags)				\
+	((typeof(init))bpf_inode_map_get((__u32)(map_id) | (__u64)(flags) << 32,	\
+					 inode_map_as_inode_(inode), init, sizeof(*(init)), \
+					 sizeof(*(init))))
+
+/**
+ * inode_map_request - have a worker give an inode a value, if it has none
+ * @map_id: id of the BPF map
+ * @inode: a struct inode * that the verifier trusts
+ * @value: pointer to a variable of the value's type
+ * @flags: 0, or INODE_MAP_WEAK if the entry shall not keep the inode in memory
+ *
+ * For programs that may not sleep.
+ *
+ * Return: -EINPROGRESS (it will soon be in the map), -EEXIST (it is), or another negative errno.
+ */
+#define inode_map_request(map_id, inode, value, flags) \
+	bpf_inode_map_request(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)), flags)
 
 /**
  * inode_map_replace - give an inode that is in the map another value

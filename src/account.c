@@ -25,6 +25,7 @@
 
 #include "account.h"
 #include "mark.h"
+#include "request.h"
 
 /* How many bytes of a map's entries may wait for a grace period before bpf(2) waits, and at all. */
 #define DEAD_BYTES_BEHIND	SZ_4M
@@ -47,6 +48,7 @@ struct inode_map_account *inode_map_account_create(struct inode_map *map)
 	account->map = map;
 	account->memcg = get_mem_cgroup_from_mm(current->mm);
 	account->progress = jiffies;
+	inode_map_requests_init(account);
 	return account;
 }
 

@@ -6,18 +6,23 @@
 #define _INODE_MAP_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/workqueue.h>
 
 struct inode_map;
 
 /**
  * struct inode_map_account - what the entries of one map cost
- * @users: the map, until it is freed, and its entries, until they are
+ * @users: the map, until it is freed, and its entries, until they are; and requests
  * @map: the map. For those who keep an entry from being unlinked, and so the map from being freed
  * @memcg: the memory cgroup of the map's creator, or NULL
  * @dead_bytes: bytes of entries that wait for a grace period
  * @progress: jiffies when some of these were freed last, or when somebody gave up waiting for that
+ * @nr_requests: entries that programs have asked for and no worker has made yet (request.c)
+ * @requests: those that the worker is to look at
+ * @request_work: makes them, one after the other
  */
 struct inode_map_account {
 	refcount_t users;
@@ -25,6 +30,9 @@ struct inode_map_account {
 	struct mem_cgroup *memcg;
 	atomic_long_t dead_bytes;
 	unsigned long progress;
+	atomic_t nr_requests;
+	struct llist_head requests;
+	struct work_struct request_work;
 };
 
 struct inode_map_account *inode_map_account_create(struct inode_map *map);

@@ -104,8 +104,9 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 	if (!target.inode)
 		err = inode_map_update_handle(map, target.handle, value, flags);
 	else
-		err = inode_map_update(map, target.inode, inode_map_target_dev(&target),
-				       target.weak, value, flags, INODE_MAP_GFP);
+		err = PTR_ERR_OR_ZERO(inode_map_update(map, target.inode,
+						       inode_map_target_dev(&target), target.weak,
+						       value, flags, INODE_MAP_GFP));
 	memalloc_nofs_restore(nofs);
 	inode_map_key_put(&target);
 	/* There may be memory when they are. */

@@ -10,6 +10,10 @@
  * The references can turn out to be the last ones, the inode's eviction and the superblock's
  * shutdown with them. A program may be called with locks of the filesystem held, so these are left
  * to a worker then. Who calls the program has references of his own, so that this is rare.
+ *
+ * A program that may not sleep has a worker make the entry (request.c). What holds the inode until
+ * then is taken where no lock can be, that of the inode included: where there are references it is
+ * one more, and where there is none the inode is not in use.
  */
 #include <linux/slab.h>
 
@@ -20,7 +24,7 @@
  * struct inode_hold - references on an inode and its superblock
  * @inode: referenced
  * @sb: its superblock, active
- * @super: what the module keeps of that
+ * @super: what the module keeps of that, or NULL until inode_hold_settle()
  * @drop: drops both where that may sleep
  */
 struct inode_hold {
@@ -134,4 +138,49 @@ err_sb:
 err_free:
 	inode_hold_free(hold);
 	return ERR_PTR(-ESTALE);
+}
+
+/**
+ * inode_hold_try - inode_hold_get() for who may not sleep
+ * @inode: the inode; its memory and its superblock's stay for the time of the call
+ *
+ * Takes no lock, and never the first reference to an inode.
+ *
+ * Context: where context_may_allocate().
+ * Return: the hold, for inode_hold_settle(), or an ERR_PTR() as inode_hold_get().
+ */
+struct inode_hold *inode_hold_try(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	struct inode_hold *hold;
+
+	if (inode_is_nobodys(inode) || !atomic_read(&inode->i_count))
+		return ERR_PTR(-ESTALE);
+	hold = kzalloc(sizeof(*hold), GFP_NOWAIT | __GFP_NOWARN);
+	if (!hold)
+		return ERR_PTR(-ENOMEM);
+	hold->drop.release = inode_hold_drop;
+	hold->sb = sb;
+	if (!atomic_inc_not_zero(&sb->s_active)) {
+		kfree(hold);
+		return ERR_PTR(-ESTALE);
+	}
+	/* It may have lost its last one by now: then the hold is of the superblock only. */
+	if (atomic_inc_not_zero(&inode->i_count))
+		hold->inode = inode;
+	return hold;
+}
+
+/**
+ * inode_hold_settle - have what inode_hold_try() took dropped as inode_hold_get()'s
+ * @hold: what it returned; for inode_hold_put() from then on
+ *
+ * Context: process; may sleep.
+ * Return: the inode, or NULL: it is going away.
+ */
+struct inode *inode_hold_settle(struct inode_hold *hold)
+{
+	/* Without it there would be nobody to let go of the superblock. */
+	hold->super = inode_map_super_get(hold->sb, GFP_KERNEL | __GFP_NOFAIL);
+	return hold->inode;
 }

@@ -10,6 +10,8 @@
 struct inode_hold;
 
 struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp);
+struct inode_hold *inode_hold_try(struct inode *inode);
+struct inode *inode_hold_settle(struct inode_hold *hold);
 bool inode_hold_is_orphan(const struct inode_hold *hold);
 void inode_hold_put(struct inode_hold *hold);
 

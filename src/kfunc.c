@@ -6,15 +6,15 @@
  * or RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
  * stay valid until the program ends. Those that only read take no lock, nor do those that delete.
  * One that replaces a value only tries to, because the program may have interrupted who holds it;
- * the update of any inode is for programs that may sleep.
+ * to make an entry is for programs that may sleep, and the others ask a worker for it (request.c).
  *
  * Inodes, dentries and paths: the verifier vouches for those that LSM hooks and tp_btf programs have
  * as arguments, and for little else. A kernel that demands trusted pointers where nothing says
  * otherwise (7.0 and later) would leave fentry, tracepoint, perf event and syscall programs with no
  * function. So there are two kinds:
  *
- *   update, lookup_path,        take references, and with them locks inside the object: only a
- *   read_path                   pointer that the verifier trusts will do (KF_TRUSTED_ARGS, where
+ *   update, get, request,       take references, and with them locks inside the object: only a
+ *   lookup_path, read_path      pointer that the verifier trusts will do (KF_TRUSTED_ARGS, where
  *                               there is such a flag).
  *   all others                  take whatever is in the register (__ign). The verifier looks at it
  *                               in no way: it may be NULL, an error, stale, of another type, a
@@ -42,15 +42,14 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
 
 #include <linux/inode_map.h>
 
 #include "compat.h"
-#include "hold.h"
 #include "key.h"
 #include "kfunc.h"
 #include "registry.h"
+#include "request.h"
 #include "table.h"
 #include "tree.h"
 
@@ -254,9 +253,6 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 {
 	struct inode_map *map = inode_map_get_write(map_id);
 	bool weak = flags & INODE_MAP_WEAK;
-	struct inode_hold *hold;
-	unsigned int nofs;
-	int err;
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -264,23 +260,88 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 	/* The verifier takes the inode of a negative dentry for one that is there. */
 	if (!inode || flags > BPF_EXIST || value__sz != map->value_size)
 		return -EINVAL;
+	return PTR_ERR_OR_ZERO(inode_map_make(map, inode, weak, value, flags));
+}
 
-	nofs = memalloc_nofs_save();
-	hold = inode_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
-	if (IS_ERR(hold)) {
-		err = PTR_ERR(hold);
-		goto out;
-	}
-	err = inode_map_update(map, inode, inode->i_sb->s_dev, weak, value, flags,
-			       INODE_MAP_GFP_PROG);
-	if (!err && inode_hold_is_orphan(hold)) {
-		inode_addon_end(inode);
-		err = -ESTALE;
-	}
-	inode_hold_put(hold);
-out:
-	memalloc_nofs_restore(nofs);
-	return err;
+/* The entry of an inode, or one that is made from @init: of tasks that race, by one of them. */
+static struct inode_map_entry *inode_map_find_or_make(struct inode_map *map, struct inode *inode,
+						      bool weak, const void *init)
+{
+	struct inode_map_entry *entry;
+
+	do {
+		entry = inode_map_find(map, inode);
+		if (!entry)
+			entry = inode_map_make(map, inode, weak, init, BPF_NOEXIST);
+	} while (entry == ERR_PTR(-EEXIST));
+	return entry;
+}
+
+/**
+ * bpf_inode_map_get - look an inode up in an inode map, and give it a value if it has none
+ * @map: id of the BPF map; above its 32 bits 0, or INODE_MAP_WEAK if a new entry shall not keep the
+ *	inode in memory. (A function has five arguments at most.)
+ * @inode: the inode; the verifier demands that it be trusted
+ * @init: the value of a new entry
+ * @init__sz: bytes of it: the map's value size
+ * @rdwr_buf_size: as for bpf_inode_map_lookup()
+ *
+ * Of tasks that ask for the same inode at the same time, one makes the entry, and all get its
+ * value. An entry that is there stays as it is. bpf_inode_map_update() with BPF_NOEXIST tells why
+ * an entry can't be made.
+ *
+ * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem.
+ * Return: the value, as bpf_inode_map_lookup(), or NULL: an error of bpf_inode_map_update(), or one
+ * of bpf_inode_map_lookup().
+ */
+__bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
+				  const int rdwr_buf_size)
+{
+	struct inode_map *found = inode_map_get_write(lower_32_bits(map));
+	u32 flags = upper_32_bits(map);
+	struct inode_map_entry *entry;
+
+	if (IS_ERR(found) || !inode || flags & ~(u32)INODE_MAP_WEAK ||
+	    init__sz != found->value_size || !inode_map_fits(rdwr_buf_size, found->lookup_size))
+		return NULL;
+	entry = inode_map_find_or_make(found, inode, flags & INODE_MAP_WEAK, init);
+	return IS_ERR(entry) ? NULL : entry->value;
+}
+
+/**
+ * bpf_inode_map_request - have an inode given a value, if it has none
+ * @map_id: id of the BPF map
+ * @inode: the inode; the verifier demands that it be trusted
+ * @value: the value
+ * @value__sz: bytes of it: the map's value size
+ * @flags: 0, or INODE_MAP_WEAK, if the entry shall not keep the inode in memory
+ *
+ * What bpf_inode_map_update() does with BPF_NOEXIST, for programs that may not sleep. A worker
+ * makes the entry; it need not be there when this returns. Until then the inode and its superblock
+ * are held: umount(2) does not see that, but the superblock of the last mount stays until the
+ * worker is done. The worker may find that it can't be done, and then it is not: /proc/inode_map
+ * has how often that was.
+ *
+ * Context: any, whatever locks are held; does not sleep. Where nothing can be allocated it is
+ * -EBUSY, which is where interrupts are disabled, and on PREEMPT_RT where preemption is or a
+ * spinlock held.
+ * Return: never 0, but -EINPROGRESS (the worker has been asked), -EEXIST (the inode is in the map),
+ * -EAGAIN (as many entries of the map have been asked for as may be, and not been made yet), -EBUSY
+ * (as above), -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its superblock is going away
+ * at this moment, or the inode has never begun), -ENODEV (no such inode map), -EINVAL (@inode is
+ * NULL; unknown flags, or another size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the
+ * one that anonymous files share).
+ */
+__bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *value, u32 value__sz,
+				      u64 flags)
+{
+	struct inode_map *map = inode_map_get_write(map_id);
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	if (!inode || flags & ~(u64)INODE_MAP_WEAK || value__sz != map->value_size)
+		return -EINVAL;
+	return inode_map_request(map, inode, flags & INODE_MAP_WEAK, value);
 }
 
 /**
@@ -577,6 +638,8 @@ BTF_ID_FLAGS(func, bpf_inode_map_lookup, KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_inode_map_peek, KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_inode_map_read)
 BTF_ID_FLAGS(func, bpf_inode_map_update, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_inode_map_get, KF_SLEEPABLE | KF_TRUSTED_ARGS | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_inode_map_request, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_inode_map_replace)
 BTF_ID_FLAGS(func, bpf_inode_map_delete)
 BTF_ID_FLAGS(func, bpf_inode_map_delete_handle)

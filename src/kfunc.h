@@ -17,6 +17,9 @@ u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_bu
 const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign, const int rdonly_buf_size);
 int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable, u32 dst__sz);
 int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
+u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
+		      const int rdwr_buf_size);
+int bpf_inode_map_request(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
 int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
 			  u32 value__sz);
 int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign);

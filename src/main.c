@@ -6,6 +6,7 @@
  *   key.c      the keys of these operations
  *   kfunc.c    what BPF programs call
  *   tree.c     the walk from a file to its nearest ancestor that is in a map
+ *   request.c  entries that programs make, by themselves or by a worker
  *   hold.c     what a program needs to hold for an update
  *   super.c    the workers that let go of inodes, one for each superblock
  *   map.c      maps: how they begin and end
@@ -19,8 +20,8 @@
  *   trace.c    the tracepoints
  *   proc.c     /proc/inode_map
  *
- * Exit runs only when no map, no program and no release that may wait for a filesystem is left: all
- * of them hold the module. What it waits for are grace periods, and the end of callbacks.
+ * Exit runs only when no map, no program, no request of one and no release that may wait for a
+ * filesystem is left: all of them hold the module. What it waits for are grace periods, and the end of callbacks.
  */
 #include <linux/module.h>
 

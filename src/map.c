@@ -18,6 +18,7 @@
 #include "defer.h"
 #include "map.h"
 #include "registry.h"
+#include "request.h"
 #include "table.h"
 #include "yield.h"
 
@@ -200,12 +201,17 @@ int inode_map_init(void)
 	err = inode_map_defer_init();
 	if (err)
 		goto err_entry;
+	err = inode_map_request_init();
+	if (err)
+		goto err_defer;
 	err = -ENOMEM;
 	free_wq = alloc_workqueue("inode_map_free", WQ_UNBOUND, 0);
 	if (!free_wq)
-		goto err_defer;
+		goto err_request;
 	return 0;
 
+err_request:
+	inode_map_request_exit();
 err_defer:
 	inode_map_defer_exit();
 err_entry:
@@ -228,6 +234,7 @@ void inode_map_exit(void)
 	/* Maps may still wait for grace periods. The first kind of callback queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();
+	inode_map_request_exit();
 	inode_map_defer_exit();
 	inode_map_entry_exit();
 	inode_map_registry_exit();

@@ -9,7 +9,8 @@
  * comes and goes meanwhile.
  *
  * The totals include objects that nobody can reach any more and that wait for a grace period: what
- * does not go back to zero is a leak.
+ * does not go back to zero is a leak. But for the last one: it counts what programs have asked for
+ * and did not get (request.c), since the module was loaded.
  */
 #include <linux/dcache.h>
 #include <linux/proc_fs.h>
@@ -20,6 +21,7 @@
 #include "key.h"
 #include "proc.h"
 #include "registry.h"
+#include "request.h"
 #include "table.h"
 
 #define INODE_MAP_PROC	"inode_map"
@@ -175,8 +177,9 @@ static int inode_map_proc_show(struct seq_file *seq, void *v)
 	dev_t dev;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(seq, "maps %u entries %u addons %u pinned %u\n", inode_map_count(),
-			   inode_map_entry_count(), inode_addon_count(), inode_pin_count());
+		seq_printf(seq, "maps %u entries %u addons %u pinned %u requests %u lost %u\n",
+			   inode_map_count(), inode_map_entry_count(), inode_addon_count(),
+			   inode_pin_count(), inode_map_request_count(), inode_map_request_lost());
 		return 0;
 	}
 	inode_map_key_fill_full(entry, &key);

@@ -61,7 +61,6 @@
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
-#include <linux/magic.h>
 
 #include "compat.h"
 #include "defer.h"
@@ -513,15 +512,6 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 }
 
 /*
- * The inode that eventfds, epoll instances, BPF objects and so on all share is no identity. Secure
- * anonymous inodes are each on their own, and not private.
- */
-static bool inode_is_shared_anon(const struct inode *inode)
-{
-	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
-}
-
-/*
  * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
  * them: a pinned nsfs inode keeps the namespace.
  */
@@ -531,8 +521,9 @@ static bool inode_is_internal(const struct inode *inode)
 }
 
 /* inode_map_update(), charged to the map's account. */
-static int inode_map_update_charged(struct inode_map *map, struct inode *inode, dev_t dev,
-				    bool weak, const void *value, u64 flags, gfp_t gfp)
+static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, struct inode *inode,
+							dev_t dev, bool weak, const void *value,
+							u64 flags, gfp_t gfp)
 {
 	bool pinned = !weak && !inode_is_internal(inode);
 	struct inode_map_entry *new;
@@ -544,13 +535,13 @@ static int inode_map_update_charged(struct inode_map *map, struct inode *inode, 
 	renew = flags == BPF_EXIST || (flags == BPF_ANY && inode_map_has(map, inode));
 	err = renew ? 0 : inode_map_precheck(map, inode, flags);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 	new = inode_map_entry_alloc(map, value, map->value_size, gfp);
 	if (!new)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	if (renew) {
 		if (!inode_map_renew_inode(map, inode, pinned, new))
-			return 0;
+			return new;
 		/* It is not in the map, or with another lifetime. */
 		err = inode_map_precheck(map, inode, flags);
 		if (err)
@@ -570,13 +561,13 @@ static int inode_map_update_charged(struct inode_map *map, struct inode *inode, 
 		err = inode_map_try_update(map, new, flags);
 	} while (err == -EAGAIN);
 	if (!err)
-		return 0;
+		return new;
 
 	if (inode_addon_put(addon, pinned))
 		inode_addon_release(addon);
 err_free:
 	inode_map_entry_free(new);
-	return err;
+	return ERR_PTR(err);
 }
 
 /**
@@ -590,22 +581,24 @@ err_free:
  * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
  *
  * Context: process; may sleep.
- * Return: 0, or -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM, -ESTALE
- * (the inode or its superblock is going away at this moment), -ENODEV (the map is), -EOPNOTSUPP
- * (the inode is the one that anonymous files share).
+ * Return: the entry that has the value, or an ERR_PTR(): -EEXIST, -ENOENT (as @flags demand),
+ * -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its superblock is going away at this
+ * moment), -ENODEV (the map is), -EOPNOTSUPP (the inode is the one that anonymous files share).
+ * Others may have removed the entry: only inside an RCU-tasks-trace read-side section, begun before
+ * this is called, is it there to look at.
  */
-int inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
-		     const void *value, u64 flags, gfp_t gfp)
+struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev,
+					 bool weak, const void *value, u64 flags, gfp_t gfp)
 {
+	struct inode_map_entry *entry;
 	struct mem_cgroup *before;
-	int err;
 
 	if (inode_is_shared_anon(inode))
-		return -EOPNOTSUPP;
+		return ERR_PTR(-EOPNOTSUPP);
 	before = inode_map_account_begin(map->account);
-	err = inode_map_update_charged(map, inode, dev, weak, value, flags, gfp);
+	entry = inode_map_update_charged(map, inode, dev, weak, value, flags, gfp);
 	inode_map_account_end(before);
-	return err;
+	return entry;
 }
 
 /**

@@ -7,6 +7,7 @@
 #define _INODE_MAP_TABLE_H
 
 #include <linux/limits.h>
+#include <linux/magic.h>
 
 #include "entry.h"
 #include "map.h"
@@ -60,12 +61,25 @@ static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *
 	return NULL;
 }
 
+/**
+ * inode_is_shared_anon - is it the one inode that eventfds, BPF objects and so on share?
+ * @inode: the inode
+ *
+ * It is no identity. Secure anonymous inodes are each on their own, and not private.
+ *
+ * Return: whether it is.
+ */
+static inline bool inode_is_shared_anon(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
+}
+
 struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle);
 unsigned long inode_map_slot(u32 handle);
 struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long slot);
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle);
-int inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev, bool weak,
-		     const void *value, u64 flags, gfp_t gfp);
+struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev,
+					 bool weak, const void *value, u64 flags, gfp_t gfp);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
 int inode_map_delete(struct inode_map *map, u32 handle);
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What request.c and its programs (request.bpf.c) agree on.
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+struct value {
+	__u64 number;
+	__u64 count;
+};
+
+/* The value that a program got: none. (No errno, and no number that is used.) */
+#define NOTHING		(-10000)
+
+/* More than may be on the way for one map. */
+#define MANY		300
+
+#endif /* REQUEST_H */

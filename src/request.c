@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Entries that programs make.
+ *
+ * A program that may sleep makes one itself, with inode_map_make(). One that may not asks for it,
+ * with inode_map_request(): it may have interrupted who holds the inode's lock, fsnotify's or ours,
+ * and a new entry takes all three. A request is a copy of the value and a hold on the inode
+ * (hold.c). It goes to a worker by a way that takes no lock either: a lockless list and an
+ * irq_work, as in defer.c. Each map has a worker of its own, lest the one that waits for memory
+ * hold up another's requests.
+ *
+ * The worker does what a sleepable program would: it finds the map by its id, inside an
+ * RCU-tasks-trace read-side section, and makes the entry unless the inode has one by then. Whoever
+ * was first has made the entry; what others have asked for is dropped. Nobody is told what became
+ * of a request: the next lookup shows it, and /proc/inode_map counts those that came to nothing.
+ *
+ * A superblock whose last mount goes meanwhile is shut down when the worker is done with it, no
+ * sooner; umount(2) does not see the hold, which is not on the mount. A map can be freed meanwhile:
+ * a request holds its account only, and the map that is found has to be the account's.
+ *
+ * Each request holds a reference on the module, as what is deferred does.
+ */
+#include <linux/irq_work.h>
+#include <linux/module.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "hold.h"
+#include "registry.h"
+#include "request.h"
+#include "table.h"
+#include "yield.h"
+
+/**
+ * struct inode_map_request - an entry that a program has asked for
+ * @node: links it into the list of all requests, then into that of its account
+ * @account: of the map
+ * @hold: keeps the inode and its superblock
+ * @map_id: the map's id
+ * @weak: the entry shall not keep the inode in memory
+ * @value: its value
+ */
+struct inode_map_request {
+	struct llist_node node;
+	struct inode_map_account *account;
+	struct inode_hold *hold;
+	u32 map_id;
+	bool weak;
+	u8 value[] __aligned(8);
+};
+
+static LLIST_HEAD(asked);
+static struct workqueue_struct *request_wq;
+
+static atomic_t nr_requests = ATOMIC_INIT(0);
+static atomic_t nr_lost = ATOMIC_INIT(0);
+
+/* The caller holds the inode. */
+static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct inode_hold *hold,
+						   struct inode *inode, bool weak,
+						   const void *value, u64 flags)
+{
+	struct inode_map_entry *entry;
+
+	entry = inode_map_update(map, inode, inode->i_sb->s_dev, weak, value, flags,
+				 INODE_MAP_GFP_PROG);
+	if (IS_ERR(entry) || !inode_hold_is_orphan(hold))
+		return entry;
+	inode_addon_end(inode);
+	return ERR_PTR(-ESTALE);
+}
+
+/**
+ * inode_map_make - give an inode a value, for a program
+ * @map: the map
+ * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @weak: as for inode_map_update()
+ * @value: likewise
+ * @flags: likewise
+ *
+ * Context: process; may sleep, but enters no filesystem.
+ * Return: as inode_map_update().
+ */
+struct inode_map_entry *inode_map_make(struct inode_map *map, struct inode *inode, bool weak,
+				       const void *value, u64 flags)
+{
+	struct inode_map_entry *entry;
+	struct inode_hold *hold;
+	unsigned int nofs;
+
+	nofs = memalloc_nofs_save();
+	hold = inode_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
+	if (IS_ERR(hold)) {
+		entry = ERR_CAST(hold);
+	} else {
+		entry = inode_map_make_held(map, hold, inode, weak, value, flags);
+		inode_hold_put(hold);
+	}
+	memalloc_nofs_restore(nofs);
+	return entry;
+}
+
+/* The worker */
+
+static int inode_map_request_make(const struct inode_map_request *request, struct inode *inode)
+{
+	struct inode_map_entry *entry = ERR_PTR(-ENODEV);
+	struct inode_map *map;
+
+	rcu_read_lock_trace();
+	map = inode_map_by_id(request->map_id);
+	if (map && map->account == request->account)
+		entry = inode_map_make_held(map, request->hold, inode, request->weak,
+					    request->value, BPF_NOEXIST);
+	rcu_read_unlock_trace();
+	return PTR_ERR_OR_ZERO(entry);
+}
+
+static void inode_map_request_finish(struct inode_map_request *request)
+{
+	struct inode_map_account *account = request->account;
+	struct inode *inode = inode_hold_settle(request->hold);
+	int err = inode ? inode_map_request_make(request, inode) : -ESTALE;
+
+	/* Of those who ask for the same, the first is enough. */
+	if (err && err != -EEXIST)
+		atomic_inc(&nr_lost);
+	inode_hold_put(request->hold);
+	kfree(request);
+	atomic_dec(&account->nr_requests);
+	inode_map_account_put(account);
+	atomic_dec(&nr_requests);
+	/* inode_map_request_exit() waits for the worker to return. */
+	module_put(THIS_MODULE);
+}
+
+static void inode_map_request_work(struct work_struct *work)
+{
+	struct inode_map_account *account = container_of(work, struct inode_map_account,
+							 request_work);
+	struct llist_node *first = llist_reverse_order(llist_del_all(&account->requests));
+	struct inode_map_request *request, *next;
+	unsigned int nofs = memalloc_nofs_save();
+
+	YIELD_WORK_BEGIN();
+	YIELD_POINT_SLEEP();
+	/* The last one may be the account's last user: nothing of it is looked at any more. */
+	llist_for_each_entry_safe(request, next, first, node) {
+		inode_map_request_finish(request);
+		cond_resched();
+	}
+	YIELD_WORK_END();
+	memalloc_nofs_restore(nofs);
+}
+
+/* In a hard interrupt: hand the requests out to the workers of their maps. */
+static void inode_map_requests_queue(struct irq_work *work)
+{
+	struct llist_node *first = llist_reverse_order(llist_del_all(&asked));
+	struct inode_map_request *request, *next;
+
+	llist_for_each_entry_safe(request, next, first, node) {
+		struct inode_map_account *account = request->account;
+
+		/* Who has put the first one there queues the work, and it stays until then. */
+		if (llist_add(&request->node, &account->requests))
+			queue_work(request_wq, &account->request_work);
+	}
+}
+
+static struct irq_work request_irq_work = IRQ_WORK_INIT_HARD(inode_map_requests_queue);
+
+/* What programs do */
+
+/* What the worker would come to as well, as far as it can be told. */
+static int inode_map_request_check(struct inode_map *map, const struct inode *inode)
+{
+	bool exists;
+
+	if (inode_is_shared_anon(inode))
+		return -EOPNOTSUPP;
+	rcu_read_lock();
+	exists = inode_map_find(map, inode);
+	rcu_read_unlock();
+	if (exists)
+		return -EEXIST;
+	return atomic_read(&map->nr_entries) < map->max_entries ? 0 : -E2BIG;
+}
+
+static struct inode_map_request *inode_map_request_alloc(struct inode_map *map,
+							 struct inode *inode, const void *value)
+{
+	struct inode_map_request *request;
+	struct mem_cgroup *before;
+
+	before = inode_map_account_begin(map->account);
+	request = kmalloc(struct_size(request, value, map->value_size), INODE_MAP_GFP_NOWAIT);
+	inode_map_account_end(before);
+	if (!request)
+		return ERR_PTR(-ENOMEM);
+	request->hold = inode_hold_try(inode);
+	if (IS_ERR(request->hold)) {
+		int err = PTR_ERR(request->hold);
+
+		kfree(request);
+		return ERR_PTR(err);
+	}
+	request->account = inode_map_account_get(map->account);
+	request->map_id = map->id;
+	memcpy(request->value, value, map->value_size);
+	return request;
+}
+
+/**
+ * inode_map_request - have a worker give an inode a value, if it has none
+ * @map: the map
+ * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @weak: as for inode_map_update()
+ * @value: map->value_size bytes
+ *
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
+ * Return: -EINPROGRESS, or: -EEXIST, -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its
+ * superblock is going away at this moment), -EBUSY (nothing can be allocated where the program
+ * runs), -EAGAIN (the map has as many requests as it may have), -EOPNOTSUPP (the inode is the one
+ * that anonymous files share).
+ */
+int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, const void *value)
+{
+	struct inode_map_request *request;
+	int err = inode_map_request_check(map, inode);
+
+	if (err)
+		return err;
+	if (!context_may_allocate())
+		return -EBUSY;
+	if (!atomic_add_unless(&map->account->nr_requests, 1, INODE_MAP_REQUESTS_MAX))
+		return -EAGAIN;
+	request = inode_map_request_alloc(map, inode, value);
+	if (IS_ERR(request)) {
+		atomic_dec(&map->account->nr_requests);
+		return PTR_ERR(request);
+	}
+	request->weak = weak;
+	atomic_inc(&nr_requests);
+	__module_get(THIS_MODULE);
+	YIELD_POINT();
+	if (llist_add(&request->node, &asked))
+		irq_work_queue(&request_irq_work);
+	return -EINPROGRESS;
+}
+
+/**
+ * inode_map_request_count - how many requests are on the way
+ *
+ * Return: the number.
+ */
+unsigned int inode_map_request_count(void)
+{
+	return atomic_read(&nr_requests);
+}
+
+/**
+ * inode_map_request_lost - how many requests have come to nothing
+ *
+ * Return: the number, since the module was loaded, of those for which there was no memory or no
+ * room in the map, or whose inode or map went.
+ */
+unsigned int inode_map_request_lost(void)
+{
+	return atomic_read(&nr_lost);
+}
+
+/* Beginning and end */
+
+/**
+ * inode_map_requests_init - let requests of a map be made
+ * @account: its account
+ */
+void inode_map_requests_init(struct inode_map_account *account)
+{
+	init_llist_head(&account->requests);
+	INIT_WORK(&account->request_work, inode_map_request_work);
+}
+
+/**
+ * inode_map_request_init - get ready to look at requests
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int inode_map_request_init(void)
+{
+	/* As many maps may wait for memory as there can be workers. */
+	request_wq = alloc_workqueue("inode_map_request", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return request_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * inode_map_request_exit - wait until nothing is under way any more
+ *
+ * No program that could ask for anything is loaded, and there is no request: both hold the module.
+ *
+ * Context: process; may sleep.
+ */
+void inode_map_request_exit(void)
+{
+	irq_work_sync(&request_irq_work);
+	destroy_workqueue(request_wq);
+}
