@@ -24,6 +24,7 @@
 #endif
 
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <linux/inode_map.h>
 
 /**
@@ -57,6 +58,32 @@ static __always_inline bool inode_map_is_null(const void *ptr)
 	return null;
 }
 
+/* What the module has from version 2 on. */
+enum inode_map_version___bpf {
+	INODE_MAP_VERSION___bpf
+};
+
+/**
+ * inode_map_version - ask which functions the module has
+ *
+ * libbpf puts the number in when it loads the program, and the verifier drops the branch that is
+ * not taken. So a program that calls a function only behind a test for its version loads with any
+ * module:
+ *
+ *	if (inode_map_version() >= 2)
+ *		v = inode_map_get(map_id, inode, &init, 0);
+ *
+ * What a version has all later ones have: it does the same there, and takes the same arguments.
+ *
+ * Return: 1 or more.
+ */
+static __always_inline __u32 inode_map_version(void)
+{
+	if (!bpf_core_enum_value_exists(enum inode_map_version___bpf, INODE_MAP_VERSION___bpf))
+		return 1;
+	return bpf_core_enum_value(enum inode_map_version___bpf, INODE_MAP_VERSION___bpf);
+}
+
 /*
  * Uses of the types that make the compiler describe them in full. Older ones (clang 14) otherwise
  * emit forward declarations for the prototypes below, which libbpf then finds to be incompatible
@@ -82,7 +109,9 @@ static const struct path *const inode_map_wants_struct_path __attribute__((used)
 
 /*
  * The functions of the module: src/kfunc.c describes each, and the README has a table of what may
- * call which. Those with a wrapper below are meant to be called by it.
+ * call which. Those with a wrapper below are meant to be called by it. Those that are weak came
+ * later, and inode_map_version() tells whether they are there: a call that the verifier comes to is
+ * refused where they are not.
  */
 struct bpf_iter_inode_map {
 	__u64 __opaque[7];
@@ -96,9 +125,9 @@ extern int bpf_inode_map_read(__u32 map_id, struct inode *inode, void *dst, __u3
 extern int bpf_inode_map_update(__u32 map_id, struct inode *inode, void *value, __u32 value__sz,
 				__u64 flags) __ksym;
 extern __u8 *bpf_inode_map_get(__u64 map, struct inode *inode, void *init, __u32 init__sz,
-			       const int rdwr_buf_size) __ksym;
+			       const int rdwr_buf_size) __ksym __weak;
 extern int bpf_inode_map_request(__u32 map_id, struct inode *inode, void *value, __u32 value__sz,
-				 __u64 flags) __ksym;
+				 __u64 flags) __ksym __weak;
 extern int bpf_inode_map_replace(__u32 map_id, struct inode *inode, void *value,
 				 __u32 value__sz) __ksym;
 extern int bpf_inode_map_delete(__u32 map_id, struct inode *inode) __ksym;
@@ -183,8 +212,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @init: pointer to a variable of the value's type: the value of a new entry
  * @flags: 0, or INODE_MAP_WEAK if a new entry shall not keep the inode in memory
  *
- * For sleepable programs. Of programs that ask at the same time one makes the entry,
- * and all get the same value.
+ * For sleepable programs; since version 2. Of programs that ask at the same time one makes the
+ * entry, and all get the same value.
  *
  * Return: a pointer to the value as inode_map_lookup(), or NULL when it could not be made.
  */
@@ -200,7 +229,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @value: pointer to a variable of the value's type
  * @flags: 0, or INODE_MAP_WEAK if the entry shall not keep the inode in memory
  *
- * For programs that may not sleep.
+ * For programs that may not sleep; since version 2.
  *
  * Return: -EINPROGRESS (it will soon be in the map), -EEXIST (it is), or another negative errno.
  */

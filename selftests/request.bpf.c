@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that make an entry themselves or ask for it, at hooks where that is possible and where it
- * is not; some that hold others up; and those that the verifier must refuse. They run for the process @pid while @armed is set, but for those that hold up a worker.
+ * Programs that make an entry themselves or ask for it, at hooks where that is possible and where
+ * it is not; some that hold others up; those that ask for the version; and those that the verifier
+ * must refuse. They run for the process @pid while @armed is set, but for those that hold up a
+ * worker.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -207,7 +209,7 @@ static long wait_for_release(__u32 i, void *unused)
 	return *(volatile __u64 *)&stuck != 2;
 }
 
-/* The first worker that has something to do is held up until @stuck is no more 2, but not for ever. */
+/* The first worker that has something to do is held up while @stuck is 2, but not for ever. */
 SEC("?fentry/inode_hold_settle")
 int BPF_PROG(hold_up)
 {
@@ -218,6 +220,51 @@ int BPF_PROG(hold_up)
 	if (__sync_val_compare_and_swap(&stuck, 2ULL, 3ULL) == 2)
 		gave_up++;
 	return 0;
+}
+
+/* Versions */
+
+__u32 version;
+
+/* Functions that no module has. */
+extern int bpf_inode_map_of_the_future(__u32 map_id, struct inode *inode) __ksym __weak;
+
+SEC("?lsm/file_open")
+int BPF_PROG(ask_version, struct file *file)
+{
+	if (!ours())
+		return 0;
+	version = inode_map_version();
+	if (inode_map_version() >= FAR_VERSION)
+		return finish(bpf_inode_map_of_the_future(map_id, file->f_inode));
+	if (inode_map_version() >= 2)
+		return finish(ask(file->f_inode));
+	return finish(1);
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(refused_unasked, struct file *file)
+{
+	return ours() ? finish(bpf_inode_map_of_the_future(map_id, file->f_inode)) : 0;
+}
+
+/* What the module of version 1 has of this. */
+enum inode_map_version_of_old___bpf {
+	INODE_MAP_VERSION_OF_OLD___bpf
+};
+
+SEC("?lsm/file_open")
+int BPF_PROG(old_module, struct file *file)
+{
+	if (!ours())
+		return 0;
+	if (!bpf_core_enum_value_exists(enum inode_map_version_of_old___bpf,
+					INODE_MAP_VERSION_OF_OLD___bpf))
+		return finish(1);
+	if (bpf_core_enum_value(enum inode_map_version_of_old___bpf,
+				INODE_MAP_VERSION_OF_OLD___bpf) >= 2)
+		return finish(bpf_inode_map_of_the_future(map_id, file->f_inode));
+	return finish(2);
 }
 
 /* What the verifier must refuse */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entries that programs make: at once, by inode_map_get(), or by a worker, which inode_map_request()
- * asks. That an inode gets one value whoever asks, that requests are bounded and hold nothing up,
- * and what becomes of them when inode, filesystem or map goes.
+ * Entries that programs make: at once, by inode_map_get(), or by a worker, which
+ * inode_map_request() asks. That an inode gets one value whoever asks, that requests are bounded
+ * and hold nothing up, and what becomes of them when inode, filesystem or map goes. And that a
+ * program can ask which functions the module has.
  */
 #include "harness.h"
 
@@ -368,7 +369,7 @@ TEST(request_sizes)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* The inode that eventfds and others share is opened by nobody: a pipe's is weak whatever was asked. */
+/* A pipe's is weak, whatever was asked for. */
 TEST(request_internal)
 {
 	struct request *programs = programs_attach("request", NULL);
@@ -626,6 +627,32 @@ TEST(unmount_at_once)
 	}
 	CHECK_SYS(umount("m"));
 	counts_wait(1, 0, 0, 0);
+}
+
+/* Versions */
+
+TEST(version)
+{
+	struct request *programs = programs_attach("ask_version", NULL);
+	int map = map_of_values(8), fd = file_create("f");
+
+	CHECK_ERR(run_on_map(programs, map, "f"), EINPROGRESS);
+	CHECK_EQ(programs->bss->version, 2);
+	wait_until_made(map, fd);
+}
+
+/* What a program calls must be there, unless it is behind a test that says that it is not. */
+TEST(version_of_old)
+{
+	static const struct refused refused[] = {
+		{ "refused_unasked",
+		  "referenced but wasn't resolved|invalid kernel function call not eliminated" },
+	};
+	struct request *programs = programs_attach("old_module", NULL);
+
+	close(file_create("f"));
+	CHECK_EQ(run_on(programs, "f"), 1);
+	CHECK_VERIFIER_REFUSES(request, refused);
 }
 
 /* What the verifier must refuse */

@@ -16,4 +16,7 @@ struct value {
 /* More than may be on the way for one map. */
 #define MANY		300
 
+/* A version that there will not be for a while. */
+#define FAR_VERSION	1000
+
 #endif /* REQUEST_H */

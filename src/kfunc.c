@@ -681,6 +681,8 @@ static const struct btf_kfunc_id_set inode_map_kfunc_set = {
  */
 int inode_map_kfunc_init(void)
 {
+	BTF_TYPE_EMIT_ENUM(INODE_MAP_VERSION);
+
 	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &inode_map_kfunc_set) ?:
 	       register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL, &inode_map_kfunc_set);
 }

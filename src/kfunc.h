@@ -7,6 +7,17 @@
 
 #include <linux/types.h>
 
+/**
+ * enum inode_map_version - which functions there are
+ * @INODE_MAP_VERSION: one more with each release that has more of them. Programs read it from the
+ *	module's BTF (inode_map_version() of include/inode_map.bpf.h)
+ *
+ * A function that has been released stays, with its arguments and what it does.
+ */
+enum inode_map_version {
+	INODE_MAP_VERSION	= 2,
+};
+
 struct bpf_iter_inode_map;
 struct dentry;
 struct inode;
