@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "super.h"
+#include "yield.h"
 
 #define SUPERS_BITS	8
 
@@ -96,6 +97,7 @@ struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t 
 	refcount_set(&new->users, 1);
 	init_llist_head(&new->releases);
 	INIT_WORK(&new->work, inode_map_super_work);
+	YIELD_POINT_SLEEP();
 	super = inode_map_super_enter(sb, new);
 	/* Somebody was quicker. */
 	if (super != new)
