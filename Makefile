@@ -381,23 +381,30 @@ endif
 headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
 installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
 manual     = $(DESTDIR)$(PREFIX)/share/man/man8/inode-guard.8
+pkg_config = $(DESTDIR)$(PREFIX)/share/pkgconfig/inode-map.pc
+version    = $(or $(shell cat VERSION 2>/dev/null),0)
 completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/inode-guard
 depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
 
-.PHONY: install uninstall
-install: all
+.PHONY: install install-headers uninstall
+install: all install-headers
 	install -D -m 644 inode_map.ko '$(installed)'
 	install -D -m 755 inode-guard '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
 	install -D -m 644 bpf/guard/inode-guard.8 '$(manual)'
 	install -D -m 644 bpf/guard/inode-guard.bash '$(completion)'
+	$(depmod)
+
+# What programs are built with. It takes nothing that has to be built.
+install-headers:
 	for header in $(headers); do \
 		path=$${header#include/}; \
 		install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}" || exit; \
 	done
-	$(depmod)
+	install -d '$(dir $(pkg_config))'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' include/inode-map.pc.in >'$(pkg_config)'
 
 uninstall:
-	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(completion)'
+	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(completion)' '$(pkg_config)'
 	for header in $(headers); do \
 		path=$${header#include/}; \
 		rm -f "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}"; \
@@ -416,6 +423,7 @@ help:
 	@echo "  examples    the examples in bpf/; they are not installed. They go to"
 	@echo "              $(BUILD)/bpf/"
 	@echo "  install     install the module, inode-guard with its manual, and the headers"
+	@echo "  install-headers  only the headers, with their manuals and a pkg-config file"
 	@echo "  uninstall   remove what install installed"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
 	@echo "  test        run the tests in a virtual machine"
