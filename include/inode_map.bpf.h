@@ -2,19 +2,33 @@
 /*
  * Inode maps for BPF programs. Include it after vmlinux.h.
  *
- * A program names a map by its id, which its loader writes into a constant before the program is
- * loaded, and binds the map to the program, so that the map stays as long as the program does
- * (inode_map.h has both):
+ * A program names a map by its id, and finds that by the map's name:
+ *
+ *	INODE_MAP_PINNED(denied, struct verdict, 1024);
+ *
+ *	SEC("lsm/file_open")
+ *	int BPF_PROG(by_name, struct file *file)
+ *	{
+ *		int id = inode_map_id("denied");
+ *		struct verdict *v = inode_map_lookup(id, file->f_inode, struct verdict);
+ *
+ *		return v ? -EPERM : 0;
+ *	}
+ *
+ * or the loader, which makes the map first, writes it into a constant before the program is loaded:
  *
  *	const volatile __u32 denied_id;
  *
  *	SEC("lsm/file_open")
- *	int BPF_PROG(file_open, struct file *file)
+ *	int BPF_PROG(by_id, struct file *file)
  *	{
  *		struct verdict *v = inode_map_lookup(denied_id, file->f_inode, struct verdict);
  *
  *		return v ? -EPERM : 0;
  *	}
+ *
+ * In both cases the loader binds the map to the program, so that the map stays as long as the
+ * program does (inode_map.h). The kernel's macros are not in vmlinux.h: EPERM is 1.
  */
 #ifndef _INODE_MAP_BPF_H
 #define _INODE_MAP_BPF_H
@@ -26,6 +40,39 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <linux/inode_map.h>
+
+#define inode_map_declare_(map, value, entries, ...)				\
+	/* The kernel's names of maps are as long: a longer one is cut off, and not found. */	\
+	_Static_assert(sizeof(#map) <= 16, "the map's name has more than 15 characters"); \
+	struct {								\
+		__uint(type, BPF_MAP_TYPE_HASH);				\
+		__uint(key_size, sizeof(struct inode_map_key));			\
+		__uint(value_size, sizeof(value));				\
+		__uint(max_entries, entries);					\
+		__VA_ARGS__							\
+	} map SEC(".maps")
+
+/**
+ * INODE_MAP - declare an inode map, which libbpf makes when it loads the object
+ * @map: its name, up to 15 characters: see inode_map_id()
+ * @value: type of its values
+ * @entries: limit on the number of entries
+ *
+ * Its loader calls inode_map_prepare() before the object is loaded, and inode_map_bind_object()
+ * after.
+ */
+#define INODE_MAP(map, value, entries) inode_map_declare_(map, value, entries)
+
+/**
+ * INODE_MAP_PINNED - likewise, with LIBBPF_PIN_BY_NAME
+ * @map: its name, which is that of its pin in /sys/fs/bpf, too
+ * @value: type of its values
+ * @entries: limit on the number of entries
+ *
+ * If one of this shape is pinned there, that one is used, with what is in it.
+ */
+#define INODE_MAP_PINNED(map, value, entries) \
+	inode_map_declare_(map, value, entries, __uint(pinning, LIBBPF_PIN_BY_NAME);)
 
 /**
  * inode_map_is_null - ask whether a pointer of the kernel is there
@@ -330,7 +377,9 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  *
  *	inode_map_for_each(it, key, map_id) {
  *		struct verdict *v = inode_map_value(it, struct verdict);
- *		...
+ *
+ *		if (v)
+ *			bpf_printk("inode %lu", key->ino);
  *	}
  *
  * Entries may come and go meanwhile, by the program's doing too. The verifier lets the key be read

@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Inode maps for loaders, on libbpf 1.1 or later. All inline: there is nothing to link but libbpf.
+ * Inode maps for loaders, in C11 or C++17, on libbpf 1.1 or later. All inline: there is nothing to
+ * link but libbpf.
  *
  * Every function returns 0 or more on success and a negative errno on failure, as libbpf does;
  * inode_map_strerror() says what it means here.
  *
- *	int map = inode_map_create("denied", sizeof(struct verdict), 1024);
- *	int id = inode_map_id(map);
+ * A map that the BPF object declares (INODE_MAP() of inode_map.bpf.h):
  *
- *	skel->rodata->denied_id = id;			before the program is loaded
- *	inode_map_bind(map, bpf_program__fd(prog));	after
- *	inode_map_set_path(map, "/etc/shadow", &verdict, BPF_ANY, 0);
+ *	err = inode_map_prepare(skel->maps.denied);	// before the object is loaded
+ *	err = denied_bpf__load(skel);
+ *	err = inode_map_bind_object(skel->obj);		// after, and then attach
+ *
+ * One that the loader makes:
+ *
+ *	map = inode_map_create("denied", sizeof(struct verdict), 1024);
+ *	skel->rodata->denied_id = inode_map_id(map);	// before the object is loaded
+ *	err = denied_bpf__load(skel);
+ *	err = inode_map_attach(map, skel->progs.file_open, &link);
+ *	err = inode_map_set_path(map, "/etc/shadow", &verdict, BPF_ANY, 0);
+ *
+ * A program names the map by its id, and has no reference to it unless it is bound: without, the
+ * map goes with the last descriptor or pin, and the program goes on and finds nothing. Therefore
+ * the functions that attach bind first; and the compiler warns who does not look at results on
+ * which it depends that there is a policy.
  *
  * Maps made here have 32-byte keys. The other functions work on maps with 4-byte keys as well,
  * such as bpftool makes.
@@ -21,17 +34,36 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <linux/inode_map.h>
 
-/* The C library shows it under this name only to those who define _GNU_SOURCE. */
+/* The C library shows these under their names only to those who ask for more than ISO C. */
 #ifndef O_PATH
 #define O_PATH __O_PATH
 #endif
+#ifndef O_CLOEXEC
+#define O_CLOEXEC __O_CLOEXEC
+#endif
+#if !defined(__cplusplus) && !defined(_DEFAULT_SOURCE)
+long syscall(long number, ...);
+#endif
+
+#define INODE_MAP_SYSFS_	"/sys/module/" INODE_MAP_DEVICE
+#define INODE_MAP_BTF_		"/sys/kernel/btf/" INODE_MAP_DEVICE
+#define INODE_MAP_LSM_LIST_	"/sys/kernel/security/lsm"
+
+/* lsm_list_modules(2), and what it calls BPF: newer than the headers of Debian 12. */
+#define INODE_MAP_NR_LSM_LIST_	461
+#define INODE_MAP_LSM_ID_BPF_	109
+
+/* Of functions whose failure leaves a policy that is not there. */
+#define INODE_MAP_MUST_CHECK_	__attribute__((warn_unused_result))
 
 /**
  * inode_map_strerror - what an error of this library means
@@ -53,9 +85,112 @@ static inline const char *inode_map_strerror(int err)
 		return "the descriptor is of an anonymous inode that many objects share";
 	case ESTALE:
 		return "the file or its filesystem is going away";
+	case EMEDIUMTYPE:
+		return "what is pinned there is no inode map, or one of another shape";
+	case ENODATA:
+		return "there is no " INODE_MAP_BTF_ ", so that programs can't call the module: "
+		       "it was built without BTF, or there is no sysfs";
+	case EUNATCH:
+		return "the kernel calls no BPF programs at security hooks: boot it with "
+		       "lsm=...,bpf";
 	default:
 		return strerror(-err);
 	}
+}
+
+/* What is in a short file; returns its length. */
+static inline int inode_map_read_file_(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0)
+		length = -errno;
+	else
+		text[length] = '\0';
+	close(fd);
+	return (int)length;
+}
+
+/* Where the system call is not there or not allowed: the names, separated by commas. */
+static inline int inode_map_check_lsm_list_(void)
+{
+	static const char separators[] = ",\n";
+	char text[512], *name;
+	size_t length;
+	int err = inode_map_read_file_(INODE_MAP_LSM_LIST_, text, sizeof(text));
+
+	if (err < 0)
+		return err;
+	for (name = text; *name; name += length) {
+		name += strspn(name, separators);
+		length = strcspn(name, separators);
+		if (length == 3 && !memcmp(name, "bpf", 3))
+			return 0;
+	}
+	return -EUNATCH;
+}
+
+/**
+ * inode_map_check_lsm - whether the kernel calls BPF programs at its security hooks
+ *
+ * Where it does not they can be attached all the same, and are never called: a policy that is not
+ * there and looks as if it were. Needs neither a privilege nor securityfs, unless
+ * lsm_list_modules(2) is filtered, as some containers have it.
+ *
+ * Return: 0 when it does, -EUNATCH when not, or another negative errno (could not tell).
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_check_lsm(void)
+{
+	__u64 ids[64];
+	__u32 size = sizeof(ids);
+	long nr = syscall(INODE_MAP_NR_LSM_LIST_, ids, &size, 0L), i;
+
+	if (nr < 0)
+		return inode_map_check_lsm_list_();
+	for (i = 0; i < nr; i++)
+		if (ids[i] == INODE_MAP_LSM_ID_BPF_)
+			return 0;
+	return -EUNATCH;
+}
+
+/**
+ * inode_map_check_module - whether the module is there, and programs can call it
+ *
+ * Works in every network namespace.
+ *
+ * Return: 0, -ENODEV (it is not loaded), or -ENODATA (it has no BTF).
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_check_module(void)
+{
+	if (!access(INODE_MAP_BTF_, F_OK))
+		return 0;
+	if (!access(INODE_MAP_SYSFS_, F_OK) || if_nametoindex(INODE_MAP_DEVICE))
+		return -ENODATA;
+	return -ENODEV;
+}
+
+/**
+ * inode_map_version - the version of the module that is loaded
+ * @version: gets it, without an end of line
+ * @size: of @version, at least 1
+ *
+ * Return: its length, -ENODEV (the module is not loaded), or -ENOENT (it does not tell).
+ */
+static inline int inode_map_version(char *version, size_t size)
+{
+	int length = inode_map_read_file_(INODE_MAP_SYSFS_ "/version", version, size);
+
+	if (length < 0)
+		return access(INODE_MAP_SYSFS_, F_OK) ? -ENODEV : length;
+	length = (int)strcspn(version, "\n");
+	version[length] = '\0';
+	return length;
 }
 
 /**
@@ -68,16 +203,117 @@ static inline const char *inode_map_strerror(int err)
  *
  * Return: a descriptor of the map, or a negative errno: -ENODEV when the module is not loaded.
  */
+INODE_MAP_MUST_CHECK_
 static inline int inode_map_create(const char *name, __u32 value_size, __u32 max_entries)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+	struct bpf_map_create_opts opts;
 	int fd;
 
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.map_ifindex = if_nametoindex(INODE_MAP_DEVICE);
 	if (!opts.map_ifindex)
 		return -ENODEV;
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, sizeof(struct inode_map_key), value_size,
 			    max_entries, &opts);
 	return fd < 0 ? -errno : fd;
+}
+
+/* What the kernel tells about a map. */
+static inline int inode_map_info_(int map, struct bpf_map_info *info)
+{
+	__u32 size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return bpf_obj_get_info_by_fd(map, info, &size) ? -errno : 0;
+}
+
+/* A descriptor of the inode map that is pinned at @path, if it has this shape. */
+static inline int inode_map_get_pinned_(const char *path, __u32 key_size, __u32 value_size,
+					__u32 max_entries)
+{
+	int map = bpf_obj_get(path), err;
+	struct bpf_map_info info;
+
+	if (map < 0)
+		return -errno;
+	err = inode_map_info_(map, &info);
+	/* Programs and links, which can be pinned too, have no such flag there. */
+	if (!err && (!(info.map_flags & INODE_MAP_F_INODE) || info.key_size != key_size ||
+		     info.value_size != value_size || info.max_entries != max_entries))
+		err = -EMEDIUMTYPE;
+	if (!err)
+		return map;
+	close(map);
+	return err;
+}
+
+/**
+ * inode_map_open - open the inode map that is pinned at a path, or create and pin it
+ * @path: where, in a BPF filesystem; its directory is there
+ * @name: as for inode_map_create()
+ * @value_size: bytes of a value
+ * @max_entries: limit on the number of entries
+ *
+ * By it a loader that is started again finds its map and the entries of it.
+ *
+ * Return: a descriptor of the map, or a negative errno: -EMEDIUMTYPE when something else is pinned
+ * there, a map with other sizes for one, which stays as it is.
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_open(const char *path, const char *name, __u32 value_size,
+				 __u32 max_entries)
+{
+	int map, err;
+
+	do {
+		map = inode_map_get_pinned_(path, sizeof(struct inode_map_key), value_size,
+					    max_entries);
+		if (map != -ENOENT)
+			return map;
+		map = inode_map_create(name, value_size, max_entries);
+		if (map < 0)
+			return map;
+		if (!bpf_obj_pin(map, path))
+			return map;
+		err = -errno;
+		close(map);
+		/* Another has been faster: it is that one's map. */
+	} while (err == -EEXIST);
+	return err;
+}
+
+/**
+ * inode_map_prepare - have libbpf make an inode map that a BPF object declares
+ * @map: the map, as INODE_MAP() or INODE_MAP_PINNED() of inode_map.bpf.h declares it, of an object
+ *	that is open and not loaded
+ *
+ * It is bpf_map__set_ifindex(), and, if the map is to be pinned and one is pinned already,
+ * bpf_map__reuse_fd(): by itself libbpf takes that for a map with other flags, since the module
+ * sets one that nobody can ask for.
+ *
+ * Return: 0 or a negative errno: -ENODEV when the module is not loaded, -EMEDIUMTYPE when something
+ * else is pinned there, -EBUSY when the object is loaded.
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_prepare(struct bpf_map *map)
+{
+	const char *path = bpf_map__pin_path(map);
+	__u32 ifindex = if_nametoindex(INODE_MAP_DEVICE);
+	int fd, err;
+
+	if (!ifindex)
+		return -ENODEV;
+	err = bpf_map__set_ifindex(map, ifindex);
+	if (err || !path)
+		return err;
+	fd = inode_map_get_pinned_(path, bpf_map__key_size(map), bpf_map__value_size(map),
+				   bpf_map__max_entries(map));
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
 }
 
 /**
@@ -88,12 +324,10 @@ static inline int inode_map_create(const char *name, __u32 value_size, __u32 max
  */
 static inline int inode_map_id(int map)
 {
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
+	struct bpf_map_info info;
+	int err = inode_map_info_(map, &info);
 
-	if (bpf_obj_get_info_by_fd(map, &info, &size))
-		return -errno;
-	return info.id;
+	return err ? err : (int)info.id;
 }
 
 /**
@@ -101,11 +335,113 @@ static inline int inode_map_id(int map)
  * @map: descriptor of the map
  * @prog: descriptor of the program
  *
+ * For each further map of a program: inode_map_attach() does it for one.
+ *
  * Return: 0 or a negative errno.
  */
+INODE_MAP_MUST_CHECK_
 static inline int inode_map_bind(int map, int prog)
 {
 	return bpf_prog_bind_map(prog, map, NULL) ? -errno : 0;
+}
+
+/**
+ * inode_map_bind_object - bind the inode maps that a BPF object declares to all its programs
+ * @obj: the object, loaded, and attached after this
+ *
+ * Return: 0 or a negative errno.
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_bind_object(struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	int err;
+
+	bpf_object__for_each_map(map, obj) {
+		if (!bpf_map__ifindex(map))
+			continue;
+		bpf_object__for_each_program(prog, obj) {
+			if (bpf_program__fd(prog) < 0 && !bpf_program__autoload(prog))
+				continue;
+			err = inode_map_bind(bpf_map__fd(map), bpf_program__fd(prog));
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * inode_map_attach - bind a map to a program and attach it
+ * @map: descriptor of the map
+ * @prog: the program, loaded
+ * @link: gets the link, for bpf_link__destroy(), which detaches it, or the end of this process
+ *
+ * Return: 0 or a negative errno.
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_attach(int map, const struct bpf_program *prog,
+				   struct bpf_link **link)
+{
+	int err = inode_map_bind(map, bpf_program__fd(prog));
+
+	if (err)
+		return err;
+	*link = bpf_program__attach(prog);
+	return *link ? 0 : -errno;
+}
+
+/* Pin a link in the place of one that is there. */
+static inline int inode_map_pin_link_(int link, const char *path)
+{
+	static const char suffix[] = "_new";
+	size_t length = strlen(path);
+	char name[4096];
+	int err;
+
+	if (length + sizeof(suffix) > sizeof(name))
+		return -ENAMETOOLONG;
+	memcpy(name, path, length);
+	memcpy(name + length, suffix, sizeof(suffix));
+	/* Of a loader that was killed. */
+	unlink(name);
+	if (bpf_obj_pin(link, name))
+		return -errno;
+	if (!rename(name, path))
+		return 0;
+	err = -errno;
+	unlink(name);
+	return err;
+}
+
+/**
+ * inode_map_attach_pinned - put a program that stays in the place of the one before
+ * @map: descriptor of the map
+ * @prog: the program, loaded
+ * @path: where its link is pinned, in a BPF filesystem; its directory is there
+ *
+ * The program stays attached, and the map with it, when this process ends, until somebody removes
+ * the pin. If a link is pinned there already, it goes when the new one is attached: there is no
+ * moment without either, and a short one with both. (bpf_link__update_program() is refused for
+ * programs at security hooks.) A loader that is killed meanwhile leaves @path with "_new" behind it,
+ * which the next call removes. One at a time, for one path.
+ *
+ * Return: 0 or a negative errno; then what was attached before still is.
+ */
+INODE_MAP_MUST_CHECK_
+static inline int inode_map_attach_pinned(int map, const struct bpf_program *prog,
+					  const char *path)
+{
+	struct bpf_link *link;
+	int err = inode_map_attach(map, prog, &link);
+
+	if (err)
+		return err;
+	err = inode_map_pin_link_(bpf_link__fd(link), path);
+	/* The pin keeps it attached. */
+	bpf_link__destroy(link);
+	return err;
 }
 
 /* A key of either format. */
@@ -120,8 +456,8 @@ union inode_map_any_key {
  */
 static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode_map_any_key *key)
 {
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
+	struct bpf_map_info info;
+	int err;
 
 	if (fd < 0)
 		return -EBADF;
@@ -129,8 +465,9 @@ static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode
 	key->fd = fd;
 	if (!key_flags)
 		return 0;
-	if (bpf_obj_get_info_by_fd(map, &info, &size))
-		return -errno;
+	err = inode_map_info_(map, &info);
+	if (err)
+		return err;
 	if (info.key_size != sizeof(key->full))
 		return -EINVAL;
 	key->full.flags = key_flags;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that deny opening what is in a map, which they find each in a way of its own: by the
+ * name of one that is declared here, pinned or not, and by the id that their loader writes down.
+ * The test is loader.c.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+
+#define EPERM	1
+
+char _license[] SEC("license") = "GPL";
+
+INODE_MAP_PINNED(loader_pinned, __u32, 8);
+INODE_MAP(loader_own, __u32, 8);
+
+const volatile __u32 map_id;
+
+SEC("?lsm/file_open")
+int BPF_PROG(by_pinned_name, struct file *file)
+{
+	return inode_map_lookup(inode_map_id("loader_pinned"), file->f_inode, __u32) ? -EPERM : 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(by_own_name, struct file *file)
+{
+	return inode_map_lookup(inode_map_id("loader_own"), file->f_inode, __u32) ? -EPERM : 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(by_id, struct file *file)
+{
+	return inode_map_lookup(map_id, file->f_inode, __u32) ? -EPERM : 0;
+}
