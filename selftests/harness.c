@@ -370,6 +370,28 @@ ino_t file_ino(const char *path)
 	return stat.st_ino;
 }
 
+bool open_is_denied(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		CHECK_EQ(errno, EPERM);
+		return true;
+	}
+	close(fd);
+	return false;
+}
+
+bool open_is_allowed(void *path)
+{
+	return !open_is_denied(path);
+}
+
+void mount_bpffs(void)
+{
+	CHECK_SYS(mount("bpf", BPFFS_PATH, "bpf", 0, "mode=0700"));
+}
+
 int sh(const char *format, ...)
 {
 	char command[4096];
@@ -426,7 +448,7 @@ void mount_overlay_on_ext4(void)
 	if (sh("modprobe overlay 2>/dev/null; grep -qw overlay /proc/filesystems"))
 		SKIP("this kernel has no overlayfs");
 	mount_image("ext4", 8, "disk", NULL);
-	CHECK_EQ(sh("mkdir lower disk/upper disk/work m"), 0);
+	CHECK_EQ(sh("mkdir -p lower disk/upper disk/work m"), 0);
 	CHECK_SYS(mount("overlay", "m", "overlay", 0,
 			"lowerdir=lower,upperdir=disk/upper,workdir=disk/work"));
 }

@@ -155,6 +155,15 @@ void file_write(const char *path, const char *text);
 char *file_read(const char *path, char *buffer, size_t size);	/* without the end of line */
 ino_t file_ino(const char *path);
 
+/* Whether it can't be opened for reading, with EPERM. The other one is for wait_until(): the kernel
+ * detaches in a worker what nobody holds any more. */
+bool open_is_denied(const char *path);
+bool open_is_allowed(void *path);
+
+/* Where pins are by default, and a file system for those that nobody else sees. */
+#define BPFFS_PATH	"/sys/fs/bpf"
+void mount_bpffs(void);
+
 /* Run a shell command; returns its exit status. */
 __attribute__((format(printf, 1, 2)))
 int sh(const char *format, ...);

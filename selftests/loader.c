@@ -15,33 +15,8 @@
 
 #include "loader.skel.h"
 
-#define BPFFS		"/sys/fs/bpf"
-#define PINNED_MAP	BPFFS "/loader_pinned"
-#define PINNED_LINK	BPFFS "/link"
-
-/* A file system for pins that nobody else sees, where libbpf has its pins. */
-static void mount_bpffs(void)
-{
-	CHECK_SYS(mount("bpf", BPFFS, "bpf", 0, "mode=0700"));
-}
-
-static bool is_denied(const char *path)
-{
-	int fd = open(path, O_RDONLY);
-
-	if (fd < 0) {
-		CHECK_EQ(errno, EPERM);
-		return true;
-	}
-	close(fd);
-	return false;
-}
-
-/* The kernel detaches in a worker what nobody holds any more. */
-static bool is_allowed(void *path)
-{
-	return !is_denied(path);
-}
+#define PINNED_MAP	BPFFS_PATH "/loader_pinned"
+#define PINNED_LINK	BPFFS_PATH "/link"
 
 static void deny(int map, const char *path)
 {
@@ -96,11 +71,11 @@ TEST(declared)
 	loader = object_load("by_own_name", &prog);
 	CHECK_OK(inode_map_bind_object(loader->obj));
 	CHECK_OK(loader__attach(loader));
-	CHECK(!is_denied("f"));
+	CHECK(!open_is_denied("f"));
 	deny(bpf_map__fd(loader->maps.loader_own), "f");
-	CHECK(is_denied("f"));
+	CHECK(open_is_denied("f"));
 	loader__destroy(loader);
-	CHECK(wait_until(is_allowed, "f", 10));
+	CHECK(wait_until(open_is_allowed, "f", 10));
 }
 
 /* The program is pinned, and its map, which nobody has pinned, stays: it is bound. */
@@ -119,7 +94,7 @@ TEST(declared_map_stays_with_the_program)
 	loader__destroy(loader);
 	/* Longer than it takes to free a map. */
 	sleep(1);
-	CHECK(is_denied("f"));
+	CHECK(open_is_denied("f"));
 }
 
 /* A loader that is started again finds the map, with what is in it. */
@@ -134,11 +109,11 @@ TEST(declared_and_pinned)
 
 		CHECK_OK(inode_map_bind_object(loader->obj));
 		CHECK_OK(loader__attach(loader));
-		CHECK_EQ(is_denied("f"), start > 0);
+		CHECK_EQ(open_is_denied("f"), start > 0);
 		deny(bpf_map__fd(loader->maps.loader_pinned), "f");
-		CHECK(is_denied("f"));
+		CHECK(open_is_denied("f"));
 		loader__destroy(loader);
-		CHECK(wait_until(is_allowed, "f", 10));
+		CHECK(wait_until(open_is_allowed, "f", 10));
 		counts_wait(1, 1, 1, 1);
 	}
 }
@@ -244,7 +219,7 @@ TEST(open)
 	CHECK_ERR(inode_map_open(PINNED_MAP, "test", 8, 8), EMEDIUMTYPE);
 	CHECK_ERR(inode_map_open(PINNED_MAP, "test", 4, 9), EMEDIUMTYPE);
 	CHECK(map_has_path(map, "f"));
-	CHECK_ERR(inode_map_open(BPFFS "/no/directory", "test", 4, 8), ENOENT);
+	CHECK_ERR(inode_map_open(BPFFS_PATH "/no/directory", "test", 4, 8), ENOENT);
 	counts_wait(1, 1, 1, 1);
 }
 
@@ -323,9 +298,9 @@ TEST(map_that_is_not_bound_goes)
 	loader = object_load_by_id(map, &prog);
 	CHECK_OK(loader__attach(loader));
 	deny(map, "f");
-	CHECK(is_denied("f"));
+	CHECK(open_is_denied("f"));
 	close(map);
-	CHECK(wait_until(is_allowed, "f", 10));
+	CHECK(wait_until(open_is_allowed, "f", 10));
 	loader__destroy(loader);
 }
 
@@ -342,9 +317,9 @@ TEST(attach)
 	deny(map, "f");
 	close(map);
 	sleep(1);
-	CHECK(is_denied("f"));
+	CHECK(open_is_denied("f"));
 	bpf_link__destroy(link);
-	CHECK(wait_until(is_allowed, "f", 10));
+	CHECK(wait_until(open_is_allowed, "f", 10));
 	loader__destroy(loader);
 }
 
@@ -407,10 +382,10 @@ TEST(attach_pinned)
 	CHECK(wait_until(link_is_gone, &before, 10));
 	close(map);
 	sleep(1);
-	CHECK(is_denied("f"));
+	CHECK(open_is_denied("f"));
 	CHECK(access(PINNED_LINK "_new", F_OK) && errno == ENOENT);
 	CHECK_SYS(unlink(PINNED_LINK));
-	CHECK(wait_until(is_allowed, "f", 10));
+	CHECK(wait_until(open_is_allowed, "f", 10));
 }
 
 struct opener {
@@ -423,7 +398,7 @@ static void open_all_the_time(void *arg)
 	struct opener *opener = arg;
 
 	while (!__atomic_load_n(&opener->stop, __ATOMIC_SEQ_CST)) {
-		if (is_denied("f"))
+		if (open_is_denied("f"))
 			__atomic_fetch_add(&opener->denials, 1, __ATOMIC_SEQ_CST);
 		else
 			__atomic_fetch_add(&opener->openings, 1, __ATOMIC_SEQ_CST);
@@ -497,8 +472,8 @@ TEST(attach_pinned_fails)
 	CHECK_SYS(mkdir(PINNED_LINK, 0700));
 	CHECK_ERR(inode_map_attach_pinned(map, prog, PINNED_LINK), EISDIR);
 	CHECK(access(PINNED_LINK "_new", F_OK) && errno == ENOENT);
-	CHECK(wait_until(is_allowed, "f", 10));
-	CHECK_ERR(inode_map_attach_pinned(map, prog, BPFFS "/no/directory"), ENOENT);
+	CHECK(wait_until(open_is_allowed, "f", 10));
+	CHECK_ERR(inode_map_attach_pinned(map, prog, BPFFS_PATH "/no/directory"), ENOENT);
 	loader__destroy(loader);
 }
 
