@@ -179,6 +179,18 @@ $(examples): $(BUILD)/%: %.c $(BUILD)/%.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
 
+# The templates, each built as who copies it does. Go and Rust take packages of Debian 13.
+TEMPLATES ?= c
+
+.PHONY: templates
+templates: $(if $(SYSROOT),,$(TEMPLATES:%=$(BUILD)/templates/policy-%))
+	@:
+
+$(BUILD)/templates/policy-%: $(wildcard bpf/templates/*/* bpf/templates/*/src/* include/* include/uapi/linux/*) \
+		scripts/templates $(kernel_btf)
+	$(say) TEMPLATE $@
+	$(Q)CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' scripts/templates $* '$(kernel_btf)' $@
+
 # selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in some.
 selftest_bpf   := $(wildcard selftests/*.bpf.c)
 selftest_names := $(filter-out harness fuse_server,$(patsubst selftests/%.c,%, \
@@ -294,7 +306,7 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all test-templates smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
 
@@ -328,8 +340,8 @@ kernel: deps
 	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
 
 # Everything for the test kernel, whatever the running one is; or all but the module.
-guest: parts := module guard examples selftests
-programs: parts := guard examples selftests
+guest: parts := module guard examples templates selftests
+programs: parts := guard examples templates selftests
 guest programs: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" $(parts)
@@ -339,6 +351,10 @@ CLANGS = $(if $(filter file,$(origin CLANG)),$(shell scripts/deps --clangs),$(CL
 
 test:
 	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' CLANGS='$(CLANGS)' scripts/test $(TESTS)
+
+# In Debian 13, which has what those in Go and Rust are built with.
+test-templates:
+	+@$(MAKE) --no-print-directory test KERNEL=debian13 TESTS=templates TEMPLATES='c go rust'
 
 stress: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
@@ -430,6 +446,8 @@ help:
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
 	@echo "              $(shell scripts/test-all --list)"
 	@echo "  smoke       a few of the tests on two of them, rt and sid"
+	@echo "  test-templates  build the templates in C, Go and Rust in a system of Debian 13, and"
+	@echo "              test them there"
 	@echo "  model       check the models of the protocol, and that they fail with faults put back"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  fuzz        run programs of calls at random, guided by where that brings the"

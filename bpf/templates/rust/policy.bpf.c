@@ -1,0 +1,1 @@
+../c/policy.bpf.c
