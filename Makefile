@@ -188,7 +188,7 @@ templates: $(if $(SYSROOT),,$(TEMPLATES:%=$(BUILD)/templates/policy-%))
 
 $(BUILD)/templates/policy-%: $(wildcard bpf/templates/*/* bpf/templates/*/src/* include/* include/uapi/linux/*) \
 		scripts/templates $(kernel_btf)
-	$(say) TEMPLATE $@
+	$(say) MAKE $@
 	$(Q)CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' scripts/templates $* '$(kernel_btf)' $@
 
 # selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in some.
@@ -397,6 +397,8 @@ endif
 headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
 installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
 manual     = $(DESTDIR)$(PREFIX)/share/man/man8/inode-guard.8
+of_rules   = $(DESTDIR)$(PREFIX)/share/man/man5/inode-guard.conf.5
+manuals    = $(DESTDIR)$(PREFIX)/share/man/man3/inode_map.3 $(DESTDIR)$(PREFIX)/share/man/man7/inode_map.7
 pkg_config = $(DESTDIR)$(PREFIX)/share/pkgconfig/inode-map.pc
 version    = $(or $(shell cat VERSION 2>/dev/null),0)
 completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/inode-guard
@@ -407,6 +409,7 @@ install: all install-headers
 	install -D -m 644 inode_map.ko '$(installed)'
 	install -D -m 755 inode-guard '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
 	install -D -m 644 bpf/guard/inode-guard.8 '$(manual)'
+	install -D -m 644 bpf/guard/inode-guard.conf.5 '$(of_rules)'
 	install -D -m 644 bpf/guard/inode-guard.bash '$(completion)'
 	$(depmod)
 
@@ -416,11 +419,14 @@ install-headers:
 		path=$${header#include/}; \
 		install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}" || exit; \
 	done
+	for page in $(manuals); do \
+		install -D -m 644 "include/$${page##*/}" "$$page" || exit; \
+	done
 	install -d '$(dir $(pkg_config))'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' include/inode-map.pc.in >'$(pkg_config)'
 
 uninstall:
-	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(completion)' '$(pkg_config)'
+	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(of_rules)' '$(completion)' '$(pkg_config)' $(manuals)
 	for header in $(headers); do \
 		path=$${header#include/}; \
 		rm -f "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}"; \
