@@ -47,18 +47,10 @@ static inline void example_set_verbose(bool verbose)
  */
 static inline void example_check_lsm(void)
 {
-	static const char path[] = "/sys/kernel/security/lsm";
-	FILE *file = fopen(path, "r");
-	char list[256], *name;
+	int error = inode_map_check_lsm();
 
-	if (!file || !fgets(list, sizeof(list), file))
-		err(EXIT_FAILURE, "cannot read %s", path);
-	fclose(file);
-	for (name = strtok(list, ",\n"); name; name = strtok(NULL, ",\n"))
-		if (!strcmp(name, "bpf"))
-			return;
-	errx(EXIT_FAILURE, "the kernel calls no BPF programs at security hooks: boot it with "
-	     "lsm=...,bpf");
+	if (error)
+		errx(EXIT_FAILURE, "%s", example_reason(error));
 }
 
 /* Hold SIGINT and SIGTERM back until example_wait(), so that none comes at a bad moment. */
