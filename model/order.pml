@@ -20,9 +20,9 @@
  *   ATTACHED	inode_addon_see_attached(): the first task stores the bit and then addon->attached with
  *		release; the second loads that with acquire, links its entry and returns; somebody who
  *		is told by the second sees the bit
- *   REMARK	inode_remark_enter() raises inode_remarks under addon->lock, before fsnotify clears the
- *		bit under connector->lock; inode_in_any_map() loads the bit and then, behind smp_rmb(),
- *		the count: it sees the one or the other
+ *   REMARK	inode_remark_enter() counts in inode_remarks (downwards) under addon->lock, before
+ *		fsnotify clears the bit under connector->lock; inode_in_any_map() loads the bit and then,
+ *		behind smp_rmb(), the count: it sees the one or the other
  *
  * run: -DPUBLISH
  * run: -DTOLD

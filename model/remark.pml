@@ -47,7 +47,7 @@
 
 byte names = NAMES;
 bool linked = true;
-byte remarks;			/* inode_remarks */
+byte remarks;			/* minus inode_remarks */
 bool remark;			/* addon->remark */
 bool again;			/* remark->again */
 byte connector = NONE;		/* remark->connector */

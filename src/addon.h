@@ -69,7 +69,7 @@ struct inode_addon {
 	bool attached;
 };
 
-/* How many addons have lost their mark at this moment: see remark.c. */
+/* Minus the number of addons that have lost their mark at this moment: see remark.c. */
 extern atomic_t inode_remarks;
 
 /**
@@ -77,23 +77,20 @@ extern atomic_t inode_remarks;
  * @inode: any pointer; what does not point to an inode is in no map
  *
  * The common answer is no, and this makes it two loads. The second one is of what comes to be only
- * on kernels that clear the bit while the inode is in use. The count is raised before the bit is
- * cleared, and lowered a grace period after it has been set again.
+ * on kernels that clear the bit while the inode is in use. The number goes down before the bit is
+ * cleared, and up a grace period after it has been set again.
  *
  * Most LSM programs pass an inode that the kernel holds for them, but a program may pass whatever it
- * likes (see kfunc.c): a load that faults is a "no". Whatever inode is at the address by now, its
- * entries are its own.
+ * likes (see kfunc.c): a load that faults is a "no", and so is NULL, which entries that have ended
+ * have for their inode. Whatever inode is at the address by now, its entries are its own.
  *
  * Context: any.
  * Return: true if it may be in a map, false if it is in none.
  */
 static __always_inline bool inode_in_any_map(const struct inode *inode)
 {
-	if (kernel_word_has(inode, &inode->i_fsnotify_mask, INODE_ADDON_MASK))
-		return true;
-	smp_rmb();
-	/* Entries that have ended are without an inode: NULL must not find one. */
-	return unlikely(atomic_read(&inode_remarks)) && inode;
+	BUILD_BUG_ON(INODE_ADDON_MASK != BIT(15));
+	return kernel_word_has_or(inode, &inode->i_fsnotify_mask, &inode_remarks);
 }
 
 struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned);

@@ -22,6 +22,13 @@
 #include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
+/* For functions that are called directly only: no place to land for indirect branches. */
+#ifdef CONFIG_X86
+#include <asm/ibt.h>
+#else
+#define __noendbr
+#endif
+
 /* Where it is gone (7.0), every pointer has to be trusted whose name does not say otherwise. */
 #ifndef KF_TRUSTED_ARGS
 #define KF_TRUSTED_ARGS 0
@@ -130,6 +137,46 @@ static __always_inline bool kernel_word_has(const void *object, const u32 *word,
 		goto no;
 	__get_kernel_nofault(&value, word, u32, no);
 	return value & bits;
+#endif
+no:
+	return false;
+}
+
+/**
+ * kernel_word_has_or - look at a bit of an object that may not be there, or at a flag behind it
+ * @object: any pointer
+ * @word: a word in the object, of which bit 15 is meant
+ * @flag: something that is negative when it is set
+ *
+ * The flag is loaded after the word. Two instructions more on x86 than to return false.
+ *
+ * Return: whether either is set; false after a fault, or if it is no kernel_data_address().
+ */
+static __always_inline bool kernel_word_has_or(const void *object, const u32 *word,
+					       const atomic_t *flag)
+{
+#ifdef CONFIG_X86_64
+	/* The sign of a byte of either, and so that of both. */
+	asm goto("	cmpq %[end], %[object]\n"
+		 "	jg %l[no]\n"
+		 "1:	movzbl %[byte], %%eax\n"
+		 "	orb %[flag], %%al\n"
+		 "	jns %l[no]\n"
+		 _ASM_EXTABLE(1b, %l[no])
+		 : : [object] "r" (object), [end] "e" (__START_KERNEL_map),
+		     [byte] "m" (((const u8 *)word)[1]), [flag] "m" (((const u8 *)flag)[3])
+		 : "cc", "eax" : no);
+	return true;
+#else
+	u32 value;
+
+	if (!kernel_data_address(object))
+		goto no;
+	__get_kernel_nofault(&value, word, u32, no);
+	if (value & BIT(15))
+		return true;
+	smp_rmb();
+	return unlikely(atomic_read(flag) < 0);
 #endif
 no:
 	return false;

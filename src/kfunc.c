@@ -132,14 +132,14 @@ static __always_inline u8 *inode_map_value(struct inode_map *map, struct inode *
  * The rest of lookup and peek for a map that is not where it is looked for first. Called last, so
  * that these two keep nothing over a call.
  */
-static noinline u8 *inode_map_lookup_slow(u32 map_id, struct inode *inode, u32 size)
+static noinline INODE_MAP_FAST u8 *inode_map_lookup_slow(u32 map_id, struct inode *inode, u32 size)
 {
 	struct inode_map *map = inode_map_by_id_slow(map_id);
 
 	return map ? inode_map_value(map, inode, inode_map_fits(size, map->lookup_size)) : NULL;
 }
 
-static noinline u8 *inode_map_peek_slow(u32 map_id, struct inode *inode, u32 size)
+static noinline INODE_MAP_FAST u8 *inode_map_peek_slow(u32 map_id, struct inode *inode, u32 size)
 {
 	struct inode_map *map = inode_map_by_id_slow(map_id);
 
@@ -165,7 +165,8 @@ __bpf_kfunc_start_defs();
  * not given, and there would be a byte to read), or when it was created with BPF_F_RDONLY_PROG or
  * BPF_F_WRONLY_PROG.
  */
-__bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size)
+__bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
+						     const int rdwr_buf_size)
 {
 	struct inode_map *map;
 
@@ -188,8 +189,8 @@ __bpf_kfunc u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const
  * Context: any, NMI included. Takes no lock, does not sleep.
  * Return: as bpf_inode_map_lookup(), but only BPF_F_WRONLY_PROG forbids it.
  */
-__bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
-					 const int rdonly_buf_size)
+__bpf_kfunc INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
+							const int rdonly_buf_size)
 {
 	struct inode_map *map;
 
@@ -215,8 +216,8 @@ __bpf_kfunc const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
  * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst__nullable is NULL,
  * or larger than a value), -EPERM (BPF_F_WRONLY_PROG). It is written to only if this succeeds.
  */
-__bpf_kfunc int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
-				   u32 dst__sz)
+__bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign,
+						  void *dst__nullable, u32 dst__sz)
 {
 	struct inode_map *map = inode_map_get_read(map_id, dst__nullable, dst__sz);
 	struct inode_map_entry *entry;

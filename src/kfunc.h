@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include "compat.h"
+
 /**
  * enum inode_map_version - which functions there are
  * @INODE_MAP_VERSION: one more with each release that has more of them. Programs read it from the
@@ -24,9 +26,19 @@ struct inode;
 struct inode_map_key;
 struct path;
 
-u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign, const int rdwr_buf_size);
-const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign, const int rdonly_buf_size);
-int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable, u32 dst__sz);
+/*
+ * What programs call at every file. Each instruction counts, and two would be for who traces the
+ * function or comes to it by an indirect branch. Programs call it directly; to trace it there is what
+ * calls the program.
+ */
+#define INODE_MAP_FAST	notrace __noendbr
+
+INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
+					const int rdwr_buf_size);
+INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
+					   const int rdonly_buf_size);
+INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
+				      u32 dst__sz);
 int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
 u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
 		      const int rdwr_buf_size);

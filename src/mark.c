@@ -96,7 +96,8 @@ struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode 
 {
 	struct fsnotify_mark *fsn;
 
-	fsn = fsnotify_find_inode_mark(inode, inode_mark_group(class, inode));	return fsn ? to_inode_mark(fsn) : NULL;
+	fsn = fsnotify_find_inode_mark(inode, inode_mark_group(class, inode));
+	return fsn ? to_inode_mark(fsn) : NULL;
 }
 
 /**

@@ -209,7 +209,7 @@ static bool inode_remark_enter(struct inode_remark *remark, struct inode_mark *k
 		refcount_inc(&addon->users);
 		addon->remark = remark;
 		/* Before fsnotify clears the bit, for programs. */
-		atomic_inc(&inode_remarks);
+		atomic_dec(&inode_remarks);
 	}
 	addon->remark->again = true;
 	addon->remark->connector = READ_ONCE(killed->fsn.connector);
@@ -298,7 +298,7 @@ static void inode_remark_work(struct work_struct *work)
 	inode_remark_free(remark);
 	/* Who saw the bit cleared shall see that this is under way. */
 	synchronize_programs();
-	atomic_dec(&inode_remarks);
+	atomic_inc(&inode_remarks);
 	/* inode_remark_exit() waits for this function to return. */
 	module_put(THIS_MODULE);
 }
