@@ -123,7 +123,7 @@ static unsigned int disarm(enum sweep sweep)
 #define VALUE_MAX	70000
 
 static int map, other_map, create_fd;
-static unsigned int map_key_size, map_value_size, create_entries;
+static unsigned int map_key_size, map_value_size;
 static union inode_map_any_key key;
 static __u32 key_flags;
 static char value[VALUE_MAX], read_value[VALUE_MAX];
@@ -174,8 +174,7 @@ static int call_create(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
 
-	create_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "sweep", map_key_size, 4, create_entries,
-				   &opts);
+	create_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "sweep", map_key_size, 4, 1, &opts);
 	return create_fd < 0 ? -errno : 0;
 }
 
@@ -480,7 +479,7 @@ static void maps_setup(unsigned int key_size, unsigned int value_size)
 	counts_read(&base);
 }
 
-static void create_sweeps(unsigned int entries)
+TEST(create)
 {
 	const struct operation operation = {
 		/* The map's two halves, its file. */
@@ -488,19 +487,7 @@ static void create_sweeps(unsigned int entries)
 	};
 
 	maps_setup(32, 4);
-	create_entries = entries;
 	sweeps(&operation);
-}
-
-TEST(create_small)
-{
-	create_sweeps(1);
-}
-
-/* A table of many pages: of one allocation, or else of many. */
-TEST(create_large)
-{
-	create_sweeps(16384);
 }
 
 /* Updates: key, value, entry; addon, its connector, pin; nodes of the index. */

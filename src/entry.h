@@ -25,8 +25,8 @@ struct inode_map;
 
 /**
  * struct inode_map_entry - one value of one map
- * @in_table: links the entry into its map's bucket; written under the lock of the map's index, read
- *	under RCU or RCU-tasks-trace. First, so that who follows the links has the entry
+ * @next: the value of the next entry in the bucket, or NULL; written under the lock of the map's
+ *	index, read under RCU or RCU-tasks-trace (hash.c)
  * @inode: the key, of one superblock for as long as it lives. An address that lookups compare, and
  *	nothing to dereference. NULL once the entry has ended, though it may still be linked
  * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
@@ -43,12 +43,14 @@ struct inode_map;
  * @retired: links the entry into the list of those that wait for both kinds of grace period
  * @value: map->value_size bytes; programs may write to it at any time while they can see it
  *
+ * Buckets link values: what a lookup has come to is what it returns.
+ *
  * All but the links, the value, @inode and @fate are written before the entry is linked and never
  * after. What readers that take no lock may look at is not in the union: they may see the entry
  * when it has been unlinked.
  */
 struct inode_map_entry {
-	struct hlist_node in_table;
+	u8 *next;
 	struct inode *inode;
 	struct inode_addon *addon;
 	struct inode_map_entry *fate;
@@ -66,6 +68,17 @@ struct inode_map_entry {
 	};
 	u8 value[] __aligned(8);
 };
+
+/**
+ * inode_map_entry_of - the entry that has a value
+ * @value: the value
+ *
+ * Return: the entry.
+ */
+static __always_inline struct inode_map_entry *inode_map_entry_of(u8 *value)
+{
+	return (void *)(value - offsetof(struct inode_map_entry, value));
+}
 
 struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size,
 					      gfp_t gfp);

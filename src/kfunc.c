@@ -123,9 +123,7 @@ static __always_inline bool inode_map_fits(u32 size, u32 value_size)
 /* The value of an inode, if a program may have so many bytes of it as it asks for. */
 static __always_inline u8 *inode_map_value(struct inode_map *map, struct inode *inode, bool may)
 {
-	struct inode_map_entry *entry = may ? inode_map_find(map, inode) : NULL;
-
-	return entry ? entry->value : NULL;
+	return likely(may) ? inode_map_find_value(map, inode) : NULL;
 }
 
 /*

@@ -12,6 +12,7 @@
  *   map.c      maps: how they begin and end
  *   registry.c how they are found, by id and by name
  *   table.c    the entries of a map: how they are linked
+ *   hash.c     how they are found by their inode
  *   entry.c    the entries themselves
  *   account.c  what they cost, and whom
  *   defer.c    the release of entries that a program has taken out of a map

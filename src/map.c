@@ -10,23 +10,17 @@
  * a grace period of RCU tasks trace and one of RCU.
  */
 #include <linux/bpf.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
 #include "compat.h"
 #include "defer.h"
+#include "hash.h"
 #include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "table.h"
 #include "yield.h"
-
-/*
- * The table of a map is cleared under rtnl: 32 MiB take some milliseconds. Very large maps that are
- * full have more than one entry in a bucket.
- */
-#define INODE_MAP_HASH_BITS_MAX	22
 
 static struct workqueue_struct *free_wq;
 
@@ -37,7 +31,8 @@ static void inode_map_free_rcu(struct rcu_head *rcu)
 	struct inode_map *map = container_of(rcu, struct inode_map, rcu);
 
 	inode_map_account_put(map->account);
-	kvfree(map);
+	inode_map_hash_free(map);
+	kfree(map);
 	atomic_dec(&nr_maps);
 }
 
@@ -55,6 +50,7 @@ static void inode_map_free(struct work_struct *work)
 	xa_lock(&map->index);
 	map->dead = true;
 	xa_unlock(&map->index);
+	inode_map_hash_stop(map);
 	/*
 	 * Nobody adds entries any more; inodes that end take theirs out at the same time as we, and
 	 * so does the worker of those that programs have ended.
@@ -69,39 +65,9 @@ static void inode_map_free(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-static void inode_map_nothing(struct work_struct *work)
-{
-}
-
-/*
- * What was charged for a table before the rest could not be had is given back before this returns.
- * 7.x leaves that to a worker (defer_vm_area_cleanup()), and the memory cgroup is full until then:
- * the task would not be told -ENOMEM but killed for the next page that it wants. The workers of a
- * processor begin in the order in which the work was queued, so wait for some that is queued behind
- * it. (Elsewhere this costs a failure a context switch or two.)
- */
-static void *inode_map_alloc(size_t size)
-{
-	struct work_struct behind;
-	void *memory;
-
-	migrate_disable();
-	memory = kvzalloc(size, INODE_MAP_GFP);
-	if (!memory) {
-		INIT_WORK_ONSTACK(&behind, inode_map_nothing);
-		schedule_work(&behind);
-	}
-	migrate_enable();
-	if (!memory) {
-		flush_work(&behind);
-		destroy_work_on_stack(&behind);
-	}
-	return memory;
-}
-
 /**
  * inode_map_create - allocate a map
- * @attr: the BPF map: its sizes, its max_entries (not 0; also sizes the table) and its flags. Stays
+ * @attr: the BPF map: its sizes, its max_entries (not 0) and its flags. Stays
  *	until inode_map_destroy() returns
  *
  * The map holds a reference on the module until inode_map_destroy() has let go of its inodes.
@@ -111,36 +77,32 @@ static void *inode_map_alloc(size_t size)
  */
 struct inode_map *inode_map_create(const struct bpf_map *attr)
 {
-	u32 max_entries = attr->max_entries;
 	struct inode_map *map;
-	int err = -ENOMEM;
-	u32 hash_bits;
+	int err;
 
-	if (max_entries > INODE_MAP_HANDLE_MAX)
+	if (attr->max_entries > INODE_MAP_HANDLE_MAX)
 		return ERR_PTR(-E2BIG);
-	/*
-	 * Between one and two buckets for each entry of a full map, twice over: what a collision
-	 * costs is worth the eight bytes. (A shift by all 64 bits of a hash would be undefined.)
-	 */
-	hash_bits = min(order_base_2(max_entries) + 1, INODE_MAP_HASH_BITS_MAX);
-	map = inode_map_alloc(struct_size(map, table, 1UL << hash_bits));
+	map = kzalloc(sizeof(*map), INODE_MAP_GFP);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
+	map->max_entries = attr->max_entries;
+	err = inode_map_hash_create(map);
+	if (err)
+		goto err_map;
+	err = -ENOMEM;
 	map->account = inode_map_account_create(map);
 	if (!map->account)
-		goto err_map;
+		goto err_hash;
 	if (!try_module_get(THIS_MODULE)) {
 		err = -ENODEV;
 		goto err_account;
 	}
 	map->attr = attr;
-	map->hash_shift = 64 - hash_bits;
 	map->key_size = attr->key_size;
 	map->value_size = attr->value_size;
 	map->peek_size = attr->map_flags & BPF_F_WRONLY_PROG ? 0 : attr->value_size;
 	map->prog_write = !(attr->map_flags & BPF_F_RDONLY_PROG);
 	map->lookup_size = map->prog_write ? map->peek_size : 0;
-	map->max_entries = max_entries;
 	map->next_handle = 1;
 	xa_init_flags(&map->index, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&map->free, inode_map_free);
@@ -155,8 +117,10 @@ err_module:
 	module_put(THIS_MODULE);
 err_account:
 	inode_map_account_put(map->account);
+err_hash:
+	inode_map_hash_free(map);
 err_map:
-	kvfree(map);
+	kfree(map);
 	return ERR_PTR(err);
 }
 
@@ -198,9 +162,12 @@ int inode_map_init(void)
 	err = inode_map_entry_init();
 	if (err)
 		goto err_registry;
-	err = inode_map_defer_init();
+	err = inode_map_hash_init();
 	if (err)
 		goto err_entry;
+	err = inode_map_defer_init();
+	if (err)
+		goto err_hash;
 	err = inode_map_request_init();
 	if (err)
 		goto err_defer;
@@ -214,6 +181,8 @@ err_request:
 	inode_map_request_exit();
 err_defer:
 	inode_map_defer_exit();
+err_hash:
+	inode_map_hash_exit();
 err_entry:
 	inode_map_entry_exit();
 err_registry:
@@ -231,10 +200,11 @@ err_registry:
 void inode_map_exit(void)
 {
 	destroy_workqueue(free_wq);
-	/* Maps may still wait for grace periods. The first kind of callback queues the second. */
+	/* Maps and tables may still wait for grace periods. The first kind of callback queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();
 	inode_map_request_exit();
+	inode_map_hash_exit();
 	inode_map_defer_exit();
 	inode_map_entry_exit();
 	inode_map_registry_exit();

@@ -23,13 +23,13 @@ struct inode_map_account;
 /**
  * struct inode_map - what the module keeps for one BPF map
  * @id: the BPF map id, or 0 until the map is published. Stored with release, behind @name
- * @hash_shift: 64 less log2 of the number of buckets
  * @value_size: bytes of a value
  * @lookup_size: bytes of it that programs may both read and write: all or none
  * @peek_size: bytes of it that programs may read, likewise
  * @prog_write: whether programs may change the map
  * @published: whether programs find the map. Stored with release, behind what they need for that
  * @registered: whether it is in the registry's tables. Under the registry's mutex
+ * @buckets: of the table that has the entries by inode (hash.c). Stored with release
  * @account: what the map's entries cost
  * @attr: the BPF map; gone when inode_map_destroy() has returned
  * @name: the BPF map's name, filled up with zeros; empty until the map is published
@@ -39,23 +39,25 @@ struct inode_map_account;
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
  * @nr_entries: entries that have not ended. Goes up under the lock of @index
+ * @grow_at: how many entries make this table too small
+ * @moving: whether entries are being moved to a bigger table
  * @next_handle: where the search for an unused handle starts, under the lock of @index
  * @dead: the map is being freed: programs that still see it can't put anything into it. Likewise
  * @index: the entries by inode_map_slot() of their handle. Its xa_lock is the map's lock: every
- *	change of @index, @table and the fields above is made under it
+ *	change of @index, of the links in the table and of the fields above is made under it
+ * @move: moves entries to a bigger table
  * @free: detaches all entries, then frees the map
  * @rcu: frees the map after both kinds of grace period
- * @table: the entries by inode, a power of two of buckets
  */
 struct inode_map {
 	u32 id;
-	u32 hash_shift;
 	u32 value_size;
 	u32 lookup_size;
 	u32 peek_size;
 	bool prog_write;
 	bool published;
 	bool registered;
+	u8 **buckets;
 	struct inode_map_account *account;
 	const struct bpf_map *attr;
 	char name[BPF_OBJ_NAME_LEN];
@@ -65,12 +67,14 @@ struct inode_map {
 	u32 key_size;
 	u32 max_entries;
 	atomic_t nr_entries;
+	u32 grow_at;
+	bool moving;
 	u32 next_handle;
 	bool dead;
 	struct xarray index;
+	struct work_struct move;
 	struct work_struct free;
 	struct rcu_head rcu;
-	struct hlist_head table[];
 };
 
 /* For BPF programs, sleepable ones too, and for rcu_read_lock() sections. */

@@ -2,7 +2,7 @@
 /*
  * The entries of a map.
  *
- * An entry is reachable from three places: its bucket in the map's table (lookups), the map's index
+ * An entry is reachable from three places: its bucket in the map's table (lookups: hash.c), the map's index
  * by handle (iteration, and keys that are handles) and the list of its addon (the end of the
  * inode). It is linked into all three and unlinked from all three in one go, under two locks:
  *
@@ -37,7 +37,7 @@
  * sockets (DCACHE_NORCU), which proc.c leaves alone; tree.c loads from any in a way that may fault.
  *
  * Processors may reorder what they load and store. An entry, with its value, is complete before it
- * can be found: it is linked with rcu_assign_pointer(), a release, or becomes another's fate with
+ * can be found: it is linked with a release, or becomes another's fate with
  * cmpxchg(), which is fully ordered; and who finds it has its address from there, on which all that
  * he loads from it or stores to it depends. The inode's bit (addon.h) is elsewhere, and a reader's
  * loads of the bit and of the bucket are not ordered: they need not be. Both are stored before an
@@ -106,22 +106,32 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
 			     enum inode_map_reason reason)
 {
-	hlist_del_rcu(&entry->in_table);
+	inode_map_hash_del(map, entry);
 	hlist_del_init(&entry->in_addon);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
 	trace_inode_map_remove(map, entry, reason);
 }
 
+static bool inode_map_is_ended(const struct inode_map_entry *entry)
+{
+	return READ_ONCE(entry->fate) || !READ_ONCE(entry->inode);
+}
+
 /* What programs have ended of an inode, for the events to come in the order of the changes. */
 static void inode_map_remove_ended(struct inode_map *map, const struct inode_addon *addon)
 {
-	struct hlist_head *bucket = inode_map_bucket(map, addon->inode);
+	struct inode_map_table *table = inode_map_table_of(map->buckets);
 	struct inode_map_entry *entry;
-	struct hlist_node *next;
+	u8 *value, *next;
 
-	hlist_for_each_entry_safe(entry, next, bucket, in_table)
-		if (entry->addon == addon && (READ_ONCE(entry->fate) || !READ_ONCE(entry->inode)))
-			inode_map_remove(map, entry, INODE_MAP_DELETED);
+	for (; table; table = table->bigger) {
+		for (value = *inode_map_bucket(table, addon->inode); value; value = next) {
+			entry = inode_map_entry_of(value);
+			next = entry->next;
+			if (entry->addon == addon && inode_map_is_ended(entry))
+				inode_map_remove(map, entry, INODE_MAP_DELETED);
+		}
+	}
 }
 
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
@@ -131,7 +141,7 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	/* First: it can end as soon as it can be found. */
 	atomic_inc(&map->nr_entries);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
-	hlist_add_head_rcu(&entry->in_table, inode_map_bucket(map, entry->inode));
+	inode_map_hash_add(map, entry);
 	/* The slot was reserved: nothing is allocated and nothing can fail. */
 	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	trace_inode_map_insert(map, entry);
@@ -149,7 +159,7 @@ static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 		return false;
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
-	hlist_replace_rcu(&old->in_table, &new->in_table);
+	inode_map_hash_replace(map, old, new);
 	__xa_store(&map->index, inode_map_slot(new->handle), new, 0);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
 	trace_inode_map_insert(map, new);
@@ -451,6 +461,7 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 	int err;
 
 	if (!inode_map_has(map, new->inode)) {
+		inode_map_hash_make_room(map);
 		err = inode_map_reserve_handle(map, &handle);
 		if (err)
 			return err;

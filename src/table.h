@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The entries of a map. The story of their locking and lifetime opens table.c; the lookup that BPF
- * programs make is inline here.
+ * programs make is in hash.h.
  */
 #ifndef _INODE_MAP_TABLE_H
 #define _INODE_MAP_TABLE_H
@@ -10,56 +10,12 @@
 #include <linux/magic.h>
 
 #include "entry.h"
+#include "hash.h"
 #include "map.h"
 #include "reason.h"
 
 /* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX
-
-/*
- * hash_ptr() without the subtraction, and with another multiplier. Inodes lie at regular distances,
- * in slabs at regular distances, and every multiplier puts some such patterns together:
- * GOLDEN_RATIO_64 those of tmpfs, where among 4,000 to 10,000 inodes a lookup met one or two others
- * on the way. This one has the best worst case of 300, over 800 patterns (1,000 to 100,000 inodes
- * of 600 to 1,264 bytes in slabs of 8 to 32 KiB, in a row and scattered): 0.6 others, 0.1 on the
- * mean. The bench shows it (hit in 1,000, 10,000 and 100,000).
- */
-#define INODE_MAP_MULTIPLIER	0xe48e11da44825d99ULL
-
-/**
- * inode_map_bucket - where an inode is looked for in a map
- * @map: the map
- * @inode: the inode; not dereferenced
- *
- * Return: the head of the bucket.
- */
-static __always_inline struct hlist_head *inode_map_bucket(struct inode_map *map,
-							   const struct inode *inode)
-{
-	return &map->table[(u64)(unsigned long)inode * INODE_MAP_MULTIPLIER >> map->hash_shift];
-}
-
-/**
- * inode_map_find - find the entry of an inode
- * @map: the map
- * @inode: the inode, not NULL; not dereferenced. An inode belongs to one superblock for as long as
- *	it lives, and its entries go before its memory does, so that its address alone is the key
- *
- * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
- * can be used, or under the map's lock.
- * Return: the entry, or NULL.
- */
-static __always_inline struct inode_map_entry *inode_map_find(struct inode_map *map,
-							      const struct inode *inode)
-{
-	struct inode_map_entry *entry;
-
-	inode_map_for_each_rcu(entry, inode_map_bucket(map, inode), in_table)
-		/* It may be cleared meanwhile. READ_ONCE() would cost an instruction more. */
-		if (data_race(entry->inode == inode))
-			return entry;
-	return NULL;
-}
 
 /**
  * inode_is_shared_anon - is it the one inode that eventfds, BPF objects and so on share?

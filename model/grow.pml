@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How entries are moved to a bigger table while others look for them: src/hash.c.
+ *
+ * What is modelled: the links of entries and of buckets, table->bigger and map->buckets, each store and
+ * each load of them a step; who moves them, twice, bucket by bucket under the map's lock; somebody who
+ * deletes, replaces or inserts an entry under that lock; and a reader who begins at any moment, goes on
+ * as slowly as he likes, and looks for an entry that is there all the time.
+ *
+ * Left out: the end of entries (entry.pml), which links do not depend on. Grace periods: no table and
+ * no entry is used again here, so that a reader who is late sees what it was, as he does until one is
+ * over. What processors reorder: each store of a link is a release, behind that of table->bigger, and
+ * the reader loads table->bigger behind the links, with smp_rmb() between. (On a sequentially
+ * consistent machine FAULT_BIGGER_LATE does what the wrong order would.)
+ *
+ * Three tables, the first of one bucket and the others of two, with three entries in the one bucket in
+ * any order that matters: where each of them goes is open. What is true for one bucket of the old table
+ * is for each, since they have no entry in common.
+ *
+ * run: -DCHANGE=0
+ * run: -DCHANGE=1
+ * run: -DCHANGE=2
+ * run: -DCHANGE=3
+ *
+ * fault: FAULT_FIRST_FIRST d_update_is_seen -DCHANGE=0
+ * fault: FAULT_UNLINK_FIRST d_update_is_seen -DCHANGE=0
+ * fault: FAULT_NOT_BIGGER d_update_is_seen -DCHANGE=0
+ * fault: FAULT_BIGGER_LATE d_update_is_seen -DCHANGE=0
+ * fault: FAULT_LINK_CLEARED d_update_is_seen -DCHANGE=1
+ */
+#ifndef CHANGE
+#define CHANGE		1
+#endif
+
+#include "common.pml"
+
+/* Those of the beginning, and one for who inserts or replaces. */
+#define OLD_ENTRIES	3
+#define NEW		3
+#define ENTRIES		4
+#define TABLES		3
+
+/* What others do meanwhile. */
+#define DELETE		1
+#define REPLACE		2
+#define INSERT		3
+
+byte next[ENTRIES];
+/* Two for each table, of which the first uses one. */
+byte heads[6];
+/* In which of two buckets an entry is; in the third table it is the other one. */
+bool odd[ENTRIES];
+/* Whether table->bigger is set, and the one that map->buckets leads to. */
+bool bigger[TABLES];
+byte current;
+bool locked;
+
+/* The one that is looked for, and the one that is changed. */
+byte wanted, victim;
+
+#define BUCKET(table, e)	((table) * 2 + ((table) == 0 -> 0 : ((table) == 1 -> odd[e] : !odd[e])))
+#define LOCK()			atomic { !locked -> locked = true }
+#define UNLOCK()		locked = false
+
+/* inode_map_table_add() */
+inline add(table, e) {
+	next[e] = heads[BUCKET(table, e)];
+	heads[BUCKET(table, e)] = e
+}
+
+/* Where the link to an entry is: that of the entry @before it, or of the bucket @at. */
+inline find_link(e) {
+	d_step {
+		at = BUCKET(current, e);
+		before = NONE;
+		here = heads[at];
+		do
+		:: here != e && here != NONE -> before = here; here = next[here]
+		:: here == NONE ->
+			at = BUCKET(current + 1, e);
+			before = NONE;
+			here = heads[at]
+		:: here == e -> break
+		od;
+		here = NONE
+	}
+}
+
+/* inode_map_hash_relink() */
+inline relink(e) {
+	if
+	:: before == NONE -> heads[at] = e
+	:: else -> next[before] = e
+	fi
+}
+
+/* inode_map_move_bucket() */
+inline move_bucket(table, number) {
+	do
+	:: heads[number] != NONE ->
+		d_step {
+			at = number;
+			before = NONE;
+			here = heads[number];
+#ifndef FAULT_FIRST_FIRST
+			do
+			:: next[here] != NONE -> before = here; here = next[here]
+			:: else -> break
+			od;
+#endif
+			behind = next[here]
+		}
+#ifdef FAULT_UNLINK_FIRST
+		relink(behind);
+		add(table + 1, here)
+#else
+		add(table + 1, here);
+		relink(behind)
+#endif
+	:: else -> break
+	od
+}
+
+proctype mover() {
+	byte table = 0, at, before, here, behind;
+
+	do
+	:: table < TABLES - 1 ->
+#ifndef FAULT_BIGGER_LATE
+		LOCK();
+		bigger[table] = true;
+		UNLOCK();
+#endif
+		LOCK();
+		move_bucket(table, table * 2);
+		UNLOCK();
+		LOCK();
+		move_bucket(table, table * 2 + 1);
+#ifdef FAULT_BIGGER_LATE
+		bigger[table] = true;
+#endif
+		current = table + 1;
+		UNLOCK();
+		table++
+	:: else -> break
+	od
+}
+
+#if CHANGE
+proctype changer() {
+	byte at, before, here;
+
+	LOCK();
+#if CHANGE == DELETE
+	find_link(victim);
+	relink(next[victim]);
+#ifdef FAULT_LINK_CLEARED
+	next[victim] = NONE;
+#endif
+#elif CHANGE == REPLACE
+	next[NEW] = next[victim];
+	odd[NEW] = odd[victim];
+	find_link(victim);
+	relink(NEW);
+#else
+	if
+	:: bigger[current] -> add(current + 1, NEW)
+	:: else -> add(current, NEW)
+	fi;
+#endif
+	UNLOCK()
+}
+#endif
+
+/* inode_map_find_in() */
+proctype reader() {
+	byte table, here;
+	bool more;
+
+	table = current;
+	here = heads[BUCKET(table, wanted)];
+	do
+	:: here == wanted -> break
+	:: here != wanted && here != NONE -> here = next[here]
+	:: here == NONE ->
+#ifdef FAULT_NOT_BIGGER
+		more = false;
+#else
+		more = bigger[table];
+#endif
+		CHECK(d_update_is_seen, more);
+		table++;
+		here = heads[BUCKET(table, wanted)]
+	od
+}
+
+/* An entry, for each of them in one way or the other. */
+inline choose(e) {
+	if
+	:: odd[e] = true
+	:: odd[e] = false
+	fi
+}
+
+init {
+	atomic {
+		byte i = 0;
+
+		do
+		:: i < 6 -> heads[i] = NONE; i++
+		:: else -> break
+		od;
+		heads[0] = 0;
+		next[0] = 1;
+		next[1] = 2;
+		next[2] = NONE;
+		next[NEW] = NONE;
+		choose(0);
+		choose(1);
+		choose(2);
+		choose(NEW);
+		if
+		:: wanted = 0
+		:: wanted = 1
+		:: wanted = 2
+		fi;
+		if
+		:: victim = (wanted + 1) % OLD_ENTRIES
+		:: victim = (wanted + 2) % OLD_ENTRIES
+		fi;
+		run mover();
+#if CHANGE
+		run changer();
+#endif
+		run reader()
+	}
+}

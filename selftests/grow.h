@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GROW_H
+#define GROW_H
+
+/* How many entries programs look for. A power of two. */
+#define STABLE	128
+
+#endif /* GROW_H */
