@@ -258,12 +258,23 @@ inline insert(e) {
 		last = NONE;
 		next_handle++;
 		handle[e] = next_handle;
-		nr_entries++;
+		nr_entries++
+	}
+	/* inode_map_insert_next(), or with a handle that was reserved. */
+	if
+	:: index = index | BIT(e);
+	   atomic {
 		list = list | BIT(e);
 		table = table | BIT(e);
 		inserted = inserted | BIT(e)
-	}
-	index = index | BIT(e)
+	   }
+	:: atomic {
+		list = list | BIT(e);
+		table = table | BIT(e);
+		inserted = inserted | BIT(e)
+	   }
+	   index = index | BIT(e)
+	fi
 }
 
 /* inode_map_replace(), under the locks. */

@@ -124,7 +124,8 @@ static int inode_map_dev_delete(struct bpf_offloaded_map *offmap, void *key)
 	err = inode_map_key_get(map, key, &target);
 	if (err)
 		return err;
-	err = inode_map_delete(map, inode_map_target_find(map, &target));
+	err = target.inode ? inode_map_delete_inode(map, target.inode) :
+			     inode_map_delete(map, target.handle);
 	inode_map_key_put(&target);
 	return err;
 }

@@ -96,6 +96,9 @@ struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode 
 {
 	struct fsnotify_mark *fsn;
 
+	/* No connector, no mark. */
+	if (!rcu_access_pointer(inode->i_fsnotify_marks))
+		return NULL;
 	fsn = fsnotify_find_inode_mark(inode, inode_mark_group(class, inode));
 	return fsn ? to_inode_mark(fsn) : NULL;
 }

@@ -2,14 +2,16 @@
 /*
  * The entries of a map.
  *
- * An entry is reachable from three places: its bucket in the map's table (lookups: hash.c), the map's index
- * by handle (iteration, and keys that are handles) and the list of its addon (the end of the
- * inode). It is linked into all three and unlinked from all three in one go, under two locks:
+ * An entry is reachable from three places: its bucket in the map's hash table (lookups: hash.c), the
+ * map's index by handle (iteration, and keys that are handles) and the list of its addon (the end of
+ * the inode). It is linked into all three and unlinked from all three in one go, under two locks:
  *
  *   addon->lock       so that no entry is added to an inode that is ending, and
  *   map->index lock   (xa_lock) which orders the changes of one map.
  *
- * They nest in this order. Under them nothing sleeps, allocates or releases anything.
+ * They nest in this order. Under them nothing sleeps or releases anything, and nothing is allocated
+ * but what the index needs for a new entry, without sleeping; where that is not to be had a place in
+ * the index is reserved first, without addon->lock.
  *
  * How an entry ends. Whoever sets entry->fate with cmpxchg() has claimed the entry: it is his to let
  * go of, once it is unlinked, and everybody else finds it ended. It takes no lock, so that a program
@@ -37,9 +39,9 @@
  * sockets (DCACHE_NORCU), which proc.c leaves alone; tree.c loads from any in a way that may fault.
  *
  * Processors may reorder what they load and store. An entry, with its value, is complete before it
- * can be found: it is linked with a release, or becomes another's fate with
- * cmpxchg(), which is fully ordered; and who finds it has its address from there, on which all that
- * he loads from it or stores to it depends. The inode's bit (addon.h) is elsewhere, and a reader's
+ * can be found: it is linked with a release, or becomes another's fate with cmpxchg(), which is fully
+ * ordered; and who finds it has its address from there, on which all that he loads from it or stores
+ * to it depends. The inode's bit (addon.h) is elsewhere, and a reader's
  * loads of the bit and of the bucket are not ordered: they need not be. Both are stored before an
  * update returns, so that who has been told of it, by whatever orders memory, sees both; who has
  * not may see one or none, which is a miss. Nor may a reader meet the entry of an inode that was at
@@ -145,6 +147,29 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	/* The slot was reserved: nothing is allocated and nothing can fail. */
 	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	trace_inode_map_insert(map, entry);
+}
+
+/*
+ * inode_map_insert() with the next handle, if it is unused and the index has room for it, or gets some
+ * without sleeping. Returns whether it was and has.
+ */
+static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry *entry)
+{
+	u32 handle = map->next_handle;
+
+	inode_map_remove_ended(map, entry->addon);
+	entry->handle = handle;
+	/* First: it can end as soon as it can be found. */
+	atomic_inc(&map->nr_entries);
+	if (__xa_insert(&map->index, inode_map_slot(handle), entry, INODE_MAP_GFP_NOWAIT)) {
+		atomic_dec(&map->nr_entries);
+		return false;
+	}
+	map->next_handle = handle == INODE_MAP_HANDLE_MAX ? 1 : handle + 1;
+	hlist_add_head(&entry->in_addon, &entry->addon->entries);
+	inode_map_hash_add(map, entry);
+	trace_inode_map_insert(map, entry);
+	return true;
 }
 
 /*
@@ -404,7 +429,7 @@ static int inode_map_check_flags(bool exists, u64 flags)
 
 /*
  * Link a new entry, in place of the one that the inode has in the map if there is one. @handle is
- * reserved, for the case that there is none, or 0. Returns -EAGAIN when one was needed.
+ * reserved, for the case that there is none, or 0. Returns -EAGAIN when one has to be reserved.
  */
 static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags, u32 handle)
 {
@@ -434,10 +459,10 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 		goto out;
 	if (atomic_read(&map->nr_entries) >= map->max_entries)
 		err = -E2BIG;
-	else if (!handle)
-		err = -EAGAIN;
-	else
+	else if (handle)
 		inode_map_insert(map, new, handle);
+	else if (!inode_map_insert_next(map, new))
+		err = -EAGAIN;
 out:
 	inode_map_unlock(map, addon);
 	if (!err && old)
@@ -457,20 +482,20 @@ static bool inode_map_has(struct inode_map *map, const struct inode *inode)
 
 static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *new, u64 flags)
 {
-	u32 handle = 0;
+	u32 handle;
 	int err;
 
-	if (!inode_map_has(map, new->inode)) {
-		inode_map_hash_make_room(map);
-		err = inode_map_reserve_handle(map, &handle);
-		if (err)
-			return err;
-	}
+	inode_map_hash_make_room(map);
 	/* From here on @new is not ours if this succeeds: another task may remove and free it. */
+	err = inode_map_link(map, new, flags, 0);
+	if (err != -EAGAIN)
+		return err;
+	err = inode_map_reserve_handle(map, &handle);
+	if (err)
+		return err;
 	err = inode_map_link(map, new, flags, handle);
 	/* Does nothing when an entry has been stored there. */
-	if (handle)
-		xa_release(&map->index, inode_map_slot(handle));
+	xa_release(&map->index, inode_map_slot(handle));
 	return err;
 }
 
@@ -512,6 +537,8 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 {
 	bool exists, full;
 
+	if (!inode_in_any_map(inode) && atomic_read(&map->nr_entries) < map->max_entries)
+		return inode_map_check_flags(false, flags);
 	xa_lock(&map->index);
 	exists = inode_map_find(map, inode);
 	full = atomic_read(&map->nr_entries) >= map->max_entries;
@@ -568,9 +595,7 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 	new->pinned = pinned;
 	YIELD_POINT_SLEEP();
 
-	do {
-		err = inode_map_try_update(map, new, flags);
-	} while (err == -EAGAIN);
+	err = inode_map_try_update(map, new, flags);
 	if (!err)
 		return new;
 
@@ -653,6 +678,38 @@ out:
 	if (err)
 		inode_map_entry_free(new);
 	return err;
+}
+
+/**
+ * inode_map_delete_inode - remove the entry of an inode
+ * @map: the map
+ * @inode: the inode
+ *
+ * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
+ * Return: 0, or -ENOENT when the inode is not in the map.
+ */
+int inode_map_delete_inode(struct inode_map *map, const struct inode *inode)
+{
+	struct inode_map_entry *entry;
+	struct inode_addon *addon;
+	bool ours = false;
+
+	rcu_read_lock();
+	entry = inode_map_find(map, inode);
+	if (!entry)
+		goto out;
+	addon = entry->addon;
+	inode_map_lock(map, addon);
+	/* Another may have taken its place. */
+	entry = inode_map_find(map, inode);
+	if (entry && entry->addon == addon)
+		ours = inode_map_end_linked(map, entry, INODE_MAP_DELETED);
+	inode_map_unlock(map, addon);
+	if (ours)
+		inode_map_entry_release(entry);
+out:
+	rcu_read_unlock();
+	return ours ? 0 : -ENOENT;
 }
 
 /**

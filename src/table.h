@@ -38,6 +38,7 @@ struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *in
 					 bool weak, const void *value, u64 flags, gfp_t gfp);
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags);
 int inode_map_delete(struct inode_map *map, u32 handle);
+int inode_map_delete_inode(struct inode_map *map, const struct inode *inode);
 
 int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value);
 int inode_map_end_inode(struct inode_map *map, const struct inode *inode);
