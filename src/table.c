@@ -791,23 +791,24 @@ int inode_map_end_handle(struct inode_map *map, u32 handle)
 	return err;
 }
 
-/* Both locks are held. Put @new in the place of the entry that has the handle. */
-static int inode_map_renew_handle(struct inode_map *map, const struct inode_addon *addon,
-				  u32 handle, struct inode_map_entry *new)
+/* Both locks are held. Put @new in the place of the entry that the inode has. */
+static int inode_map_renew_locked(struct inode_map *map, const struct inode_addon *addon,
+				  const struct inode *inode, struct inode_map_entry *new)
 {
 	struct inode_map_entry *old;
 
 	if (map->dead)
 		return -ENODEV;
-	old = inode_map_find_locked(map, handle, addon);
-	if (!old || !inode_map_renew(map, old, new))
+	/* By the inode: that takes less than by the handle. Another may have taken its place. */
+	old = inode_map_find(map, inode);
+	if (!old || old->addon != addon || !inode_map_renew(map, old, new))
 		return -ENOENT;
 	inode_map_defer(old);
 	return 0;
 }
 
-static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *addon, u32 handle,
-				   struct inode_map_entry *new)
+static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *addon,
+				   const struct inode *inode, struct inode_map_entry *new)
 {
 	int err;
 
@@ -817,7 +818,7 @@ static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *ad
 		spin_unlock(&addon->lock);
 		return -EBUSY;
 	}
-	err = inode_map_renew_handle(map, addon, handle, new);
+	err = inode_map_renew_locked(map, addon, inode, new);
 	inode_map_unlock(map, addon);
 	return err;
 }
@@ -854,7 +855,7 @@ int inode_map_try_replace(struct inode_map *map, const struct inode *inode, cons
 		goto out;
 	}
 	for (unsigned int i = 0; err == -EBUSY && i < INODE_MAP_TRIES; i++) {
-		err = inode_map_renew_if_free(map, found->addon, found->handle, new);
+		err = inode_map_renew_if_free(map, found->addon, inode, new);
 		cpu_relax();
 	}
 	if (err)
