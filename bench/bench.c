@@ -244,8 +244,12 @@ union any_key {
 /* A map whose keys are descriptors, as those of inode storage are. */
 static int inode_map_make(unsigned int n)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_ifindex = if_nametoindex(INODE_MAP_DEVICE));
+	static unsigned int device;
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
 
+	/* Once, as the types that inode storage needs are loaded once. */
+	device = device ?: if_nametoindex(INODE_MAP_DEVICE);
+	opts.map_ifindex = device;
 	return bpf_map_create(BPF_MAP_TYPE_HASH, "bench", sizeof(int), sizeof(__u64), n, &opts);
 }
 
