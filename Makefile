@@ -11,6 +11,9 @@ BPFTOOL ?= bpftool
 DURATION ?= 60
 CFLAGS  ?= -O2 -g
 
+# The one place that has it is the file; scripts/check looks whether others agree.
+version := $(shell cat VERSION)
+
 # Administrators' tools are not on everybody's path.
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -74,7 +77,7 @@ FORCE:
 
 # kbuild leaves its objects beside the sources, so it works in a directory of
 # symbolic links to them.
-module_sources := Kbuild $(wildcard src/*.[ch] include/*.h include/uapi/linux/*.h)
+module_sources := Kbuild VERSION $(wildcard src/*.[ch] include/*.h include/uapi/linux/*.h)
 module_links   := $(module_sources:%=$(BUILD)/module/%)
 
 $(module_links): $(BUILD)/module/%:
@@ -152,7 +155,7 @@ guard_skels := $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 # --- Programs -----------------------------------------------------------------
 
 program_cflags = $(sysroot) -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
-	-MMD -MP -MF $@.d -MT $@
+	$(defines) -MMD -MP -MF $@.d -MT $@
 libraries := -lbpf -lelf -lz
 
 guard: $(GUARD:%=$(BUILD)/%)
@@ -164,6 +167,9 @@ guard_objects := $(guard_sources:%.c=$(BUILD)/%.o)
 $(guard_objects): $(BUILD)/%.o: %.c $(guard_skels) Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(BUILD)/bpf/guard/main.o $(BUILD)/tool/bpf/guard/main.o: VERSION
+$(BUILD)/bpf/guard/main.o $(BUILD)/tool/bpf/guard/main.o: private defines := -DPROJECT_VERSION='"$(version)"'
 
 $(BUILD)/inode-guard: $(guard_objects)
 	$(say) LD $@
@@ -394,44 +400,81 @@ endif
 
 # --- Installing ---------------------------------------------------------------
 
-headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
-installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
-manual     = $(DESTDIR)$(PREFIX)/share/man/man8/inode-guard.8
-of_rules   = $(DESTDIR)$(PREFIX)/share/man/man5/inode-guard.conf.5
-manuals    = $(DESTDIR)$(PREFIX)/share/man/man3/inode_map.3 $(DESTDIR)$(PREFIX)/share/man/man7/inode_map.7
-pkg_config = $(DESTDIR)$(PREFIX)/share/pkgconfig/inode-map.pc
-version    = $(or $(shell cat VERSION 2>/dev/null),0)
-completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/inode-guard
-depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
+# Where systemd looks below another directory than PREFIX that is said.
+SYSTEMD_UNITS ?= $(PREFIX)/lib/systemd/system
+# NetworkManager knows no /usr/local.
+NM_CONF       ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
 
-.PHONY: install install-headers uninstall
-install: all install-headers
+headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
+into       = $(DESTDIR)$(PREFIX)
+installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
+depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
+# What is told that there is another unit.
+reload     = $(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
+of_module  = '$(into)/lib/systemd/network/10-inode-map.network' '$(DESTDIR)$(NM_CONF)/10-inode-map.conf'
+of_guard   = '$(into)/sbin/inode-guard' '$(into)/share/man/man8/inode-guard.8' \
+	'$(into)/share/man/man5/inode-guard.conf.5' \
+	'$(into)/share/bash-completion/completions/inode-guard' \
+	'$(DESTDIR)$(SYSTEMD_UNITS)/inode-guard.service'
+of_headers = '$(into)/include/inode_map.h' '$(into)/include/inode_map.bpf.h' \
+	'$(into)/include/linux/inode_map.h' '$(into)/share/pkgconfig/inode-map.pc' \
+	'$(into)/share/man/man3/inode_map.3' '$(into)/share/man/man7/inode_map.7'
+
+.PHONY: install install-module install-network install-guard install-headers uninstall
+install: install-module install-network install-guard install-headers
+
+install-module: inode_map.ko
 	install -D -m 644 inode_map.ko '$(installed)'
-	install -D -m 755 inode-guard '$(DESTDIR)$(PREFIX)/sbin/inode-guard'
-	install -D -m 644 bpf/guard/inode-guard.8 '$(manual)'
-	install -D -m 644 bpf/guard/inode-guard.conf.5 '$(of_rules)'
-	install -D -m 644 bpf/guard/inode-guard.bash '$(completion)'
 	$(depmod)
+
+# Whoever manages the machine's network leaves the module's device alone.
+install-network:
+	install -D -m 644 scripts/system/10-inode-map.network '$(into)/lib/systemd/network/10-inode-map.network'
+	install -D -m 644 scripts/system/10-inode-map.conf '$(DESTDIR)$(NM_CONF)/10-inode-map.conf'
+
+install-guard: $(GUARD)
+	install -D -m 755 inode-guard '$(into)/sbin/inode-guard'
+	install -D -m 644 bpf/guard/inode-guard.8 '$(into)/share/man/man8/inode-guard.8'
+	install -D -m 644 bpf/guard/inode-guard.conf.5 '$(into)/share/man/man5/inode-guard.conf.5'
+	install -D -m 644 bpf/guard/inode-guard.bash '$(into)/share/bash-completion/completions/inode-guard'
+	install -d '$(DESTDIR)$(SYSTEMD_UNITS)'
+	sed 's|/usr/sbin/inode-guard|$(PREFIX)/sbin/inode-guard|' scripts/system/inode-guard.service \
+		>'$(DESTDIR)$(SYSTEMD_UNITS)/inode-guard.service'
+	$(reload)
 
 # What programs are built with. It takes nothing that has to be built.
 install-headers:
 	for header in $(headers); do \
 		path=$${header#include/}; \
-		install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}" || exit; \
+		install -D -m 644 "$$header" "$(into)/include/$${path#uapi/}" || exit; \
 	done
-	for page in $(manuals); do \
-		install -D -m 644 "include/$${page##*/}" "$$page" || exit; \
-	done
-	install -d '$(dir $(pkg_config))'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' include/inode-map.pc.in >'$(pkg_config)'
+	install -D -m 644 include/inode_map.3 '$(into)/share/man/man3/inode_map.3'
+	install -D -m 644 include/inode_map.7 '$(into)/share/man/man7/inode_map.7'
+	install -d '$(into)/share/pkgconfig'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' include/inode-map.pc.in \
+		>'$(into)/share/pkgconfig/inode-map.pc'
 
 uninstall:
-	rm -f '$(installed)' '$(DESTDIR)$(PREFIX)/sbin/inode-guard' '$(manual)' '$(of_rules)' '$(completion)' '$(pkg_config)' $(manuals)
-	for header in $(headers); do \
-		path=$${header#include/}; \
-		rm -f "$(DESTDIR)$(PREFIX)/include/$${path#uapi/}"; \
-	done
+	rm -f '$(installed)' $(of_module) $(of_guard) $(of_headers)
 	$(depmod)
+	$(reload)
+
+# The module by dkms(8), which builds it for each kernel that is installed, now and later, and signs it
+# with a key of its own.
+dkms_dir = $(DESTDIR)/usr/src/inode-map-$(version)
+
+.PHONY: dkms-source dkms-install dkms-uninstall
+dkms-source:
+	for file in dkms.conf $(filter-out include/inode_map%,$(module_sources)); do \
+		install -D -m 644 "$$file" "$(dkms_dir)/$$file" || exit; \
+	done
+
+dkms-install: dkms-source install-network
+	dkms install inode-map/$(version)
+
+dkms-uninstall:
+	dkms remove inode-map/$(version) --all
+	rm -rf '$(dkms_dir)' $(of_module)
 
 # --- The rest -----------------------------------------------------------------
 
@@ -444,9 +487,10 @@ help:
 	@echo "  all         inode_map.ko, inode-guard and the examples (default)"
 	@echo "  examples    the examples in bpf/; they are not installed. They go to"
 	@echo "              $(BUILD)/bpf/"
-	@echo "  install     install the module, inode-guard with its manual, and the headers"
+	@echo "  install     install the module, inode-guard with its manual and unit, and the headers"
 	@echo "  install-headers  only the headers, with their manuals and a pkg-config file"
 	@echo "  uninstall   remove what install installed"
+	@echo "  dkms-install  the module only, built by dkms for each kernel; dkms-uninstall"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
 	@echo "  test        run the tests in a virtual machine"
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"

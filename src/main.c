@@ -26,6 +26,8 @@
  */
 #include <linux/module.h>
 
+#include <linux/inode_map.h>
+
 #include "addon.h"
 #include "device.h"
 #include "kfunc.h"
@@ -85,4 +87,11 @@ module_init(inode_map_module_init);
 module_exit(inode_map_module_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the inode map authors");
 MODULE_DESCRIPTION("BPF map keyed by inode");
+MODULE_VERSION(PROJECT_VERSION);
+/*
+ * Who asks for the device's index, as all do that make a map (if_nametoindex(3)), has it loaded if he
+ * has CAP_NET_ADMIN: dev_load().
+ */
+MODULE_ALIAS("netdev-" INODE_MAP_DEVICE);

@@ -24,7 +24,7 @@
 
 #include "tool.h"
 
-#define VERSION_TEXT	"inode-guard 1.0"
+#define VERSION_TEXT	"inode-guard " PROJECT_VERSION
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
