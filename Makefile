@@ -400,7 +400,8 @@ endif
 
 # --- Installing ---------------------------------------------------------------
 
-# Where systemd looks below another directory than PREFIX that is said.
+# The packages' rules (scripts/debian/rules) install by these, too. Where systemd looks below another
+# directory than PREFIX, as Debian 12 does for its packages, that is said.
 SYSTEMD_UNITS ?= $(PREFIX)/lib/systemd/system
 # NetworkManager knows no /usr/local.
 NM_CONF       ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
@@ -476,6 +477,12 @@ dkms-uninstall:
 	dkms remove inode-map/$(version) --all
 	rm -rf '$(dkms_dir)' $(of_module)
 
+# Debian's packages, in build/deb.
+.PHONY: deb
+deb:
+	@scripts/deps --packages
+	@scripts/deb
+
 # --- The rest -----------------------------------------------------------------
 
 .PHONY: clean help
@@ -491,6 +498,7 @@ help:
 	@echo "  install-headers  only the headers, with their manuals and a pkg-config file"
 	@echo "  uninstall   remove what install installed"
 	@echo "  dkms-install  the module only, built by dkms for each kernel; dkms-uninstall"
+	@echo "  deb         Debian's packages, in build/deb"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
 	@echo "  test        run the tests in a virtual machine"
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
