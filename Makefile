@@ -478,10 +478,13 @@ dkms-uninstall:
 	rm -rf '$(dkms_dir)' $(of_module)
 
 # Debian's packages, in build/deb.
-.PHONY: deb
+.PHONY: deb test-packages
 deb:
 	@scripts/deps --packages
 	@scripts/deb
+
+test-packages: deb
+	@scripts/test-packages $(SYSTEMS)
 
 # --- The rest -----------------------------------------------------------------
 
@@ -499,6 +502,7 @@ help:
 	@echo "  uninstall   remove what install installed"
 	@echo "  dkms-install  the module only, built by dkms for each kernel; dkms-uninstall"
 	@echo "  deb         Debian's packages, in build/deb"
+	@echo "  test-packages  install, boot, upgrade and purge them in systems of Debian 12 and 13"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
 	@echo "  test        run the tests in a virtual machine"
 	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
@@ -529,6 +533,7 @@ help:
 	@echo "                      scripts/kernel); those of other systems (scripts/root --list)"
 	@echo "                      are Debian's, as root only, each with its own compilers"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
+	@echo "  SYSTEMS='NAME...'   systems of test-packages; default: all of them"
 	@echo "  MODELS='NAME...'    models to check; default: all of them"
 	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
 	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
