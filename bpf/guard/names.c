@@ -163,12 +163,16 @@ static char *with_name(const char *path)
  */
 static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
-	char *at = xstrdup(path), *name, *target, *next;
+	char *at, *name, *target, *next;
 	unsigned int links;
 	int err = -ELOOP;
 
 	memset(place, 0, sizeof(*place));
 	place->fd = -1;
+	/* Of a pinned map that others have made. */
+	if (*path != '/')
+		return -EINVAL;
+	at = xstrdup(path);
 	for (links = 0; links < LINKS_MAX; links++) {
 		name = strrchr(at, '/') + 1;
 		if (!*name || !strcmp(name, "..")) {

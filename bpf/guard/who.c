@@ -108,7 +108,7 @@ static void wait_making(int root, const char *path)
 
 int cgroup_find(const char *path, __u64 *id)
 {
-	int root = open_cgroups();
+	int root = *path == '/' ? open_cgroups() : -EINVAL;
 	struct stat stat;
 
 	if (root < 0)
