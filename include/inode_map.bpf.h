@@ -155,7 +155,7 @@ static const struct path *const inode_map_wants_struct_path __attribute__((used)
 	_Generic((ptr), struct path *: (ptr), const struct path *: (ptr))
 
 /*
- * The functions of the module: src/kfunc.c describes each, and the README has a table of what may
+ * The functions of the module: src/kfunc.c describes each, and src/README.md has a table of what may
  * call which. Those with a wrapper below are meant to be called by it. Those that are weak came
  * later, and inode_map_version() tells whether they are there: a call that the verifier comes to is
  * refused where they are not.

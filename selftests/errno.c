@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every errno that bpf(2) gives for an inode map, with both key formats: the README's table.
+ * Every errno that bpf(2) gives for an inode map, with both key formats: the table in src/README.md.
  */
 #include "harness.h"
 

@@ -4,7 +4,7 @@
  *
  * What is to happen is written down in tables: events[] has what is usual, exceptions[] what is
  * not, and why. Each pair of a file system and an event is a case for pinned entries and one for
- * weak ones, "ext4/unlink/pinned". The table in README.md is printed from here (--table).
+ * weak ones, "ext4/unlink/pinned". The table in src/README.md is printed from here (--table).
  *
  * All cases go the same way: the file system is mounted at m, the inode gets an entry, the event
  * happens, in one step or two, and after each step the entry has stayed or gone, and nothing else
