@@ -176,13 +176,13 @@ static inline int inode_map_check_module(void)
 }
 
 /**
- * inode_map_version - the version of the module that is loaded
+ * inode_map_module_version - the version of the module that is loaded
  * @version: gets it, without an end of line
  * @size: of @version, at least 1
  *
  * Return: its length, -ENODEV (the module is not loaded), or -ENOENT (it does not tell).
  */
-static inline int inode_map_version(char *version, size_t size)
+static inline int inode_map_module_version(char *version, size_t size)
 {
 	int length = inode_map_read_file_(INODE_MAP_SYSFS_ "/version", version, size);
 

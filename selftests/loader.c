@@ -568,7 +568,7 @@ TEST(module_without_sysfs)
 TEST(version)
 {
 	char version[64], expected[64];
-	int length = inode_map_version(version, sizeof(version));
+	int length = inode_map_module_version(version, sizeof(version));
 
 	if (access("/sys/module/inode_map/version", F_OK)) {
 		CHECK_EQ(length, -ENOENT);
@@ -578,10 +578,10 @@ TEST(version)
 		CHECK_EQ(length, strlen(version));
 	}
 	hide("/sys/module");
-	CHECK_ERR(inode_map_version(version, sizeof(version)), ENODEV);
+	CHECK_ERR(inode_map_module_version(version, sizeof(version)), ENODEV);
 	CHECK_SYS(mkdir("/sys/module/inode_map", 0755));
-	CHECK_ERR(inode_map_version(version, sizeof(version)), ENOENT);
+	CHECK_ERR(inode_map_module_version(version, sizeof(version)), ENOENT);
 	file_write("/sys/module/inode_map/version", "1.2.3\n");
-	CHECK_EQ(inode_map_version(version, sizeof(version)), 5);
+	CHECK_EQ(inode_map_module_version(version, sizeof(version)), 5);
 	CHECK(!strcmp(version, "1.2.3"));
 }
