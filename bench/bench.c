@@ -1058,7 +1058,7 @@ static void bench_guard(void)
 		{ "guard off", NULL },
 		{ "no rules", NULL },
 		{ "rules for names and attributes", "delete,rename,link,attr" },
-		{ "rules for reading, too", "all" },
+		{ "rules for reading as well", "all" },
 	};
 	enum { NR_STATES = sizeof(states) / sizeof(states[0]) };
 	double figures[NR_STATES][NR_ORDINARY];
