@@ -680,6 +680,34 @@ out:
 	return err;
 }
 
+/* Both locks are held. Another may have taken its place since it was found without them. */
+static struct inode_map_entry *inode_map_find_inode_locked(const struct inode_map *map,
+							   const struct inode *inode,
+							   const struct inode_addon *addon)
+{
+	struct inode_map_entry *entry = inode_map_find(map, inode);
+
+	return entry && entry->addon == addon ? entry : NULL;
+}
+
+/* Remove the entry that an addon has in a map, found again by its inode or, if that is NULL, its handle. */
+static int inode_map_delete_of(struct inode_map *map, struct inode_addon *addon,
+			       const struct inode *inode, u32 handle)
+{
+	struct inode_map_entry *entry;
+	bool ours;
+
+	inode_map_lock(map, addon);
+	entry = inode ? inode_map_find_inode_locked(map, inode, addon) :
+			inode_map_find_locked(map, handle, addon);
+	ours = entry && inode_map_end_linked(map, entry, INODE_MAP_DELETED);
+	inode_map_unlock(map, addon);
+	if (!ours)
+		return -ENOENT;
+	inode_map_entry_release(entry);
+	return 0;
+}
+
 /**
  * inode_map_delete_inode - remove the entry of an inode
  * @map: the map
@@ -691,25 +719,14 @@ out:
 int inode_map_delete_inode(struct inode_map *map, const struct inode *inode)
 {
 	struct inode_map_entry *entry;
-	struct inode_addon *addon;
-	bool ours = false;
+	int err = -ENOENT;
 
 	rcu_read_lock();
 	entry = inode_map_find(map, inode);
-	if (!entry)
-		goto out;
-	addon = entry->addon;
-	inode_map_lock(map, addon);
-	/* Another may have taken its place. */
-	entry = inode_map_find(map, inode);
-	if (entry && entry->addon == addon)
-		ours = inode_map_end_linked(map, entry, INODE_MAP_DELETED);
-	inode_map_unlock(map, addon);
-	if (ours)
-		inode_map_entry_release(entry);
-out:
+	if (entry)
+		err = inode_map_delete_of(map, entry->addon, inode, 0);
 	rcu_read_unlock();
-	return ours ? 0 : -ENOENT;
+	return err;
 }
 
 /**
@@ -722,24 +739,15 @@ out:
  */
 int inode_map_delete(struct inode_map *map, u32 handle)
 {
-	struct inode_map_entry *entry;
 	struct inode_addon *addon;
-	bool ours = false;
+	int err = -ENOENT;
 
 	rcu_read_lock();
 	addon = inode_map_handle_addon(map, handle);
-	if (!addon)
-		goto out;
-	inode_map_lock(map, addon);
-	entry = inode_map_find_locked(map, handle, addon);
-	if (entry)
-		ours = inode_map_end_linked(map, entry, INODE_MAP_DELETED);
-	inode_map_unlock(map, addon);
-	if (ours)
-		inode_map_entry_release(entry);
-out:
+	if (addon)
+		err = inode_map_delete_of(map, addon, NULL, handle);
 	rcu_read_unlock();
-	return ours ? 0 : -ENOENT;
+	return err;
 }
 
 /* What programs do. */
@@ -799,9 +807,9 @@ static int inode_map_renew_locked(struct inode_map *map, const struct inode_addo
 
 	if (map->dead)
 		return -ENODEV;
-	/* By the inode: that takes less than by the handle. Another may have taken its place. */
-	old = inode_map_find(map, inode);
-	if (!old || old->addon != addon || !inode_map_renew(map, old, new))
+	/* By the inode: that takes less than by the handle. */
+	old = inode_map_find_inode_locked(map, inode, addon);
+	if (!old || !inode_map_renew(map, old, new))
 		return -ENOENT;
 	inode_map_defer(old);
 	return 0;
