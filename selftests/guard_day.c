@@ -15,8 +15,8 @@
 #define OTHER		"root/srv/other"
 
 /*
- * The system at "root": writable by an overlay, its /work on ext4. It has the work, and what every system
- * has mounted.
+ * The system at "root": writable by an overlay, its /home/day on ext4. It has the work, and what every
+ * system has mounted.
  */
 static void enter_system(void)
 {
@@ -26,8 +26,9 @@ static void enter_system(void)
 		    "mount -t overlay -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work "
 		    "overlay root"), 0);
 	CHECK_EQ(sh("truncate -s 300M upper/image && mkfs.ext4 -q upper/image && "
-		    "mkdir -p root/work root/day root/srv/other && mount -o loop upper/image root/work && "
-		    "mkdir root/work/other && cp " WORK "/* root/day/"), 0);
+		    "mkdir -p root/home/day root/day root/srv/other && "
+		    "mount -o loop upper/image root/home/day && "
+		    "mkdir root/home/day/other && cp " WORK "/* root/day/"), 0);
 	CHECK_EQ(sh("for i in proc sys dev dev/pts sys/fs/cgroup; do mount --bind /$i root/$i || exit; "
 		    "done; mount -t tmpfs tmpfs root/tmp && mount -t tmpfs tmpfs root/run"), 0);
 }
@@ -68,14 +69,14 @@ static void check_same(const char *without, const char *with)
 
 	if (!line)
 		return;
-	sh("cat root/work/said");
+	sh("cat root/home/day/said");
 	FAIL("\"%.*s\" is different without a guard", (int)strcspn(line, "\n"), line);
 }
 
 /* Files of all kinds, beside those that are worked with. */
 static void make_others(void)
 {
-	CHECK_EQ(sh("for other in " OTHER " root/work/other; do "
+	CHECK_EQ(sh("for other in " OTHER " root/home/day/other; do "
 		    "mkdir -p $other/tree/sub $other/tried && cp root/bin/dash $other/tool && "
 		    "for i in denied inode exec link audit user group cgroup exe tree/file tree/sub/file "
 		    "tried/file log; do echo text >$other/$i || exit; done; "
@@ -127,13 +128,13 @@ static void apply_rules(void)
 
 	CHECK(file);
 	put_rules(file, OTHER);
-	put_rules(file, "root/work/other");
+	put_rules(file, "root/home/day/other");
 	fputs(for_workers, file);
 	CHECK(!fclose(file));
 	QUIET("apply", "conf");
 	/* They hold. */
 	DENIED(try_read(OTHER "/denied"));
-	DENIED(try_write("root/work/other/tree/sub/file"));
+	DENIED(try_write("root/home/day/other/tree/sub/file"));
 }
 
 /* How many denials the list tells of. */
@@ -164,8 +165,8 @@ static void check_noticed(const char *without)
 	unsigned long long before = count_hits();
 	pid_t watch;
 
-	CHECK_EQ(sh("rm -r root/work/database && mkdir root/work/database"), 0);
-	QUIET("deny", "--ops", "write", "--tree", "root/work/database");
+	CHECK_EQ(sh("rm -r root/home/day/database && mkdir root/home/day/database"), 0);
+	QUIET("deny", "--ops", "write", "--tree", "root/home/day/database");
 	watch = tool_start(WORDS("watch"), "watched");
 	sleep(1);
 	CHECK(lacks_line(without, work("database")));
