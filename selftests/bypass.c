@@ -739,31 +739,39 @@ static void allow_exchange(const char *root)
 		    "image.xfs >/dev/null && mount -o loop image.xfs %s", root), 0);
 }
 
+static bool has_filesystem(const char *type)
+{
+	return !sh("modprobe %s 2>/dev/null; grep -qw %s /proc/filesystems", type, type);
+}
+
+static void mount_made(const char *type, const char *root, const char *options)
+{
+	CHECK_SYS(mkdir(root, 0755));
+	CHECK_EQ(sh("mount -t %s -o loop%s image.%s %s", type, options, type, root), 0);
+}
+
 /* Filesystems that not every kernel has, or every system the tool for. */
 static bool mount_if_there(const char *type, const char *root, const char *make,
 			   const char *options)
 {
-	if (sh("modprobe %s 2>/dev/null; grep -qw %s /proc/filesystems && "
-	       "command -v mkfs.%s >/dev/null", type, type, type)) {
+	if (!has_filesystem(type) || sh("command -v mkfs.%s >/dev/null", type)) {
 		printf("# %s: nothing tried: the kernel or the tool is missing\n", type);
 		return false;
 	}
-	CHECK_SYS(mkdir(root, 0755));
-	CHECK_EQ(sh("truncate -s 128M image.%s && mkfs.%s %s image.%s >mkfs.log 2>&1 && "
-		    "mount -t %s -o loop%s image.%s %s", type, type, make, type, type, options,
-		    type, root), 0);
+	CHECK_EQ(sh("truncate -s 128M image.%s && mkfs.%s %s image.%s >mkfs.log 2>&1", type, type,
+		    make, type), 0);
+	mount_made(type, root, options);
 	return true;
 }
 
 static bool mount_bcachefs(const char *root)
 {
-	if (sh("modprobe bcachefs 2>/dev/null; grep -qw bcachefs /proc/filesystems")) {
+	if (!has_filesystem("bcachefs")) {
 		printf("# bcachefs: nothing tried: the kernel has none\n");
 		return false;
 	}
-	CHECK_SYS(mkdir(root, 0755));
 	CHECK(bcachefs_make("image.bcachefs"));
-	CHECK_EQ(sh("mount -t bcachefs -o loop image.bcachefs %s", root), 0);
+	mount_made("bcachefs", root, "");
 	return true;
 }
 
