@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * A change of inode-guard's policy has no middle: the tool is killed at each of its bpf(2) and
- * unlink(2) system calls, in turn, and after each the old policy or the new one is in force for every file, and the
- * next command works; and who opens files during a change sees the one or the other.
+ * unlink(2) system calls, in turn, and after each the old policy or the new one is in force for
+ * every file, and the next command works; and who opens files during a change sees the one or the
+ * other.
  *
  * Opening the pins, which comes before everything else and changes nothing, counts for one call.
  */
