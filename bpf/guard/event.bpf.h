@@ -109,7 +109,7 @@ static __always_inline __u64 cgroup_of(const struct task_struct___guard *task)
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
-/* Who it is, beyond the process itself. */
+/* Who it is, beyond the process itself: see to_read(). */
 static __always_inline void describe_task(struct task_struct *task, struct guard_event *event)
 {
 	const struct task_struct___guard *configured = (const void *)task;
@@ -152,6 +152,7 @@ __noinline int tell_at(const struct told *told)
 	struct guard_event *event;
 	struct ascent ascent = {};
 	struct file *exe = NULL;
+	struct mm_struct *mm;
 
 	if (!told)
 		return 0;
@@ -172,7 +173,7 @@ __noinline int tell_at(const struct told *told)
 	event->name = told->name;
 	event->unseen = STATE(subjects) && named_subject_of(task) && !subject_of(task);
 	bpf_get_current_comm(event->command, sizeof(event->command));
-	describe_task(task, event);
+	describe_task(to_read(task), event);
 
 	describe_place(&event->file, dentry->d_inode);
 	if (!event->file.dev)
@@ -181,8 +182,9 @@ __noinline int tell_at(const struct told *told)
 	begin_ascent(&ascent, dentry);
 	bpf_loop(GUARD_PATH / GUARD_WORD + 1, ascend_file, &ascent, 0);
 
-	if (!inode_map_is_null(task->mm))
-		exe = task->mm->exe_file;
+	mm = to_read(task)->mm;
+	if (!inode_map_is_null(mm))
+		exe = mm->exe_file;
 	clear_place(&event->exe);
 	if (!inode_map_is_null(exe)) {
 		describe_place(&event->exe, exe->f_inode);

@@ -35,7 +35,7 @@ extern void bpf_task_release(struct task_struct *task) __ksym;
  */
 static __always_inline bool is_confined(struct task_struct *task)
 {
-	return task->real_cred->user_ns->level;
+	return to_read(task)->real_cred->user_ns->level;
 }
 
 /*

@@ -29,7 +29,9 @@ static __always_inline int refuse(struct file *exe)
 
 static __always_inline int refuse_for(struct task_struct *task)
 {
-	return refuse(inode_map_is_null(task->mm) ? NULL : task->mm->exe_file);
+	struct mm_struct *mm = to_read(task)->mm;
+
+	return refuse(inode_map_is_null(mm) ? NULL : mm->exe_file);
 }
 
 /*

@@ -35,12 +35,13 @@ static __always_inline bool is_protected(__u32 subject)
 /* The executable that the kernel says a task executes, as an id, or 0: it is in no set, or there is none. */
 static __always_inline __u32 named_subject_of(struct task_struct *task)
 {
+	struct mm_struct *mm = to_read(task)->mm;
 	const __u32 *subject;
 	struct file *exe;
 
-	if (inode_map_is_null(task->mm) || is_confined(task))
+	if (inode_map_is_null(mm) || is_confined(task))
 		return 0;
-	exe = task->mm->exe_file;
+	exe = mm->exe_file;
 	if (inode_map_is_null(exe))
 		return 0;
 	subject = inode_map_peek(subjects_id, exe->f_inode, __u32);
@@ -110,9 +111,9 @@ static __always_inline bool may_by_cred(const struct cred *cred, __u32 set, __u3
  */
 static __always_inline bool may_by_creds(struct task_struct *task, __u32 set, __u32 kinds)
 {
-	if (!may_by_cred(task->cred, set, kinds))
+	if (!may_by_cred(to_read(task)->cred, set, kinds))
 		return false;
-	return task->flags & PF_KTHREAD || may_by_cred(task->real_cred, set, kinds);
+	return task->flags & PF_KTHREAD || may_by_cred(to_read(task)->real_cred, set, kinds);
 }
 
 /* From the root down: what is above the task's cgroup will do. */

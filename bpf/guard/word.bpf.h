@@ -24,6 +24,16 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
 
 /*
+ * A task of which only fields are read. Each pointer that is loaded by one that the verifier trusts has it
+ * look through the names of all the kernel's types, before Linux 7 one after the other and up to four
+ * times, for whether that one is to be trusted as well: half of the time that loading the guard took.
+ */
+static __always_inline struct task_struct *to_read(struct task_struct *task)
+{
+	return AT(struct task_struct, task);
+}
+
+/*
  * The word at an address, as guard_word() has it. What it has behind the end of a text is in the same
  * word of memory: texts that are allocated begin at a multiple of 8. The type is one that begins
  * with a number of 64 bits, and which every kernel has.
