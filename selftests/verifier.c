@@ -19,6 +19,11 @@
 /* And all of the guard's together so many: for each it takes newer verifiers some microseconds. */
 #define STEPS_TOGETHER	(STEPS_MAX / 5 * 3)
 
+/* So many times it may look through the names of the kernel's types: see to_read(). */
+#define SEARCHES_MAX	2500
+#define SEARCH		"btf_find_by_name_kind"
+#define TRACING		"/sys/kernel/tracing"
+
 /* The hooks of the guard that see dentries without an inode, or no file. */
 static const char *const asked[] = {
 	"guard_create", "guard_symlink", "guard_mkdir", "guard_mknod", "guard_link",
@@ -83,16 +88,24 @@ static bool is_asked(const char *name)
 	return false;
 }
 
-TEST(guard)
+static struct guard_bpf *load_guard(void)
 {
 	struct guard_bpf *programs = guard_bpf__open();
 	struct bpf_program *program;
-	unsigned int found = 0, sum = 0, tests;
 
 	CHECK(programs);
 	bpf_object__for_each_program(program, programs->obj)
 		bpf_program__set_autoload(program, lsm_has_hook(program));
 	CHECK_OK(guard_bpf__load(programs));
+	return programs;
+}
+
+TEST(guard)
+{
+	struct guard_bpf *programs = load_guard();
+	struct bpf_program *program;
+	unsigned int found = 0, sum = 0, tests;
+
 	bpf_object__for_each_program(program, programs->obj) {
 		if (!bpf_program__autoload(program))
 			continue;
@@ -108,6 +121,36 @@ TEST(guard)
 	if (sum >= STEPS_TOGETHER)
 		FAIL("all together take the verifier %u steps", sum);
 	guard_bpf__destroy(programs);
+}
+
+/* Of a probe, of the times that it was hit. */
+static unsigned long count_hits(void)
+{
+	char text[4096], *line;
+
+	file_read(TRACING "/kprobe_profile", text, sizeof(text));
+	line = strstr(text, "searches");
+	CHECK(line);
+	return strtoul(line + strlen("searches"), NULL, 10);
+}
+
+/* Each takes as long as a thousand steps, and more, before Linux 7. */
+TEST(searches)
+{
+	unsigned long searches;
+
+	if (access(TRACING "/kprobe_events", W_OK))
+		SKIP("this kernel has no kprobe events");
+	CHECK_EQ(sh("echo p:searches " SEARCH " >>" TRACING "/kprobe_events"), 0);
+	CHECK_EQ(sh("echo 1 >" TRACING "/events/kprobes/searches/enable"), 0);
+	guard_bpf__destroy(load_guard());
+	searches = count_hits();
+	CHECK_EQ(sh("echo 0 >" TRACING "/events/kprobes/searches/enable"), 0);
+	CHECK_EQ(sh("echo -:searches >>" TRACING "/kprobe_events"), 0);
+	printf("# %lu searches\n", searches);
+	CHECK(searches);
+	if (searches >= SEARCHES_MAX)
+		FAIL("the verifier searches the kernel's types %lu times", searches);
 }
 
 /* Those that are only loaded when the guard is sealed, in their time. */
