@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,9 +64,6 @@ void names_forget(void)
 	filesystems_forget();
 }
 
-/* As many as the kernel goes through. */
-#define LINKS_MAX	40
-
 void name_key(const struct guard *guard, const char *name, struct guard_leaf_key *key)
 {
 	size_t length = strlen(name), step;
@@ -93,15 +89,14 @@ void place_close(struct place *place)
 	place->directory = NULL;
 }
 
-static char *path_below(const char *directory, const char *name)
+char *name_below(const char *directory, const char *name)
 {
 	return xasprintf("%s/%s", directory[1] ? directory : "", name);
 }
 
-/* The target of a symbolic link, or NULL if a path, which is @name in @directory, is none. */
-static char *read_link(const char *directory, const char *name)
+char *link_target(const char *directory, const char *name)
 {
-	char *path = path_below(directory, name), *target = NULL;
+	char *path = name_below(directory, name), *target = NULL;
 	struct stat stat;
 	int fd;
 
@@ -188,10 +183,10 @@ static int place_find(const char *path, bool nofollow, struct place *place, stru
 		}
 		err = open_directory(at, place, &name);
 		*(char **)array_add(names, sizeof(char *)) = xstrdup(name);
-		target = err || nofollow ? NULL : read_link(place->directory, name);
+		target = err || nofollow ? NULL : link_target(place->directory, name);
 		if (!target)
 			break;
-		next = *target == '/' ? xstrdup(target) : path_below(place->directory, target);
+		next = *target == '/' ? xstrdup(target) : name_below(place->directory, target);
 		free(target);
 		free(at);
 		place_close(place);
@@ -238,8 +233,8 @@ int name_check(const char *path, bool nofollow)
 	return err == -EISDIR ? 0 : err;
 }
 
-static int leaf_put(const struct guard *guard, const struct guard_leaf_key *key,
-		    const struct guard_leaf *leaf)
+int leaf_write(const struct guard *guard, const struct guard_leaf_key *key,
+	       const struct guard_leaf *leaf)
 {
 	int err = bpf_map_update_elem(guard->leaves, key, leaf, BPF_ANY) ? -errno : 0;
 
@@ -292,7 +287,7 @@ int follow_place(struct policy *policy, struct place *place, const char *path,
 		entry_set(entry, policy->generation, rule->id);
 	if (subject)
 		leaf.subject = subject;
-	return leaf_put(policy->guard, &place->key, &leaf);
+	return leaf_write(policy->guard, &place->key, &leaf);
 }
 
 int follow_path(struct policy *policy, const char *path, bool nofollow, const struct rule *rule,
@@ -356,7 +351,7 @@ static int follow_device_for(struct policy *policy, const struct rule *rule,
 	if (seal_keeps(policy, &leaf.entry, rule->id))
 		return 0;
 	entry_set(&leaf.entry, policy->generation, rule->id);
-	return leaf_put(guard, key, &leaf);
+	return leaf_write(guard, key, &leaf);
 }
 
 int follow_device(struct policy *policy, const struct rule *rule)
@@ -478,173 +473,4 @@ void names_settle(struct policy *policy)
 out:
 	free(keys.items);
 	free(values.items);
-}
-
-/* The ways to names */
-
-/**
- * struct way - a path that is gone step by step
- * @policy: the policy
- * @seen: the keys of the names on all ways, of struct guard_leaf_key
- * @waited: directories whose lock was waited for, by their ids
- * @links: how many symbolic links were followed
- */
-struct way {
-	struct policy *policy;
-	struct array *seen;
-	struct index waited;
-	unsigned int links;
-};
-
-/*
- * A program tells of a change before it is made, by one who has the directory's lock. So behind this,
- * what has been told of before is there, and what is not there will be told of.
- */
-static void wait_for_directory(struct way *way, int fd, const char *directory, __u32 id)
-{
-	char *name;
-
-	if (index_get(&way->waited, id))
-		return;
-	name = path_below(directory, "");
-	path_wait(fd, name);
-	free(name);
-	index_put(&way->waited, id, way);
-}
-
-/* Have the name @component in a directory watched. */
-static int watch_name(struct way *way, int fd, const char *directory, const char *component)
-{
-	const struct guard *guard = way->policy->guard;
-	struct guard_leaf_key key, *seen;
-	struct guard_leaf leaf = {};
-	int err;
-
-	name_key(guard, component, &key);
-	err = subject_id(way->policy, fd, directory, &key.dir);
-	if (err)
-		return err;
-	seen = array_add(way->seen, sizeof(key));
-	*seen = key;
-	bpf_map_lookup_elem(guard->leaves, &key, &leaf);
-	if (!leaf.watch) {
-		leaf.watch = 1;
-		err = leaf_put(guard, &key, &leaf);
-	}
-	if (!err)
-		wait_for_directory(way, fd, directory, key.dir);
-	return err;
-}
-
-/*
- * Go from a directory, whose path is given up, as far as there is anything. What is not there yet is
- * watched as well.
- */
-static int watch_way(struct way *way, char *directory, const char *path)
-{
-	char *component, *copy = xstrdup(path), *at = copy, *target, *next;
-	int fd, err = 0;
-
-	for (; !err && (component = strsep(&at, "/"));) {
-		if (!*component || !strcmp(component, "."))
-			continue;
-		fd = path_open(directory, O_DIRECTORY);
-		if (fd < 0)
-			break;
-		if (strcmp(component, ".."))
-			err = watch_name(way, fd, directory, component);
-		close(fd);
-		target = err ? NULL : read_link(directory, component);
-		if (target && way->links++ < LINKS_MAX) {
-			next = xasprintf("%s/%s", target, at ?: "");
-			err = watch_way(way, xstrdup(*target == '/' ? "/" : directory), next);
-			free(next);
-			free(target);
-			break;
-		}
-		free(target);
-		next = path_below(directory, component);
-		free(directory);
-		directory = next;
-		fd = path_open(directory, 0);
-		if (fd < 0)
-			break;
-		/* Behind "..", and as the kernel names it. */
-		next = path_of_fd(fd);
-		close(fd);
-		if (!next)
-			break;
-		free(directory);
-		directory = next;
-	}
-	free(directory);
-	free(copy);
-	return err;
-}
-
-static int compare_keys(const void *one, const void *other)
-{
-	return memcmp(one, other, sizeof(struct guard_leaf_key));
-}
-
-/* No way goes through these any more. */
-static int unwatch(struct policy *policy, const struct array *seen)
-{
-	struct array keys = {}, values = {};
-	int map = policy->guard->leaves, err;
-	struct guard_leaf_key *key;
-	struct guard_leaf *leaf;
-	size_t i;
-
-	err = map_read(map, sizeof(*key), sizeof(*leaf), &keys, &values);
-	for (i = 0; i < keys.count && !err; i++) {
-		key = (struct guard_leaf_key *)keys.items + i;
-		leaf = (struct guard_leaf *)values.items + i;
-		if (!leaf->watch || (seen->count && bsearch(key, seen->items, seen->count,
-							    sizeof(*key), compare_keys)))
-			continue;
-		leaf->watch = 0;
-		if (bpf_map_update_elem(map, key, leaf, BPF_EXIST) && errno != ENOENT)
-			err = -errno;
-	}
-	free(keys.items);
-	free(values.items);
-	return err;
-}
-
-int names_watch(struct policy *policy, const struct array *paths)
-{
-	struct rule **rules = policy->rules.items;
-	struct set **sets = policy->sets.items;
-	const struct member *member;
-	struct array seen = {};
-	struct way way = { .policy = policy, .seen = &seen };
-	const char *path;
-	size_t i, j;
-	int err = 0;
-
-	for (i = 0; i < policy->rules.count && !err; i++)
-		for (j = 0; j < rules[i]->names.count && !err; j++) {
-			way.links = 0;
-			err = watch_way(&way, xstrdup("/"), ((char **)rules[i]->names.items)[j]);
-		}
-	for (i = 0; i < policy->sets.count && !err; i++)
-		for (j = 0; j < sets[i]->members.count && !err; j++) {
-			member = (struct member *)sets[i]->members.items + j;
-			path = index_get(&policy->texts, member->text);
-			way.links = 0;
-			if (path && member->kind == GUARD_BY_EXE)
-				err = watch_way(&way, xstrdup("/"), path);
-		}
-	for (i = 0; i < paths->count && !err; i++) {
-		way.links = 0;
-		err = watch_way(&way, xstrdup("/"), ((char **)paths->items)[i]);
-	}
-	if (seen.count)
-		qsort(seen.items, seen.count, sizeof(struct guard_leaf_key), compare_keys);
-	if (!err)
-		err = unwatch(policy, &seen);
-	free(seen.items);
-	index_free(&way.waited);
-	return err;
 }

@@ -46,11 +46,13 @@ static __always_inline bool is_seen(struct task_struct *task)
 {
 	__u32 counts = STATE(audit) ? GUARD_SEEN | GUARD_SEEN_AUDITED : GUARD_SEEN, flags = 0;
 	const struct guard_process *process;
+	struct task_struct *leader;
 
 	bpf_rcu_read_lock();
-	process = bpf_task_storage_get(&processes, task->group_leader, NULL, 0);
+	leader = task->group_leader;
+	process = bpf_task_storage_get(&processes, leader, NULL, 0);
 	if (process && (!(process->flags & GUARD_ADOPTED) ||
-			process->execs == task->group_leader->self_exec_id))
+			process->execs == leader->self_exec_id))
 		flags = process->flags;
 	bpf_rcu_read_unlock();
 	return flags & counts;
@@ -149,15 +151,16 @@ static __always_inline int note_new_cred(const struct cred *new, const struct cr
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct guard_process *process;
+	struct task_struct *leader;
 
 	if (!is_roots(old) || is_roots(new))
 		return 0;
 	bpf_rcu_read_lock();
-	process = bpf_task_storage_get(&processes, task->group_leader, NULL,
-				       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	leader = task->group_leader;
+	process = bpf_task_storage_get(&processes, leader, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (process) {
 		process->flags |= GUARD_WAS_ROOTS;
-		process->execs = task->group_leader->self_exec_id;
+		process->execs = leader->self_exec_id;
 	}
 	bpf_rcu_read_unlock();
 	return 0;

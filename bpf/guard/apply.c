@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * apply: all lines of the conf files become the policy in one change, or are only checked. The service
+ * applies by this, too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* Milliseconds between two progress lines. */
+#define PROGRESS_TIME	200
+
+/**
+ * struct progress - how far an apply is
+ * @shown: whether it is to be shown
+ * @begun: whether it has been
+ * @done: paths that are done
+ * @total: how many there are
+ * @last: when it was shown, or when it began
+ */
+struct progress {
+	bool shown;
+	bool begun;
+	size_t done;
+	size_t total;
+	struct timespec last;
+};
+
+static bool progress_is_due(struct progress *progress)
+{
+	struct timespec now;
+
+	if (progress->done == progress->total)
+		return progress->begun;
+	if (progress->done & 63)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - progress->last.tv_sec) * 1000 +
+	    (now.tv_nsec - progress->last.tv_nsec) / 1000000 < PROGRESS_TIME)
+		return false;
+	progress->last = now;
+	return true;
+}
+
+/* What takes less than a moment shows nothing. */
+static void progress_step(void *context)
+{
+	struct progress *progress = context;
+
+	if (!progress)
+		return;
+	progress->done++;
+	if (!progress->shown || !progress_is_due(progress))
+		return;
+	progress->begun = true;
+	fprintf(stderr, "\r%zu of %zu paths%s", progress->done, progress->total,
+		progress->done == progress->total ? "\n" : "");
+}
+
+static int check_path(const struct arguments *request, const char *path)
+{
+	int fd = path_open(path, request->nofollow ? O_NOFOLLOW : 0), err = 0;
+	struct stat stat;
+
+	if (fd < 0 && (fd != -ENOENT || !request->follow))
+		return fd;
+	if (fd >= 0) {
+		err = file_stat(fd, &stat);
+		if (!err && request->tree && !S_ISDIR(stat.st_mode))
+			err = -ENOTDIR;
+		if (!err)
+			err = file_check(fd, &stat);
+		close(fd);
+	}
+	return err || !request->follow ? err : name_check(path, request->nofollow);
+}
+
+static int check_request(const struct arguments *request, const char *where,
+			 struct progress *progress)
+{
+	const struct who *who = request->who.items;
+	int i, err, failed = 0;
+	size_t j;
+
+	for (j = 0; j < request->who.count; j++) {
+		err = who_check(&who[j]);
+		if (err)
+			who_failed(where, &who[j], err);
+		failed |= err && !request->optional;
+	}
+	for (i = 0; i < request->nr_paths; i++) {
+		err = check_path(request, request->paths[i]);
+		if (err)
+			change_failed(where, request->paths[i], err);
+		failed |= err && !request->optional;
+		progress_step(progress);
+	}
+	return failed;
+}
+
+/*
+ * Do or check all lines; returns whether any failed. To a policy that is sealed they are added: what
+ * they do not say stays.
+ */
+static bool apply_lines(struct conf *conf, struct policy *policy, struct progress *progress)
+{
+	bool replace = policy && !guard_is_sealed(policy->guard);
+	struct conf_line *lines = conf->lines.items;
+	bool failed = conf->errors;
+	char where[PATH_MAX];
+	size_t i, before;
+
+	for (i = 0; i < conf->lines.count; i++) {
+		snprintf(where, sizeof(where), "%s:%u: ", lines[i].name, lines[i].number);
+		before = policy ? policy->missing : 0;
+		if (policy ? change_request(policy, &lines[i].arguments, replace, where,
+					    progress_step, progress) :
+			     check_request(&lines[i].arguments, where, progress))
+			failed = true;
+		lines[i].missing = policy && policy->missing != before;
+	}
+	return failed;
+}
+
+/* What is applied, for change_policy(). */
+struct application {
+	struct conf *conf;
+	struct progress *progress;
+};
+
+static int apply_all(struct policy *policy, void *context)
+{
+	const struct application *application = context;
+
+	if (seal_refuse_rules(policy->guard) ||
+	    apply_lines(application->conf, policy, application->progress))
+		return true;
+	return !guard_is_sealed(policy->guard) && change_settle(policy);
+}
+
+int apply_conf(struct conf *conf, struct progress *progress)
+{
+	struct application application = { .conf = conf, .progress = progress };
+	char paths[64];
+
+	snprintf(paths, sizeof(paths), "%zu paths, ", conf->paths);
+	conf_look_up(conf);
+	return change_policy(NULL, apply_all, &application, paths);
+}
+
+int cmd_apply(struct arguments *arguments)
+{
+	struct progress progress = {
+		.shown = arguments->progress || isatty(STDERR_FILENO),
+	};
+	struct conf conf = { .optional = arguments->optional };
+	int ret = 0, i;
+
+	for (i = 0; i < arguments->nr_paths; i++)
+		ret |= conf_read(arguments->paths[i], &conf);
+	if (!arguments->nr_paths)
+		ret = conf_read_system(&conf);
+	if (ret) {
+		conf_free(&conf);
+		return EXIT_FAILURE;
+	}
+	progress.total = conf.paths;
+	clock_gettime(CLOCK_MONOTONIC, &progress.last);
+	/* With lines that can't be read nothing is changed: look for all that is wrong. */
+	if (arguments->check || conf.errors)
+		ret = apply_lines(&conf, NULL, &progress) ? EXIT_FAILURE : EXIT_SUCCESS;
+	else
+		ret = apply_conf(&conf, &progress);
+	conf_free(&conf);
+	return ret;
+}
