@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Whether a write can only append. O_APPEND of the descriptor does not tell: fallocate(2) punches
- * holes through it, and RWF_NOAPPEND turns it off for one write as RWF_APPEND turns it on, which no
- * security hook is told. So it is told by the system call, where that says it. Where it does not,
- * the write may be either, and is denied if either is: io_uring's, for one. Those are also issued on the
- * way out of any system call of a task that uses it.
+ * Tell whether a write can only append. O_APPEND of the descriptor is not enough: fallocate(2)
+ * punches holes in spite of it, and RWF_NOAPPEND turns it off for a single write, as RWF_APPEND
+ * turns it on, which no security hook learns. So look at the system call. Where that does not
+ * tell, as with io_uring, the write may be either, and is denied if either is. A task that uses
+ * io_uring may issue its writes on the way out of any system call, too.
  */
 #ifndef _GUARD_APPEND_BPF_H
 #define _GUARD_APPEND_BPF_H
@@ -15,14 +15,14 @@
 #define O_APPEND	00002000
 #define RWF_APPEND	0x10
 #define RWF_NOAPPEND	0x20
-/* Kernel threads and the workers of io_uring and vhost: what they do, they do for system calls. */
+/* Kernel threads and the workers of io_uring and vhost: they act for system calls of others. */
 #define PF_WORKERS	(0x00000010 | 0x00004000 | 0x00200000)
 
 /* What a write may be: bits. */
 #define PLAIN	1U
 #define APPENDS	2U
 
-/* What else there is has no end that is written behind, whatever its descriptor says. */
+/* Only regular files have an end to append to, whatever the descriptor says. */
 static __always_inline bool is_regular(struct inode *inode)
 {
 	return (inode->i_mode & S_IFMT) == S_IFREG;
@@ -42,7 +42,7 @@ static __always_inline __u32 call_writes(const struct calls calls, __u32 number,
 	}
 	if (number == calls.io_submit || number == calls.io_uring_enter)
 		return PLAIN | APPENDS;
-	/* Of what else writes to files, nothing appends but by the descriptor. */
+	/* Other calls that write to files append only by the descriptor. */
 	return PLAIN | by_descriptor;
 }
 
@@ -57,7 +57,7 @@ static __always_inline __u32 syscall_writes(struct task_struct *task, __u32 by_d
 	return call_writes(calls, regs->CALL_NUMBER, regs->ARGUMENT_6, by_descriptor);
 }
 
-/* Whether a task has ever begun to use io_uring. */
+/* Whether a task has ever used io_uring. */
 static __always_inline bool uses_uring(struct task_struct *task)
 {
 	const struct task_struct___guard *configured = (const void *)task;
@@ -66,7 +66,7 @@ static __always_inline bool uses_uring(struct task_struct *task)
 	       !inode_map_is_null(configured->io_uring);
 }
 
-/* What a write to @file, which is being made, may be. */
+/* What the write to @file that is being made may be. */
 static __noinline __u32 writes(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Cgroups that rules are for, by their paths: a service or container has another one of the same path
- * each time it is started. The kernel tells of a new cgroup before anybody can see it, so that no
- * process is in one that is not in the map "cgroups" yet.
+ * Cgroups that rules are for, known by their paths: a service or container gets a new cgroup of
+ * the same path each time it starts. The kernel calls the tracepoint for a new cgroup before
+ * anybody can see it, so no process is in a cgroup that the map "cgroups" still lacks.
  */
 #ifndef _GUARD_CGROUP_BPF_H
 #define _GUARD_CGROUP_BPF_H
@@ -36,7 +36,7 @@ static __always_inline __u64 hash_path(const char *path)
 	return guard_hash_end(hashing.hash);
 }
 
-/* Of the unified hierarchy: others have ids and paths of their own. */
+/* Only cgroups of the unified hierarchy: the others have ids and paths of their own. */
 static __always_inline bool is_of_interest(struct cgroup___guard *cgroup)
 {
 	return STATE(cgroups) && !cgroup->root->hierarchy_id;

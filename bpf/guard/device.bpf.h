@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Devices: a rule for a node of one holds for the device, by whatever node it is opened. What is done to
- * the node itself, its name and attributes, is another matter. The nodes in /dev are the kernel's, which
- * makes and removes them as devices come and go.
+ * Devices: a rule for a node holds for the device, through whatever node it is opened. Operations
+ * on the node itself, on its name and attributes, are another matter. The nodes in /dev are the
+ * kernel's, which makes and removes them as devices come and go.
  */
 #ifndef _GUARD_DEVICE_BPF_H
 #define _GUARD_DEVICE_BPF_H
@@ -22,7 +22,7 @@ static __always_inline bool is_device(struct inode *inode)
 	return type == S_IFBLK || type == S_IFCHR;
 }
 
-/* The rule that a device has for an operation, or 0. */
+/* The rule of a device for an operation, or 0. */
 static __always_inline __u32 rule_of_device(__u32 type, __u32 rdev, __u32 op, __u32 generation)
 {
 	struct guard_leaf_key key = {
@@ -33,10 +33,10 @@ static __always_inline __u32 rule_of_device(__u32 type, __u32 rdev, __u32 op, __
 	return leaf ? rule_at(&leaf->entry, generation) : 0;
 }
 
-/* What its name begins with. */
+/* The first characters of "kdevtmpfs", the name of the kernel's thread. */
 #define KDEVTMPFS	TEXT_WORD('k', 'd', 'e', 'v', 't', 'm', 'p', 'f')
 
-/* Whether it is the kernel's thread that does nothing but make and remove the nodes in /dev. */
+/* Whether the current task is the kernel thread that only makes and removes the nodes in /dev. */
 static __always_inline bool is_kernels_node(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Events: what a program tells of an access that it denies, for who watches. Nothing is told when
- * nobody does; what there is no room for is counted.
+ * Events: what a program reports of an access that it denies. Callers check that somebody watches
+ * (@watching of the state). Events that don't fit into the ring buffer are counted.
  */
 #ifndef _GUARD_EVENT_BPF_H
 #define _GUARD_EVENT_BPF_H
@@ -12,8 +12,8 @@
 #include "word.bpf.h"
 
 /*
- * A way up from @dentry, as far as it has been written down: @at is the address of what is next of its
- * name, or 0 before the first of it.
+ * The way up from @dentry, as far as it is written down: @at is the address of the next part of the
+ * name of @dentry, or 0 at its beginning.
  */
 struct ascent {
 	struct dentry *dentry;
@@ -23,9 +23,9 @@ struct ascent {
 };
 
 /*
- * Write down the next word of the name of where the ascent is; the last is filled with zeros, of which
- * there is at least one, and then it goes up. Returns 1 at its end. The verifier goes through one word
- * and not through all that a name can have.
+ * Write down the next word of the name of the current dentry. The last word is padded with at
+ * least one zero; then go up. Returns 1 at the end. The verifier checks this for one word, and not
+ * for all words that a name can have.
  */
 static __always_inline int ascend(struct ascent *ascent, struct guard_place *place, char *names,
 				  __u32 size)
@@ -33,7 +33,7 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 	struct dentry *dentry = ascent->dentry;
 	__u64 offset = ascent->offset, word, zero;
 
-	/* What is looked at is to be the same number to the compiler as what is used. */
+	/* Have the compiler check the same copy of the number that it uses. */
 	barrier_var(offset);
 	if (inode_map_is_null(dentry))
 		return 1;
@@ -54,7 +54,7 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 	ascent->offset = opaque(offset + GUARD_WORD);
 	ascent->at += GUARD_WORD;
 	if (zero) {
-		/* Of a name that there was no room for nothing is told. */
+			/* Leave out a name that does not fit completely. */
 		place->length = ascent->offset;
 		ascent->dentry = dentry->d_parent;
 		ascent->at = 0;
@@ -62,7 +62,7 @@ static __always_inline int ascend(struct ascent *ascent, struct guard_place *pla
 	return 0;
 }
 
-/* A way has no more words than there is room for, and then goes round once more to see that. */
+/* Callers loop for as many words as fit, and once more to notice that the rest does not. */
 static __always_inline void begin_ascent(struct ascent *ascent, struct dentry *dentry)
 {
 	ascent->dentry = dentry;
@@ -95,7 +95,7 @@ static __always_inline void clear_place(struct guard_place *place)
 static __always_inline void describe_place(struct guard_place *place, struct inode *inode)
 {
 	clear_place(place);
-	/* A name that is about to be made has none. */
+	/* A name that is about to be made has no inode. */
 	if (inode_map_is_null(inode))
 		return;
 	place->dev = inode->i_sb->s_dev;
@@ -109,7 +109,7 @@ static __always_inline __u64 cgroup_of(const struct task_struct___guard *task)
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
-/* Who it is, beyond the process itself: see to_read(). */
+/* Fill in what there is beyond the process itself; for @task see to_read(). */
 static __always_inline void describe_task(struct task_struct *task, struct guard_event *event)
 {
 	const struct task_struct___guard *configured = (const void *)task;
@@ -131,8 +131,8 @@ static __always_inline void describe_task(struct task_struct *task, struct guard
 }
 
 /*
- * What is told: the operations that a rule denies with what is at a dentry, which has this address, and
- * those that another would deny, being just tried; and whether it is about a name in its directory.
+ * What to report: @ops, which @rule denies on the file at the dentry with this address; @tried,
+ * which the audit-only @tried_rule would deny; and whether this is about a name in its directory.
  */
 struct told {
 	__u64 dentry;

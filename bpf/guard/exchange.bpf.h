@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Exchanges of the content of two files, which xfs has a system call for: it is made on one of
- * them, and names the other in memory. The kernel asks for the permission to write to both. But who
- * does that has the content of both, too, so that it is reading as well.
+ * Exchanging the contents of two files: xfs has an ioctl(2) for that, which is made on one of them
+ * and names the other in memory. The kernel asks for the permission to write to both. But the
+ * caller gets the contents of both, too, so count it as reading as well.
  */
 #ifndef _GUARD_EXCHANGE_BPF_H
 #define _GUARD_EXCHANGE_BPF_H
@@ -25,7 +25,7 @@ static __always_inline __u32 second_argument(struct task_struct *task)
 #endif
 }
 
-/* Whether a write to @file, which is being made, is one. */
+/* Whether the write to @file that is being made is such an exchange. */
 static __always_inline bool is_exchange(struct file *file)
 {
 	__u32 command;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Rules that are for a name, and executables that are known by one: whatever comes to be at the name
- * gets them before anybody can use it.
+ * Rules for names, and executables known by name: a file at the name has them before its first use.
  *
- *   - What is renamed or linked to the name has the rule before it has the name. If that then fails,
- *     it loses the rule again (struct guard_move).
- *   - What is made there has none until it exists. From before it is made the name is in "fresh", and
- *     decisions are made by the name as well (name.bpf.h), until a program that may sleep sees the
- *     inode and gives it the rule: settle(), as a rule in the open(2) that has made it.
+ *   - A file that is renamed or linked to the name gets the rule before it has the name. If the
+ *     operation then fails, the file loses the rule again (struct guard_move).
+ *   - A file that is made there can't have a rule before it exists. Its name is in "fresh" before
+ *     that, and decisions look up the name, too (name.bpf.h), until a sleepable program sees the
+ *     inode and gives it the rule: settle(), normally in the open(2) that made it.
  *
  * Only the name counts, a directory and the last component: other hard links of a guarded file are
- * nothing to follow. A file that loses the name keeps the rule, under what other names it has. One
- * that has another rule of its own can't be given the name, or else it could be had to lose its own.
+ * not followed. A file that loses the name keeps the rule under its other names. A file with
+ * another rule of its own can't be given the name: that could be used to take its rule from it.
  *
- * A rule that is just tried hinders nothing: what it can't be given to goes without it, and keeps the
- * rule that it has; and what has such a rule loses it.
+ * An audit-only rule prevents nothing: a file that has another rule keeps that and goes without it,
+ * and a file that has an audit-only rule loses that for the name's.
  */
 #ifndef _GUARD_FOLLOW_BPF_H
 #define _GUARD_FOLLOW_BPF_H
@@ -22,9 +21,9 @@
 #include "hold.bpf.h"
 #include "kernel.bpf.h"
 
-/* How often the tool can change a rule while it is being moved. */
+/* Attempts to give a rule that the tool changes at the same time. */
 #define FOLLOW_TRIES	4
-/* How often a lock is tried that others hold for a moment. */
+/* Attempts to undo while others hold a lock, which they do for a moment. */
 #define UNDO_TRIES	4
 
 static __always_inline bool same_entry(const struct guard_entry *a, const struct guard_entry *b)
@@ -55,8 +54,8 @@ static __noinline bool same_rule(__u32 one, __u32 other)
 /* Giving an inode what a name has */
 
 /*
- * Give it the rule. The tool changes first the leaf, then the entries that it finds: so what it did
- * not find has the leaf as it is now. Returns 0 or -EPERM.
+ * Give an inode the rule of a name. The tool changes the leaf first, then the entries that it
+ * finds. It may not find this one, so read the leaf again until both agree. Returns 0 or -EPERM.
  */
 static __always_inline int give_rule(struct inode *inode, struct inode *dir, struct dentry *dentry,
 				     struct guard_leaf *leaf)
@@ -75,7 +74,7 @@ static __always_inline int give_rule(struct inode *inode, struct inode *dir, str
 	return -EPERM;
 }
 
-/* Whether it has a rule for a tree already: the same, or another that counts. */
+/* Whether an inode has an entry for a tree that stays: the same rule, or one not audit-only. */
 static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, __u32 generation)
 {
 	const struct guard_entry *entry = inode_map_peek(trees_id[op], inode, struct guard_entry);
@@ -84,7 +83,7 @@ static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, 
 	return entry && (own == rule || !is_tried(own, op));
 }
 
-/* Giving it the rule for a tree, for one operation after the other. */
+/* Gives the rule for a tree for one operation after the other. */
 struct giving {
 	struct inode *inode;
 	struct guard_entry entry;
@@ -112,7 +111,7 @@ static int give_for_op(__u32 index, void *context)
 	return 0;
 }
 
-/* Give it the rule for a tree, for each operation that this names. Returns which, or -1. */
+/* Give an inode the rule for a tree, for each operation that it names. Returns which, or -1. */
 static __noinline int give_tree(struct inode *inode, const struct guard_leaf *leaf)
 {
 	struct giving giving = { .inode = inode, .entry = leaf->tree };
@@ -125,9 +124,9 @@ static __noinline int give_tree(struct inode *inode, const struct guard_leaf *le
 }
 
 /*
- * A name is about to change: tell the service, if the path of a rule goes through it. If there is no
- * room it knows by the count that it has missed something. @link is what the symbolic link that comes
- * to be there leads to, or NULL.
+ * A name is about to change: tell the service if the path of a rule goes through it. If the ring
+ * buffer is full, the service sees by the count that it missed something. @link is the target of
+ * the symbolic link that comes to be at the name, or NULL.
  */
 static __noinline int note_leaf(const struct guard_leaf_key *key, const struct guard_leaf *leaf,
 				struct dentry *dentry, const char *link)
@@ -171,7 +170,7 @@ static __always_inline void note(struct inode *dir, struct dentry *dentry, const
 
 /* Making something at the name */
 
-/* From now on decisions are made by names as well. */
+/* From now on decisions look up names as well. */
 static __always_inline void expect(const struct guard_leaf_key *key)
 {
 	__u32 one = 1;
@@ -188,7 +187,7 @@ static __always_inline void expect_no_more(struct inode *dir, struct dentry *den
 		__sync_fetch_and_add(&state.beyond, -GUARD_FRESH);
 }
 
-/* Decide about what is to be at a name, by the name's rule. */
+/* Decide by a name's rule about a file that is about to get the name. */
 static __noinline int guard_leaf(struct inode *dir, struct dentry *dentry)
 {
 	const struct guard_leaf *leaf = find_leaf(dir, dentry);
@@ -196,7 +195,7 @@ static __noinline int guard_leaf(struct inode *dir, struct dentry *dentry)
 	return leaf ? judge_leaf(leaf, dentry) : 0;
 }
 
-/* Decide about what is to be made at a name, likewise. If it may be made, it is expected. */
+/* Decide likewise about making a file at a name. If it may be made, expect it. */
 static __noinline int guard_new_leaf(struct inode *dir, struct dentry *dentry, const char *link)
 {
 	struct guard_leaf_key key = {};
@@ -225,7 +224,7 @@ static __always_inline int guard_new_name(struct inode *dir, struct dentry *dent
 	return guard_new_leaf(dir, dentry, link);
 }
 
-/* Give what is at a name that is in "fresh" what the name has; it is there now. */
+/* Give the inode that now is at a name in "fresh" what the name has. */
 static __noinline int settle_leaf(struct inode *inode, struct inode *dir, struct dentry *dentry)
 {
 	struct guard_leaf *leaf = find_leaf(dir, dentry);
@@ -247,7 +246,7 @@ static __noinline int settle_leaf(struct inode *inode, struct inode *dir, struct
 	return 0;
 }
 
-/* An inode that somebody uses, by its name. */
+/* Likewise for an inode that is being used, by its dentry. */
 static __noinline int settle(struct inode *inode, struct dentry *dentry)
 {
 	struct dentry *parent;
@@ -258,7 +257,7 @@ static __noinline int settle(struct inode *inode, struct dentry *dentry)
 	return settle_leaf(inode, parent->d_inode, dentry);
 }
 
-/* The directory in which somebody makes a name. */
+/* Likewise for the directory in which a name is being made. */
 static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
 {
 	if (names_matter())
@@ -266,10 +265,10 @@ static __always_inline void settle_dir(struct inode *dir, struct dentry *dentry)
 }
 
 /*
- * Names are compared byte by byte, which is wrong where case does not count. The tool makes no rule
- * for a name in such a directory; nor may one that has names of rules become one, which it could as
- * long as it is empty. Only on a filesystem with a comparison of its own; flags are not looked at,
- * since who calls can change them meanwhile.
+ * Names are compared byte by byte, which is wrong where case does not count. The tool makes no
+ * rule for a name in such a directory, and a directory with names that have rules must not become
+ * one, which it could while it is empty. Only filesystems with a comparison of their own matter;
+ * the flags are not checked, since the caller can change them meanwhile.
  */
 static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
 {
@@ -285,7 +284,7 @@ static __always_inline int guard_case(struct inode *dir, struct dentry *dentry)
 
 /* Renaming and linking */
 
-/* What there is now that a move would change. */
+/* Record what a move would change. */
 static __always_inline void remember(struct inode *inode, const struct guard_leaf *leaf,
 				     struct guard_move *move)
 {
@@ -301,7 +300,7 @@ static __always_inline void remember(struct inode *inode, const struct guard_lea
 	}
 }
 
-/* Whether an inode has a rule of its own, which another would take from it and which counts. */
+/* Whether an inode has another rule of its own that it would lose, and that is not audit-only. */
 static __always_inline bool has_another(const struct guard_move *move,
 					const struct guard_leaf *leaf)
 {
@@ -313,15 +312,15 @@ static __always_inline bool has_another(const struct guard_move *move,
 	return own && !same_rule(own, rule_at(&leaf->entry, generation)) && !only_reports(own);
 }
 
-/* What becomes of a move when the rule of its name can't be given. */
+/* What to return for a move when the rule of its name can't be given. */
 static __always_inline int refuse_move(__u32 rule)
 {
 	return STATE(audit) || only_reports(rule) ? 0 : -EPERM;
 }
 
 /*
- * @inode is about to get the name @dentry in @dir. After the hooks that may deny that; if not after
- * them, then what is done here is undone.
+ * @inode is about to get the name @dentry in @dir. Runs after the hooks that may deny that; if a
+ * later one does, end_move() undoes what is done here.
  */
 static __noinline int follow(struct inode *inode, struct inode *dir, struct dentry *dentry)
 {
@@ -339,7 +338,7 @@ static __noinline int follow(struct inode *inode, struct inode *dir, struct dent
 	if (has_another(&move, leaf)) {
 		if (refuse_move(rule))
 			return -EPERM;
-		/* What else it gets with the name it gets. */
+		/* It still gets the rest of what the name has. */
 		move.moved &= ~GUARD_MOVED_RULE;
 	}
 	key.task = bpf_get_current_pid_tgid();
@@ -368,10 +367,10 @@ int BPF_PROG(guard_follow, struct inode *old_dir, struct dentry *old_dentry, str
 {
 	struct inode *inode = old_dentry->d_inode;
 
-	/* It is there, of which not every verifier is sure. */
+	/* It is never NULL, but not every verifier knows that. */
 	if (inode_map_is_null(inode) || !STATE(follows))
 		return 0;
-	/* What it has by its name, it has when it leaves that. */
+	/* Give it what its old name has, before it leaves that name. */
 	if (names_matter())
 		settle(inode, old_dentry);
 	return follow(inode, new_dir, new_dentry);
@@ -393,7 +392,7 @@ int BPF_PROG(guard_follow_link, struct dentry *old_dentry, const struct path *ne
 	       follow(inode, parent->d_inode, new_dentry);
 }
 
-/* Whether an inode has what it is to have at a name. */
+/* Refuse a link to a name if the inode does not have the rule of the name. */
 static __noinline int check_linked(struct inode *inode, struct inode *dir, struct dentry *dentry)
 {
 	const struct guard_leaf *leaf = find_leaf(dir, dentry);
@@ -405,7 +404,7 @@ static __noinline int check_linked(struct inode *inode, struct inode *dir, struc
 	return refuse_move(rule);
 }
 
-/* Give an inode the value that it had in an inode map, or none if it had none. */
+/* Restore the value that an inode had in an inode map, or delete it if there was none. */
 static __always_inline void undo(__u32 map_id, struct inode *inode, void *value, __u32 size,
 				 bool had)
 {
@@ -422,7 +421,7 @@ static __always_inline void undo(__u32 map_id, struct inode *inode, void *value,
 	}
 }
 
-/* Of a rename or link that has ended, well or not. */
+/* A rename or link has ended: if it failed, undo what was done for it. */
 static __noinline int end_move(struct inode *inode, int ret)
 {
 	struct guard_move_key key = {};
@@ -459,7 +458,7 @@ int BPF_PROG(guard_renamed, struct renamedata *renamed, int ret)
 		return 0;
 	dentry = renamed->old_dentry;
 	end_move(dentry->d_inode, ret);
-	/* With RENAME_EXCHANGE, what was there. */
+	/* With RENAME_EXCHANGE, the file that was at the new name. */
 	dentry = renamed->new_dentry;
 	end_move(dentry->d_inode, ret);
 	return 0;

@@ -2,10 +2,10 @@
 /*
  * What the programs of inode-guard (guard.bpf.c) and its tool share: the contents of the maps.
  *
- * The policy changes in a single moment. What says "this inode has that rule" is in two slots, each
- * with the generation of the policy from which on it holds, and the word @generation of the state
- * tells which is the current one. The tool writes all slots of the next generation, then stores the
- * word, then cleans up; whenever it is interrupted, the word says what is valid.
+ * The policy changes in a single moment. The entry that gives an inode its rule has two slots, each
+ * with the first generation of the policy that it is valid for. The word @generation of the state
+ * holds the current generation. The tool writes all slots of the next generation, stores the word,
+ * then cleans up. If it is interrupted at any point, the word still says which slots are valid.
  */
 #ifndef _GUARD_H
 #define _GUARD_H
@@ -15,22 +15,22 @@
 #include <linux/types.h>
 #endif
 
-/* Elsewhere the guard can't tell what only appends: see syscall.bpf.h. */
+/* On other architectures the guard can't tell which writes only append: see syscall.bpf.h. */
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64) || defined(__TARGET_ARCH_s390) || \
 	defined(__x86_64__) || defined(__aarch64__) || defined(__s390x__)
 #define GUARD_KNOWS_APPEND
 #endif
 
-/* Pins of another version are refused. */
+/* The tool refuses pins of another version. */
 #define GUARD_VERSION	10
 
-/* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
+/* A prctl(2) option that no kernel has: the tool calls it to see whether programs are called. */
 #define GUARD_PRCTL_PROBE	0x67756172
 
 /*
- * The operations that rules name: the constant's end, the word, and what it means, for help. All
- * that names them is made from this: the words of rules and of what the tool prints, its help, the
- * completion and the tests. The order is that of the bits, which a running guard has in its maps.
+ * The operations that rules name: the constant's end, the word, and its meaning for the help text.
+ * All names of operations are generated from this list: in rules, in the tool's output and help,
+ * in the completion and the tests. Keep the order: a running guard has these bits in its maps.
  */
 #define GUARD_OPERATIONS(op)								\
 	op(READ, "read", "opening it for reading, and reading; of a directory, listing it") \
@@ -48,7 +48,7 @@
 
 #define GUARD_OP_CONSTANT(name, word, meaning)	GUARD_##name,
 
-/* GUARD_READ and so on, and GUARD_OPS, how many there are. */
+/* GUARD_READ and so on; GUARD_OPS is their number. */
 enum guard_op {
 	GUARD_OPERATIONS(GUARD_OP_CONSTANT)
 	GUARD_OPS
@@ -57,38 +57,38 @@ enum guard_op {
 #define GUARD_ALL	((1U << GUARD_OPS) - 1)
 
 /*
- * Sets of operations are 16 bits wide (struct guard_rule), the last of which is none of them: an
- * access that is either appending or other writing (EITHER in judge.bpf.h).
+ * Sets of operations are 16 bits wide (struct guard_rule). The highest bit is not an operation: it
+ * marks an access that either appends or writes otherwise (EITHER in rule.bpf.h).
  */
 #define GUARD_OP_BITS	16
 #define GUARD_EITHER	(1U << (GUARD_OP_BITS - 1))
 
 /*
- * Above the bits of operations, in one word with them, so that one test tells that there is nothing:
- * how many names decisions look for besides.
+ * The word @beyond of the state has counters above the bits of operations: GUARD_FRESH for each
+ * name in "fresh", GUARD_HELD for each change. One test of the word tells that there is nothing.
  */
 #define GUARD_FRESH	(1ULL << GUARD_OP_BITS)
 #define GUARD_HELD	(1ULL << 42)
 #define GUARD_BY_NAME	(~0ULL << GUARD_OP_BITS)
 #define GUARD_ALL_FRESH	(GUARD_HELD - GUARD_FRESH)
 
-/* In that word: that there are rules for devices (GUARD_DEVICE_DIR). */
+/* In the same word: there are rules for devices (GUARD_DEVICE_DIR). */
 #define GUARD_DEVICES	GUARD_EITHER
 
 /*
- * In events only: what would give somebody control of an executable that may do what others may not, or
- * have him taken for it. No rule names that: the executable is in one.
+ * In events only: an attempt to gain control of an executable that may do what others may not, or
+ * to pass as it. Rules can't name this operation; it is about executables that rules name.
  */
 #define GUARD_CONTROL	(GUARD_OP_BITS - 2)
 
 _Static_assert(GUARD_OPS < GUARD_CONTROL, "no bit is left for another operation");
 
 /**
- * struct guard_entry - value of the inode maps that say which inode has which rule
- * @generation: from which generation of the policy on the slot holds; 0, it is empty
- * @rule: the rule, a key of the map "rules", or 0: there is none
+ * struct guard_entry - value of the inode maps that give inodes their rules
+ * @generation: the first generation of the policy that the slot is valid for; 0 if it is empty
+ * @rule: the rule, a key of the map "rules"; 0 for none
  *
- * What holds is the slot with the largest generation that is not above the current one.
+ * The valid slot is the one with the largest generation that is not above the current one.
  */
 struct guard_entry {
 	__u32 generation[2];
@@ -97,10 +97,10 @@ struct guard_entry {
 
 /**
  * enum guard_flags - kinds of rules
- * @GUARD_TREE: for all below a directory, and for itself
- * @GUARD_FOLLOW: for whatever is at its name
- * @GUARD_REMOVED: not a rule any more, from its generation on
- * @GUARD_SYMLINK: its path leads to a symbolic link, which is meant itself
+ * @GUARD_TREE: for a directory and everything below it
+ * @GUARD_FOLLOW: for whatever file is at its name
+ * @GUARD_REMOVED: no longer a rule, from its generation on
+ * @GUARD_SYMLINK: its path leads to a symbolic link, and the rule is for the link itself
  */
 enum guard_flags {
 	GUARD_TREE	= 1 << 0,
@@ -110,12 +110,12 @@ enum guard_flags {
 };
 
 /**
- * enum guard_kind - kinds of subjects: whom a rule can be only for
+ * enum guard_kind - kinds of subjects that a rule can be limited to
  * @GUARD_BY_EXE: processes of an executable, which has an id in "subjects"
- * @GUARD_BY_USER: those of a user; the subject is his number in the initial user namespace
+ * @GUARD_BY_USER: processes of a user; the subject is the uid in the initial user namespace
  * @GUARD_BY_GROUP: likewise of a group
- * @GUARD_BY_CGROUP: those in a cgroup or below it, which has an id in "cgroup_paths"
- * @GUARD_KINDS: how many kinds there are
+ * @GUARD_BY_CGROUP: processes in a cgroup or below it; it has an id in "cgroup_paths"
+ * @GUARD_KINDS: number of kinds
  */
 enum guard_kind {
 	GUARD_BY_EXE,
@@ -128,22 +128,22 @@ enum guard_kind {
 /**
  * struct guard_rule - value of the map "rules"; never changes while a generation has it
  * @generation: the generation it was made for
- * @name: what stays when a rule is given other operations: the key of its "hits". Of the rules with
- *	one name, that of the largest generation which is not above the current one is in force
+ * @name: key of its "hits"; stays the same when a rule is given other operations. Of the rules with
+ *	the same name, the one with the largest generation not above the current one is in force
  * @text: key of its path and label in "texts"
  * @flags: enum guard_flags
- * @named: the operations that it says something about, a bit (1 << op) each; about others another
- *	rule decides
- * @denied: those that it denies
- * @only: those that it allows to a set of subjects, and denies to others
- * @audit: those of @named about which it is only tried: accesses are decided as if it did not name
- *	them, and reported if it would deny them
- * @set: for each operation of @only, the set
- * @kinds: and which kinds of subjects that has, a bit each
+ * @named: the operations that it decides about, one bit (1 << op) each
+ * @denied: the operations that it denies
+ * @only: the operations that it allows to a set of subjects, and denies to others
+ * @audit: the operations of @named that it is audit-only for: accesses are decided as if it did not
+ *	name them, and reported if it would deny them
+ * @set: the set, for each operation of @only
+ * @kinds: the kinds of subjects in that set, one bit each
  * @dev: st_dev of the inode that it was made for
  * @ino: number of that inode
- * @device: S_IFBLK or S_IFCHR, if that was a device, by whatever node it is opened then; or 0
- * @rdev: its number, as the kernel has it
+ * @device: S_IFBLK or S_IFCHR if that inode was a device: the rule is then for the device, through
+ *	any node; otherwise 0
+ * @rdev: the device number, as the kernel encodes it
  */
 struct guard_rule {
 	__u32 generation;
@@ -164,18 +164,18 @@ struct guard_rule {
 
 /**
  * struct guard_hits - value of the map "hits"
- * @count: how often each operation was denied, or would have been
+ * @count: how often each operation was denied, or would have been denied
  */
 struct guard_hits {
 	__u64 count[GUARD_OPS];
 };
 
-/* The set of all executables that a rule in force is for, which are not just tried. */
+/* The set of all executables that rules in force are for; audit-only rules don't count. */
 #define GUARD_PROTECTED	0
 
 /**
- * struct guard_member - key of the map "members", whose value is what the subject was called: a key
- *	of "texts"
+ * struct guard_member - key of the map "members"; the value is a key of "texts": what the user
+ *	called the subject
  * @set: a set of subjects, or GUARD_PROTECTED
  * @kind: enum guard_kind
  * @subject: a subject in it
@@ -186,7 +186,7 @@ struct guard_member {
 	__u32 subject;
 };
 
-/* Bytes of the path of a cgroup that the kernel tells of, with the zero behind it. */
+/* Maximum length of a cgroup's path as the kernel reports it, including the terminating zero. */
 #define GUARD_CGROUP_PATH	1024
 
 #define GUARD_CHUNK	120
@@ -194,8 +194,8 @@ struct guard_member {
 
 /**
  * struct guard_text_key - key of the map "texts"
- * @text: the text
- * @index: which piece of it
+ * @text: the text's id
+ * @index: number of the piece
  */
 struct guard_text_key {
 	__u32 text;
@@ -204,8 +204,8 @@ struct guard_text_key {
 
 /**
  * struct guard_text - value of the map "texts"
- * @piece: GUARD_CHUNK bytes of a path, which ends with a zero; behind that there is the label of a
- *	rule, if it has one. The last piece ends with zeros
+ * @piece: GUARD_CHUNK bytes of a path that ends with a zero; the rule's label follows, if it has
+ *	one. The last piece is padded with zeros
  */
 struct guard_text {
 	char piece[GUARD_CHUNK];
@@ -214,9 +214,9 @@ struct guard_text {
 /**
  * struct guard_leaf_key - key of the map "leaves": a name that rules or executables follow
  * @dir: its directory, an id in "subjects"
- * @length: bytes of the last component
- * @hash: of these, see guard_hash_begin(). Names are not compared: nobody can look for two that have
- *	one hash, since nobody but root can read @seed
+ * @length: length of the last component in bytes
+ * @hash: its hash, see guard_hash_begin(). The names are not compared: only root can read @seed, so
+ *	nobody else can search for two names with the same hash
  */
 struct guard_leaf_key {
 	__u32 dir;
@@ -225,19 +225,19 @@ struct guard_leaf_key {
 };
 
 /*
- * In place of a directory: what has the rule is a device, by whatever node it is opened. Then @length is
- * the type, S_IFBLK or S_IFCHR, and an operation; and @hash the number, as the kernel has it.
+ * In @dir, for the rule of a device, through whatever node it is opened: @length is then the type,
+ * S_IFBLK or S_IFCHR, ORed with an operation; @hash is the device number, as the kernel encodes it.
  */
 #define GUARD_DEVICE_DIR	(~0U)
 
-/* What is done to a device, and not to a node of it. */
+/* Operations on the device itself; the others are on a node. */
 #define GUARD_DEVICE_OPS	((1U << GUARD_READ) | (1U << GUARD_WRITE) | (1U << GUARD_EXEC) | \
 				 (1U << GUARD_MMAP))
 
-/* Texts are hashed and copied in words of so many bytes. */
+/* Texts are hashed and copied in words of this many bytes. */
 #define GUARD_WORD	8
 
-/* A word as a number of which the lowest byte is the first in memory; and back. */
+/* Convert a word to a number whose lowest byte is the first in memory, or back. */
 static inline __u64 guard_word(__u64 word)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -252,7 +252,7 @@ static inline __u64 guard_hash_begin(__u64 seed, __u32 length)
 	return seed ^ length * 0x9e3779b97f4a7c15ULL;
 }
 
-/* A word of a name, or what is left of it and zeros: see guard_word(). */
+/* Hash the next word of a name; the last one is padded with zeros. See guard_word(). */
 static inline __u64 guard_hash_step(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0xbf58476d1ce4e5b9ULL;
@@ -267,11 +267,11 @@ static inline __u64 guard_hash_end(__u64 hash)
 
 /**
  * struct guard_leaf - value of the map "leaves"
- * @entry: the rule of what comes to be at that name, as its entry in the map of files will have it
+ * @entry: the rule for a file that gets this name, as its entry in the map of files will have it
  * @tree: likewise the rule for the tree below it
  * @subject: its id as an executable, or 0
- * @text: the name, as it was given to the rule: a key of "texts"; likewise of the tree
- * @watch: whether the path of a rule goes through it, so that the service is to know of its changes
+ * @text: the name as it was given to the rule, or to the rule for a tree: a key of "texts"
+ * @watch: whether the path of a rule goes through the name: the service is told of its changes
  * @reserved: 0
  */
 struct guard_leaf {
@@ -283,15 +283,15 @@ struct guard_leaf {
 	__u32 reserved;
 };
 
-/* Rules that differ, of those that have a last component in common. */
+/* Maximum number of distinct rules in a struct guard_held. */
 #define GUARD_HELD_RULES	6
 
 /**
  * struct guard_held - value of the map "held", whose keys are names in no directory (@dir is 0)
- * @rules: the rules for files that may be what has this name, wherever that is; 0 behind the last
+ * @rules: the rules for files with this name, in whatever directory; 0 after the last one
  * @trees: likewise the rules for trees
- * @denied: what those rules name that there was no room for: denied to all, a bit for each operation
- * @denied_below: likewise
+ * @denied: operations that rules deny that did not fit: denied to all, one bit each
+ * @denied_below: likewise, for trees
  */
 struct guard_held {
 	__u32 rules[GUARD_HELD_RULES];
@@ -301,11 +301,11 @@ struct guard_held {
 };
 
 /**
- * enum guard_moved - what a rename or link that is under way has had changed
+ * enum guard_moved - what the programs changed for a rename or link that is under way
  * @GUARD_MOVED_RULE: the entry in the map of files
- * @GUARD_HAD_RULE: it was there before
+ * @GUARD_HAD_RULE: that entry existed before
  * @GUARD_MOVED_SUBJECT: the entry in "subjects"
- * @GUARD_HAD_SUBJECT: it was there before
+ * @GUARD_HAD_SUBJECT: that entry existed before
  */
 enum guard_moved {
 	GUARD_MOVED_RULE	= 1 << 0,
@@ -316,7 +316,7 @@ enum guard_moved {
 
 /**
  * struct guard_move_key - key of the map "moves"
- * @task: the thread that renames
+ * @task: the thread that renames or links
  * @inode: address of the inode that gets the name
  */
 struct guard_move_key {
@@ -325,11 +325,11 @@ struct guard_move_key {
 };
 
 /**
- * struct guard_move - value of the map "moves": what was before, in case it fails
+ * struct guard_move - value of the map "moves": the state before, to restore if the rename fails
  * @moved: enum guard_moved
- * @subject: as an executable
- * @entry: in the map of files
- * @trees: the operations whose map of trees it has been added to, a bit each
+ * @subject: its id as an executable
+ * @entry: its entry in the map of files
+ * @trees: the operations whose maps of trees the inode was added to, one bit each
  * @reserved: 0
  */
 struct guard_move {
@@ -342,12 +342,12 @@ struct guard_move {
 
 /**
  * enum guard_seen - what is known of a process
- * @GUARD_SEEN: it executes what it was seen to execute, and nobody else has a hand in it
+ * @GUARD_SEEN: the guard saw it execute its program, and nobody else controls it
  * @GUARD_SEEN_AUDITED: likewise, but the guard only audited
- * @GUARD_WAS_ROOTS: it was root's, and has executed nothing since it is not
- * @GUARD_NO_NEW_PRIVS: root has chosen no_new_privs for it
- * @GUARD_ADOPTED: the administrator has said that it is as if it had been seen, of the program that it
- *	had executed by then
+ * @GUARD_WAS_ROOTS: it was root's, and has not executed anything since it gave that up
+ * @GUARD_NO_NEW_PRIVS: root chose no_new_privs for it
+ * @GUARD_ADOPTED: the administrator declared it as seen; that is valid for the program that it was
+ *	executing at that time
  */
 enum guard_seen {
 	GUARD_SEEN		= 1 << 0,
@@ -360,8 +360,8 @@ enum guard_seen {
 /**
  * struct guard_process - value of the map "processes"
  * @flags: enum guard_seen
- * @filters: how many seccomp filters root has chosen for it
- * @execs: how often it and its parents had executed a file, the last time included
+ * @filters: number of seccomp filters that root chose for it
+ * @execs: how often it and its ancestors had executed a file, including the last time
  */
 struct guard_process {
 	__u32 flags;
@@ -371,9 +371,9 @@ struct guard_process {
 
 /**
  * enum guard_seal - how a guard is sealed, until the machine boots again
- * @GUARD_UNSEALED: not
- * @GUARD_SEAL_ADD: the tool only changes the policy to deny more
- * @GUARD_SEAL_ALL: it does not change it
+ * @GUARD_UNSEALED: not sealed
+ * @GUARD_SEAL_ADD: the tool only makes changes to the policy that deny more
+ * @GUARD_SEAL_ALL: the tool does not change the policy
  */
 enum guard_seal {
 	GUARD_UNSEALED,
@@ -382,34 +382,34 @@ enum guard_seal {
 };
 
 /**
- * struct guard_state - the words that programs and tool share, by a map in memory
+ * struct guard_state - the words that programs and tool share, in mapped memory
  * @version: GUARD_VERSION
- * @ready: whether the start has come to its end
- * @generation: the current generation of the policy; 0, there is none, and all is allowed
+ * @ready: whether the guard has started completely
+ * @generation: the current generation of the policy; 0 if there is none, and everything is allowed
  * @audit: report, deny nothing
- * @strict: the operations that rules for trees deny to anybody, not just tried, a bit each; with
- *	write, append
- * @tried: whether rules are just tried
+ * @strict: the operations that rules for trees deny to anybody, one bit each; append is set if
+ *	write is. Audit-only rules don't count
+ * @tried: whether any rules are audit-only
  * @dirty: whether a change of the policy was begun and not completed
  * @next: the next id for rules, names, texts, sets and subjects
- * @watching: whether somebody wants events
+ * @watching: whether anybody reads events
  * @probed: how often a program was called for GUARD_PRCTL_PROBE
- * @subjects: whether there is anything in the set GUARD_PROTECTED
- * @follows: whether any rule follows
- * @pins: how many pins there are when all is well
+ * @subjects: whether the set GUARD_PROTECTED has any members
+ * @follows: whether any rule follows a name
+ * @pins: the number of pins that a complete guard has
  * @zero: 0, which the verifier does not know: see opaque()
- * @cgroups: whether there is any set with cgroups
- * @hold: whether rules hold by the last component meanwhile
- * @beyond: what a decision looks at beyond the entry of the file: the operations that rules for trees
- *	name, a bit each; how often GUARD_FRESH for names that are in "fresh"; and GUARD_HELD for
- *	changes on the way to a rule that the service has not followed yet
+ * @cgroups: whether any set has cgroups
+ * @hold: whether rules hold by the last component until the service has followed a change
+ * @beyond: what a decision looks at beyond the entry of the file: the operations that rules for
+ *	trees name, one bit each; GUARD_FRESH for each name in "fresh"; and GUARD_HELD for each
+ *	change on the way to a rule that the service has not followed yet
  * @seed: for the hashes of names
- * @changes: how often a name that is watched was about to change
+ * @changes: how often a watched name was about to change
  * @mounts: how often something was about to be mounted or unmounted, if @hold
- * @dropped: events that there was no room for
- * @refused: how often GUARD_CONTROL was denied, or would have been, and what would break the seal
+ * @dropped: number of events that did not fit
+ * @refused: how often GUARD_CONTROL, or an attempt to break the seal, was denied or would have been
  * @sealed: enum guard_seal
- * @reading: whether the hook of reading and writing is attached (reading.c)
+ * @reading: whether the hook for reading and writing is attached (reading.c)
  */
 struct guard_state {
 	__u32 version;
@@ -438,7 +438,7 @@ struct guard_state {
 	__u32 reading;
 };
 
-/* What audit says of who has not logged in. */
+/* The audit subsystem's value for a process that nobody has logged in for. */
 #define GUARD_UNSET	(~0U)
 
 #define GUARD_PATH	1536
@@ -446,9 +446,9 @@ struct guard_state {
 
 /**
  * struct guard_place - the way from a file to the root of its filesystem
- * @dev: the filesystem, 12 bits of major and 20 of minor number
- * @length: bytes of @names
- * @cut: whether it is longer than there is room for
+ * @dev: device of the filesystem, 12 bits of major and 20 bits of minor number
+ * @length: length of the names in @path or @exe_path of struct guard_event, in bytes
+ * @cut: whether the way did not fit
  * @inum: inode number
  */
 struct guard_place {
@@ -459,29 +459,29 @@ struct guard_place {
 };
 
 /**
- * struct guard_event - what the ring buffer has of an access that was denied, or would have been
- * @time: nanoseconds since boot, those in suspension included
+ * struct guard_event - entry in the ring buffer: an access that was denied, or would have been
+ * @time: nanoseconds since boot, including suspend
  * @pid: the process
- * @uid: its user, as the initial user namespace numbers them
- * @parent: the process that is its parent
+ * @uid: its uid in the initial user namespace
+ * @parent: its parent process
  * @login: the user who logged in, whatever the process has become since, or GUARD_UNSET
- * @session: the number of that login, or GUARD_UNSET
- * @fsuid: the user that file permissions are judged by
- * @cgroup: its control group of the second version, the number of the directory's inode; or 0
+ * @session: the number of that login session, or GUARD_UNSET
+ * @fsuid: the user that file permissions are checked for
+ * @cgroup: its cgroup in the unified hierarchy, as the inode number of the directory; or 0
  * @fsgid: the group, likewise
- * @unseen: whether the process does not count as one of its executable, which a rule is only for
- * @rule: the rule; 0 when it could not be told which, and was denied for that
- * @ops: what was denied of it, a bit each
- * @tried: what was only reported, since the rule about it is just tried, a bit each
- * @audit: whether @ops was only reported, too
- * @name: whether it is about making or removing the name, which is writing to its directory
+ * @unseen: whether a rule is limited to its executable, and the process does not count as its own
+ * @rule: the rule; 0 if the access was denied because it could not be told which rule decides
+ * @ops: the operations that were denied, one bit each
+ * @tried: the operations that were only reported, since the rule is audit-only, one bit each
+ * @audit: whether @ops were only reported, too
+ * @name: whether the name was to be made or removed, which is writing to its directory
  * @tried_rule: the rule that would deny @tried
  * @command: the thread's name
  * @parent_command: the name of its parent's first thread
  * @file: where the file is
  * @exe: where the executable is
- * @path: the names on the way from the file up, each with zeros behind it, one to GUARD_WORD
- * @exe_path: likewise
+ * @path: the names on the way up from the file, each padded with zeros to a multiple of GUARD_WORD
+ * @exe_path: likewise for the executable
  */
 struct guard_event {
 	__u64 time;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Rules that hold by the last component of their path, while a change on the way to one is not followed
- * yet. Where the path leads now only the service can find out; until it has, whatever has that name is
- * decided about by the rule, if it has none of its own.
+ * Rules that hold by the last component of their path while a change on the way is not followed
+ * yet. Only the service can find out where the path leads now. Until it has, the rule decides
+ * about any file with that name that has no rule of its own.
  *
- * The hook of a change counts it, GUARD_HELD in the state's "beyond", before it happens. The service
- * takes away what it has seen counted before it looked, having waited for the directory's lock, which
- * who makes the change has until it is made. So what is counted and not followed is never taken away.
+ * The hook of a change counts it, as GUARD_HELD in @beyond of the state, before it happens. The
+ * service reads the count, waits for the lock of the directory, which the task that makes the
+ * change holds until it is made, looks up the paths, and subtracts what it had read. So it never
+ * subtracts a change that it has not followed.
  *
- * Which rules may be meant by a name the service has written into "held": those of which it is the last
- * component, as it was given or behind symbolic links. Where a link is made to lead elsewhere, the name
- * that it leads to is entered into "targets" here.
+ * The service writes into "held" which rules a name can stand for: those with this last component,
+ * as given or behind symbolic links. When a link is made to lead elsewhere, the programs enter the
+ * name that it leads to into "targets".
  */
 #ifndef _GUARD_HOLD_BPF_H
 #define _GUARD_HOLD_BPF_H
@@ -18,10 +19,10 @@
 #include "judge.bpf.h"
 #include "kernel.bpf.h"
 
-/* Bytes of a link's target that are gone through. */
+/* Maximum length of a link's target that is searched, in bytes. */
 #define TARGET_MAX	256
 
-/* Going through the target of a symbolic link, for its last component. */
+/* Searching the target of a symbolic link for its last component. */
 struct target {
 	__u64 link;
 	__u32 begin;
@@ -45,7 +46,7 @@ static int target_step(__u32 index, void *context)
 	return 0;
 }
 
-/* A symbolic link's target, and the dentry that it is to have: their addresses. */
+/* The addresses of a symbolic link's target and of the dentry that it is to be at. */
 struct link_change {
 	__u64 link;
 	__u64 dentry;
@@ -71,7 +72,7 @@ __noinline int note_target_at(const struct link_change *change)
 	return 0;
 }
 
-/* What has the last component that @link has is, from now on, what has the name of @dentry. */
+/* From now on, the last component of @link stands for the name of @dentry, too. */
 static __always_inline void note_target(const char *link, struct dentry *dentry)
 {
 	struct link_change change;
@@ -88,7 +89,7 @@ static __always_inline const char *link_of(struct inode *inode)
 	return inode->i_link;
 }
 
-/* A mount that concerns the mount namespace that paths are looked up in, as far as can be told. */
+/* Count a mount, unless it can't be in the mount namespace in which paths are looked up. */
 static __always_inline void hold_mount(void)
 {
 	if (!STATE(hold) || is_confined(bpf_get_current_task_btf()))

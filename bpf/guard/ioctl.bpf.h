@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Which ioctl(2) does what to a file, by type and number: for guard.bpf.c. What is not here does
- * nothing to the file that it is made on, or the kernel asks about it otherwise.
+ * What an ioctl(2) does to a file, by type and number: for guard.bpf.c. Commands that are not
+ * listed do nothing to the file that they are made on, or the kernel calls another hook for them.
  */
 #ifndef _GUARD_IOCTL_BPF_H
 #define _GUARD_IOCTL_BPF_H
@@ -11,9 +11,9 @@
 #define F2FS_TYPE	0xf5
 
 /*
- * Of f2fs. Garbage collection, flushing a device and resizing (6, 10, 11, 16) move blocks of
- * whatever files there are, in which nothing changes. Volatile writes (3, 4) are refused by all
- * kernels that we are for.
+ * Commands of f2fs. Garbage collection, flushing a device and resizing (6, 10, 11, 16) move blocks
+ * of arbitrary files without changing the contents. All supported kernels refuse volatile writes
+ * (3, 4).
  */
 static __always_inline __u32 f2fs_ops(unsigned int number)
 {
@@ -43,9 +43,9 @@ static __always_inline __u32 f2fs_ops(unsigned int number)
 }
 
 /*
- * By type and number: the sizes differ between 32 and 64 bits. Of subvolumes, those that are made
- * or deleted are names in the directory that the call is made on; one that is sent is read as a
- * whole, whichever file of it the call is made on.
+ * By type and number: the sizes differ between 32 and 64 bits. Making or deleting a subvolume
+ * changes names in the directory that the call is made on. Sending a subvolume reads all of it,
+ * whichever of its files the call is made on.
  */
 static __always_inline __u32 ioctl_ops(unsigned int cmd)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The decision: may this task do these operations with this file? First the rule of the file itself
- * decides about each of them, if it names it; or else the nearest rule for a tree that names it; or
- * else it is allowed. What can't be told is denied.
+ * The decision: may this task do these operations on this file? For each operation the file's own
+ * rule decides, if it names the operation; or else the nearest rule for a tree that names it; or
+ * else it is allowed. If it can't be told which rule decides, the operation is denied.
  *
- * A rule that is just tried is asked like any other. What it denies is reported, and the decision is
- * made once more without such rules.
+ * An audit-only rule (--audit) is asked like any other. What it would deny is reported, and the
+ * decision is made once more without such rules.
  */
 #ifndef _GUARD_JUDGE_BPF_H
 #define _GUARD_JUDGE_BPF_H
@@ -15,9 +15,9 @@
 #include "rule.bpf.h"
 
 /*
- * What is to be decided about: operations, with the file whose inode and dentry have these addresses.
- * Behind judge_at(), @rest is what is left to be decided about without the rules that are just tried,
- * and the last four are as in struct told.
+ * What to decide: @ops on the file with these addresses of inode and dentry; @shown, the dentry
+ * that events name. Afterwards @rest has the operations to decide once more without audit-only
+ * rules; the last four fields are as in struct told.
  */
 struct judged {
 	__u64 inode;
@@ -31,7 +31,7 @@ struct judged {
 	__u32 tried;
 };
 
-/* What has been decided about, and what becomes of it. */
+/* Report the decision, if it denies anything and somebody watches. Returns 0 or -EPERM. */
 static __always_inline int conclude(struct dentry *shown, const struct judged *judged)
 {
 	if ((judged->denied | judged->tried) && STATE(watching))
@@ -40,15 +40,15 @@ static __always_inline int conclude(struct dentry *shown, const struct judged *j
 	return judged->denied && !STATE(audit) ? -EPERM : 0;
 }
 
-/* What can't be told is denied, where rules for trees deny anything. */
+/* If it can't be told which rule decides: deny what any rule for a tree denies. */
 static __always_inline int is_strict(__u64 op)
 {
 	return STATE(strict) & BIT(op) ? DENIES : 0;
 }
 
 /*
- * Deciding about one operation after the other: with the rules for trees that were found, and the
- * file's own, which names these. @left is what is not decided about yet; the rest is as in struct judged.
+ * Deciding about one operation after the other: by the rules for trees in @climb, and by the file's
+ * own rule, which names @named. @left are still to be decided; the rest is as in struct judged.
  */
 struct judging {
 	struct climb climb;
@@ -106,11 +106,11 @@ __noinline int judge_at(struct judged *judged)
 	judging.named = opaque(named_by(judging.own));
 	find_rules(&judging.climb, ops & ~judging.named);
 
-	/* Write by itself, or with append if it may be either. */
+	/* A write that can only append is asked as append, one that may be either as both. */
 	if ((ops & EITHER) == APPEND)
 		ops &= ~WRITE;
 	judging.left = ops & GUARD_ALL;
-	/* Nothing to the verifier, which goes on with each set of these that there can be. */
+	/* Hide the zeros from the verifier, which would follow each set that these can become. */
 	judging.rest = opaque(0);
 	judging.rule = opaque(0);
 	judging.denied = opaque(0);
@@ -122,7 +122,7 @@ __noinline int judge_at(struct judged *judged)
 	judged->rule = judging.rule;
 	judged->denied = judging.denied;
 	judged->tried_rule = judging.tried_rule;
-	/* What is denied is not reported once more. */
+	/* Don't report what is denied once more. */
 	judged->tried = judging.tried & ~judging.denied;
 	return judged->rest ? 0 : conclude(AT(struct dentry, judged->shown), judged);
 }
@@ -174,7 +174,7 @@ static __always_inline bool is_holding(void)
 	return STATE(beyond) & -GUARD_HELD;
 }
 
-/* What a rule that names @named is asked of @ops: of a write that can only append, if it names either. */
+/* The part of @ops for a rule that names @named; append becomes write if that is not named. */
 static __always_inline __u32 asked_of(__u32 named, __u32 ops)
 {
 	if ((ops & EITHER) == APPEND)
@@ -183,8 +183,8 @@ static __always_inline __u32 asked_of(__u32 named, __u32 ops)
 }
 
 /*
- * Asking rules that hold about operations; those that are just tried not about what such rules have
- * reported before. The last four are as in struct told.
+ * Asking rules that hold by name about @ops; those that are audit-only not about @reported, which
+ * such rules have reported before. The last four fields are as in struct told.
  */
 struct asking {
 	__u32 ops;
@@ -195,7 +195,7 @@ struct asking {
 	__u32 tried;
 };
 
-/* Ask one. */
+/* Ask one rule. */
 __noinline int ask_held(struct asking *asking, __u32 id)
 {
 	__u32 firm = opaque(firmly_named_by(id)), denied = 0, tried = 0, ops;
@@ -222,7 +222,7 @@ __noinline int ask_held(struct asking *asking, __u32 id)
 	return 0;
 }
 
-/* What becomes of what was asked. */
+/* Report what was asked, like conclude(). */
 static __always_inline int answer(struct dentry *shown, const struct asking *asking)
 {
 	__u32 tried = asking->tried & ~asking->denied;
@@ -232,7 +232,7 @@ static __always_inline int answer(struct dentry *shown, const struct asking *ask
 	return asking->denied && !STATE(audit) ? -EPERM : 0;
 }
 
-/* Asking the rules that a device has, for one operation after the other. */
+/* Asking the rules of a device for one operation after the other. */
 struct asking_device {
 	__u32 type;
 	__u32 rdev;
@@ -257,7 +257,7 @@ static int ask_for_op(__u32 index, void *context)
 	return 0;
 }
 
-/* See AT() and judge(). What the node's own rule names is not asked again. */
+/* See AT() and judge(). Does not ask again what the node's own rule has decided. */
 __noinline int judge_device_at(const struct judged *judged)
 {
 	struct asking_device device = {};
@@ -276,7 +276,7 @@ __noinline int judge_device_at(const struct judged *judged)
 	return answer(AT(struct dentry, judged->shown), &device.asking);
 }
 
-/* Decide about mounting, or mounting otherwise, a filesystem that is on a device. */
+/* Decide about mounting or remounting a filesystem that is on a device. */
 static __always_inline int guard_super(const struct super_block *sb, __u32 ops)
 {
 	struct block_device *block = sb->s_bdev;
@@ -291,7 +291,7 @@ static __always_inline int guard_super(const struct super_block *sb, __u32 ops)
 	return answer(sb->s_root, &device.asking);
 }
 
-/* Going up from a file, for names that rules hold by. */
+/* Going up from a file, looking for names that rules hold by. */
 struct holding {
 	struct dentry *dentry;
 	struct asking asking;
@@ -335,7 +335,7 @@ static int hold_step(__u32 index, void *context)
 	return 0;
 }
 
-/* See AT() and judge(). What the own rule of what is shown names is not asked again. */
+/* See AT() and judge(). Does not ask about what the own rule of the shown file decides. */
 __noinline int judge_held_at(const struct judged *judged)
 {
 	struct holding holding = {};
@@ -355,8 +355,8 @@ __noinline int judge_held_at(const struct judged *judged)
 }
 
 /*
- * Decide about @ops, a bit each, with the file that @inode is, at @dentry in its filesystem; @shown
- * is what an event tells of, that or a name in it. Returns 0 or -EPERM.
+ * Decide about @ops, one bit each, on the file @inode at @dentry of its filesystem. Events name
+ * @shown, which is @dentry or a name in it. Returns 0 or -EPERM.
  */
 static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u32 ops,
 				 struct dentry *shown)
@@ -377,7 +377,7 @@ static __always_inline int judge(struct inode *inode, struct dentry *dentry, __u
 	return is_holding() && judge_held_at(&judged) ? -EPERM : 0;
 }
 
-/* Whether there can be any rule for a file: the least that hooks ask which are called most. */
+/* Whether there can be any rule for a file: the cheapest test, for hooks that are called often. */
 static __always_inline bool is_guarded(struct inode *inode)
 {
 	__u64 beyond = STATE(beyond);
@@ -386,7 +386,7 @@ static __always_inline bool is_guarded(struct inode *inode)
 	       (beyond && (beyond != GUARD_DEVICES || is_device(inode)));
 }
 
-/* Whether there can be a rule for @ops with this file: for nearly all there is none. */
+/* Whether there can be a rule for @ops on this file: for nearly all files there is none. */
 static __always_inline bool concerns(struct inode *inode, __u32 ops)
 {
 	__u64 beyond = STATE(beyond);
@@ -405,8 +405,8 @@ static __always_inline int guard(struct inode *inode, struct dentry *dentry, __u
 }
 
 /*
- * Decide about something that is to be at @dentry, a name that rules may be for: it takes what writing
- * to it takes. Returns 0 or -EPERM.
+ * Decide about putting a file at @dentry, a name that rules may be for: that needs the permission
+ * to write to the name. Returns 0 or -EPERM.
  */
 static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *dentry)
 {
@@ -417,7 +417,7 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 
 	if (verdict & TRIED) {
 		tried = verdict & DENIES ? rule : 0;
-		/* What is left is the rule for the tree, if that is not what was asked. */
+		/* Go on with the rule for the tree, if that was not the one asked. */
 		rule = rule == own && firmly_named_by(tree) & WRITE ? tree : 0;
 		verdict = opaque(verdict_of(rule, GUARD_WRITE));
 	}
@@ -429,7 +429,7 @@ static __noinline int judge_leaf(const struct guard_leaf *leaf, struct dentry *d
 	return verdict && !STATE(audit) ? -EPERM : 0;
 }
 
-/* Decide about making or removing @dentry, a name in @dir, as far as its directory goes. */
+/* Decide about making or removing @dentry, a name in @dir, as writing to the directory. */
 static __always_inline int guard_name(struct inode *dir, struct dentry *dentry)
 {
 	if (!concerns(dir, WRITE))

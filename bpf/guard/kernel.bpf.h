@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What vmlinux.h does not have of the kernel: macros, and types, or parts of them, that are there only
- * where it is configured so, with control groups, audit, io_uring,
- * perf events and seccomp: ask with bpf_core_field_exists().
+ * What vmlinux.h lacks: macros of the kernel, and types or fields that a kernel only has if it is
+ * configured with cgroups, audit, io_uring, perf events or seccomp. Test for those with
+ * bpf_core_field_exists().
  */
 #ifndef _GUARD_KERNEL_BPF_H
 #define _GUARD_KERNEL_BPF_H

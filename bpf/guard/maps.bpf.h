@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The maps of inode-guard's programs. The tool makes the inode maps, tells their ids before it
- * loads the programs and binds them; the others libbpf makes. The tool pins all of them.
+ * The maps of inode-guard's programs. The tool creates the inode maps, sets their ids before it
+ * loads the programs, and binds them; libbpf creates the other maps. The tool pins all of them.
  */
 #ifndef _GUARD_MAPS_BPF_H
 #define _GUARD_MAPS_BPF_H
 
-/* In .bss, which the tool has mapped: see struct guard_state. */
+/* In .bss, which the tool maps: see struct guard_state. */
 struct guard_state state;
 
 /*
- * Inode maps: of rules for single files; of rules for trees, one for each operation, so that the
- * nearest entry decides about it (both struct guard_entry); and of what has an id of its own,
- * executables and the directories of names that rules follow (__u32).
+ * Inode maps: the rules for single files; the rules for trees, one map per operation, so that the
+ * nearest entry decides (both of struct guard_entry); and the ids of executables and of directories
+ * with names that rules follow (__u32).
  */
 const volatile __u32 files_id;
 const volatile __u32 trees_id[GUARD_OPS];
@@ -32,7 +32,7 @@ HASH(rules, __u32, struct guard_rule);
 HASH(hits, __u32, struct guard_hits);
 HASH(members, struct guard_member, __u32);
 
-/* Cgroups that sets name: by a hash of the path, and of those that there are by the kernel's id. */
+/* Cgroups that sets name, by a hash of the path; and those that exist, by the kernel's id. */
 HASH(cgroup_paths, __u64, __u32);
 HASH(cgroups, __u64, __u32);
 
@@ -40,16 +40,16 @@ HASH(texts, struct guard_text_key, struct guard_text);
 HASH(leaves, struct guard_leaf_key, struct guard_leaf);
 
 /*
- * Names of "leaves" at which something was about to be made that could not be given its rule before
- * it is there. While there is any, decisions are made by name as well. One that nothing came to be at
- * stays until something does, or until the tool looks.
+ * Names in "leaves" at which a file was about to be made, which can't be given its rule before it
+ * exists. While there are any, decisions look up names as well. If no file is made, the name stays
+ * until one is, or until the tool looks.
  */
 HASH(fresh, struct guard_leaf_key, __u32);
 
-/* For when the way to a rule changes: see hold.bpf.h. */
+/* For changes on the way to a rule: see hold.bpf.h. */
 HASH(held, struct guard_leaf_key, struct guard_held);
 
-/* What symbolic links lead to now, and the names of the links. */
+/* Last components that symbolic links lead to now, with the names of the links. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -57,7 +57,7 @@ struct {
 	__type(value, struct guard_leaf_key);
 } targets SEC(".maps");
 
-/* What is left of renames whose end no program was told drops out by itself. */
+/* LRU: evicts what is left of renames whose end no program saw. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -84,12 +84,12 @@ struct {
 	__uint(max_entries, 64 << 10);
 } changes SEC(".maps");
 
-/* A word of the state, as it is now. */
+/* The current value of a word of the state. */
 #define STATE(word)	(*(volatile typeof(state.word) *)&state.word)
 
 /*
- * A number as it is, about which the verifier then knows nothing: or else it would go through all
- * that follows once for each that there can be.
+ * A number as it is, but unknown to the verifier, which otherwise goes through all the following
+ * code once for each possible value.
  */
 static __always_inline __u32 opaque(__u32 number)
 {

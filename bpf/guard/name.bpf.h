@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Names that rules are for: a directory that has an id, and the last component. What the map "leaves"
- * has under such a name is the rule of whatever is there.
+ * Names that rules are for: a directory that has an id, and the last component. The entry of the
+ * map "leaves" has the rule for whatever file is at the name.
  *
- * As a rule the inode at the name has it, too, in the maps of rules, and decisions look there only.
- * An inode that is made at the name can't have it before it exists: until the first program that may
- * sleep has seen it (follow.bpf.h), the name is in "fresh", and decisions look for the name as well.
+ * Normally the inode at the name has the rule, too, and decisions only look there. An inode that is
+ * made at the name can't have it before it exists: until the first sleepable program has seen it
+ * (follow.bpf.h), the name is in "fresh", and decisions look up the name as well.
  */
 #ifndef _GUARD_NAME_BPF_H
 #define _GUARD_NAME_BPF_H
@@ -13,10 +13,10 @@
 #include "maps.bpf.h"
 #include "word.bpf.h"
 
-/* Of a name, NAME_MAX bytes and more. */
+/* Enough for a name of NAME_MAX bytes. */
 #define HASH_STEPS	(256 / GUARD_WORD)
 
-/* Whether decisions look for the names of what has no rule yet. */
+/* Whether decisions look up the names of files that have no rule yet. */
 static __always_inline bool names_matter(void)
 {
 	return STATE(beyond) & GUARD_ALL_FRESH;
@@ -46,7 +46,7 @@ static int hash_step(__u32 index, void *context)
 	return 0;
 }
 
-/* Fill in what a key has of a name, which is at an address. */
+/* Fill in the length and the hash of a key, for the name at an address. */
 static __always_inline void hash_name(__u64 name, __u32 length, struct guard_leaf_key *key)
 {
 	struct hashing hashing = { .name = name, .left = length };
@@ -75,7 +75,7 @@ static __always_inline bool leaf_key(struct inode *dir, struct dentry *dentry,
 	return true;
 }
 
-/* What is in force at a name in @dir, or NULL. */
+/* The leaf of a name in @dir, or NULL. */
 static __always_inline struct guard_leaf *find_leaf_inline(struct inode *dir,
 							   struct dentry *dentry)
 {
@@ -91,7 +91,7 @@ static __noinline struct guard_leaf *find_leaf(struct inode *dir, struct dentry 
 	return find_leaf_inline(dir, dentry);
 }
 
-/* The leaf of the name that a dentry has, if it has one still. Inline: functions call deep enough. */
+/* The leaf of a dentry's name, if it still has one. Inline: call chains are deep enough. */
 static __always_inline struct guard_leaf *leaf_of(struct dentry *dentry)
 {
 	struct dentry *parent;

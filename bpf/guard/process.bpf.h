@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the guard has seen of a process (struct guard_process), and whether that makes it one of the
- * executable that the kernel says it executes. It does if the guard saw it execute that file, kept
- * the dynamic linker from obeying the environment then, and nobody traced it; and if no seccomp
- * filter answers its system calls but those that root chose for it: who may choose the answers,
- * chooses what the program reads, and with that its code.
+ * What the guard has seen of a process (struct guard_process), and whether the process counts as
+ * one of the executable that the kernel says it executes. It does if the guard saw it execute that
+ * file and had the dynamic linker ignore the environment, if nobody traced it, and if only seccomp
+ * filters that root chose answer its system calls: these answers are what the program reads, and
+ * so they can control what it executes.
  *
- * A filter does not say who installed it. So what is counted is how many there were when the process
- * was root's for the last time: when it executed something as root, or as somebody else but without
- * having executed anything since it gave up root, as a service manager does that starts a program for
- * another user. The kernel never takes a filter, nor no_new_privs, from a process.
+ * A filter does not tell who installed it. So the guard counts the filters at the last time that
+ * the process was root's: when it executed a file as root, or as another user without having
+ * executed anything since it gave up root, as a service manager does to start a program for
+ * another user. The kernel never takes a filter, or no_new_privs, from a process.
  *
- * The storage belongs to the first thread of a process, fork(2) copies it, and execve(2) decides anew.
- * What is not said is not so: most processes have none.
+ * The storage belongs to the first thread of a process. fork(2) copies it, and execve(2) sets it
+ * anew. Most processes have none, which is the same as all zeros.
  */
 #ifndef _GUARD_PROCESS_BPF_H
 #define _GUARD_PROCESS_BPF_H
@@ -30,8 +30,8 @@ extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;
 
 /*
- * Whether a task is in a user namespace of its own: there everybody can mount what he likes where
- * an executable finds its dynamic linker and libraries.
+ * Whether a task is in a user namespace of its own: there anybody can mount files where an
+ * executable finds its dynamic linker and libraries.
  */
 static __always_inline bool is_confined(struct task_struct *task)
 {
@@ -39,8 +39,8 @@ static __always_inline bool is_confined(struct task_struct *task)
 }
 
 /*
- * Whether the guard saw it execute its program; as long as the guard only audits, what it saw while
- * it did counts as well. The administrator's word is for the program that was executed when he said so.
+ * Whether the guard saw a task execute its program. While the guard only audits, what it saw while
+ * auditing counts, too. GUARD_ADOPTED only counts for the program that was being executed then.
  */
 static __always_inline bool is_seen(struct task_struct *task)
 {
@@ -58,7 +58,7 @@ static __always_inline bool is_seen(struct task_struct *task)
 	return flags & counts;
 }
 
-/* Others may have had their hands in it. */
+/* Others may have taken control of the process. */
 static __always_inline void forget(struct task_struct *task)
 {
 	struct guard_process *process;
@@ -70,7 +70,7 @@ static __always_inline void forget(struct task_struct *task)
 	bpf_rcu_read_unlock();
 }
 
-/* Whether it may install filters that hold for programs of more privileges. */
+/* Whether a task with these credentials may install filters for programs with more privileges. */
 static __always_inline bool is_roots(const struct cred *cred)
 {
 	return !cred->user_ns->level && cred->cap_effective.val & 1ULL << CAP_SYS_ADMIN;
@@ -90,7 +90,7 @@ static __always_inline bool has_no_new_privs(struct task_struct *task)
 	return task->atomic_flags & 1UL << PFA_NO_NEW_PRIVS;
 }
 
-/* What root chose for a process that executes a file, of which @process is what is known. */
+/* Set in @process, for a process that executes a file, what root chose for it. */
 static __always_inline void choose(struct guard_process *process, struct task_struct *task,
 				   const struct cred *old, const struct cred *new)
 {
@@ -103,7 +103,7 @@ static __always_inline void choose(struct guard_process *process, struct task_st
 	}
 }
 
-/* Whether there is nothing else. */
+/* Whether the task only has what root chose. */
 static __always_inline bool is_as_chosen(const struct guard_process *process,
 					 struct task_struct *task)
 {
@@ -111,7 +111,7 @@ static __always_inline bool is_as_chosen(const struct guard_process *process,
 	       (!has_no_new_privs(task) || process->flags & GUARD_NO_NEW_PRIVS);
 }
 
-/* Have a task know what is known of the current process. Returns whether that is anything. */
+/* Copy what is known of the current process to @task. Returns whether there was anything. */
 static __always_inline bool hand_on(struct task_struct *task)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
@@ -129,8 +129,8 @@ static __always_inline bool hand_on(struct task_struct *task)
 }
 
 /*
- * Another thread than the first is about to execute a file. It will be the first then, and the
- * process goes on with what is known of it. If it fails, nobody looks at that.
+ * A thread other than the first is about to execute a file. It will become the first thread, so it
+ * needs what is known of the process. If execve(2) fails, nobody looks at that.
  */
 static __always_inline void take_over(struct task_struct *task)
 {
@@ -146,7 +146,7 @@ int BPF_PROG(guard_fork, struct task_struct *child, unsigned long flags)
 	return 0;
 }
 
-/* A program that root executed goes on as somebody else. */
+/* A program that root executed gives up root. */
 static __always_inline int note_new_cred(const struct cred *new, const struct cred *old)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

@@ -25,15 +25,15 @@
 #define MMAP	BIT(GUARD_MMAP)
 /* A write that can only append: a rule for either decides. */
 #define APPEND	(BIT(GUARD_APPEND) | WRITE)
-/* A write that may be such or another: both decide. */
+/* A write that may append or not: both decide. */
 #define EITHER	(APPEND | GUARD_EITHER)
 
-/* No rule has this id: it could not be told which one decides. */
+/* Not the id of a rule: it can't be told which rule decides. */
 #define UNKNOWN	(~0U)
 
-/* As deep as a tree can be. */
+/* How far up a tree is searched. */
 #define TREE_DEPTH	2048
-/* How often a tree is looked at, if others move things in it. */
+/* How often a tree is searched if others move things in it. */
 #define TREE_TRIES	8
 
 /* The id of the rule that holds in a generation, or 0. */
@@ -58,7 +58,7 @@ static __always_inline __u32 rule_of_inode(struct inode *inode, __u32 generation
 	return entry ? rule_at(entry, generation) : 0;
 }
 
-/* The rule of the file; if that has none, of the name that it has just been given, perhaps. */
+/* The rule of the file; or else of its name, which may have been given a rule just now. */
 static __always_inline __u32 rule_of_file(struct inode *inode, struct dentry *dentry,
 					  __u32 generation)
 {
@@ -78,7 +78,7 @@ static __always_inline __u32 named_by(__u32 id)
 	return rule ? rule->named : 0;
 }
 
-/* What a rule decides about that is not just tried. */
+/* The operations that a rule decides about and is not audit-only for. */
 static __always_inline __u32 firmly_named_by(__u32 id)
 {
 	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
@@ -86,13 +86,13 @@ static __always_inline __u32 firmly_named_by(__u32 id)
 	return rule ? rule->named & ~rule->audit : 0;
 }
 
-/* A rule, if it decides about an operation and is not just tried; or 0. */
+/* @id if the rule decides about an operation and is not audit-only for it; or 0. */
 __noinline int firm_rule(__u32 id, __u32 op)
 {
 	return firmly_named_by(id) & BIT(op) ? id : 0;
 }
 
-/* Whether a rule is just tried as far as it is about an operation. */
+/* Whether a rule is audit-only for an operation. */
 static __always_inline bool is_tried(__u32 id, __u64 op)
 {
 	struct guard_rule *rule = id && STATE(tried) ? bpf_map_lookup_elem(&rules, &id) : NULL;
@@ -100,12 +100,12 @@ static __always_inline bool is_tried(__u32 id, __u64 op)
 	return rule && rule->audit & BIT(op);
 }
 
-/* By the top bits of a multiple, which are others for each bit: see first_of(). */
+/* The number of a bit, by the top bits of a product that differ for each bit: see first_of(). */
 static const __u8 bit_numbers[GUARD_OP_BITS] = {
 	0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12,
 };
 
-/* The first of some operations, or a number that is none if there are none. */
+/* The first operation of a set; some number that is not an operation if the set is empty. */
 static __always_inline __u64 first_of(__u32 ops)
 {
 	__u32 lowest = ops & -ops;
@@ -114,15 +114,15 @@ static __always_inline __u64 first_of(__u32 ops)
 }
 
 /*
- * Take the first of @left, a set of operations, for bpf_loop(): the verifier then goes through what is
- * done with one, and not with each. Returns false if none is left.
+ * Take the first operation of the set @left. For bpf_loop(): the verifier then checks the callback
+ * for one operation, and not for each. Returns false if the set is empty.
  */
 static __always_inline bool take_op(__u32 *left, __u64 *op)
 {
 	__u32 ops = *left;
 	__u64 first = first_of(ops);
 
-	/* What is looked at is to be the same number to the compiler as what is used. */
+	/* Have the compiler check the same copy of the number that it uses. */
 	barrier_var(first);
 	if (first >= GUARD_OPS)
 		return false;
@@ -132,8 +132,8 @@ static __always_inline bool take_op(__u32 *left, __u64 *op)
 }
 
 /*
- * The nearest rules for trees above a file, whose dentry has this address: for each operation, and how
- * far away. With @firm, those that are just tried are passed by.
+ * The nearest rules for trees above the file whose dentry has this address: for each operation,
+ * with the distance. If @firm, audit-only rules are skipped.
  */
 struct climb {
 	__u64 dentry;
@@ -143,7 +143,7 @@ struct climb {
 	__u32 distance[GUARD_OPS];
 };
 
-/* Where on the way up it is: what is there, and the rule that its name has, with what that names. */
+/* The position on the way up: the dentry, its name's rule for trees, and what that names. */
 struct climber {
 	struct dentry *dentry;
 	struct climb *climb;
@@ -185,7 +185,7 @@ static int climb_step(__u32 index, void *context)
 
 	if (inode_map_is_null(dentry))
 		return 1;
-	/* A directory that has just come to be at the name of a tree is known by its name only. */
+	/* A directory that has just been given the name of a tree is only known by the name. */
 	if (names_matter()) {
 		leaf = leaf_of(dentry);
 		by_name = leaf ? rule_at(&leaf->tree, climber->climb->generation) : 0;
@@ -201,7 +201,7 @@ static int climb_step(__u32 index, void *context)
 	return 0;
 }
 
-/* See AT(). Fill in what is found on the way up, step by step. */
+/* See AT(). Fill in the rules, going up step by step. */
 __noinline int climb_up(struct climb *climb)
 {
 	struct climber climber = { .climb = climb };
@@ -216,7 +216,7 @@ __noinline int climb_up(struct climb *climb)
 	return 0;
 }
 
-/* The nearest entry in a map of trees: what is looked for, and what there is. */
+/* Finding the nearest entry in a map of trees. */
 struct nearest {
 	__u64 dentry;
 	__u32 map_id;
@@ -225,7 +225,7 @@ struct nearest {
 	__u32 distance;
 };
 
-/* See AT(). Returns whether there is an entry that has no rule, in this generation. */
+/* See AT(). Returns whether the nearest entry has no rule in this generation. */
 __noinline int find_nearest(struct nearest *nearest)
 {
 	struct guard_entry entry = {};
@@ -249,7 +249,7 @@ __noinline int find_nearest(struct nearest *nearest)
 	return !nearest->rule;
 }
 
-/* Finding them for one operation after the other. */
+/* Finding the nearest rules for one operation after the other. */
 struct finding {
 	struct climb *climb;
 	struct nearest nearest;
@@ -273,9 +273,9 @@ static int find_for_op(__u32 index, void *context)
 }
 
 /*
- * Find the nearest rules for trees that name @ops, 0 for none, UNKNOWN for what can't be told. While
- * the policy is being changed the nearest entry may hold no rule, yet or any more, and one that is
- * nearer may be known by its name only: then step by step.
+ * Find the nearest rules for trees that name @ops: 0 for none, UNKNOWN if that can't be told.
+ * While the policy changes, the nearest entry may have no rule yet, or none any more; and a nearer
+ * directory may only be known by its name. In these cases go up step by step.
  */
 static __always_inline void find_rules(struct climb *climb, __u32 ops)
 {
@@ -313,11 +313,11 @@ static __always_inline void count_hit(__u32 name, __u64 op)
 		__sync_fetch_and_add(&found->count[op], 1);
 }
 
-/* What a rule does about an operation: bits. */
+/* What a rule says about an operation: bits. */
 #define DENIES	1
 #define TRIED	2
 
-/* If it denies it, that is counted. */
+/* Counts a hit if the rule denies the operation. */
 __noinline int verdict_of(__u32 id, __u64 op)
 {
 	struct guard_rule *rule;
@@ -326,7 +326,7 @@ __noinline int verdict_of(__u32 id, __u64 op)
 	if (!id || op >= GUARD_OPS)
 		return 0;
 	rule = bpf_map_lookup_elem(&rules, &id);
-	/* Rules stay as long as there is an entry that names them. */
+	/* Can't happen: a rule stays as long as any entry names it. */
 	if (!rule)
 		return DENIES;
 	tried = rule->audit & BIT(op) ? TRIED : 0;
@@ -336,7 +336,7 @@ __noinline int verdict_of(__u32 id, __u64 op)
 	return tried | DENIES;
 }
 
-/* Whether a rule denies nothing to anybody, since it is just tried. */
+/* Whether a rule denies nothing to anybody, since it is audit-only. */
 static __always_inline bool only_reports(__u32 id)
 {
 	struct guard_rule *rule = id ? bpf_map_lookup_elem(&rules, &id) : NULL;
@@ -345,8 +345,8 @@ static __always_inline bool only_reports(__u32 id)
 }
 
 /*
- * The rule for a tree that decides about a write that can only append: of those that name append and
- * those that name write the nearest. @op becomes which of them it is.
+ * The rule for a tree that decides about a write that can only append: the nearest one that names
+ * append or write. Sets @op to the operation of these that decides.
  */
 static __always_inline __u32 rule_of_append(const struct climb *climb, __u64 *op)
 {
@@ -365,8 +365,8 @@ static __always_inline __u32 rule_of_append(const struct climb *climb, __u64 *op
 }
 
 /*
- * The rule that decides about one of @ops, or 0 or UNKNOWN; @op becomes the operation that the rule
- * is asked about, which for a write that can only append may be either.
+ * The rule that decides about the operation @op, or 0, or UNKNOWN. Sets @op to the operation to ask
+ * the rule about: for a write that can only append, append or write.
  */
 static __always_inline __u32 rule_for(const struct climb *climb, __u32 own, __u32 named, __u64 *op)
 {

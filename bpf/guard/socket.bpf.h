@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * UNIX sockets that have a name in a filesystem. Who connects to one, or sends to it without that, needs
- * the permission to write to the file, as the kernel has it: so it is a write. What is connected already
- * stays so.
+ * UNIX sockets that have a name in a filesystem. To connect to one, or to send to it unconnected, a
+ * task needs the kernel's permission to write to the file: so it is a write here, too. Connections
+ * that exist are left alone.
  */
 #ifndef _GUARD_SOCKET_BPF_H
 #define _GUARD_SOCKET_BPF_H
@@ -10,13 +10,13 @@
 #include "judge.bpf.h"
 #include "word.bpf.h"
 
-/* The kernel holds the lock of @peer, so that its name stays. It is one of AF_UNIX. */
+/* @peer is of AF_UNIX. The kernel holds its lock, so that its name stays. */
 static __always_inline int guard_peer(struct sock *peer)
 {
 	struct unix_sock *socket = AT(struct unix_sock, peer);
 	struct dentry *dentry = socket->path.dentry;
 
-	/* Most have none. */
+	/* Most sockets have no name. */
 	if (inode_map_is_null(dentry))
 		return 0;
 	return guard(dentry->d_inode, dentry, WRITE);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Executables that may do what others may not: they must not become puppets of others. Who may
- * trace a process, or write to its memory, could have it do what it likes; who may choose the
- * libraries that it loads, likewise; and a process can tell the kernel that it executes another
- * file than it does. Executables that only rules name which are just tried are not hindered.
+ * Executables that may do what others may not: nobody else may control their processes. A tracer,
+ * or a process that writes to their memory, could make them do anything; so could anybody who
+ * chooses the libraries that they load. A process can also tell the kernel that it executes another
+ * file than it does. Executables that only audit-only rules name are not protected.
  */
 #ifndef _GUARD_SUBJECT_BPF_H
 #define _GUARD_SUBJECT_BPF_H
@@ -18,7 +18,7 @@
 /* BPF_F_BPRM_SECUREEXEC, which not every kernel's BTF has. */
 #define BPRM_SECUREEXEC		(1ULL << 0)
 
-/* Of what executable, that is told, too. */
+/* The event names the executable. */
 static __always_inline int refuse(struct file *exe)
 {
 	__sync_fetch_and_add(&state.refused, 1);
@@ -35,8 +35,8 @@ static __always_inline int refuse_for(struct task_struct *task)
 }
 
 /*
- * Somebody gets hold of a task: attaches to it, to its memory, to its descriptors, watches it. That is
- * refused if its executable is one of those, but to processes of the same; or else it is remembered.
+ * Another process attaches to a task, opens its memory or descriptors, or watches it. Refuse that
+ * for a protected executable, except to processes of the same one; otherwise remember it.
  */
 static __always_inline int get_hold(struct task_struct *task, __u32 others)
 {
@@ -67,7 +67,7 @@ int BPF_PROG(guard_traceme, struct task_struct *parent)
 	return get_hold(bpf_get_current_task_btf(), STATE(subjects) ? subject_of(parent) : 0);
 }
 
-/* Samples of what it does, with its stack. Who watches a processor watches all that it does. */
+/* Samples what a task does, with its stack. Events of a processor have no task and are allowed. */
 SEC("lsm/perf_event_alloc")
 int BPF_PROG(guard_perf, struct perf_event *event)
 {
@@ -84,7 +84,7 @@ int BPF_PROG(guard_perf, struct perf_event *event)
 	return ret;
 }
 
-/* Whether somebody watches by perf_event_open(2) what a task does, and so what it executes. */
+/* Whether somebody watches the task, and so what it executes, by perf_event_open(2). */
 static __always_inline bool is_watched(struct task_struct *task)
 {
 	const struct task_struct___guard *configured = (const void *)task;
@@ -94,7 +94,7 @@ static __always_inline bool is_watched(struct task_struct *task)
 	       configured->perf_event_ctxp->nr_events;
 }
 
-/* Its memory is not written to a file, which belongs to whoever can have it crash. */
+/* Refuse to dump its memory to a file that belongs to anybody who can make it crash. */
 static __always_inline int guard_core(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -104,13 +104,13 @@ static __always_inline int guard_core(void)
 	return refuse_for(task);
 }
 
-/* The number of a process that traces a task, or 0. */
+/* The number of the process that traces a task, or 0. */
 static __always_inline __u32 tracer_of(struct task_struct *task)
 {
 	return task->ptrace ? task->parent->tgid : 0;
 }
 
-/* Whether others than processes of an executable trace or watch the current task. */
+/* Whether a process that is not of this executable traces or watches the current task. */
 static __always_inline bool is_in_hands(struct task_struct *task, __u32 subject)
 {
 	__u32 tracer = tracer_of(task);
@@ -119,8 +119,8 @@ static __always_inline bool is_in_hands(struct task_struct *task, __u32 subject)
 }
 
 /*
- * It is not executed while somebody traces or watches, and with AT_SECURE in its auxiliary vector, by which
- * the dynamic linker knows that it must not obey its environment (LD_PRELOAD, LD_LIBRARY_PATH).
+ * Refuse to execute a protected file while somebody else traces or watches the task. Set AT_SECURE:
+ * the dynamic linker then ignores its environment (LD_PRELOAD, LD_LIBRARY_PATH).
  */
 SEC("lsm/bprm_check_security")
 int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
@@ -141,7 +141,7 @@ int BPF_PROG(guard_bprm, struct linux_binprm *bprm)
 	return 0;
 }
 
-/* Whether a process that executes an executable becomes one of it: GUARD_SEEN, or how else; or 0. */
+/* How a process that executes a file counts as one of it: GUARD_SEEN, GUARD_SEEN_AUDITED or 0. */
 static __always_inline __u32 seen_as(struct linux_binprm *bprm, struct task_struct *task,
 				     const struct guard_process *process)
 {
@@ -155,8 +155,8 @@ static __always_inline __u32 seen_as(struct linux_binprm *bprm, struct task_stru
 }
 
 /*
- * The file is executed, other threads have ended, and the task is the first. Nobody can begin to trace
- * it before execve(2) is done, and that it is watched now was not so before it was looked at.
+ * The file is being executed, the other threads have ended, and the task is the first. Nobody can
+ * begin to trace it before execve(2) is done; somebody who watches it later was not watching yet.
  */
 SEC("lsm/bprm_committing_creds")
 int BPF_PROG(guard_executed, struct linux_binprm *bprm)
@@ -182,7 +182,7 @@ int BPF_PROG(guard_executed, struct linux_binprm *bprm)
 	return 0;
 }
 
-/* Telling the kernel of another executable. And the question of the tool, whether we are called. */
+/* PR_SET_MM names another executable. GUARD_PRCTL_PROBE: the tool asks whether we are called. */
 SEC("lsm/task_prctl")
 int BPF_PROG(guard_prctl, int option, unsigned long arg2)
 {

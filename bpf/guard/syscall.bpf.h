@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The system call that the current task is in. Where the kernel keeps its number and arguments, and
- * the numbers, are the architecture's; and those of 32-bit programs on a 64-bit kernel are others.
+ * the numbers, depend on the architecture; 32-bit programs on a 64-bit kernel have other numbers.
  *
- * An architecture that is not here can have the guard, without the operation "append": the tool
- * refuses rules that name it (GUARD_KNOWS_APPEND in guard.h), and all that writes is a write.
+ * On an architecture that is not listed, the guard works without the operation "append": the tool
+ * refuses rules that name it (GUARD_KNOWS_APPEND in guard.h), and each write is a plain write.
  */
 #ifndef _GUARD_SYSCALL_BPF_H
 #define _GUARD_SYSCALL_BPF_H
 
 #include "guard.h"
 
-/* The numbers of those that append if a flag of theirs says so, or by a descriptor only. */
+/* The numbers of system calls that can append, by a flag or only by the descriptor. */
 struct calls {
 	__u32 write;
 	__u32 pwrite64;
@@ -60,7 +60,7 @@ static __always_inline bool is_compat(struct task_struct *task)
 
 #elif defined(__TARGET_ARCH_s390)
 
-/* The same numbers for both. The upper half of the field tells how long the instruction is. */
+/* The same numbers for both. The upper half of the field has the length of the instruction. */
 #define CALLS		{ 4, 181, 146, 329, 377, 247, 426 }
 #define COMPAT_CALLS	CALLS
 #define DELETE_MODULE	129

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Who it is that does something: whether the current task is in a set. A set has kinds of subjects: of
- * each kind that it has any of, the task has to be one.
+ * Who acts: whether the current task is in a set. A set has subjects of one or more kinds; the task
+ * has to be one of each of these kinds.
  */
 #ifndef _GUARD_WHO_BPF_H
 #define _GUARD_WHO_BPF_H
@@ -12,7 +12,7 @@
 #include "word.bpf.h"
 
 #define PF_KTHREAD	0x00200000
-/* As many groups as a task can have. */
+/* The maximum number of groups that a task can have. */
 #define NGROUPS_MAX	65536
 /* Deeper than any path of a cgroup that can be named. */
 #define CGROUP_DEPTH	1024
@@ -26,13 +26,13 @@ static __always_inline bool is_member(__u32 set, __u32 kind, __u32 subject)
 	return bpf_map_lookup_elem(&members, &member);
 }
 
-/* Whether an executable is one that a rule in force is for, which is not just tried. */
+/* Whether a rule that is in force, and not audit-only, is for an executable. */
 static __always_inline bool is_protected(__u32 subject)
 {
 	return subject && is_member(GUARD_PROTECTED, GUARD_BY_EXE, subject);
 }
 
-/* The executable that the kernel says a task executes, as an id, or 0: it is in no set, or there is none. */
+/* The id of the executable that the kernel says a task executes; 0 if it has none. */
 static __always_inline __u32 named_subject_of(struct task_struct *task)
 {
 	struct mm_struct *mm = to_read(task)->mm;
@@ -48,7 +48,7 @@ static __always_inline __u32 named_subject_of(struct task_struct *task)
 	return subject ? *subject : 0;
 }
 
-/* That which the task counts as one of. For rules that are just tried nothing else is asked. */
+/* The executable that a task counts as. For audit-only rules what the kernel says is enough. */
 static __always_inline __u32 subject_of(struct task_struct *task)
 {
 	__u32 subject = named_subject_of(task);
@@ -56,7 +56,7 @@ static __always_inline __u32 subject_of(struct task_struct *task)
 	return subject && (is_seen(task) || !is_protected(subject)) ? subject : 0;
 }
 
-/* Of the process that has this number. Of a task that the verifier does not know to be there. */
+/* Likewise by number, for a process whose task the verifier does not know to exist. */
 static __always_inline __u32 subject_of_pid(__u32 pid)
 {
 	struct task_struct *task = bpf_task_from_pid(pid);
@@ -69,7 +69,7 @@ static __always_inline __u32 subject_of_pid(__u32 pid)
 	return subject;
 }
 
-/* Looking for one of many that is in a set; @gids is where the kernel has them. */
+/* Searching many subjects for one that is in a set; @gids is where the kernel has them. */
 struct search {
 	const void *gids;
 	__u32 set;
@@ -97,7 +97,7 @@ static __always_inline bool is_in_groups(const struct cred *cred, __u32 set)
 	return search.found;
 }
 
-/* By the user and groups that file permissions are judged by, as the initial namespace has them. */
+/* By the user and groups that file permissions are checked for, in the initial namespace. */
 static __always_inline bool may_by_cred(const struct cred *cred, __u32 set, __u32 kinds)
 {
 	if (kinds & KIND(USER) && !is_member(set, GUARD_BY_USER, cred->fsuid.val))
@@ -106,8 +106,8 @@ static __always_inline bool may_by_cred(const struct cred *cred, __u32 set, __u3
 }
 
 /*
- * A process in whose name the kernel acts as somebody else, such as overlayfs in its layers as who
- * has mounted it, has to be allowed as well. Threads of the kernel itself are nobody by themselves.
+ * If the kernel acts for a process with other credentials, as overlayfs does in its layers with
+ * those of the mounter, both must be allowed. Kernel threads are nobody by themselves.
  */
 static __always_inline bool may_by_creds(struct task_struct *task, __u32 set, __u32 kinds)
 {
@@ -116,7 +116,7 @@ static __always_inline bool may_by_creds(struct task_struct *task, __u32 set, __
 	return task->flags & PF_KTHREAD || may_by_cred(to_read(task)->real_cred, set, kinds);
 }
 
-/* From the root down: what is above the task's cgroup will do. */
+/* From the root down: any ancestor of the task's cgroup will do. */
 static int cgroup_step(__u32 level, void *context)
 {
 	__u64 id = bpf_get_current_ancestor_cgroup_id(level);
@@ -141,8 +141,8 @@ static __always_inline bool is_in_cgroups(__u32 set)
 }
 
 /*
- * Whether the current task is in a set that has these kinds of subjects. Not static: the verifier goes
- * through it once, and not for each operation of each rule.
+ * Whether the current task is in a set that has these kinds of subjects. Not static: the verifier
+ * checks it once, and not for each operation of each rule.
  */
 __noinline int is_in_set(__u32 set, __u32 kinds)
 {
