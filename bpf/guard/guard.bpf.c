@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The programs of inode-guard: security hooks that decide about operations with files.
+ * The programs of inode-guard: security hooks that decide about operations on files.
  *
- * The kernel calls them in the context of the task that makes the access. They do not sleep, and
- * cost next to nothing for files that there is no rule for. A denied access fails with EPERM, as
- * with a file that is immutable (chattr +i), root's included. A denial by another security module
- * stands: programs only deny.
+ * The kernel calls them in the context of the task that makes the access. Only those in sections
+ * "lsm.s" may sleep, to give a file its rule. They cost almost nothing for files without a rule. A
+ * denied access fails with EPERM, as on an immutable file (chattr +i), for root, too. Programs only
+ * deny: a denial by another security module stands.
  *
- * Each hook says here which operations it takes an access for; judge.bpf.h decides. The tool that
+ * Each hook says here which operations an access counts as; judge.bpf.h decides. The tool that
  * loads and attaches the programs is in the other files of this directory.
  */
 #include "vmlinux.h"
@@ -52,9 +52,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Opening, reading, writing */
 
 /*
- * What open(2) wants. Only what is regular can be appended to. The access mode 3 gives neither, and
- * asks for the permissions of both. What the kernel opens in order to execute it is not read: a
- * program that can be executed and not read works, as it does with mode 0111.
+ * The operations that open(2) is for. Only regular files can be appended to. Access mode 3 gives
+ * neither reading nor writing, but asks for the permissions of both. A file that the kernel opens
+ * to execute it is not read: a program that may be executed and not read works, as with mode 0111.
  */
 static __always_inline __u32 open_ops(__u32 flags, bool regular)
 {
@@ -83,14 +83,14 @@ static __noinline int judge_open(struct file *file)
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }
 
-/* Descriptors that are opened with O_PATH do not come here. Sleeps to give a new file its rule. */
+/* Not called for descriptors with O_PATH. Sleeps to give a new file its rule. */
 SEC("lsm.s/file_open")
 int BPF_PROG(guard_open, struct file *file)
 {
 	return is_guarded(file->f_inode) ? judge_open(file) : 0;
 }
 
-/* Whether the kernel uses a file in order to execute it. */
+/* Whether the kernel uses a file to execute it. */
 static __always_inline bool is_exec(struct file *file)
 {
 	return file->f_flags & __FMODE_EXEC &&
@@ -122,14 +122,14 @@ static __noinline int judge_permission(struct file *file, int mask)
 	return judge(file->f_inode, dentry, ops, dentry);
 }
 
-/* Every read and write of what is open, by whatever system call. */
+/* Each read and write of an open file, by whatever system call. */
 SEC("lsm/file_permission")
 int BPF_PROG(guard_permission, struct file *file, int mask)
 {
 	return is_guarded(file->f_inode) ? judge_permission(file, mask) : 0;
 }
 
-/* Who may only append must not turn that off, while another thread is between check and write. */
+/* Nobody who may only append may clear O_APPEND while another thread is between check and write. */
 SEC("lsm/file_fcntl")
 int BPF_PROG(guard_fcntl, struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -153,10 +153,10 @@ int BPF_PROG(guard_mmap, struct file *file, unsigned long reqprot, unsigned long
 {
 	__u32 ops = MMAP | READ;
 
-	/* The memory is anonymous. */
+	/* Anonymous memory. */
 	if (inode_map_is_null(file))
 		return 0;
-	/* Whatever the protection is: a tracer reads all mappings, and /proc/self/mem is one. */
+	/* Whatever the protection: a tracer, or /proc/self/mem, can read all mappings. */
 	if (is_exec(file))
 		ops = 0;
 	if (prot & PROT_EXEC)
@@ -167,7 +167,7 @@ int BPF_PROG(guard_mmap, struct file *file, unsigned long reqprot, unsigned long
 	return guard(file->f_inode, file->f_path.dentry, ops);
 }
 
-/* Not in all kernels. What overlayfs and FUSE map of the file below, when theirs is mapped. */
+/* Not in all kernels. Called for the backing file when a file of overlayfs or FUSE is mapped. */
 SEC("lsm/mmap_backing_file")
 int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backing_file)
 {
@@ -177,14 +177,14 @@ int BPF_PROG(guard_mmap_backing, struct vm_area_struct *vma, struct file *backin
 		ops = 0;
 	if (vma->vm_flags & VM_EXEC)
 		ops |= EXEC;
-	/* If it is made writable later, that is asked about then. */
+	/* If it is made writable later, a hook is called again. */
 	if (vma->vm_flags & VM_SHARED && vma->vm_flags & VM_WRITE)
 		ops |= WRITE;
 	ops = opaque(ops) & (MMAP | READ | EXEC | WRITE);
 	return guard(backing_file->f_inode, backing_file->f_path.dentry, ops);
 }
 
-/* What the kernel mapped to execute it stays that: the dynamic linker changes it as well. */
+/* A mapping that the kernel made for execution stays that: the dynamic linker changes it, too. */
 SEC("lsm/file_mprotect")
 int BPF_PROG(guard_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot)
@@ -213,7 +213,7 @@ int BPF_PROG(guard_setattr, struct mnt_idmap *idmap, struct dentry *dentry, stru
 
 	if (valid & ATTR_SIZE)
 		return guard(dentry->d_inode, dentry, WRITE);
-	/* The kernel itself takes set-user-ID bits from what is written to. */
+	/* The kernel itself clears set-user-ID bits of files that are written to. */
 	if (valid & ATTR_FORCE)
 		return 0;
 	return guard(dentry->d_inode, dentry, ATTR);
@@ -243,7 +243,7 @@ int BPF_PROG(guard_remove_acl, struct mnt_idmap *idmap, struct dentry *dentry)
 	return guard(dentry->d_inode, dentry, ATTR);
 }
 
-/* Flags, by a system call of their own that is no ioctl: file_setattr(2), of Linux 6.17. */
+/* Flags, by a system call that is not ioctl(2): file_setattr(2), since Linux 6.17. */
 SEC("lsm/inode_file_setattr")
 int BPF_PROG(guard_file_setattr, struct dentry *dentry)
 {
@@ -274,7 +274,7 @@ int BPF_PROG(guard_ioctl_compat, struct file *file, unsigned int cmd)
 	return guard_command(file, cmd);
 }
 
-/* Not in all kernels. What io_uring tells a driver or filesystem to do is not known here. */
+/* Not in all kernels. The guard does not know the commands that io_uring passes to a driver. */
 SEC("lsm/uring_cmd")
 int BPF_PROG(guard_uring_cmd, struct io_uring_cmd *command)
 {
@@ -283,7 +283,7 @@ int BPF_PROG(guard_uring_cmd, struct io_uring_cmd *command)
 	return guard(file->f_inode, file->f_path.dentry, opaque(READ | WRITE));
 }
 
-/* The kernel itself reads and writes a file that quotas are in. */
+/* The kernel itself reads and writes a quota file. */
 SEC("lsm/quota_on")
 int BPF_PROG(guard_quota_on, struct dentry *dentry)
 {
@@ -314,7 +314,7 @@ int BPF_PROG(guard_mkdir, struct inode *dir, struct dentry *dentry)
 	return guard_new_name(dir, dentry, NULL);
 }
 
-/* Of subvolumes that bcachefs makes nothing else is asked. For others inode_mkdir is, of everybody. */
+/* The only hook for bcachefs' subvolumes. For other directories all callers reach inode_mkdir. */
 SEC("lsm/path_mkdir")
 int BPF_PROG(guard_subvolume, const struct path *path, struct dentry *dentry)
 {
@@ -332,7 +332,7 @@ int BPF_PROG(guard_mknod, struct inode *dir, struct dentry *dentry)
 	return guard_new_name(dir, dentry, NULL);
 }
 
-/* A file that has come here without guard_follow_link, by NFS for one, can't have the name's rule. */
+/* A file that did not pass guard_follow_link, as with NFS, can't be given the name's rule. */
 SEC("lsm/inode_link")
 int BPF_PROG(guard_link, struct dentry *old_dentry, struct inode *dir, struct dentry *new_dentry)
 {
@@ -371,7 +371,7 @@ int BPF_PROG(guard_rmdir, struct inode *dir, struct dentry *dentry)
 	return ret;
 }
 
-/* For RENAME_EXCHANGE, the kernel calls it twice, with the files one way and the other. */
+/* The kernel calls this twice for RENAME_EXCHANGE, the second time with the files swapped. */
 SEC("lsm/inode_rename")
 int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry)
@@ -384,7 +384,7 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 		ret = guard_name(old_dir, old_dentry);
 	if (!ret)
 		ret = guard_name(new_dir, new_dentry);
-	/* Where nothing is yet. What is there has its rule, which was asked. */
+	/* Only if the name is free: a file that is there has its rule, which was asked above. */
 	if (!ret && STATE(follows) && inode_map_is_null(new_dentry->d_inode))
 		ret = guard_leaf(new_dir, new_dentry);
 	if (!ret) {
@@ -394,21 +394,21 @@ int BPF_PROG(guard_rename, struct inode *old_dir, struct dentry *old_dentry, str
 	return ret;
 }
 
-/* Who mounts what is on a device reads and writes it. It is one of the filesystem's own, or none. */
+/* Mounting a filesystem reads and writes its device. The filesystem has one of its own, or none. */
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(guard_mounted, const struct super_block *sb)
 {
 	return guard_super(sb, sb->s_flags & SB_RDONLY ? READ : READ | WRITE);
 }
 
-/* This is not told the new options: what can't be written to may become writable. */
+/* The hook does not see the new options: a read-only filesystem may become writable. */
 SEC("lsm/sb_remount")
 int BPF_PROG(guard_remount, const struct super_block *sb)
 {
 	return sb->s_flags & SB_RDONLY ? guard_super(sb, WRITE) : 0;
 }
 
-/* What is mounted over a file takes its name, as a rename does. */
+/* A mount over a file takes its name, as a rename does. */
 
 SEC("lsm/sb_mount")
 int BPF_PROG(guard_mount, const char *dev_name, struct path *path, const char *type,
@@ -431,7 +431,7 @@ int BPF_PROG(guard_move_mount, struct path *from_path, struct path *to_path)
 	return guard(dentry->d_inode, dentry, RENAME);
 }
 
-/* The old root is mounted there. */
+/* The old root is mounted at @old_path. */
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(guard_pivotroot, struct path *old_path)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The programs of a sealed guard: what keeps root from taking it away until the machine boots
- * again. They are loaded by "start --seal" alone (seal.c), so that they cost nobody else anything.
+ * The programs of a sealed guard: they keep root from removing it until the machine boots again.
+ * Only "start --seal" loads them (seal.c), so that they cost nothing otherwise.
  *
- * Who has no descriptor of a map or program can change neither. So no process gets one of the
- * guard's, but those of the tool: what was seen to execute the file that has sealed it, in a way
- * that lets nobody else have a say in what it does. Links can't be detached while they are pinned,
- * and the pins are kept by a rule of the guard, and by the mounts that lead to them. What could
- * change the kernel's memory, or have it not call the programs, is refused as well.
+ * A map or program can only be changed by a descriptor. So only processes of the tool get
+ * descriptors of the guard's: those that were seen to execute the file that sealed it, in a way
+ * that leaves nobody else any control of them. Links can't be detached while they are pinned. A
+ * rule of the guard protects the pins, and the hooks here the mounts that lead to them. They also
+ * refuse whatever could change the kernel's memory, or have the kernel not call the programs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -35,18 +35,18 @@
 #define LSM_UNSAFE_SHARE	1
 #define LSM_UNSAFE_PTRACE	2
 #define PROC_SUPER_MAGIC	0x9fa0
-/* Mounts on the way to the pins, and names between them. */
+/* How far up from the pins to look: mounts, and names between them. */
 #define WAY_LENGTH		256
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* That of the guard: the tool has its map taken for this. */
+/* The guard's: the tool has the guard's map used for this one. */
 struct guard_state state;
 
-/* What the tool tells before the programs are loaded. */
+/* Set by the tool before it loads the programs. */
 const volatile struct seal_system seal_system;
 
-/* Addresses that a program finds out when the tool opens the pins' directory for the first time. */
+/* Addresses that check_pins() stores when the tool first opens the pins' directory. */
 struct {
 	__u64 pins;
 	__u64 super;
@@ -55,7 +55,7 @@ struct {
 	__u64 root_mount;
 } seal_places SEC(".data.places");
 
-/* The maps and programs that are the guard's, or the seal's: see seal_key(). */
+/* The maps and programs of the guard and of the seal: see seal_key(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SEAL_OBJECTS);
@@ -63,7 +63,7 @@ struct {
 	__type(value, struct seal_object);
 } seal_objects SEC(".maps");
 
-/* Processes of the tool, and enum seal_trust. What they fork has none. */
+/* Processes of the tool, with enum seal_trust. Their children are not trusted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -89,7 +89,7 @@ static __always_inline bool is_trusted(void)
 	return trust();
 }
 
-/* If it gets a descriptor now. */
+/* Whether the task is trusted, for a task that is about to get a descriptor. */
 static __always_inline bool use_trust(void)
 {
 	__u32 *how = trust();
@@ -104,7 +104,7 @@ static __always_inline void distrust(void)
 	bpf_task_storage_delete(&seal_trusted, bpf_get_current_task_btf());
 }
 
-/* What a file is to the seal. */
+/* What a file is to the seal: enum seal_code. */
 static __always_inline __u32 code_of(struct file *file)
 {
 	const __u32 *code = inode_map_peek(seal_system.code_id, file->f_inode, __u32);
@@ -118,7 +118,7 @@ static __always_inline bool executes_tool(struct task_struct *task)
 	       code_of(task->mm->exe_file) == SEAL_TOOL;
 }
 
-/* Where the names of files mean what they did when the guard was sealed. */
+/* Whether the task finds by a path the same file as when the guard was sealed. */
 static __always_inline bool is_at_home(struct task_struct *task)
 {
 	return !task->cred->user_ns->level &&
@@ -128,8 +128,8 @@ static __always_inline bool is_at_home(struct task_struct *task)
 }
 
 /*
- * Behind an execve(2). With AT_SECURE the dynamic linker does not obey its environment; a filter of
- * system calls would answer some in their stead; and who shares a root directory can change it.
+ * After an execve(2). With AT_SECURE the dynamic linker ignores its environment. A seccomp filter
+ * could answer system calls, and a task that shares the root directory could change it.
  */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(seal_executed, const struct linux_binprm *bprm)
@@ -156,7 +156,7 @@ int BPF_PROG(seal_execute, struct linux_binprm *bprm)
 	return 0;
 }
 
-/* It is trusted as long as all its code is what it was; with a descriptor it stays so. */
+/* A task is trusted while all its code is known. Once it has descriptors, refuse other code. */
 static __always_inline int check_code(struct file *file)
 {
 	const __u32 *how = trust();
@@ -181,7 +181,7 @@ int BPF_PROG(seal_mprotect, struct vm_area_struct *vma, unsigned long reqprot, u
 	return prot & PROT_EXEC ? check_code(vma->vm_file) : 0;
 }
 
-/* Nobody attaches to the tool, has its memory or its descriptors. */
+/* Nobody else may attach to the tool, or get at its memory or its descriptors. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(seal_ptrace, struct task_struct *child, unsigned int mode)
 {
@@ -205,7 +205,7 @@ static __always_inline bool is_sealed(__u32 kind, __u32 id)
 	return bpf_map_lookup_elem(&seal_objects, &key);
 }
 
-/* Not for reading either: a program that is given such a descriptor can write by it. */
+/* Not even for reading: a program that is given such a descriptor can write through it. */
 SEC("lsm/bpf_map")
 int BPF_PROG(seal_map, struct bpf_map *map)
 {
@@ -217,7 +217,7 @@ struct bpf_prog_aux___seal {
 	bool kprobe_write_ctx;
 } __attribute__((preserve_access_index));
 
-/* Where the word with the bit also has a part of another field the verifier takes no typed load. */
+/* The verifier refuses a typed load if the word with the bit also has part of another field. */
 static __always_inline bool overrides(const struct bpf_prog *prog)
 {
 	__u64 at = (__u64)prog + __CORE_RELO(prog, kprobe_override, BYTE_OFFSET);
@@ -231,8 +231,8 @@ static __always_inline bool overrides(const struct bpf_prog *prog)
 }
 
 /*
- * Whether a program, of whomever, can decide in the place of functions of the kernel, hooks among
- * them, or change the registers of processes.
+ * Whether a program, of the guard or not, can replace the result of the kernel's functions, hooks
+ * among them, or change the registers of processes.
  */
 static __always_inline bool changes_functions(const struct bpf_prog *prog)
 {
@@ -254,7 +254,7 @@ int BPF_PROG(seal_program, struct bpf_prog *prog)
 
 /* The pins */
 
-/* Going up from the pins to the root of all: where it is, and what is looked for. */
+/* Going up from the pins to the root: the position, and what is looked for. */
 struct way {
 	__u64 mount;
 	__u64 dentry;
@@ -269,7 +269,7 @@ static __always_inline struct mount *mount_at(__u64 vfsmount)
 	return AT(struct mount, vfsmount - bpf_core_field_offset(struct mount, mnt));
 }
 
-/* A mount, or one to which what is done with it propagates. */
+/* Whether the position is at the wanted mount, or at one that changes of it propagate to. */
 static __always_inline bool is_wanted(const struct way *way, const struct mount *mount)
 {
 	if (way->wanted_mount != way->mount && (!way->group || way->group != mount->mnt_group_id))
@@ -331,7 +331,7 @@ static __always_inline int check_mountpoint(const struct path *path)
 	return leads_to_pins(path->mnt, path->dentry) ? refuse() : 0;
 }
 
-/* What is moved is not known here: where the guard was sealed nothing is. */
+/* The hook does not know what is moved: refuse all moves where the guard was sealed. */
 SEC("lsm/sb_mount")
 int BPF_PROG(seal_mount, const char *device, const struct path *path, const char *type,
 	     unsigned long flags)
@@ -349,7 +349,7 @@ int BPF_PROG(seal_move_mount, const struct path *from, const struct path *to)
 	return leads_to_pins(from->mnt, NULL) ? refuse() : check_mountpoint(to);
 }
 
-/* Whoever has the directory open can lock it for ever. The tool is the first to come here. */
+/* Any process that has the directory open can hold its lock forever. The tool comes here first. */
 static __always_inline int check_pins(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -373,7 +373,7 @@ static __always_inline int check_pins(struct file *file)
 	return refuse();
 }
 
-/* The switch that has the kernel not call programs any more */
+/* The switch that makes the kernel stop calling programs */
 
 /* "ftrace_enabled" */
 #define SWITCH_BEGIN	TEXT_WORD('f', 't', 'r', 'a', 'c', 'e', '_', 'e')
@@ -401,7 +401,7 @@ int BPF_PROG(seal_open, struct file *file)
 	return check_pins(file);
 }
 
-/* By descriptors that were opened before. */
+/* Through descriptors that were opened before. */
 SEC("lsm/file_permission")
 int BPF_PROG(seal_permission, struct file *file, int mask)
 {
@@ -419,7 +419,7 @@ int BPF_PROG(seal_locked_down, enum lockdown_reason what)
 	return 0;
 }
 
-/* Another kernel; and any module, if the kernel knows of no signatures. */
+/* Another kernel; and any module, if the kernel does not know signatures. */
 SEC("lsm/kernel_load_data")
 int BPF_PROG(seal_load_data, enum kernel_load_data_id id)
 {
@@ -461,7 +461,7 @@ int BPF_PROG(seal_capable, const struct cred *cred, struct user_namespace *ns, i
 }
 #endif
 
-/* Looking whether anybody has anything open, when the guard is being sealed */
+/* Checking, while the guard is being sealed, whether anybody has any of this open */
 
 static __always_inline const struct seal_object *object_of(__u32 kind, __u32 id)
 {
@@ -470,7 +470,7 @@ static __always_inline const struct seal_object *object_of(__u32 kind, __u32 id)
 	return bpf_map_lookup_elem(&seal_objects, &key);
 }
 
-/* What is pinned or attached is held for that; a program also while it is shown. */
+/* Pins and attachments hold an object, too; and a program is held while the iterator shows it. */
 static __always_inline void show_user(struct seq_file *seq, __u32 kind, __u32 id, __s64 users)
 {
 	const struct seal_object *object = object_of(kind, id);

@@ -10,10 +10,10 @@
 #include <linux/types.h>
 #endif
 
-/* As many maps and programs as the guard and its seal can have together. */
+/* The maximum number of maps and programs of the guard and its seal together. */
 #define SEAL_OBJECTS	512
 
-/* Kinds of these; the last, programs of others that change what functions of the kernel return. */
+/* Kinds of objects. SEAL_FOREIGN: programs of others that change what kernel functions return. */
 enum seal_kind {
 	SEAL_MAP,
 	SEAL_PROGRAM,
@@ -22,7 +22,7 @@ enum seal_kind {
 
 /**
  * struct seal_object - a map or program that only the tool gets a descriptor of
- * @users: how often it is held when nobody has it open, or 0: that is not looked at
+ * @users: the number of references when nobody has it open, or 0: then that is not checked
  */
 struct seal_object {
 	__u32 users;
@@ -37,7 +37,7 @@ static inline __u64 seal_key(__u32 kind, __u32 id)
  * enum seal_code - what an inode is to the seal: values of the inode map "seal_code"
  * @SEAL_NO_CODE: nothing, it is not in the map
  * @SEAL_LIBRARY: code that processes of the tool may map: its libraries, the dynamic linker
- * @SEAL_TOOL: the executable of the tool itself
+ * @SEAL_TOOL: the executable of the tool
  */
 enum seal_code {
 	SEAL_NO_CODE,
@@ -47,8 +47,8 @@ enum seal_code {
 
 /**
  * enum seal_trust - how a process of the tool is trusted
- * @SEAL_TRUSTED: until it has other code
- * @SEAL_USED: it has had descriptors of what is sealed, and gets no other code
+ * @SEAL_TRUSTED: until it maps other code
+ * @SEAL_USED: it has had descriptors of what is sealed, and may not map other code
  */
 enum seal_trust {
 	SEAL_TRUSTED,
@@ -60,8 +60,8 @@ enum seal_trust {
  * @code_id: the inode map of enum seal_code
  * @pins_device: the filesystem of the pins' directory, as the kernel has it
  * @pins_inode: its inode number
- * @mount_namespace: the number of the one in which the guard was sealed
- * @unsigned_modules: whether the kernel takes modules without knowing of signatures
+ * @mount_namespace: the number of the mount namespace in which the guard was sealed
+ * @unsigned_modules: whether the kernel knows no signatures, and loads any module
  */
 struct seal_system {
 	__u32 code_id;
