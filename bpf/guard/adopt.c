@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Processes that execute an executable of --only-for, but do not count as its own, since the guard did not
- * see them begin: "adopt" has them count; "status" says how many there are.
+ * Processes of an executable of --only-for that do not count as its own, since the guard did not
+ * see them begin: "adopt", with the lock held, makes them count; "status" says how many there are.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,12 +19,12 @@
 /**
  * struct process - a process
  * @pid: its number
- * @fd: descriptor of it, which does not come to mean another
+ * @fd: pidfd, which never comes to mean another process
  * @executes: whether it executes what a rule is only for
- * @listed: whether the programs know anything of it, which is
- * @known: this
- * @tracer: who traces it, or 0
- * @filters: whether a seccomp filter or no_new_privs is on it
+ * @listed: whether the programs know anything of it
+ * @known: what they know
+ * @tracer: the process that traces it, or 0
+ * @filters: whether it has a seccomp filter or no_new_privs
  * @uid: its effective user
  */
 struct process {
@@ -79,7 +79,7 @@ static int look_at_status(struct process *process)
 	return 0;
 }
 
-/* What there is to a process. The first three are kept by @fd from being another's. */
+/* Collect what is known of a process: by @fd, which never means another one, and from /proc. */
 static int process_open(const struct guard *guard, pid_t pid, struct process *process)
 {
 	int err;
@@ -91,7 +91,7 @@ static int process_open(const struct guard *guard, pid_t pid, struct process *pr
 		return errno == EINVAL ? -ESRCH : -errno;
 	process->listed = !bpf_map_lookup_elem(guard->processes, &process->fd, &process->known);
 	err = look_at_exe(guard, process);
-	/* A thread of the kernel, or one that has ended, executes nothing. */
+	/* A kernel thread, or a thread that has ended, executes nothing. */
 	if (err == -ENOENT)
 		err = 0;
 	if (!err)
@@ -101,7 +101,7 @@ static int process_open(const struct guard *guard, pid_t pid, struct process *pr
 	return err;
 }
 
-/* Whether programs take it for one of its executable. */
+/* Whether programs count a process as one of its executable. */
 static bool is_seen(const struct guard *guard, const struct process *process)
 {
 	__u32 counts = guard->state->audit ? GUARD_SEEN | GUARD_SEEN_AUDITED : GUARD_SEEN;
@@ -109,7 +109,7 @@ static bool is_seen(const struct guard *guard, const struct process *process)
 	return process->listed && process->known.flags & counts;
 }
 
-/* If it has executed anything since it was looked at, this is refused, or has no effect. */
+/* If the process has executed anything since we looked, this is refused, or has no effect. */
 static int process_adopt(const struct guard *guard, struct process *process)
 {
 	if (!process->listed) {
@@ -128,7 +128,7 @@ static void adopt_failed(pid_t pid, int err)
 	      "it has executed something just now" : reason(err));
 }
 
-/* Tells why not. */
+/* Says why not. */
 static bool may_be_adopted(const struct process *process)
 {
 	if (!process->executes) {
@@ -142,7 +142,7 @@ static bool may_be_adopted(const struct process *process)
 	return true;
 }
 
-/* One that was named; without @doing it is only looked at. Returns whether it failed, having told. */
+/* Adopt a process that was named, or only check it without @doing. Returns whether that failed. */
 static bool adopt_one(const struct guard *guard, const char *text, bool doing)
 {
 	struct process process;
@@ -170,7 +170,7 @@ static bool adopt_one(const struct guard *guard, const char *text, bool doing)
 	return err;
 }
 
-/* Call for each process that executes what a rule is only for and does not count as its own. */
+/* Call @step for each process that executes what a rule is only for but is not one of it. */
 static int for_each_unseen(const struct guard *guard, void (*step)(struct process *, void *),
 			   void *context)
 {
@@ -192,7 +192,7 @@ static int for_each_unseen(const struct guard *guard, void (*step)(struct proces
 	return 0;
 }
 
-/* What "adopt --all" does, and what came of it in one round. */
+/* What "adopt --all" does, and the result of one round. */
 struct adoption {
 	const struct guard *guard;
 	bool tell;

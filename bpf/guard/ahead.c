@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Looking up what a command is about before it takes the lock (lookup.c): so that other commands do
- * not wait when something of it hangs. With the lock held it is looked up again, since it may have
- * changed.
+ * Looking up the paths that a command is about before it takes the lock (lookup.c): other commands
+ * do not wait when one of them hangs. With the lock held the command looks them up again, since
+ * they may have changed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +81,7 @@ void policy_look_up(const struct policy *policy)
 	look_up(&paths);
 }
 
-/* Without the lock: a policy that is being changed at this moment is one or the other. */
+/* Without the lock: while the policy is changed, this loads the old one or the new one. */
 void rules_look_up(struct policy *policy)
 {
 	struct guard guard;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * apply: all lines of the conf files become the policy in one change, or are only checked. The service
- * applies by this, too.
+ * "apply": makes all lines of the conf files the policy in one change, or only checks them. The
+ * service uses it, too. Takes the lock by change_policy().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +19,11 @@
 
 /**
  * struct progress - how far an apply is
- * @shown: whether it is to be shown
- * @begun: whether it has been
- * @done: paths that are done
- * @total: how many there are
- * @last: when it was shown, or when it began
+ * @shown: whether to show it
+ * @begun: whether anything was shown
+ * @done: number of paths that are done
+ * @total: number of paths
+ * @last: when it was shown last, or when it began
  */
 struct progress {
 	bool shown;
@@ -49,7 +49,7 @@ static bool progress_is_due(struct progress *progress)
 	return true;
 }
 
-/* What takes less than a moment shows nothing. */
+/* An apply that takes less than a moment shows nothing. */
 static void progress_step(void *context)
 {
 	struct progress *progress = context;
@@ -106,8 +106,8 @@ static int check_request(const struct arguments *request, const char *where,
 }
 
 /*
- * Do or check all lines; returns whether any failed. To a policy that is sealed they are added: what
- * they do not say stays.
+ * Apply or check all lines; returns whether any failed. If the guard is sealed, the lines are added
+ * to the policy: rules that they do not name stay.
  */
 static bool apply_lines(struct conf *conf, struct policy *policy, struct progress *progress)
 {
@@ -129,7 +129,7 @@ static bool apply_lines(struct conf *conf, struct policy *policy, struct progres
 	return failed;
 }
 
-/* What is applied, for change_policy(). */
+/* What to apply, for change_policy(). */
 struct application {
 	struct conf *conf;
 	struct progress *progress;
@@ -173,7 +173,7 @@ int cmd_apply(struct arguments *arguments)
 	}
 	progress.total = conf.paths;
 	clock_gettime(CLOCK_MONOTONIC, &progress.last);
-	/* With lines that can't be read nothing is changed: look for all that is wrong. */
+	/* If lines can't be read, nothing is changed: check the others, to report all errors. */
 	if (arguments->check || conf.errors)
 		ret = apply_lines(&conf, NULL, &progress) ? EXIT_FAILURE : EXIT_SUCCESS;
 	else

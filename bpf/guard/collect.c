@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Clearing up behind changes of the policy: what an interrupted one left for a generation that never
- * came, and what no rule needs any more. Whoever does it holds the lock (pins.c).
+ * Cleaning up after changes of the policy: removes what an interrupted change left for a generation
+ * that never came, and what no rule needs any more. The caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include "tool.h"
 
-/* Empty the slots of an entry that are not in force yet; returns whether there were any. */
+/* Empty the slots of an entry that are not in force yet; returns whether there are any. */
 static bool clear_pending(struct guard_entry *entry, __u32 generation)
 {
 	bool change = false;
@@ -27,7 +27,7 @@ static bool clear_pending(struct guard_entry *entry, __u32 generation)
 	return change;
 }
 
-/* Keep of an entry what is in force; delete it if nothing is. */
+/* Keep the slots of an entry that are in force; delete the entry if there are none. */
 static int sweep_entry(int map, const struct inode_map_key *key, struct guard_entry *entry,
 		       const struct policy *policy)
 {
@@ -82,24 +82,24 @@ static int sweep_entries(struct guard *guard, const struct policy *policy)
 	return 0;
 }
 
-/* What is found by an id in the indices of what is wanted. */
+/* The item of all ids in the indices of struct wanted. */
 static char wanted_item;
 
 /**
- * struct wanted - what the policy in force needs of each map; all by id
+ * struct wanted - what the policy in force needs of each map, by id
  * @rules: rules
  * @names: names of rules, which have hits
  * @texts: paths and names
  * @sets: sets of subjects
  * @subjects: executables, and directories in which names are followed
  * @cgroups: cgroups
- * @strict_sets: those of them by which rules deny anything
- * @protected: the executables in these
+ * @strict_sets: the sets by which rules that are not audit-only deny anything
+ * @protected: the executables in @strict_sets
  * @generation: the generation in force
  * @beyond: the operations that rules for trees name; and GUARD_DEVICES
- * @strict: those that rules for trees deny
- * @tried: whether a rule is just tried
- * @follows: whether a name is followed
+ * @strict: the operations that rules for trees deny
+ * @tried: whether any rule is audit-only
+ * @follows: whether any name is followed
  */
 struct wanted {
 	struct index rules;
@@ -155,7 +155,7 @@ static void want_sets(struct wanted *wanted, const struct policy *policy, const 
 	}
 }
 
-/* What the rules need; directories come with collect_leaves(), and texts of subjects after it. */
+/* What the rules need. policy_collect() adds directories of leaves, and texts of subjects. */
 static void wanted_init(struct wanted *wanted, const struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
@@ -191,8 +191,8 @@ static void wanted_free(struct wanted *wanted)
 }
 
 /*
- * Delete the elements of a hash map that nobody wants: @is_wanted is asked with the element's key and
- * value, and may want more for them.
+ * Delete the elements of a hash map that are not wanted. @is_wanted gets the element's key and
+ * value, and may add to @wanted what they need.
  */
 static int collect(int map, size_t key_size, size_t value_size, struct wanted *wanted,
 		   bool (*is_wanted)(struct wanted *wanted, const void *key, const void *value))
@@ -214,7 +214,7 @@ static int collect(int map, size_t key_size, size_t value_size, struct wanted *w
 	return err;
 }
 
-/* What says that a rule was removed goes last, or else, after a crash, it would not be known. */
+/* Entries that say that a rule was removed go last: after a crash they would be missed. */
 static bool want_rule_or_removal(struct wanted *wanted, const void *key, const void *value)
 {
 	const struct guard_rule *body = value;
@@ -252,7 +252,7 @@ static bool want_member(struct wanted *wanted, const void *key, const void *valu
 	return index_get(&wanted->sets, member->set);
 }
 
-/* By path, and by the kernel's id. */
+/* For both maps: by path, and by the kernel's id. */
 static bool want_cgroup(struct wanted *wanted, const void *key, const void *value)
 {
 	(void)key;
@@ -266,7 +266,7 @@ static int collect_cgroups(struct guard *guard, struct wanted *wanted)
 	return err ?: collect(guard->cgroups, sizeof(__u64), sizeof(__u32), wanted, want_cgroup);
 }
 
-/* Names that a rule in force or an executable in use follows, and with them their directories. */
+/* Names that a rule in force or an executable in use follows; wants their directories, too. */
 static bool want_leaf(struct wanted *wanted, const void *key, const void *value)
 {
 	const struct guard_leaf_key *name = key;
@@ -358,7 +358,7 @@ int policy_sweep(struct guard *guard)
 	int err;
 
 	err = policy_load(guard, &policy);
-	/* What is renamed meanwhile gets what the leaves say. */
+	/* Files that are renamed from now on get what the leaves say. */
 	if (!err)
 		err = sweep_leaves(guard, &policy);
 	if (!err)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Conf files: a line of words is a "deny" or an "allow" as on the command line (options.c). A word that
- * has *, ? or [ outside quotation marks is a pattern, as in a shell: where it is a path, it stands for
- * all files that match.
+ * Conf files: each line is a "deny" or "allow", in words as on the command line (options.c). A word
+ * with *, ? or [ outside quotation marks is a pattern, as in a shell: as a path, it stands for all
+ * files that match. No locks are needed.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -19,7 +19,7 @@ static int hex_digit(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* What follows a backslash: returns how many characters it is, or 0. */
+/* Convert what follows a backslash. Returns how many characters that is, or 0 for an error. */
 static int unescape(const char *from, char *to)
 {
 	switch (*from) {
@@ -44,10 +44,10 @@ static int unescape(const char *from, char *to)
 
 /**
  * struct word - a word of a line
- * @text: as it is meant
- * @pattern: as glob(3) takes it, if it is a pattern; or NULL
+ * @text: the word, without quotation marks and backslashes
+ * @pattern: the pattern for glob(3), or NULL if it is none
  *
- * Both point into what the line has for all of its words, where each is behind the one before.
+ * Both point into the buffers that a line has for all of its words, which follow each other there.
  */
 struct word {
 	char *text;
@@ -56,15 +56,15 @@ struct word {
 
 /**
  * struct room - where the next word of a line goes
- * @text: as it is meant
- * @pattern: as glob(3) takes it
+ * @text: in the buffer of texts
+ * @pattern: in the buffer of patterns
  */
 struct room {
 	char *text;
 	char *pattern;
 };
 
-/* What glob(3) takes for something else gets a backslash there, if it was quoted. */
+/* Add a character to a pattern. If it is quoted, and special to glob(3), it gets a backslash. */
 static void pattern_add(char **to, char c, bool quoted, bool *is_pattern)
 {
 	if (strchr("*?[]\\", c)) {
@@ -76,7 +76,7 @@ static void pattern_add(char **to, char c, bool quoted, bool *is_pattern)
 	*(*to)++ = c;
 }
 
-/* Take the next word from a line. Returns 1, 0 at the line's end, or -1 with the reason. */
+/* Take the next word from a line. Returns 1, 0 at the end of the line, or -1 with the reason. */
 static int next_word(const char **line, struct word *word, struct room *room, const char **message)
 {
 	const char *from = *line + strspn(*line, " \t\r\n");
@@ -121,7 +121,7 @@ static int next_word(const char **line, struct word *word, struct room *room, co
  * struct words - the words of a line
  * @items: of struct word
  * @argv: their texts, and NULL
- * @room: what they point into
+ * @room: the buffers that they point into
  */
 struct words {
 	struct array items;
@@ -129,7 +129,7 @@ struct words {
 	struct room room;
 };
 
-/* Split a line into words. Returns how many there are, or -1 with the reason. */
+/* Split a line into words. Returns the number of words, or -1 with the reason. */
 static int words_split(struct words *words, const char *line, const char **message)
 {
 	size_t length = strlen(line), i;
@@ -138,7 +138,7 @@ static int words_split(struct words *words, const char *line, const char **messa
 	int ret;
 
 	memset(words, 0, sizeof(*words));
-	/* A word is as long as it is in the line at most; in a pattern each character has two. */
+	/* No word is longer than in the line; in a pattern each character may get a backslash. */
 	words->room.text = room.text = xcalloc(1, length + 1);
 	words->room.pattern = room.pattern = xcalloc(2, length + 1);
 	while ((ret = next_word(&line, &word, &room, message)) > 0)
@@ -171,7 +171,7 @@ static int compare_words(const void *one, const void *other)
 	return a->text < b->text ? -1 : a->text > b->text;
 }
 
-/* A path is the text of one of the words, which are in memory as they are in the line. */
+/* The pattern of a path, which is the text of a word. Words are sorted by their addresses. */
 static const char *pattern_of(const struct words *words, char *text)
 {
 	const struct word key = { .text = text }, *word;
@@ -180,7 +180,7 @@ static const char *pattern_of(const struct words *words, char *text)
 	return word ? word->pattern : NULL;
 }
 
-/* Which of the paths stand for themselves, and which are patterns. */
+/* Sort the paths of a line into those that stand for themselves, and patterns. */
 static void sort_paths(struct conf *conf, struct conf_line *line, const struct words *words)
 {
 	char **paths = line->arguments.paths;
@@ -224,7 +224,7 @@ static int conf_words(struct conf *conf, struct conf_line *line, struct words *w
 	return patterns_expand(line, message, size);
 }
 
-/* A line that is wrong is told; one that says nothing is left out. */
+/* Read a line: report one that is wrong, leave out one that is empty. */
 static void conf_line(struct conf *conf, const char *name, const char *text, size_t length,
 		      unsigned int number)
 {

@@ -9,19 +9,19 @@ struct policy;
 
 /* conf.c */
 
-/* The system's own, and those that packages bring, in the order of their names. */
+/* The administrator's file, and files from packages, which are read in the order of their names. */
 #define CONF_FILE	"/etc/inode-guard.conf"
 #define CONF_DIR	"/etc/inode-guard.d"
 
 /**
  * struct conf_line - a line of a conf file
- * @name: of the file
- * @number: of the line, from 1
- * @arguments: what it says; its paths are those of @plain and @matches
+ * @name: the file's name
+ * @number: the line's number, from 1
+ * @arguments: what the line says; its paths are those of @plain and @matches
  * @plain: paths (char *) that stand for themselves
- * @patterns: and patterns, as glob(3) takes them, with an absolute path
- * @matches: the files that these stood for at last
- * @missing: whether something of it was missing when it was applied
+ * @patterns: patterns for glob(3), with absolute paths
+ * @matches: the files that matched the patterns last
+ * @missing: whether any part of it was missing when it was applied
  */
 struct conf_line {
 	const char *name;
@@ -35,11 +35,11 @@ struct conf_line {
 
 /**
  * struct conf - conf files
- * @optional: what is missing is left out, whatever lines say; set before they are read
+ * @optional: leave out what is missing, whatever the lines say; set before they are read
  * @lines: their lines, of struct conf_line
  * @memory: what they point into, of char *
- * @paths: how many paths there are
- * @errors: how many lines are wrong, each of which has been told
+ * @paths: number of paths
+ * @errors: number of lines that are wrong; each has been reported
  */
 struct conf {
 	bool optional;
@@ -49,24 +49,24 @@ struct conf {
 	size_t errors;
 };
 
-/* Add a file, or all of the system's. Returns 0, or -1 when one can't be read, which has been told. */
+/* Add a file, or all of the system's. Returns 0, or -1 if one can't be read, which was reported. */
 int conf_read(const char *path, struct conf *conf);
 int conf_read_system(struct conf *conf);
 /* Add a line, if it can be read. */
 void conf_read_line(struct conf *conf, const char *line);
-/* Whether a line is no comment, and not empty. */
+/* Whether a line is neither empty nor a comment. */
 bool conf_is_rule(const char *line);
 void conf_free(struct conf *conf);
 
 /* pattern.c */
 
-/* Find what the patterns of a line stand for. Returns 0, or -1 with @message. */
+/* Find the files that match the patterns of a line. Returns 0, or -1 with @message. */
 int patterns_expand(struct conf_line *line, char *message, size_t size);
-/* Find it again; lines for which it is something else now are missing something. */
+/* Find them again; lines whose matches have changed get @missing. */
 void patterns_refresh(struct conf *conf);
-/* Have the inotify instance @fd tell when files come to be that patterns may stand for. */
+/* Have the inotify instance @fd report new files that patterns may match. */
 void patterns_watch(const struct conf *conf, int fd);
-/* Have rules stay where what a pattern stands for can't be known, and count that as missing. */
+/* Keep the rules whose path matches a pattern that could not be expanded; count that as missing. */
 void patterns_keep(struct policy *policy, const struct arguments *request);
 void line_free(struct conf_line *line);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Events as lines: for people, and as JSON, which has all that is known.
+ * Events as lines: as text, and as JSON, which has all that is known. No locks are needed.
  */
 #include <stdio.h>
 
 #include "events.h"
 
-/* Who it was, beyond the process itself. A number that is unset is null. */
+/* Who the process acted for. A number that is unset becomes null. */
 static void print_json_origin(FILE *file, const struct denial *denial)
 {
 	fprintf(file, ",\"parent_pid\":%u,\"parent_command\":", denial->parent);

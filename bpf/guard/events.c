@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Events: what the ring buffer has of accesses that were denied.
+ * Events: accesses that were denied, from the ring buffer.
  *
- * The programs tell where a file is within its filesystem; the path is completed here, by the first
- * mount of it that this mount namespace has.
+ * The programs report where a file is within its filesystem. Here the path is completed by the
+ * mount that has most of it in this mount namespace. No lock is needed; only one process reads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +20,14 @@
 
 #include "events.h"
 
-/* Of include/linux/exportfs.h. */
+/* From include/linux/exportfs.h. */
 #define FILEID_KERNFS	0xfe
 
 /**
  * struct mount - a mount
- * @dev: of the filesystem
- * @root: what of it is mounted
- * @point: where
+ * @dev: device of the filesystem
+ * @root: the directory of the filesystem that is mounted
+ * @point: the mount point
  */
 struct mount {
 	__u32 dev;
@@ -37,7 +37,7 @@ struct mount {
 
 /* Mounts */
 
-/* Octal escapes, in place. */
+/* Decode octal escapes in place. */
 static void unescape_mount(char *text)
 {
 	char *to = text;
@@ -101,7 +101,7 @@ static void refresh_mounts(struct events *events)
 		read_mounts(events);
 }
 
-/* What is left of a path in a filesystem below the root of a mount, or NULL. */
+/* The rest of a path in a filesystem below the root of a mount, or NULL. */
 static const char *below(const char *path, const char *root)
 {
 	size_t length = strlen(root);
@@ -113,7 +113,7 @@ static const char *below(const char *path, const char *root)
 	return path + length;
 }
 
-/* The mount that has most of the filesystem, of those the first. */
+/* By the mount that has most of the filesystem, or the first of several. */
 static char *mounted_path(struct events *events, __u32 dev, const char *path)
 {
 	const struct mount *mounts, *best = NULL;
@@ -141,7 +141,7 @@ static char *mounted_path(struct events *events, __u32 dev, const char *path)
 	return result;
 }
 
-/* The path that the names make, the last first. */
+/* Join the names to a path; the last name comes first. */
 static char *place_path(struct events *events, const struct guard_place *place, const char *names,
 			size_t room)
 {
@@ -156,7 +156,7 @@ static char *place_path(struct events *events, const struct guard_place *place, 
 	if (place->cut)
 		to += sprintf(to, "/...");
 	while (from > names) {
-		/* Behind a name there are zeros. */
+		/* Zeros follow a name. */
 		while (from > names && !from[-1])
 			from--;
 		for (end = from; from > names && from[-1];)
@@ -187,7 +187,7 @@ static void load_rules(struct events *events)
 	struct rule **rules;
 	size_t i;
 
-	/* Those that are no more are not kept. */
+	/* Removed rules are not kept. */
 	forget_rules(events);
 	if (!policy_load(events->guard, &policy)) {
 		rules = policy.rules.items;
@@ -198,23 +198,23 @@ static void load_rules(struct events *events)
 	policy_free(&policy);
 }
 
-/* Its path, behind which there is its label. */
+/* The rule's path; the label follows it. */
 static const char *rule_text(struct events *events, __u32 id)
 {
 	if (!id)
 		return "\0";
 	if (!index_get(&events->rules, id)) {
 		load_rules(events);
-		/* One that has been removed is not looked for again. */
+		/* Don't look for a removed rule again. */
 		if (!index_get(&events->rules, id))
 			index_put(&events->rules, id, text_join("?", ""));
 	}
 	return index_get(&events->rules, id);
 }
 
-/* Control groups */
+/* Cgroups */
 
-/* Where the second version of them is mounted, alone or beside the first. */
+/* Open the unified hierarchy, mounted alone or beside the first version's. */
 static int open_cgroups(void)
 {
 	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -232,13 +232,13 @@ static int open_cgroups(void)
 	return -1;
 }
 
-/* The number of its directory's inode, as a handle. */
+/* The inode number of a cgroup's directory, as a handle. */
 struct cgroup_handle {
 	struct file_handle handle;
 	__u64 id;
 };
 
-/* The path of a control group in the hierarchy, to be freed: "" if there is none any more. */
+/* The path of a cgroup in the hierarchy, to be freed; "" if it does not exist any more. */
 static char *cgroup_path(const struct events *events, __u64 id)
 {
 	struct cgroup_handle handle = { .handle = { sizeof(id), FILEID_KERNFS }, .id = id };
@@ -260,7 +260,7 @@ static char *cgroup_path(const struct events *events, __u64 id)
 
 /* Events */
 
-/* Of an event, in this machine's idea of the time of day now. */
+/* The time of an event, by the current time of day. */
 static void time_text(__u64 since_boot, char *text, size_t size)
 {
 	struct timespec day, boot;
@@ -278,7 +278,7 @@ static void time_text(__u64 since_boot, char *text, size_t size)
 	snprintf(text + strlen(text), size, ".%09lluZ", (unsigned long long)now % 1000000000);
 }
 
-/* Of one operation that an event is about. */
+/* Fill in a denial for one of the event's operations. */
 static void fill_denial(struct events *events, const struct guard_event *event, int op,
 			struct denial *denial)
 {
@@ -372,7 +372,7 @@ int events_open(struct events *events)
 		error("cannot watch: %s", reason(-errno));
 		return -1;
 	}
-	/* What one who watched before, and crashed, has left. */
+	/* Discard events from before, which a watcher that crashed has left. */
 	events->discard = true;
 	ring_buffer__consume(events->ring);
 	events->discard = false;

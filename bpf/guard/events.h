@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What those share that have to do with events: they are read, shown, logged, and passed on.
+ * Shared by the files that read, show, log and pass on events.
  */
 #ifndef _GUARD_EVENTS_H
 #define _GUARD_EVENTS_H
@@ -17,19 +17,19 @@
  * @uid: its user
  * @parent: its parent process
  * @login: the user who logged in, or GUARD_UNSET
- * @session: the number of that login, or GUARD_UNSET
- * @fsuid: the user that file permissions are judged by
+ * @session: the number of that login session, or GUARD_UNSET
+ * @fsuid: the user that file permissions are checked for
  * @fsgid: the group, likewise
- * @unseen: whether the process does not count as one of @exe, which a rule is only for
- * @cgroup: the number of its control group, or 0
+ * @unseen: whether a rule is limited to @exe, and the process does not count as its own
+ * @cgroup: the number of its cgroup, or 0
  * @audit: whether it was only reported
  * @command: the thread's name
  * @parent_command: its parent's
- * @cgroup_path: the control group's path in the hierarchy, or "" if it is not known
+ * @cgroup_path: the cgroup's path in the hierarchy, or "" if it is not known
  * @path: the file
  * @exe: the executable
- * @cut: whether one of these two is not complete
- * @name: whether it is about making or removing the name @path, which is writing to its directory
+ * @cut: whether either of these two is incomplete
+ * @name: whether the name @path was to be made or removed, which is writing to its directory
  * @rule: path of the rule
  * @label: its label, "" for none
  * @id: its id, or 0
@@ -64,17 +64,17 @@ struct ring_buffer;
 /**
  * struct events - the denials of the running guard
  * @guard: the guard
- * @denied: is called for each
- * @dropped: is called when there was no room for some
- * @context: for both
- * @ring: the rest is events.c's: the ring buffer
- * @only: descriptor that keeps others from it
- * @discard: whether what comes is from before
- * @told: how many have been said to be dropped
+ * @denied: called for each denial
+ * @dropped: called when events did not fit into the ring buffer
+ * @context: passed to both
+ * @ring: the ring buffer; this and the following are private to events.c
+ * @only: descriptor that holds the lock of the only reader
+ * @discard: whether to discard events, which are from before
+ * @told: number of dropped events that were reported
  * @rules: paths and labels of rules, by id, as text_join() makes them
  * @mounts: of struct mount
- * @mounts_fd: tells when these change
- * @cgroups: descriptor of the root of the control groups' hierarchy, or -1
+ * @mounts_fd: tells when the mounts change
+ * @cgroups: descriptor of the root of the cgroup hierarchy, or -1
  */
 struct events {
 	struct guard *guard;
@@ -91,24 +91,24 @@ struct events {
 	int cgroups;
 };
 
-/* Returns 0, or -1 having told why. */
+/* Returns 0, or -1 after reporting why. */
 int events_open(struct events *events);
-/* Wait for events for so long at most; returns 0 or a negative errno. */
+/* Wait for events for at most @milliseconds; returns 0 or a negative errno. */
 int events_poll(struct events *events, int milliseconds);
 void events_close(struct events *events);
-/* One line. */
+/* Print one line. */
 void denial_print(FILE *file, const struct denial *denial, bool json);
 void dropped_print(FILE *file, __u64 dropped, bool json);
 
 /* log.c */
 
 /**
- * struct log - where denials are written to
+ * struct log - where denials are written
  * @fd: a socket
- * @journal: whether it is the journal; or else it is syslog
- * @second: in which so many lines were logged
- * @logged: how many
- * @left_out: how many more there were
+ * @journal: whether it is the journal's; otherwise syslog's
+ * @second: the second that the counters are for
+ * @logged: number of lines logged in it
+ * @left_out: number of lines left out
  */
 struct log {
 	int fd;
@@ -120,9 +120,9 @@ struct log {
 
 void log_open(struct log *log);
 void log_denial(struct log *log, const struct denial *denial);
-/* Once a second: say how many were left out, if any were. */
+/* Once a second: log how many lines were left out, if any. */
 void log_second(struct log *log);
-/* A denial as a line, to be freed. */
+/* Format a denial as a line, to be freed. */
 char *denial_line(const struct denial *denial, bool json);
 
 #endif /* _GUARD_EVENTS_H */

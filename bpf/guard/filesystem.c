@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What file systems are like that files are on, as far as rules are concerned. None is asked that
- * may hang: what a file is comes from memory (AT_STATX_DONT_SYNC), what its file system is, from
- * the list of mounts.
+ * Properties of filesystems that rules depend on. Asks no filesystem that may hang: files are
+ * described from memory (AT_STATX_DONT_SYNC), and filesystems by the list of mounts. No locks are
+ * needed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +22,10 @@
 #endif
 
 /**
- * struct filesystem - a mount's file system
- * @mount: the mount
+ * struct filesystem - the filesystem of a mount
+ * @mount: the mount's id
  * @type: its type
- * @options: those of the superblock, with a comma before and behind each
+ * @options: options of the superblock, with a comma before and after each
  */
 struct filesystem {
 	__u64 mount;
@@ -33,7 +33,7 @@ struct filesystem {
 	char *options;
 };
 
-/* Those that were asked for. */
+/* The filesystems that were looked up. */
 static struct array known;
 
 int file_stat(int fd, struct stat *stat)
@@ -72,7 +72,7 @@ void filesystems_forget(void)
 	known.count = 0;
 }
 
-/* Read a line of the list of mounts; returns whether it is that of a mount. */
+/* Read a line of the list of mounts; returns whether it describes @mount. */
 static bool read_mount(const char *line, __u64 mount, struct filesystem *filesystem)
 {
 	unsigned long long id;
@@ -93,7 +93,7 @@ static bool read_mount(const char *line, __u64 mount, struct filesystem *filesys
 	return true;
 }
 
-/* That of what a descriptor names, or NULL: the mount can't be seen from here. */
+/* The filesystem of an open file, or NULL if its mount can't be seen from here. */
 static const struct filesystem *filesystem_of(int fd)
 {
 	struct filesystem *items = known.items, found;
@@ -141,7 +141,7 @@ bool is_of_procfs(int fd)
 
 /* Names that are compared without regard to case */
 
-/* Whether a directory has the flag; to be asked on file systems that answer from memory. */
+/* Whether a directory has the flag. Only for filesystems that answer from memory. */
 static bool has_casefold_flag(int fd)
 {
 	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
@@ -178,7 +178,7 @@ bool directory_folds_case(int fd)
 
 /* Hard links in a lower layer of an overlay */
 
-/* Whether an overlay keeps account of them: then they are one file. */
+/* Whether an overlay keeps an index of hard links, so that they stay one file. */
 static bool has_index(const struct filesystem *overlay)
 {
 	FILE *file;
@@ -188,7 +188,7 @@ static bool has_index(const struct filesystem *overlay)
 		return true;
 	if (strstr(overlay->options, ",index=off,"))
 		return false;
-	/* Only what is not the default is shown. */
+	/* The kernel shows only options that differ from the default. */
 	file = fopen("/sys/module/overlay/parameters/index", "re");
 	word = file ? fgetc(file) : 'N';
 	if (file)
@@ -197,8 +197,8 @@ static bool has_index(const struct filesystem *overlay)
 }
 
 /*
- * Whether an overlay's file is in its upper layer by now, as the handle says that the overlay makes
- * for it: behind three bytes of padding, version, magic number, length, and flags.
+ * Whether a file of an overlay is in its upper layer by now, by the file handle that the overlay
+ * makes: three bytes of padding, version, magic number, length, and flags.
  */
 static bool is_in_upper_layer(int fd)
 {
