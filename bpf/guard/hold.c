@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * By which names rules hold while the way to them is not followed yet: what programs find in the map
- * "held" (hold.bpf.h). Written by the service, under the lock, behind each look at all names.
+ * The names that rules hold by while a change on the way is not followed yet: the map "held" (see
+ * hold.bpf.h). The service writes it, under the lock, each time it has looked up all names.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "tool.h"
 
-/* A name that a rule may be meant by. */
+/* A name that may mean a rule. */
 struct held_name {
 	struct guard_leaf_key key;
 	const struct rule *rule;
@@ -22,7 +22,7 @@ static int compare_names(const void *one, const void *other)
 	return memcmp(one, other, sizeof(struct guard_leaf_key));
 }
 
-/* Of one name those rules last that are just tried: they are to take the room from no others. */
+/* Sort audit-only rules of a name last, so that they take no room from others. */
 static int compare_held(const void *one, const void *other)
 {
 	const struct held_name *a = one, *b = other;
@@ -30,7 +30,7 @@ static int compare_held(const void *one, const void *other)
 	return compare_names(a, b) ?: !denied_ops(a->rule) - !denied_ops(b->rule);
 }
 
-/* The last components of a rule's paths: as they were given, and behind symbolic links. */
+/* Add the last components of a rule's paths: as they were given, and behind symbolic links. */
 static void add_names(struct policy *policy, const struct rule *rule, struct array *all)
 {
 	struct held_name *held;
@@ -53,7 +53,7 @@ static const struct rule *rule_of_id(struct policy *policy, __u32 id)
 	return id ? index_get(&policy->rule_by_id, id) : NULL;
 }
 
-/* One more rule by a name. One that says what another says needs no room. */
+/* Add a rule to a name. A rule that says the same as one that is there needs no room. */
 static void hold_rule(struct policy *policy, struct guard_held *held, const struct rule *rule)
 {
 	__u32 *ids = is_tree(rule) ? held->trees : held->rules;
@@ -73,7 +73,7 @@ static void hold_rule(struct policy *policy, struct guard_held *held, const stru
 		held->denied |= denied_ops(rule);
 }
 
-/* Remove what no rule is meant by any more; @names are sorted. */
+/* Delete names that no longer mean any rule; @names are sorted. */
 static int forget_names(struct policy *policy, const struct array *names)
 {
 	int map = policy->guard->held, err;

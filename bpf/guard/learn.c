@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Learning: "learn" collects what is denied or reported, and writes the lines of a conf file that would
- * have allowed it: to the executables that did it, or whatever else the rule is only for. What no line
- * can allow becomes a comment.
+ * Learning: "learn" collects what is denied or reported, and writes lines for a conf file that
+ * would have allowed it: to the executables that did it, or to other subjects if the rule is only
+ * for such. What no line can allow becomes a comment. No lock is held while events are collected.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,17 +20,17 @@
 #include "shown.h"
 
 /**
- * struct lesson - an operation that somebody was to be allowed
- * @path: of the file
+ * struct lesson - an operation that a line is to allow
+ * @path: the file
  * @exe: the executable
  * @cgroup: the cgroup's path, or "" if it is not known
- * @user: the user that file permissions are judged by
- * @group: likewise
+ * @user: the user that file permissions are checked for
+ * @group: the group, likewise
  * @op: the operation
  * @rule: the rule that denied it, or 0
  * @why: why no line can allow it, or NULL
- * @adds: the kinds of subjects by which a line is to name it, a bit each
- * @who: the options that say whom it is for, if this is the first of those for path and operation
+ * @adds: the kinds of subjects that the line has to name, one bit each
+ * @who: the options that name the subjects, in the first lesson of a path and operation
  */
 struct lesson {
 	char *path;
@@ -47,9 +47,9 @@ struct lesson {
 
 /**
  * struct school - what is learnt
- * @lessons: of struct lesson
- * @known: they, by a hash
- * @lost: how many events were dropped
+ * @lessons: of struct lesson *
+ * @known: the lessons, by a hash
+ * @lost: number of events that were dropped
  */
 struct school {
 	struct array lessons;
@@ -79,7 +79,7 @@ static bool same_lesson(const struct lesson *a, const struct lesson *b)
 	       !strcmp(a->path, b->path) && !strcmp(a->exe, b->exe) && !strcmp(a->cgroup, b->cgroup);
 }
 
-/* What can't be told of it now can't be told later. */
+/* Reasons that are known from the event alone, and stay. */
 static const char *why_not(const struct denial *denial)
 {
 	if (denial->op == GUARD_CONTROL)
@@ -93,7 +93,7 @@ static const char *why_not(const struct denial *denial)
 	return NULL;
 }
 
-/* Where a name is made or removed, its directory is written to. */
+/* If a name was made or removed, the operation was writing to its directory. */
 static char *learnt_path(const struct denial *denial)
 {
 	char *path = xstrdup(denial->path), *slash = strrchr(path, '/');
@@ -154,7 +154,7 @@ static int compare_lessons(const void *one, const void *other)
 	return order ?: a->op != b->op ? a->op - b->op : strcmp(a->exe, b->exe);
 }
 
-/* Whom the rule that denied it is only for, or NULL. */
+/* The subjects that the rule which denied it is only for, or NULL. */
 static const struct set *set_of(const struct policy *policy, const struct lesson *lesson)
 {
 	const struct rule *rule = index_get(&policy->rule_by_id, lesson->rule);
@@ -187,8 +187,8 @@ static bool is_meant(const struct policy *policy, const struct member *member,
 }
 
 /*
- * The kinds of subjects of which it is none that the rule is for. Which groups a process has besides is
- * not told: so the group is the reason if there is no other.
+ * The kinds of subjects of which the lesson has none that the rule is for. The other groups of a
+ * process are not known: the group counts as the reason only if there is no other.
  */
 static __u32 missing_kinds(const struct policy *policy, const struct lesson *lesson)
 {
@@ -207,7 +207,7 @@ static __u32 missing_kinds(const struct policy *policy, const struct lesson *les
 	return missing & ~(1U << GUARD_BY_GROUP) ?: missing;
 }
 
-/* Who may, as an option says it. */
+/* A subject, as an option names it. */
 struct named {
 	enum guard_kind kind;
 	char *text;
@@ -228,7 +228,7 @@ static void add_named(struct array *all, enum guard_kind kind, const char *text)
 	named->text = xstrdup(text);
 }
 
-/* What a user or group is called, or else the number. */
+/* Add a user or group by name, or else by number. */
 static void add_id(struct array *all, enum guard_kind kind, __u32 id, const char *name)
 {
 	char number[16];
@@ -237,7 +237,7 @@ static void add_id(struct array *all, enum guard_kind kind, __u32 id, const char
 	add_named(all, kind, name ?: number);
 }
 
-/* Who did it, by what was missing; and whom the rule allows it now, from whom a line would take it. */
+/* Add the kinds that were missing, and all subjects of the rule, which a line would replace. */
 static void add_subjects(const struct policy *policy, const struct lesson *lesson, struct array *all)
 {
 	const struct set *set = set_of(policy, lesson);
@@ -258,7 +258,7 @@ static void add_subjects(const struct policy *policy, const struct lesson *lesso
 		add_named(all, members[i].kind, member_text(policy, &members[i]));
 }
 
-/* Of lessons about one path and operation: all whom it is for, as options, sorted. */
+/* The options for all subjects of lessons about the same path and operation, sorted. */
 static char *only_for(const struct policy *policy, struct lesson **lessons, size_t count)
 {
 	struct array all = {};
@@ -286,7 +286,7 @@ static char *only_for(const struct policy *policy, struct lesson **lessons, size
 	return text;
 }
 
-/* Whether the rule that denied it is for the file that is there, and not for its name. */
+/* Whether the rule that denied it is for the inode, and not for its name. */
 static bool is_by_inode(const struct policy *policy, const struct lesson *lesson)
 {
 	const struct rule *rule = index_get(&policy->rule_by_id, lesson->rule);
@@ -294,7 +294,7 @@ static bool is_by_inode(const struct policy *policy, const struct lesson *lesson
 	return rule && !is_tree(rule) && !(rule->body.flags & GUARD_FOLLOW);
 }
 
-/* How the path is to be taken: as the rule takes it that is there. */
+/* The options for the path: as the existing rule takes it. */
 static const char *path_options(const struct policy *policy, const struct lesson *lesson)
 {
 	int fd = path_open(lesson->path, O_NOFOLLOW);
@@ -308,7 +308,7 @@ static const char *path_options(const struct policy *policy, const struct lesson
 	return is_link ? " --no-dereference" : "";
 }
 
-/* Why an executable can't be named, or NULL. */
+/* Why a line can't name the executable, or NULL. */
 static const char *why_not_exe(const struct lesson *lesson)
 {
 	const struct who exe = { .kind = GUARD_BY_EXE, .text = lesson->exe };
@@ -320,7 +320,7 @@ static const char *why_not_exe(const struct lesson *lesson)
 	return who_check(&exe) ? "the executable is not there" : NULL;
 }
 
-/* Whether there can be a line, as things are now. */
+/* Find out whether there can be a line as things are now. */
 static void look_up(const struct policy *policy, struct lesson *lesson)
 {
 	int err;
@@ -350,7 +350,7 @@ static void print_comment(const struct lesson *lesson)
 	putchar('\n');
 }
 
-/* The lines for a path, of @count lessons: one for all operations that the same ones do. */
+/* Print the lines for a path, of @count lessons: operations with the same subjects share a line. */
 static void print_path(const struct policy *policy, struct lesson **lessons, size_t count)
 {
 	__u32 done = 0, ops;
@@ -370,7 +370,7 @@ static void print_path(const struct policy *policy, struct lesson **lessons, siz
 	}
 }
 
-/* How many lessons from one on are about the same path, and with @op, about the same operation. */
+/* How many lessons from the first on are about the same path, and if @op, the same operation. */
 static size_t alike(struct lesson **lessons, size_t left, bool op)
 {
 	size_t count = 1;
@@ -381,7 +381,7 @@ static size_t alike(struct lesson **lessons, size_t left, bool op)
 	return count;
 }
 
-/* Returns how many lessons could not be put into lines. */
+/* Returns the number of lessons that could not be written as lines. */
 static size_t print_lessons(const struct policy *policy, struct school *school)
 {
 	struct lesson **lessons = school->lessons.items;
@@ -431,9 +431,9 @@ static int write_lessons(struct guard *guard, struct school *school)
 	return school->lost || bad ? EXIT_MISSING : EXIT_SUCCESS;
 }
 
-/* What is to be learnt of */
+/* Running what to learn from */
 
-/* Start a command, with what it says where it does not mix with ours. Returns its process, or -1. */
+/* Start a command, with its output on standard error, not in ours. Returns its process, or -1. */
 static pid_t start_command(char **argv)
 {
 	int pipe_fds[2], err = 0;
@@ -523,7 +523,7 @@ int guard_learn(const struct arguments *arguments)
 	err = events_open(&events);
 	if (!err)
 		err = collect(&events, arguments);
-	/* What has come until now is taken. */
+	/* This takes the events that have come until now, too. */
 	events_close(&events);
 	ret = err ? EXIT_FAILURE : write_lessons(&guard, &school);
 	forget(&school);

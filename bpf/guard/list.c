@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Showing the rules to people and programs: "list".
+ * "list": shows the rules to people and programs. Releases the lock before it writes.
  */
 #include <stdlib.h>
 #include <sys/sysmacros.h>
@@ -13,7 +13,7 @@ static const char *const verdict_names[] = {
 	[ONLY]	= "only-for",
 };
 
-/* An executable that is not active has its state before its path, which begins with a slash. */
+/* An executable that is not active has its state in front of the path. */
 static void print_member(const struct policy *policy, const struct member *member,
 			 const struct array *exes)
 {
@@ -88,7 +88,7 @@ static void print_text(const struct policy *policy, const struct shown *shown,
 	putchar('\n');
 }
 
-/* An executable is its path; others are objects, of which a cgroup need not be there. */
+/* An executable is just its path; the others are objects. A cgroup need not exist. */
 static void print_json_member(const struct policy *policy, const struct member *member)
 {
 	const char *text = member_text(policy, member);
@@ -123,7 +123,7 @@ static void print_json_exes(const struct policy *policy, const struct set *set,
 	putchar(']');
 }
 
-/* The kinds of subjects that there are in a set, a list each; its members are in their order. */
+/* Print a list for each kind of subjects in a set; its members are sorted by kind. */
 static void print_json_set(const struct policy *policy, const struct set *set,
 			   const struct array *exes)
 {
@@ -236,7 +236,7 @@ int guard_list(bool json)
 	if (!err)
 		err = show_exes(&policy, &exes);
 	shown = show_rules(&policy);
-	/* Who reads it may take his time. */
+	/* A slow reader must not keep the lock. */
 	guard_unlock(&guard);
 	if (err)
 		error("cannot read the maps: %s", reason(err));

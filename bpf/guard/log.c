@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Writing denials to the journal, each with its parts as fields, or to syslog where there is none; and
- * not more of them in a second than somebody can read.
+ * Writing denials to the journal, with their parts as fields, or to syslog if there is no journal;
+ * and no more of them per second than somebody can read. No locks are needed.
  *
- * A log that takes nothing must not hold up who keeps the rules: syslog(3) and sd_journal_send(3) wait
- * for ever for one that hangs. Here a line waits for LOG_WAIT at most, and then no other does within
- * the same second; what was not taken is counted as left out.
+ * A log that hangs must not hold up the service: syslog(3) and sd_journal_send(3) would wait
+ * forever. Here a line waits for LOG_WAIT at most, and the rest of the same second does not wait.
+ * Lines that the log did not take are counted as left out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 #define SYSLOG_SOCKET	"/dev/log"
-/* So many lines a second go into the log. */
+/* Maximum number of lines per second. */
 #define LOG_RATE	200
 /* In microseconds. */
 #define LOG_WAIT	50000
@@ -55,7 +55,7 @@ static void put_id(FILE *file, const char *name, __u32 id)
 		put_number(file, name, id);
 }
 
-/* A line without its end. */
+/* Format a line without the newline. */
 static char *denial_text(const struct denial *denial, bool json)
 {
 	char *text = denial_line(denial, json);
@@ -64,7 +64,7 @@ static char *denial_text(const struct denial *denial, bool json)
 	return text;
 }
 
-/* Returns 0, or a negative errno. Where nobody keeps a log there is nobody to tell of it. */
+/* Returns 0 or a negative errno. Returns 0, too, if there is no log at all. */
 static int send_to_log(struct log *log, const char *data, size_t size)
 {
 	struct sockaddr_un address = { AF_UNIX, SYSLOG_SOCKET };
@@ -78,7 +78,7 @@ static int send_to_log(struct log *log, const char *data, size_t size)
 	return errno == ENOENT || errno == ECONNREFUSED ? 0 : -errno;
 }
 
-/* In the form of RFC 3164, which is what a syslog's own socket takes. */
+/* Format a line as in RFC 3164, which is what syslog's own socket takes. */
 static int send_to_syslog(struct log *log, int priority, const char *text)
 {
 	time_t now = time(NULL);

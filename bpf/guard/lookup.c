@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Looking up paths, none of which may take for ever: a filesystem that hangs is to hold up neither
- * other rules nor other commands.
+ * Looking up paths, with a time limit: a filesystem that hangs must not hold up other rules or
+ * other commands.
  *
- * What the kernel has in memory it looks up at once (RESOLVE_CACHED). For anything else there are
- * helpers, processes that do it and send what they found. One that does not answer in time is left
- * to itself, and another is made for the next path.
+ * Paths that the kernel has in memory are looked up at once (RESOLVE_CACHED). For the others there
+ * are helper processes, which look them up and send the result. A helper that does not answer in
+ * time is abandoned, and a new one is started for the next path.
  *
- * What a command is about is looked up before it takes the lock, in many directories at a time. So
- * what is looked up with the lock held is in memory, or known to hang; for what begins to hang in
- * between there is one time limit for all.
+ * Before a command takes the lock it looks up its paths, in many directories at a time. With the
+ * lock held they are then in memory, or known to hang; those that begin to hang in between share
+ * one time limit.
  *
- * A pattern is expanded by a process of its own, which is left to itself as well.
+ * A pattern is expanded by a process of its own, which is abandoned in the same way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 
 #include "tool.h"
 
-/* Milliseconds: that a lookup may take; all before the lock; each, when there is no time left. */
+/* Milliseconds: for a lookup; for all lookups before the lock; for each, when no time is left. */
 #define LOOKUP_TIME	5000
 #define AHEAD_TIME	15000
 #define LEAST_TIME	50
@@ -40,10 +40,10 @@
 /* Seconds for which a directory that has hung is not tried again. */
 #define HUNG_TIME	60
 
-/* How many directories are looked into at the same time. */
+/* How many directories are searched at the same time. */
 #define HELPERS		16
 
-/* Where a helper has its end of it. */
+/* The descriptor of a helper's end of its socket, or of the pipe of expand(). */
 #define HELPER_FD	3
 
 /* What a helper is to do with a path. */
@@ -53,24 +53,24 @@ enum request {
 	WAIT,
 };
 
-/* What a helper is asked; the path follows, and ends the message. */
+/* A question to a helper; the path follows, to the end of the message. */
 struct question {
 	enum request request;
 	int flags;
 };
 
-/* What it answers; with OPEN a descriptor comes with it. */
+/* The answer; for OPEN a descriptor comes with it. */
 struct answer {
 	int err;
 	char text[PATH_MAX];
 };
 
 /**
- * struct helper - a helper
+ * struct helper - a helper process
  * @fd: our end of the socket to it, or -1
  * @pid: its process
- * @path: what it has been asked about, or NULL
- * @begun: when, in milliseconds
+ * @path: what it was asked about, or NULL
+ * @begun: when it was asked, in milliseconds
  */
 struct helper {
 	int fd;
@@ -79,7 +79,7 @@ struct helper {
 	long begun;
 };
 
-/* For one path after the other. */
+/* The helper for single paths. */
 static struct helper helper = { .fd = -1 };
 
 /**
@@ -94,7 +94,7 @@ struct hung {
 
 static struct array hung;
 
-/* What is left for those that hang, in milliseconds; or -1, each has its own time. */
+/* Milliseconds left for all lookups that hang; -1 if each has its own limit. */
 static int time_left = -1;
 
 static long milliseconds(void)
@@ -132,8 +132,8 @@ static void send_answer(const struct answer *answer, int fd)
 }
 
 /*
- * Wait for who holds a directory's lock, by looking up a name as one that is to be removed. On a mount
- * that can't be written to that ends before; reading the directory takes the lock as well.
+ * Wait for the lock of a directory, by looking up a name in order to remove it. On a read-only
+ * mount the kernel does not get that far; reading the directory takes the lock as well.
  */
 static int wait_for_lock(char *path)
 {
@@ -181,7 +181,7 @@ __attribute__((noreturn)) static void help(int socket)
 	ssize_t length;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The locks of the tool are not to be kept by one that hangs. */
+	/* A helper that hangs must not keep the tool's locks. */
 	dup2(socket, HELPER_FD);
 	close_range(HELPER_FD + 1, ~0U, 0);
 	while ((length = recv(HELPER_FD, &in, sizeof(in) - 1, 0)) > (ssize_t)sizeof(in.question)) {
@@ -191,7 +191,7 @@ __attribute__((noreturn)) static void help(int socket)
 	_exit(EXIT_SUCCESS);
 }
 
-/* Ours */
+/* The tool's side */
 
 static int start_helper(struct helper *helper)
 {
@@ -199,7 +199,7 @@ static int start_helper(struct helper *helper)
 
 	if (helper->fd >= 0)
 		return 0;
-	/* Those that were left to themselves. */
+	/* Reap abandoned helpers. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
@@ -219,7 +219,7 @@ static int start_helper(struct helper *helper)
 	return 0;
 }
 
-/* It ends when it can. */
+/* Abandon a helper: it ends when it can. */
 static void leave_helper(struct helper *helper)
 {
 	if (helper->fd < 0)
@@ -245,7 +245,7 @@ static int ask(struct helper *helper, enum request request, const char *path, in
 	return sendmsg(helper->fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Returns 0 or what went wrong; @fd gets the descriptor, if one came, or -1. */
+/* Returns 0 or the error; @fd becomes the descriptor, or -1 if there is none. */
 static int receive_answer(struct helper *helper, struct answer *answer, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "";
@@ -313,7 +313,7 @@ static void note_hung(const char *path)
 
 /* One path */
 
-/* Wait for an answer as long as there is time. */
+/* Wait for an answer, until the time limit. */
 static bool wait_answer(const struct helper *helper)
 {
 	struct pollfd answer = { .fd = helper->fd, .events = POLLIN };
@@ -348,7 +348,7 @@ static int ask_helper(enum request request, const char *path, int flags, struct 
 	return -ETIMEDOUT;
 }
 
-/* What the kernel has in memory: a descriptor, or a negative errno. -EAGAIN: it has not. */
+/* Open a path from the kernel's memory: a descriptor, or a negative errno; -EAGAIN: not there. */
 static int open_cached(const char *path, int flags)
 {
 	struct open_how how = {
@@ -370,7 +370,7 @@ int path_open(const char *path, int flags)
 	fd = open_cached(path, flags);
 	if (fd != -EAGAIN)
 		return fd;
-	/* So that a directory that hangs is known by one path. */
+	/* A directory that hangs is known by one absolute path. */
 	absolute = absolute_path(path);
 	err = ask_helper(OPEN, absolute, flags | O_PATH, &answer, &fd);
 	free(absolute);
@@ -408,7 +408,7 @@ void lookups_limit(void)
 
 /* Many paths */
 
-/* The first that can be asked about, or NULL: not in the directory that another is asked about. */
+/* The next path to ask about, or NULL; not in a directory that another helper searches. */
 static const char *next_path(const struct array *paths, size_t *next, const struct helper *helpers)
 {
 	const char *path;
@@ -433,7 +433,7 @@ static const char *next_path(const struct array *paths, size_t *next, const stru
 	return NULL;
 }
 
-/* Give each that is idle something to do; returns whether any has. */
+/* Give each idle helper a path; returns whether any helper is busy. */
 static bool employ(struct helper *helpers, const struct array *paths, size_t *next)
 {
 	const char *path;
@@ -449,7 +449,7 @@ static bool employ(struct helper *helpers, const struct array *paths, size_t *ne
 	return busy;
 }
 
-/* Take what they have found, or leave those that take too long. */
+/* Take answers, and abandon helpers that take too long. */
 static void gather(struct helper *helpers)
 {
 	struct pollfd fds[HELPERS];
@@ -477,7 +477,7 @@ static void gather(struct helper *helpers)
 }
 
 /*
- * In two rounds: one for each directory, at the same time; then the rest, of those that don't hang.
+ * In two rounds: one path per directory, in parallel; then the rest, except where a lookup hung.
  */
 void paths_look_up(const struct array *paths)
 {
@@ -502,7 +502,7 @@ void paths_look_up(const struct array *paths)
 
 /* Patterns */
 
-/* The process that expands one: what it finds goes to a pipe, each with the zero byte behind it. */
+/* The process that expands a pattern: writes each path to a pipe, with a zero byte after it. */
 __attribute__((noreturn)) static void expand(const char *pattern, int pipe)
 {
 	glob_t found = {};
@@ -510,7 +510,7 @@ __attribute__((noreturn)) static void expand(const char *pattern, int pipe)
 	size_t i;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The locks of the tool are not to be kept by one that hangs. */
+	/* A process that hangs must not keep the tool's locks. */
 	dup2(pipe, HELPER_FD);
 	close_range(HELPER_FD + 1, ~0U, 0);
 	file = fdopen(HELPER_FD, "w");
@@ -521,7 +521,7 @@ __attribute__((noreturn)) static void expand(const char *pattern, int pipe)
 	_exit(fclose(file) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* Read to the end of a pipe, if it comes in time. Returns 0 or -ETIMEDOUT. */
+/* Read a pipe to its end, within the time limit. Returns 0 or -ETIMEDOUT. */
 static int read_in_time(int pipe, struct array *bytes)
 {
 	struct pollfd end = { .fd = pipe, .events = POLLIN };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Looking up paths, and what is known of the file systems that they lead to. A part of tool.h.
+ * Looking up paths, and properties of the filesystems that they lead to. A part of tool.h.
  */
 #ifndef _GUARD_LOOKUP_H
 #define _GUARD_LOOKUP_H
@@ -23,38 +23,38 @@ struct stat;
  * long.
  */
 int path_open(const char *path, int flags);
-/* The target of a symbolic link, to be freed, or NULL: it is none, or takes too long. */
+/* The target of a symbolic link, to be freed; NULL if it is none, or takes too long. */
 char *path_read_link(const char *path);
 /*
- * Wait until whoever makes or removes a name in a directory at this moment is through with it.
+ * Wait until tasks that are making or removing names in a directory at this moment have done so.
  * @path is that of a name in it. Returns 0 or -ETIMEDOUT.
  */
 int path_wait(int dir, const char *path);
-/* Have the kernel know these (char *), or know which of them hang: before the lock is taken. */
+/* Bring paths (char *) into the kernel's memory, or learn which hang, before taking the lock. */
 void paths_look_up(const struct array *paths);
 /*
- * What a pattern matches, as glob(3) has it, to be freed. Returns 0, -ENOENT: nothing, -ETIMEDOUT, or
- * another negative errno.
+ * The paths that match a pattern, as by glob(3), to be freed. Returns 0, -ENOENT for none,
+ * -ETIMEDOUT, or another negative errno.
  */
 int paths_expand(const char *pattern, struct array *paths);
-/* From now on all that hang have one time limit. */
+/* From now on all lookups that hang share one time limit. */
 void lookups_limit(void);
 
 /* ahead.c */
 
-/* Look up what is to be looked up with the lock held. */
+/* Look up all paths that will be looked up with the lock held. */
 void arguments_look_up(const struct arguments *arguments);
 void conf_look_up(const struct conf *conf);
-/* All names of rules and executables. */
+/* The same for all names of rules and executables. */
 void policy_look_up(const struct policy *policy);
-/* Of the policy in force, which is loaded, if the guard runs. */
+/* The same for the policy in force, which this loads if the guard runs. */
 void rules_look_up(struct policy *policy);
 /*
- * With the lock held: take what rules_look_up() has loaded if it is still in force; free it if not.
- * Returns whether @policy is that now.
+ * With the lock held: take the policy that rules_look_up() has loaded if it is still in force;
+ * otherwise free it. Returns whether @policy was taken.
  */
 bool policy_take(struct policy *policy, struct policy *ahead, struct guard *guard);
-/* The path of what a descriptor names, or NULL and errno. */
+/* The path of an open file, or NULL and errno. */
 char *path_of_fd(int fd);
 
 /* filesystem.c */
@@ -62,24 +62,24 @@ char *path_of_fd(int fd);
 #define MOUNTS	"/proc/self/mountinfo"
 
 /*
- * What a descriptor names: type, mode, links, device and inode number, from memory. Returns 0 or a
+ * Type, mode, number of links, device and inode number of an open file, from memory. Returns 0 or a
  * negative errno.
  */
 int file_stat(int fd, struct stat *stat);
-/* Whether it is the root of a mount. */
+/* Whether an open file is the root of a mount. */
 bool is_mount_root(int fd);
-/* Files of procfs come and go with their names, but for the root of a mount. */
+/* Whether a file is on procfs, whose files come and go with their names; not the root of a mount. */
 bool is_of_procfs(int fd);
-/* Whether names in a directory are the same if they differ in case only. */
+/* Whether names in a directory that only differ in case are the same. */
 bool directory_folds_case(int fd);
 /*
- * Whether it is one of several names of a file in a lower layer of an overlay that takes each for a
- * file of its own, which it makes anew when it needs it.
+ * Whether a file is one of several hard links in a lower layer of an overlay that treats each as a
+ * separate file, with an inode that it makes anew when needed.
  */
 bool is_broken_link(int fd, const struct stat *stat);
-/* Whether a device is a superblock's whose files have others. */
+/* Whether a device number is a superblock's whose files report other numbers. */
 bool is_superblock_device(__u32 dev);
-/* Mounts come and go. */
+/* Forget what is known of mounts: they come and go. */
 void filesystems_forget(void);
 
 #endif /* _GUARD_LOOKUP_H */

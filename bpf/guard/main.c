@@ -2,9 +2,9 @@
 /*
  * inode-guard: guards files, whatever path leads to them.
  *
- * This file has the commands: what they take, and which functions of the others do them. The tool
- * runs as root and does one thing at a time. What stays between two runs is pinned (pins.c): the
- * guard is on from "start" to "stop" without a process of its own.
+ * This file has the table of commands: their arguments, and the functions in other files that do
+ * them. The tool runs as root and does one thing at a time. What remains between two runs is
+ * pinned (pins.c): the guard is on from "start" to "stop" without a process of its own.
  */
 #include <argp.h>
 #include <dirent.h>
@@ -28,7 +28,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-/* Their arguments were looked at. */
+/* Their arguments have been checked. */
 static int cmd_start(struct arguments *arguments)
 {
 	return guard_start(arguments);
@@ -124,14 +124,14 @@ static int cmd_remove(struct arguments *arguments)
 	return change_policy(NULL, remove_rules, arguments, NULL);
 }
 
-/* All of them */
+/* Options of all commands */
 
 #define VERBOSE		{ "verbose", 'v', NULL, 0, "say what was done", 0 }
 #define HELP		{ "help", 'h', NULL, 0, "this text", 9 }, {}
-/* Of commands that have nothing to say: taken, and not told. */
+/* For commands that have nothing to report: accepted, but not shown in the help. */
 #define NOT_VERBOSE	{ "verbose", 'v', NULL, OPTION_HIDDEN, NULL, 8 }
 
-/* Of what starts the guard. */
+/* Options of commands that start the guard. */
 #define STARTING \
 	{ "audit", 'a', NULL, 0, "report what would be denied, and deny nothing", 0 }, \
 	{ "enforce", 'e', NULL, 0, "deny (default); both also switch a guard that runs", 0 }, \
@@ -363,7 +363,7 @@ static int help(void)
 	return EXIT_SUCCESS;
 }
 
-/* For the completion, a line each: the operations, the commands, or the options of one. */
+/* Print for the completion, one per line: the operations, the commands, or the options of one. */
 static int words(const char *of)
 {
 	const struct command *command = of ? command_named(of) : NULL;
@@ -383,7 +383,7 @@ static int words(const char *of)
 	return of && strcmp(of, "--ops") && !command ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
-/* What any command needs at most: start has all programs and maps open at a time. */
+/* The most that any command needs: start has all programs and maps open at the same time. */
 #define DESCRIPTORS	256
 
 static rlim_t open_descriptors(void)
@@ -398,7 +398,7 @@ static rlim_t open_descriptors(void)
 	return count;
 }
 
-/* Have enough of them, rather than fail somewhere on the way. */
+/* Make sure that there are enough, rather than fail halfway. */
 static int check_descriptors(void)
 {
 	rlim_t need = DESCRIPTORS + open_descriptors();

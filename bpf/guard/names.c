@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Names that rules and executables are for: finding them, having what a rule says be in force at one,
- * and clearing up behind what was made at one (the map "fresh": see maps.bpf.h).
+ * Names that rules and executables are for: finding them, putting a rule in force at one, and
+ * cleaning up after files were made at them (the map "fresh": see maps.bpf.h).
  *
- * A name is the directory that a path leads to, which gets an id in the map "subjects", and the last
- * component, behind all symbolic links. There need be nothing. Whoever changes anything holds the lock
- * (pins.c).
+ * A name is the directory that a path leads to, which gets an id in the map "subjects", and the
+ * last component, behind all symbolic links. No file need be there. To change anything, the caller
+ * holds the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 #include "tool.h"
 
-/* The id of what a descriptor names; it gets one if it has none. */
+/* The id of an open file, which gets one if it has none. */
 int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
 {
 	struct guard *guard = policy->guard;
@@ -37,9 +37,9 @@ int subject_id(struct policy *policy, int fd, const char *path, __u32 *id)
 }
 
 /*
- * The directory that was opened last, since one path after the other is in the same as a rule:
- * descriptor, real path, the path that led there, and whether case does not count in names there.
- * Until the change of the policy ends.
+ * The directory that was opened last, since successive paths usually are in the same one: the path
+ * that led there, the real path, the descriptor, and whether names there ignore case. Valid until
+ * the change of the policy ends.
  */
 static struct {
 	char *path;
@@ -109,7 +109,7 @@ char *link_target(const char *directory, const char *name)
 	return target;
 }
 
-/* Open the directory of a path, and have its real path; @path is split. */
+/* Open the directory of a path, and find its real path; splits @path. */
 static int open_directory(char *path, struct place *place, char **name)
 {
 	char *slash = strrchr(path, '/');
@@ -127,7 +127,7 @@ static int open_directory(char *path, struct place *place, char **name)
 	}
 	if (!last.real)
 		return -ENAMETOOLONG;
-	/* A place may be in use when another is looked for. */
+	/* A place may be in use while another is looked for. */
 	place->fd = fcntl(last.fd, F_DUPFD_CLOEXEC, 0);
 	if (place->fd < 0)
 		return -errno;
@@ -135,7 +135,7 @@ static int open_directory(char *path, struct place *place, char **name)
 	return 0;
 }
 
-/* A path that ends with what is no name, such as "..", as one that does: NULL, and errno. */
+/* The real path of one that ends without a name, such as with "..": NULL and errno if it fails. */
 static char *with_name(const char *path)
 {
 	int fd = path_open(path, 0);
@@ -151,10 +151,10 @@ static char *with_name(const char *path)
 }
 
 /*
- * Where a path leads, be there anything or not: behind symbolic links but, with @nofollow, the
- * last. The last component there, and those of these links before, are added to @names. Returns 0,
- * -EISDIR for the root of all, which has no name, -ENOTUNIQ if there are other names that lead
- * there, which programs would not know, or another negative errno.
+ * Find where a path leads, whether or not anything is there: behind symbolic links, except the
+ * last one if @nofollow. Adds to @names the last component there, and those of the links before.
+ * Returns 0, -EISDIR for the root directory, which has no name, -ENOTUNIQ if other names lead
+ * there as well, which programs would not know, or another negative errno.
  */
 static int place_find(const char *path, bool nofollow, struct place *place, struct array *names)
 {
@@ -164,7 +164,7 @@ static int place_find(const char *path, bool nofollow, struct place *place, stru
 
 	memset(place, 0, sizeof(*place));
 	place->fd = -1;
-	/* Of a pinned map that others have made. */
+	/* From a pinned map that somebody else has made. */
 	if (*path != '/')
 		return -EINVAL;
 	at = xstrdup(path);
@@ -241,7 +241,7 @@ int leaf_write(const struct guard *guard, const struct guard_leaf_key *key,
 	return map_no_room(err, "names, and names on the way to these,", guard->leaves);
 }
 
-/* What is in force at a name, or will be: returns whether there is anything. */
+/* Read the leaf of a name, as it is or will be in force; returns whether there is one. */
 static bool leaf_get(struct policy *policy, struct place *place, struct guard_leaf *leaf)
 {
 	struct guard *guard = policy->guard;
@@ -251,7 +251,7 @@ static bool leaf_get(struct policy *policy, struct place *place, struct guard_le
 	       !bpf_map_lookup_elem(guard->leaves, &place->key, leaf);
 }
 
-/* The text of a leaf is that of the rule, if the rule was given the same path. */
+/* A leaf shares the text of its rule if the rule was given the same path. */
 static void leaf_set_text(struct policy *policy, struct guard_leaf *leaf, const char *path,
 			  const struct rule *rule)
 {
@@ -319,7 +319,7 @@ void rule_keep_device(struct rule *rule, const struct rule *old)
 	rule->body.rdev = old->body.rdev;
 }
 
-/* The key of a rule's device for an operation. Returns false if the rule is for none. */
+/* The key of a rule's device for an operation. Returns false if the rule has none. */
 static bool device_key(const struct rule *rule, int op, struct guard_leaf_key *key)
 {
 	memset(key, 0, sizeof(*key));
@@ -390,9 +390,9 @@ bool name_has_rule(struct policy *policy, const struct rule *rule, const char *p
 	return has;
 }
 
-/* Names at which something was about to be made: see the map "fresh" in maps.bpf.h */
+/* Names at which a file was about to be made: see the map "fresh" in maps.bpf.h */
 
-/* Give what is at a name what the name has, as a program would have. */
+/* Give the file at a name what the name has, as a program would have done. */
 static int settle_file(struct policy *policy, int fd, const struct guard_leaf *leaf)
 {
 	__u32 rule = entry_rule(&leaf->entry, policy->generation), subject, named;
@@ -414,8 +414,8 @@ static int settle_file(struct policy *policy, int fd, const struct guard_leaf *l
 }
 
 /*
- * Who is making a name holds its directory's lock. So behind a lookup of a name that has to take that
- * lock, which nobody has given, what was being made is there, or will not be.
+ * A task that makes a name holds the lock of its directory. Wait for that lock, by looking up a
+ * name that nobody has given: afterwards the file is there, or will not be made.
  */
 static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
 {
@@ -447,7 +447,7 @@ static int settle_name(struct policy *policy, const struct guard_leaf_key *key)
 	return err;
 }
 
-/* Nothing is lost when this fails: decisions go on being made by names. */
+/* If this fails, nothing is lost: decisions go on looking up names. */
 void names_settle(struct policy *policy)
 {
 	const struct guard *guard = policy->guard;
@@ -461,7 +461,7 @@ void names_settle(struct policy *policy)
 		goto out;
 	for (i = 0; i < keys.count; i++) {
 		key = (struct guard_leaf_key *)keys.items + i;
-		/* What is made from now on is counted again; this one until it is settled. */
+		/* Count anew what is made from now on; and count this name until it is settled. */
 		__atomic_add_fetch(beyond, GUARD_FRESH, __ATOMIC_SEQ_CST);
 		if (!bpf_map_delete_elem(guard->fresh, key))
 			__atomic_sub_fetch(beyond, GUARD_FRESH, __ATOMIC_SEQ_CST);

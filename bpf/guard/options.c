@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Reads command lines, and the lines of conf files, which are some of them: one parser for all. The
- * table of commands says which options each takes (main.c).
+ * Reading command lines, and the lines of conf files, which use some of the commands: one parser
+ * for all. The table of commands says which options each takes (main.c). No locks are needed.
  */
 #include <argp.h>
 #include <errno.h>
@@ -13,9 +13,9 @@
 
 /**
  * struct parsing - a command line that is being read
- * @command: which command it is
- * @arguments: what it says
- * @conf: it is a line of a conf file
+ * @command: the command
+ * @arguments: the result
+ * @conf: whether it is a line of a conf file
  * @message: what is wrong with it, or ""
  * @size: bytes of @message
  */
@@ -50,7 +50,7 @@ static int find_op(const char *word, size_t length)
 	return op;
 }
 
-/* "read,write" and so on as bits. */
+/* Parse "read,write" and so on to bits. */
 static error_t parse_ops(struct parsing *parsing, const char *list, __u32 *ops)
 {
 	const char *word = list;
@@ -85,7 +85,7 @@ static error_t parse_number(struct parsing *parsing, const char *text, __u32 max
 	return 0;
 }
 
-/* It stands between other words, in lists and in logs, where it must not look like several. */
+/* A label stands between other words, in lists and in logs: it must not look like several. */
 static error_t parse_label(struct parsing *parsing, char *text)
 {
 	static const char taken[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -117,7 +117,7 @@ static void add_who(struct parsing *parsing, enum guard_kind kind, char *text)
 	who->text = text;
 }
 
-/* Users or groups, which have no comma in their names. */
+/* Users or groups, whose names have no commas. */
 static error_t parse_names(struct parsing *parsing, enum guard_kind kind, const char *list)
 {
 	const char *word = list;
@@ -133,7 +133,7 @@ static error_t parse_names(struct parsing *parsing, enum guard_kind kind, const 
 	}
 }
 
-/* Whether a word that argp did not take is an option whose argument is not there. */
+/* Whether a word that argp did not accept is an option whose argument is missing. */
 static bool wants_argument(const struct parsing *parsing, const char *word)
 {
 	const struct argp_option *option;
@@ -161,7 +161,7 @@ static error_t parse_error(struct parsing *parsing, const struct argp_state *sta
 	return 0;
 }
 
-/* What is left when all options have been taken. */
+/* Check what remains after all options. */
 static error_t parse_end(struct parsing *parsing)
 {
 	const struct command *command = parsing->command;
@@ -189,7 +189,7 @@ static void show_help(const struct argp_state *state, const struct command *comm
 		  name);
 }
 
-/* Of each command argp only takes the options that are in its table. */
+/* For each command, argp only accepts the options that are in its table. */
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct parsing *parsing = state->input;
@@ -253,7 +253,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return parse_seal(parsing, argument);
 	case 'v':
 	case 'h':
-		/* They are for who calls a command. */
+		/* These are for command lines only. */
 		if (parsing->conf)
 			return wrong(parsing, "unknown option '%s'", state->argv[state->next - 1]);
 		verbose |= key == 'v';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Patterns in conf files: the files that they stand for, which the service looks for again. Paths are
- * expanded without the lock (lookup.c).
+ * Patterns in conf files: finding the files that match them, which the service does again and
+ * again. Paths are expanded without the lock (lookup.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static void set_paths(struct conf_line *line)
 	line->arguments.nr_paths = paths.count;
 }
 
-/* Where no file matches, or nobody knows, a line may be optional. */
+/* If no file matches, or that can't be known, an optional line goes without it. */
 static int expand_one(struct conf_line *line, const char *pattern, char *message, size_t size)
 {
 	int err = paths_expand(pattern, &line->matches);
@@ -87,7 +87,7 @@ static bool same_texts(const struct array *one, const struct array *other)
 	return true;
 }
 
-/* Where nobody knows it is what it was. */
+/* If the matches can't be known, they stay what they were. */
 static void refresh_line(struct conf_line *line)
 {
 	struct array before = line->matches;
@@ -114,7 +114,7 @@ void patterns_refresh(struct conf *conf)
 			refresh_line(&lines[i]);
 }
 
-/* The directory in which the first component is that is a pattern: to be freed. */
+/* The directory of the first component that is a pattern: to be freed. */
 static char *fixed_directory(const char *pattern)
 {
 	size_t length = strcspn(pattern, "*?[\\");
