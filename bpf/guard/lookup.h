@@ -68,7 +68,7 @@ char *path_of_fd(int fd);
 int file_stat(int fd, struct stat *stat);
 /* Whether an open file is the root of a mount. */
 bool is_mount_root(int fd);
-/* Whether a file is on procfs, whose files come and go with their names; not the root of a mount. */
+/* Whether a file is on procfs, where files come and go with their names; not a mount's root. */
 bool is_of_procfs(int fd);
 /* Whether names in a directory that only differ in case are the same. */
 bool directory_folds_case(int fd);

@@ -2,12 +2,12 @@
 /*
  * Changing the policy, all of it or nothing.
  *
- * A change writes what is new for the next generation, which nobody takes for valid: slots in the
- * entries of inodes, rules and texts under ids of their own. One store of the word "generation"
- * then puts all of it in force, and what was valid before is deleted. A change that is interrupted
- * is swept away by the next one: the word "dirty" says that there was one.
+ * A change writes what is new for the next generation, which nobody considers valid yet: slots in
+ * the entries of inodes, rules and texts under new ids. Storing the word "generation" once puts
+ * all of it in force; then the change deletes what was valid before. If a change is interrupted,
+ * the next one removes what it left: the word "dirty" says that there was one.
  *
- * Whoever changes the policy holds the lock (pins.c).
+ * The lock (pins.c) is held for the whole change; change_policy() takes it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@ static int change_begin(struct guard *guard, struct policy *policy, struct polic
 	return EXIT_SUCCESS;
 }
 
-/* Take all entries away that a rule has. */
+/* Remove all entries that have a rule. */
 static int drop_rule(struct policy *policy, struct rule *rule)
 {
 	int index, err = 0;
@@ -54,7 +54,7 @@ static int drop_rule(struct policy *policy, struct rule *rule)
 	return err;
 }
 
-/* Move the entries of a rule to the one that comes to replace it. */
+/* Move the entries of a rule to the rule that replaces it. */
 static int succeed_rule(struct policy *policy, struct rule *old, struct rule *rule)
 {
 	__u32 named = rule->body.named;
@@ -72,7 +72,7 @@ static int succeed_rule(struct policy *policy, struct rule *old, struct rule *ru
 	return err;
 }
 
-/* After all requests of a policy that replaces the one in force. */
+/* Called after all requests, if they replace the policy in force. */
 int change_settle(struct policy *policy)
 {
 	struct rule **rules, *rule;
@@ -103,7 +103,7 @@ int change_settle(struct policy *policy)
 	return err;
 }
 
-/* Remove the rules of a path: of the inode that it leads to, or that were given it. */
+/* Remove the rules of the inode that a path leads to; or else those that were given the path. */
 int change_remove(struct policy *policy, const char *path, bool nofollow, int tree)
 {
 	struct rule **rules, *found[2] = {};
@@ -161,9 +161,9 @@ int change_remove_all(struct policy *policy)
 	return err;
 }
 
-/* What has changed on the way to names */
+/* Changes on the way to names */
 
-/* Whether everything at the names of a rule has it, and the rule is for them where they are now. */
+/* Whether all files at a rule's names have it, and it is for the places where its names are now. */
 static bool is_settled(struct policy *policy, const struct rule *rule)
 {
 	char **names = rule->names.items;
@@ -190,7 +190,7 @@ static bool is_settled(struct policy *policy, const struct rule *rule)
 	return true;
 }
 
-/* The same rule, for its names where they are now. */
+/* Make the same rule anew, for its names where they are now. */
 static int refresh_rule(struct policy *policy, struct rule *old)
 {
 	struct rule *rule = rule_make(policy, old, old->body.flags & GUARD_TREE);
@@ -217,7 +217,7 @@ static int refresh_rule(struct policy *policy, struct rule *old)
 	return err ?: succeed_rule(policy, old, rule);
 }
 
-/* The executable that has a name now is the one that is meant. */
+/* Give an executable's id to the file that has its name now. */
 static int refresh_subject(struct policy *policy, __u32 subject)
 {
 	const char *path = index_get(&policy->texts, subject);
@@ -239,7 +239,7 @@ static int refresh_member(struct policy *policy, const struct member *member)
 
 	if (member->kind == GUARD_BY_EXE)
 		return refresh_subject(policy, member->subject);
-	/* What fails here is left to programs. */
+	/* If this fails, programs will do it. */
 	if (member->kind == GUARD_BY_CGROUP && text)
 		cgroup_enter(policy, member->subject, text);
 	return 0;
@@ -268,7 +268,7 @@ int change_refresh(struct policy *policy)
 
 /* Rules that follow a name */
 
-/* Whether an entry has a rule that will be no more, or that another comes to replace. */
+/* The rule of an entry, if the change removes or replaces it; or NULL. */
 static struct rule *rule_that_ends(struct policy *policy, const struct guard_entry *entry)
 {
 	struct rule *rule = index_get(&policy->rule_by_id,
@@ -280,7 +280,7 @@ static struct rule *rule_that_ends(struct policy *policy, const struct guard_ent
 	return rule;
 }
 
-/* Of several rules for a device and an operation the last decides by other nodes. When it ends, another. */
+/* Of several rules for a device the last decides for other nodes. If it ends: another, or 0. */
 static __u32 next_of_device(struct policy *policy, const struct guard_leaf_key *key)
 {
 	struct rule **rules = policy->rules.items;
@@ -292,7 +292,7 @@ static __u32 next_of_device(struct policy *policy, const struct guard_leaf_key *
 	return 0;
 }
 
-/* In a sealed guard a name, or a device, keeps the rule that another takes elsewhere. */
+/* If the guard is sealed, a name or device keeps a rule whose successor is made elsewhere. */
 static __u32 stays_at_name(struct policy *policy, const struct guard_entry *entry)
 {
 	const struct rule *rule = rule_that_ends(policy, entry);
@@ -300,7 +300,7 @@ static __u32 stays_at_name(struct policy *policy, const struct guard_entry *entr
 	return rule->successor && guard_is_sealed(policy->guard) ? rule->successor->id : 0;
 }
 
-/* The names of rules that are no more, or that another has come to replace elsewhere. */
+/* Update the names of rules that end, or that are replaced elsewhere. */
 static int settle_leaves(struct policy *policy, size_t *count)
 {
 	struct array keys = {}, values = {};
@@ -335,7 +335,7 @@ static int settle_leaves(struct policy *policy, size_t *count)
 	return err;
 }
 
-/* The rule that an entry of one that ends comes to have in an inode map, or 0. */
+/* The rule that follows one that ends in an inode map, or 0. */
 static __u32 successor_id(const struct rule *rule, int index)
 {
 	if (rule->dropped)
@@ -346,8 +346,8 @@ static __u32 successor_id(const struct rule *rule, int index)
 }
 
 /*
- * A program may have given such a rule to another file since it was looked for, and files that had
- * the name before may have it still. From now on programs give them what the leaves say.
+ * A program may have given a rule that ends to another file since we looked, and files that had
+ * the name before may still have the rule. From now on programs give files what the leaves say.
  */
 static int settle_follows(struct policy *policy)
 {
@@ -372,9 +372,9 @@ static int settle_follows(struct policy *policy)
 	return err;
 }
 
-/* The end of it */
+/* Ending a change */
 
-/* From now on nobody makes puppets of the executables in a set. */
+/* From now on nobody else can control the processes of a set's executables. */
 static int protect_set(struct policy *policy, const struct set *set)
 {
 	struct guard_member key = { .set = GUARD_PROTECTED, .kind = GUARD_BY_EXE };
@@ -393,7 +393,7 @@ static int protect_set(struct policy *policy, const struct set *set)
 	return 0;
 }
 
-/* Protect those that rules are only for, if these deny anything. */
+/* Protect the executables that rules are only for, if these rules deny anything. */
 static int protect_subjects(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
@@ -419,7 +419,7 @@ static int protect_subjects(struct policy *policy)
 	return err;
 }
 
-/* Write the rules of the next generation, and what says which ones are no more. */
+/* Write the rules of the next generation, and entries for the rules that are removed. */
 static int write_rules(struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
@@ -460,7 +460,7 @@ static int write_rules(struct policy *policy)
 	if (err)
 		return map_no_room(err, "rules, those among them that are being replaced,",
 				   policy->guard->rules);
-	/* Programs look into trees and at devices from now on; they find nothing that is valid. */
+	/* From now on programs look into trees and at devices, and find nothing valid yet. */
 	__atomic_or_fetch(&state->beyond, beyond, __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&state->strict, strict, __ATOMIC_SEQ_CST);
 	if (tried)
@@ -481,7 +481,7 @@ static int delete_doomed(struct policy *policy)
 	return err;
 }
 
-/* There is room for more while one policy takes another's place. */
+/* The maps have room for more rules, for when one policy replaces another. */
 static bool is_too_large(const struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
@@ -523,7 +523,7 @@ static int change_commit(struct policy *policy)
 	if (!err)
 		err = write_texts(policy);
 	if (!err && !policy->changed) {
-		/* Executables may have been given an id for nothing. */
+		/* Executables may have been given ids that nothing needs. */
 		policy_collect(guard, policy);
 		return EXIT_SUCCESS;
 	}
@@ -540,10 +540,10 @@ static int change_commit(struct policy *policy)
 		change_abort(policy);
 		return EXIT_FAILURE;
 	}
-	/* This is the moment. */
+	/* This store puts the change in force. */
 	__atomic_store_n(&guard->state->generation, policy->generation + 1, __ATOMIC_SEQ_CST);
 
-	/* What is not removed here the next change removes. */
+	/* If this fails, the next change cleans up. */
 	guard_wait_programs();
 	reading_end(policy);
 	if (!delete_doomed(policy))

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The hook of reading and writing: file_permission, which each read and write of the machine goes
- * through. It is the one that costs others most, so that its program is attached only while a rule
- * needs it: from before the rule is in force until it is no more.
+ * The hook of reading and writing, file_permission: each read and write of the machine goes through
+ * it. Since no other hook costs others as much, its program is only attached while a rule needs it:
+ * from before the rule is in force until it has ended.
  *
- * The program has a pin of its own, from which it is attached again; the pin of its link comes and
- * goes, and is not counted. The word "reading" says that the link is there: it is written when the
- * link is pinned, and erased before it is unpinned, so that a tool that is killed leaves a link too
- * many, and never one too few. A sealed guard has it always.
+ * The program has a pin of its own, from which it can be attached again. The pin of its link comes
+ * and goes, and is not counted. The word "reading" says that there is a link. It is set after the
+ * link is pinned, and cleared before it is unpinned: a tool that is killed may leave a link too
+ * many, but never one too few. A sealed guard always has the link.
  *
- * Whoever changes anything here holds the lock (pins.c).
+ * To attach or detach, the caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +22,7 @@
 #define LINK_PIN	READING_PIN
 #define PROGRAM_PIN	"permission_program"
 
-/* What it decides about: descriptors that are open are read, written, and read to be executed. */
+/* Operations that it decides about: reading, writing, and executing open files. */
 #define OP(name)	(1U << GUARD_##name)
 #define OPS		(OP(READ) | OP(WRITE) | OP(APPEND) | OP(EXEC))
 

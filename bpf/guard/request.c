@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What is asked of the policy by "deny" and "allow", on the command line or in a conf file: finding what
- * is at a path and the rule that it has, and making the rule that it is to have.
+ * What "deny" and "allow" ask for, on the command line or in a conf file: finding the file at a
+ * path and its present rule, and making the new rule. The caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +78,7 @@ static void rule_merge(struct rule *rule, const struct arguments *request)
 	}
 }
 
-/* Behind rule_merge(): the label is in the same text. */
+/* Call after rule_merge(): the label is in the same text. */
 static void rule_set_path(struct policy *policy, struct rule *rule, char *path)
 {
 	const struct rule *base = rule->base;
@@ -93,7 +93,7 @@ static void rule_set_path(struct policy *policy, struct rule *rule, char *path)
 	text_add(policy, rule->body.text, path, rule->label);
 }
 
-/* FNV-1a, of a path and of whether the rule is for a tree. */
+/* FNV-1a of a path, and of whether the rule is for a tree. */
 static __u32 path_hash(const char *path, bool tree)
 {
 	__u32 hash = 2166136261U ^ tree;
@@ -120,7 +120,7 @@ static struct rule *find_namesake(struct policy *policy, const char *path, bool 
 	return rule;
 }
 
-/* A rule for the same path whose file is gone: the new one takes its place. */
+/* Drop a rule for the same path whose file is gone: the new rule replaces it. */
 static int drop_gone(struct policy *policy, const struct rule *fresh)
 {
 	struct rule *rule = find_namesake(policy, fresh->path, is_tree(fresh));
@@ -134,7 +134,7 @@ static int drop_gone(struct policy *policy, const struct rule *fresh)
 	return err;
 }
 
-/* What has come to replace a rule, or the rule itself. */
+/* The rule that replaces a rule, or the rule itself. */
 static struct rule *newest(struct rule *rule)
 {
 	return rule && !rule->fresh && rule->successor ? rule->successor : rule;
@@ -142,10 +142,10 @@ static struct rule *newest(struct rule *rule)
 
 /**
  * struct target - what a request makes a rule for
- * @fd: what is at the path, or negative if there is nothing
- * @stat: of that
+ * @fd: the file at the path, or negative if there is none
+ * @stat: of that file
  * @path: the path, absolute
- * @place: if the rule is to be for a name that something can have: where that is
+ * @place: where the path leads, if the rule is for a name, and a file can have that name
  * @named: whether there is a place
  */
 struct target {
@@ -165,7 +165,7 @@ static void target_close(struct target *target)
 	free(target->path);
 }
 
-/* O_PATH reads nothing: it works on files that are guarded. */
+/* Opens with O_PATH, which reads nothing and so works on guarded files. */
 static int target_open(struct policy *policy, const struct arguments *request, const char *path,
 		       struct target *target)
 {
@@ -189,14 +189,14 @@ static int target_open(struct policy *policy, const struct arguments *request, c
 		return err;
 	err = place_open(policy->guard, target->path, request->nofollow || !is_link,
 			 &target->place);
-	/* The root of all has no name. */
+	/* The root directory has no name. */
 	target->named = err != -EISDIR;
 	return err == -EISDIR ? 0 : err;
 }
 
 /*
- * The rule that a request is about: that of the inode, or else that of the name, or that was given the
- * path when it led elsewhere; or NULL. @moved: it is not that of both, the inode and the name.
+ * The rule that a request is about: the inode's, or else the name's, or else one that was given the
+ * path when it led elsewhere; or NULL. @moved: inode and name don't both have it.
  */
 static struct rule *find_request_rule(struct policy *policy, const struct arguments *request,
 				      struct target *target, bool *moved, int *err)
@@ -209,7 +209,7 @@ static struct rule *find_request_rule(struct policy *policy, const struct argume
 	if (!*err && target->named)
 		named = newest(place_rule(policy, &target->place, request->tree));
 	*moved = !rule || (request->follow && named != rule);
-	/* One of them would have to give way. */
+	/* One of the two rules would have to go. */
 	if (rule && named && named != rule && guard_is_sealed(policy->guard))
 		*err = -EPERM;
 	if (!rule)
@@ -220,9 +220,9 @@ static struct rule *find_request_rule(struct policy *policy, const struct argume
 }
 
 /*
- * What a request says about what is at a path, or about the name, if nothing is there. With @replace,
- * the policy is to be only what requests say: the entries of rules that there are already are left to
- * change_settle().
+ * Make the rule that a request asks for, for the file at a path, or for the name if there is no
+ * file. With @replace, the policy is to consist of the requests alone: change_settle() handles the
+ * entries of rules that exist already.
  */
 static int change_target(struct policy *policy, const struct arguments *request,
 			 struct target *target, bool replace)
@@ -240,7 +240,7 @@ static int change_target(struct policy *policy, const struct arguments *request,
 	if (rule != old) {
 		if (old && !replace)
 			rule_copy(rule, old);
-		/* Until the entry is there to tell, and when it is gone. */
+		/* For when the entry does not tell: until it is made, and when it is gone. */
 		rule->body.dev = target->stat.st_dev;
 		rule->body.ino = target->stat.st_ino;
 	}
@@ -278,8 +278,8 @@ static int change_target(struct policy *policy, const struct arguments *request,
 }
 
 /*
- * Whether a path leads once more to what has been given the rule: on some filesystems each lookup makes
- * an inode of its own, and a rule holds for nobody.
+ * Whether a path leads to the file that was given the rule once more: on some filesystems each
+ * lookup makes another inode, and the rule would hold for nobody.
  */
 static int check_again(struct policy *policy, const struct arguments *request,
 		       const struct target *target)
@@ -303,7 +303,7 @@ int file_check(int fd, const struct stat *stat)
 	return is_broken_link(fd, stat) ? -EMLINK : 0;
 }
 
-/* What hangs is not known to be missing: in a policy that replaces the one in force it stays. */
+/* A path that hangs may exist: a policy that replaces the one in force keeps its rule. */
 static void keep_rule(struct policy *policy, const struct arguments *request, const char *path)
 {
 	char *absolute = absolute_path(path);
@@ -314,7 +314,7 @@ static void keep_rule(struct policy *policy, const struct arguments *request, co
 	free(absolute);
 }
 
-/* Whether a line may leave out what is so. */
+/* Whether a request may leave out what fails with this error. */
 static bool may_be_missing(const struct arguments *request, int err)
 {
 	return request->optional &&
@@ -355,7 +355,7 @@ int change_request(struct policy *policy, struct arguments *request, bool replac
 	patterns_keep(policy, request);
 	if (request->who.count)
 		failed = request_set(policy, request, where);
-	/* The rule for others than those that are there would be another. */
+	/* A rule for only those subjects that exist would be another rule. */
 	if (may_be_missing(request, failed)) {
 		policy->missing += request->nr_paths;
 		for (i = 0; failed == -ETIMEDOUT && i < request->nr_paths; i++)

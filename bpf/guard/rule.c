@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What changes of the policy are made of: rules of the next generation, and the entries of inodes and
- * names that have them. Whoever changes the policy holds the lock (pins.c).
+ * Parts of a change of the policy: rules of the next generation, and the entries of inodes and
+ * names that have them. The caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static int entry_put(struct policy *policy, int index, int fd, __u32 rule)
 	int map = policy->guard->maps[index], err;
 	struct guard_entry entry = {};
 
-	/* Nearly always there is none yet. */
+	/* Usually there is none yet. */
 	entry_set(&entry, policy->generation, rule);
 	err = entry_update(map, fd, &entry, BPF_NOEXIST);
 	if (err != -EEXIST)
@@ -51,7 +51,7 @@ int entry_change(struct policy *policy, int index, __u32 handle, __u32 rule)
 	return bpf_map_update_elem(map, &key, &entry, BPF_EXIST) && errno != ENOENT ? -errno : 0;
 }
 
-/* The rule that an entry will have, or NULL. */
+/* The rule that an entry will have in the next generation, or NULL. */
 static struct rule *entry_next_rule(struct policy *policy, int index, int fd, int *err)
 {
 	struct guard_entry entry;

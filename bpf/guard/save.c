@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Writing the rules as "apply" takes them: "save".
+ * "save": writes the rules as "apply" reads them. Releases the lock before it writes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ static void save_line(FILE *file, const struct policy *policy, const struct show
 	fputc('\n', file);
 }
 
-/* Returns whether the rule could be written as it is: one that is for a name can be at any time. */
+/* Returns whether the rule could be written as it is, which is always so for a rule for a name. */
 static bool save_rule(FILE *file, const struct policy *policy, struct shown *shown)
 {
 	const struct rule *rule = shown->rule;
@@ -67,7 +67,7 @@ static bool save_rule(FILE *file, const struct policy *policy, struct shown *sho
 	return !*comment;
 }
 
-/* The rules of the paths that a line of the old file has, which are not written yet. */
+/* Write the rules of the paths in a line of the old file, unless they are written already. */
 static bool save_in_place(FILE *file, const struct policy *policy, struct array *shown,
 			  const struct arguments *line)
 {
@@ -89,7 +89,7 @@ static bool save_in_place(FILE *file, const struct policy *policy, struct array 
 	return whole;
 }
 
-/* The old file's comments and empty lines stay where they are, and so do its rules. */
+/* Keep the comments and empty lines of the old file in their places, and the rules in theirs. */
 static bool save_like(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
 {
 	struct conf conf = { .optional = true };
@@ -100,7 +100,7 @@ static bool save_like(FILE *file, const struct policy *policy, struct array *sho
 
 	while (getline(&line, &size, old) >= 0) {
 		if (!conf_is_rule(line)) {
-			/* What a save has made a comment of it makes anew. */
+			/* Earlier saves have made these comments; this one makes them anew. */
 			if (strncmp(line, "# gone: ", 8) && strncmp(line, "# leads elsewhere: ", 19))
 				fputs(line, file);
 			continue;
@@ -116,7 +116,7 @@ static bool save_like(FILE *file, const struct policy *policy, struct array *sho
 	return whole;
 }
 
-/* @old is what the file was, or NULL. */
+/* @old is the previous content of the file, or NULL. */
 static bool save_rules(FILE *file, const struct policy *policy, struct array *shown, FILE *old)
 {
 	struct shown *items = shown->items;
@@ -131,7 +131,7 @@ static bool save_rules(FILE *file, const struct policy *policy, struct array *sh
 	return whole;
 }
 
-/* What the file was may be read by whom the new one may be. */
+/* The new file has the owner and mode of the old one. */
 static int copy_mode(int fd, FILE *old)
 {
 	struct stat stat;
@@ -144,7 +144,7 @@ static int copy_mode(int fd, FILE *old)
 	return 0;
 }
 
-/* A file is replaced when it is complete. */
+/* Replace the file once the new one is complete. */
 static int save_file(const char *path, const struct policy *policy, struct array *shown, bool *whole)
 {
 	char temporary[PATH_MAX];
@@ -186,7 +186,7 @@ int guard_save(const char *path)
 	if (ret)
 		return ret;
 	shown = show_rules(&policy);
-	/* Who takes what is written may take his time. */
+	/* A slow reader must not keep the lock. */
 	guard_unlock(&guard);
 	if (path)
 		err = save_file(path, &policy, &shown, &whole);

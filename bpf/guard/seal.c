@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Sealing: "start --seal" has root unable to take the guard away until the machine boots again. It
- * loads the programs of seal.bpf.c, looks whether anybody else has the guard's maps open, and makes
- * rules for the pins and for the tool's own code. What the tool still does then is in sealed.c.
+ * Sealing: "start --seal" keeps root from removing the guard until the machine boots again. Under
+ * the lock it loads the programs of seal.bpf.c, checks that nobody else has the guard's maps open,
+ * and makes rules for the pins and the tool's code. sealed.c has what the tool refuses after that.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,23 +22,23 @@
 
 #include "pins.h"
 #include "seal.h"
-/* Behind the types in it. */
+/* After the types that it uses. */
 #include "seal.skel.h"
 
 #define SIGNATURES	"/sys/module/module/parameters/sig_enforce"
-/* A link of the seal: if that is pinned, its programs are attached. */
+/* The pin of one of the seal's links: if it exists, the programs are attached. */
 #define SEAL_PIN	GUARD_DIR "/seal_map"
-/* The tool and its libraries. */
+/* Room for the tool and its libraries. */
 #define CODE_FILES	64
 
 /**
  * struct sealing - a guard that is being sealed
- * @guard: the guard, with the lock
+ * @guard: the guard, with the lock held
  * @skel: the programs
  * @code: the inode map of enum seal_code, or -1
  * @files: of char *: the tool and its libraries
- * @others: how many maps and programs somebody else has open
- * @foreign: how many programs there are that change what functions of the kernel return
+ * @others: number of maps and programs that somebody else has open
+ * @foreign: number of programs that change what kernel functions return
  */
 struct sealing {
 	struct guard guard;
@@ -80,7 +80,7 @@ static int add_code(struct sealing *sealing, const char *path, __u32 code)
 	return 0;
 }
 
-/* What this process has mapped as code. */
+/* Add the files that this process has mapped as code. */
 static int add_libraries(struct sealing *sealing)
 {
 	FILE *file = fopen("/proc/self/maps", "re");
@@ -136,7 +136,7 @@ static int add_map(struct sealing *sealing, int fd, __u32 users)
 	return id < 0 ? id : add_object(sealing, SEAL_MAP, id, users);
 }
 
-/* The guard's have a pin and our own descriptor; of the state the skeleton has one, too. */
+/* A pin and our descriptor hold each map of the guard; the skeleton also holds the state's. */
 static int add_maps(struct sealing *sealing)
 {
 	struct guard *guard = &sealing->guard;
@@ -160,8 +160,8 @@ static int add_maps(struct sealing *sealing)
 }
 
 /*
- * A program of the guard by the pin of its link: that holds it, and who shows it meanwhile; and that of
- * reading and writing its own pin.
+ * Add a program of the guard, by the pin of its link. The link holds the program, as does the
+ * iterator that shows it; the program of reading and writing has a pin of its own, too.
  */
 static int add_program(struct sealing *sealing, const char *name)
 {
@@ -175,7 +175,7 @@ static int add_program(struct sealing *sealing, const char *name)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == EISDIR || errno == EACCES ? 0 : -errno;
-	/* A map has other words in this place, and is none of these. */
+	/* A map has other words in the place of prog_id, and does not match any of these. */
 	err = bpf_obj_get_info_by_fd(fd, &link, &size) ? -errno : 0;
 	if (!err)
 		err = add_object(sealing, SEAL_PROGRAM, link.prog_id, users);
@@ -212,7 +212,7 @@ static int add_programs(struct sealing *sealing)
 	return err;
 }
 
-/* This process goes on with it. */
+/* This process needs access after the seal is attached. */
 static int trust_ourselves(struct sealing *sealing)
 {
 	int fd = syscall(SYS_pidfd_open, getpid(), 0), err;
@@ -284,7 +284,7 @@ static int attach_one(struct sealing *sealing, struct bpf_program *prog)
 		return err ?: -errno;
 	pin_path(path, bpf_program__name(prog));
 	err = bpf_link__pin(link, path);
-	/* A link that is pinned stays. */
+	/* A pinned link stays. */
 	bpf_link__destroy(link);
 	return err;
 }
@@ -306,7 +306,7 @@ static int attach_seal(struct sealing *sealing)
 	return 0;
 }
 
-/* Whether any of its programs is there, which the kernel frees a while after its pin is gone. */
+/* Whether any program of the seal exists: the kernel frees them a while after they are unpinned. */
 static bool has_programs(void)
 {
 	struct bpf_prog_info info;
@@ -326,7 +326,7 @@ static bool has_programs(void)
 	return found;
 }
 
-/* Until then nobody but this process can look at the guard. */
+/* Until the programs are gone, only this process can look at the guard. */
 static void wait_detached(struct sealing *sealing)
 {
 	unsigned int tries;
@@ -373,7 +373,7 @@ static int read_users(struct sealing *sealing, struct bpf_program *prog)
 	return err;
 }
 
-/* The kernel lets go of descriptors and programs a while after they were closed. */
+/* The kernel releases descriptors and programs some time after they are closed. */
 static int look_for_users(struct sealing *sealing)
 {
 	unsigned int tries;
@@ -397,7 +397,7 @@ static int look_for_users(struct sealing *sealing)
 	return err ?: -EBUSY;
 }
 
-/* Programs find out where the pins are when we open them. */
+/* The programs learn where the pins are when we open them. */
 static int show_places(struct sealing *sealing)
 {
 	int fd = pins_open();
@@ -408,7 +408,7 @@ static int show_places(struct sealing *sealing)
 	return sealing->skel->data_places->seal_places.pins ? 0 : -ENOENT;
 }
 
-/* All of it but the rules. */
+/* Everything except the rules. */
 static int begin_seal(struct sealing *sealing)
 {
 	int err = find_code(sealing);
@@ -448,7 +448,7 @@ static int make_rule(struct policy *policy, __u32 ops, char **paths, int count)
 
 #define OP(name)	(1U << GUARD_##name)
 
-/* The pins stay, and are what they are; and what the tool executes is not changed in its place. */
+/* Protect the pins from removal and change, and the code that the tool executes from change. */
 static int make_rules(struct policy *policy, void *context)
 {
 	const struct sealing *sealing = context;
@@ -459,7 +459,7 @@ static int make_rules(struct policy *policy, void *context)
 	       make_rule(policy, write, sealing->files.items, sealing->files.count);
 }
 
-/* What comes to be at names in this namespace is what the tool makes rules for. */
+/* The tool looks up the names of rules in this mount namespace. */
 static bool is_in_own_namespace(void)
 {
 	struct stat own, first;
@@ -502,7 +502,7 @@ static void sealing_free(struct sealing *sealing)
 	guard_close(&sealing->guard);
 }
 
-/* The word that the tool obeys; that is not raised again. */
+/* Set the word that the tool obeys; it is never lowered. */
 static int set_seal(struct sealing *sealing, enum guard_seal seal, bool or_more)
 {
 	struct guard_state *state = sealing->guard.state;
@@ -518,7 +518,7 @@ static int set_seal(struct sealing *sealing, enum guard_seal seal, bool or_more)
 	return EXIT_SUCCESS;
 }
 
-/* Of a guard that has no programs of the seal yet; it is opened anew behind that. */
+/* Seal a guard that has no programs of the seal yet; then open it anew. */
 static int seal_anew(struct sealing *sealing)
 {
 	struct guard guard;
@@ -547,7 +547,7 @@ int guard_seal(enum guard_seal seal, bool or_more)
 	ret = guard_open(&sealing.guard, true);
 	if (ret)
 		return ret;
-	/* Only ours are there: the kernel gives descriptors of others to nobody. */
+	/* All descriptors are of our own guard: the kernel gives nobody those of another. */
 	if (check_seal(&sealing.guard))
 		ret = EXIT_FAILURE;
 	else if (!sealing.guard.state->sealed)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What the tool does not do any more when the guard is sealed (seal.c). Programs see to it that
- * nobody else can write to the maps; that what is denied stays denied is up to the tool, here:
- * before a change of the policy is committed it is compared with the one in force.
+ * What the tool refuses when the guard is sealed (seal.c). The programs ensure that nobody else
+ * can write to the maps. The tool ensures here that what is denied stays denied: it compares each
+ * change of the policy with the one in force before it commits it, with the lock held.
  *
- * A change may only deny more. A rule decides in the place of others, such as one for a tree that
- * its file is in: a new one may deny to all, but allow to some only what nothing else could have
+ * A change may only deny more. A new rule takes the place of others, such as a rule for a tree
+ * that the file is in. So it may deny to all, but allow to some only what no other rule could have
  * denied.
  */
 #include <errno.h>
@@ -58,7 +58,7 @@ static bool in_set(const struct set *set, const struct member *member)
 	return false;
 }
 
-/* Whether all that is in one set is in another. Of each kind that this has a task has to be one. */
+/* Whether all tasks in a set are in @other: a task has to match each kind that a set has. */
 static bool set_within(const struct set *set, const struct set *other)
 {
 	const struct member *members = set ? set->members.items : NULL;
@@ -72,13 +72,13 @@ static bool set_within(const struct set *set, const struct set *other)
 	return true;
 }
 
-/* Whether a rule that names an operation, and the other before it, denies as much of it as that. */
+/* Whether a rule denies as much of an operation as the rule that it replaces. */
 static bool denies_as_much(const struct policy *policy, const struct guard_rule *body,
 			   const struct guard_rule *before, int op)
 {
 	__u32 bit = 1U << op;
 
-	/* What was only tried, or allowed, may become anything. */
+	/* If it was audit-only, or allowed, anything may follow. */
 	if (before->audit & bit || !((before->denied | before->only) & bit))
 		return true;
 	if (!(body->named & bit) || body->audit & bit)
@@ -91,7 +91,7 @@ static bool denies_as_much(const struct policy *policy, const struct guard_rule 
 			  index_get(&policy->set_by_id, before->set[op]));
 }
 
-/* Rules for either decide about a write that can only append. */
+/* A write that can only append is subject to rules for append and for write. */
 static __u32 with_append(__u32 ops)
 {
 	const __u32 both = 1U << GUARD_WRITE | 1U << GUARD_APPEND;
@@ -99,7 +99,7 @@ static __u32 with_append(__u32 ops)
 	return ops & both ? ops | both : ops;
 }
 
-/* The operations that any rule in force for a tree denies to somebody. */
+/* The operations that any rule in force for a tree denies to anybody. */
 static __u32 ops_of_trees(const struct policy *policy)
 {
 	struct rule **rules = policy->rules.items;
@@ -112,7 +112,7 @@ static __u32 ops_of_trees(const struct policy *policy)
 	return ops;
 }
 
-/* Whether a rule allows to somebody what it did not name before, and another would have denied. */
+/* Whether a rule newly allows an operation to somebody that another rule could have denied. */
 static bool takes_place(const struct rule *rule, const struct guard_rule *before, __u32 of_trees)
 {
 	const struct guard_rule *body = &rule->body;
@@ -138,7 +138,7 @@ static const char *loosened_by(const struct policy *policy, const struct rule *r
 	       "would allow what a rule for a tree, or for write or append, denies" : NULL;
 }
 
-/* Whether there is nothing that a rule could be about ever again: its files are gone. */
+/* Whether a rule can't be about any file ever again: its files are gone. */
 static bool is_nobodys(const struct policy *policy, const struct rule *rule)
 {
 	return policy->walked && !(rule->body.flags & GUARD_FOLLOW) && rule_is_gone(rule);

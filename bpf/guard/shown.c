@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What there is to each rule, and to each executable of rules, at the moment: as "list" shows it,
- * "save" writes it and "status" counts it.
+ * The state of each rule, and of each executable in rules, at the moment: "list" shows it, "save"
+ * writes it, and "status" counts it. The lock keeps it from changing, except with "status".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static bool fd_has_rule(const struct policy *policy, const struct rule *rule, in
 	return false;
 }
 
-/* Of what has just been made the kernel decides by its name, which what is mounted there has not. */
+/* Programs decide about a new file by its name, which the root of a mount does not have. */
 static bool is_in_force(struct policy *policy, const struct rule *rule, const char *path, int fd)
 {
 	if (fd_has_rule(policy, rule, fd))
@@ -81,7 +81,7 @@ static bool is_in_force(struct policy *policy, const struct rule *rule, const ch
 	       !is_mount_root(fd) && name_has_rule(policy, rule, path);
 }
 
-/* Whether there are cgroups in a set, and none of them is there. */
+/* Whether a set has cgroups, none of which exists. */
 static bool lacks_cgroups(const struct policy *policy, const struct set *set)
 {
 	const struct member *members = set->members.items;
@@ -99,7 +99,7 @@ static bool lacks_cgroups(const struct policy *policy, const struct set *set)
 	return true;
 }
 
-/* Whether a rule is only for cgroups that are still to come: until then it is for nobody. */
+/* Whether a rule is only for cgroups that don't exist yet: until then it is for nobody. */
 static bool waits_for_cgroups(const struct policy *policy, const struct rule *rule)
 {
 	const struct set *set;
@@ -140,7 +140,7 @@ static void show_rule(struct policy *policy, const struct rule *rule, const char
 	}
 	if (shown->state <= STATE_AUDIT && waits_for_cgroups(policy, rule))
 		shown->state = STATE_WAITING;
-	/* What the map has may be what a program could see. */
+	/* The map may have the device that programs see. */
 	if (!gone && shown->dev == rule->dev && shown->state != STATE_ACTIVE &&
 	    shown->state != STATE_AUDIT)
 		shown->of_superblock = is_superblock_device(rule->dev);
@@ -183,10 +183,10 @@ const char *member_text(const struct policy *policy, const struct member *member
 
 /* Executables */
 
-/* What is found by an id in an index of ids. */
+/* The item of all ids in an index of ids. */
 static char listed;
 
-/* The ids that executables have by an inode, and those that they have by a name. */
+/* Find the ids of executables that any inode has, and those that any name has. */
 static int find_subjects(struct policy *policy, struct index *by_inode, struct index *by_name)
 {
 	struct array keys = {}, values = {};
@@ -282,7 +282,7 @@ enum state exe_state(const struct array *exes, const struct member *member)
 	return exe->state;
 }
 
-/* For all of them */
+/* For all rules and executables */
 
 static void count_state(struct counts *counts, enum state state)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The rules as they are shown (shown.c), for those who list, save and count them.
+ * Rules as they are shown (shown.c), for the files that list, save and count them.
  */
 #ifndef _GUARD_SHOWN_H
 #define _GUARD_SHOWN_H
 
 #include "tool.h"
 
-/* What a rule does about an operation; the third with a set. */
+/* What a rule says about an operation; ONLY comes with a set. */
 enum verdict {
 	ALLOW,
 	DENY,
@@ -15,12 +15,12 @@ enum verdict {
 };
 
 enum verdict verdict_of(const struct rule *rule, int op);
-/* Whether what a rule says about an operation is just tried. */
+/* Whether a rule is audit-only for an operation. */
 bool is_tried(const struct rule *rule, int op);
 /* The operations that a rule treats as it treats @op. */
 __u32 ops_like(const struct rule *rule, int op);
 
-/* What there is to a rule, or to an executable, at the moment. */
+/* The state of a rule, or of an executable, at the moment. */
 enum state {
 	STATE_ACTIVE,
 	STATE_AUDIT,
@@ -36,11 +36,11 @@ extern const char *const state_names[];
  * struct shown - a rule under one of its paths
  * @rule: the rule
  * @path: the path
- * @state: what there is to it
- * @dev: device of the file, as stat(2) has it
- * @of_superblock: or else, where nobody can be asked for that, as its superblock has it
- * @ino: number of its inode
- * @saved: whether it has been written
+ * @state: its state
+ * @dev: device of the file, as stat(2) reports it
+ * @of_superblock: whether @dev is the superblock's instead, since stat(2) can't be called
+ * @ino: inode number of the file
+ * @saved: whether the rule has been written
  */
 struct shown {
 	const struct rule *rule;
@@ -53,10 +53,10 @@ struct shown {
 };
 
 /**
- * struct kind_words - what a kind of subjects is called
- * @text: before each of them, in the text of "list"
- * @member: the list of them, in its JSON
- * @option: for "deny" and "allow"
+ * struct kind_words - names for a kind of subjects
+ * @text: prefix of a subject in the text of "list"
+ * @member: name of the list of subjects in its JSON
+ * @option: option of "deny" and "allow"
  */
 struct kind_words {
 	const char *text;
@@ -66,28 +66,28 @@ struct kind_words {
 
 extern const struct kind_words kind_words[GUARD_KINDS];
 
-/* What a subject was called. */
+/* The name of a subject, as the user gave it. */
 const char *member_text(const struct policy *policy, const struct member *member);
 
-/* All rules under all their paths, by path; an array of struct shown. */
+/* All rules under all their paths, sorted by path; an array of struct shown. */
 struct array show_rules(struct policy *policy);
 
 /**
  * struct shown_exe - an executable that rules name
  * @id: its id
- * @state: what there is to it
+ * @state: its state
  */
 struct shown_exe {
 	__u32 id;
 	enum state state;
 };
 
-/* All of them, by id; an array of struct shown_exe. Returns 0 or a negative errno. */
+/* All executables, sorted by id; an array of struct shown_exe. Returns 0 or a negative errno. */
 int show_exes(struct policy *policy, struct array *exes);
-/* What there is to a member of a set, if that is one; others are always there. */
+/* The state of a member of a set, if it is an executable; other members are always active. */
 enum state exe_state(const struct array *exes, const struct member *member);
 
-/* Load what is to be shown; returns an exit code. */
+/* Open the guard, and load the policy to show; returns an exit code. */
 int load_shown(struct guard *guard, struct policy *policy);
 
 #endif /* _GUARD_SHOWN_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * How the guard is: "status". It holds no lock, so that a monitor never waits for a change.
+ * "status": the state of the guard. Takes no lock, so that a monitor never waits for a change.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "pins.h"
 
-/* Why the programs are not called, for the end of a line. */
+/* The reason why programs are not called, for the end of a line. */
 static const char *why_not_called(void)
 {
 	FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
@@ -24,7 +24,7 @@ static const char *why_not_called(void)
 	return enabled ? "" : ": kernel.ftrace_enabled is 0";
 }
 
-/* @what they are, if not rules, for people. */
+/* In the text, @what is counted, if not rules. */
 static void print_counts(const struct counts *counts, const char *what, bool json)
 {
 	const struct {
@@ -89,7 +89,7 @@ static bool is_missing(const struct counts *counts)
 	return counts->elsewhere || counts->gone || counts->hanging;
 }
 
-/* Of a guard that runs; returns an exit code. */
+/* Show the status of a running guard; returns an exit code. */
 static int show_status(struct guard *guard, bool json)
 {
 	struct policy policy;

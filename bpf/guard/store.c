@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The maps that the policy is in, read and written in bulk where the kernel has that.
+ * The maps that hold the policy, read and written in batches. Writers hold the lock (pins.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +11,12 @@
 
 #include "tool.h"
 
-/* How many elements are read or written by one system call. */
+/* Maximum number of elements that one system call reads or writes. */
 #define BATCH	4096
 
 /* Maps */
 
-/* Read a whole hash map: returns 0 or a negative errno. The lock keeps it as it is meanwhile. */
+/* Read a whole hash map: 0 or a negative errno. The lock keeps the map from changing meanwhile. */
 int map_read(int map, size_t key_size, size_t value_size, struct array *keys, struct array *values)
 {
 	size_t room = BATCH;
@@ -66,9 +66,9 @@ int map_write(int map, const struct array *keys, const struct array *values, siz
 }
 
 /*
- * Step to the next entry of an inode map; a key of zeros begins the walk, as no entry has the
- * handle 0. An entry that goes before its value is read is passed over. Returns 1, 0 at the end, or
- * a negative errno.
+ * Step to the next entry of an inode map. A key of zeros begins the walk, since no entry has the
+ * handle 0. Skips an entry that is deleted before its value is read. Returns 1, 0 at the end, or a
+ * negative errno.
  */
 int map_next(int map, struct inode_map_key *key, void *value)
 {
@@ -81,7 +81,7 @@ int map_next(int map, struct inode_map_key *key, void *value)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-/* An entry that is gone is as good as deleted. */
+/* An entry that is gone counts as deleted. */
 int map_delete_handle(int map, __u32 handle)
 {
 	struct inode_map_key key = { .fd = -1, .handle = handle };
@@ -113,7 +113,7 @@ static void find_names(struct policy *policy)
 	policy->named = true;
 }
 
-/* One that nothing has, and that means nothing else. A machine may run until they begin again. */
+/* An id that is not in use, or reserved. The counter may wrap around while a machine runs. */
 __u32 next_id(struct policy *policy)
 {
 	__u32 id;
@@ -128,7 +128,7 @@ __u32 next_id(struct policy *policy)
 	return id;
 }
 
-/* As in the map, so that there is nothing behind a path whose rule has no label. */
+/* Join them as in the map; a path without a label ends the text. */
 char *text_join(const char *path, const char *label)
 {
 	size_t length = strlen(path);
@@ -183,7 +183,7 @@ static int entry_valid_slot(const struct guard_entry *entry, __u32 generation)
 	return entry->generation[newer] <= generation ? newer : !newer;
 }
 
-/* Have an entry say @rule from the next generation on. */
+/* Make an entry say @rule from the next generation on. */
 void entry_set(struct guard_entry *entry, __u32 generation, __u32 rule)
 {
 	int slot = !entry_valid_slot(entry, generation);
@@ -213,14 +213,14 @@ static int compare_pieces(const void *one, const void *other)
 	return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* The text that begins with a piece; returns how many pieces it has. */
+/* Join the text that begins with a piece; returns the number of its pieces. */
 static size_t join_text(const struct text_piece *pieces, size_t left, char **text)
 {
 	size_t count = 1, i;
 
 	while (count < left && pieces[count].key.text == pieces->key.text)
 		count++;
-	/* A label may begin behind the last zero: an empty one. */
+	/* An empty label may begin after the last zero. */
 	*text = xcalloc(count * GUARD_CHUNK + 2, 1);
 	for (i = 0; i < count; i++)
 		memcpy(*text + i * GUARD_CHUNK, pieces[i].value->piece, GUARD_CHUNK);
@@ -256,8 +256,8 @@ static int load_texts(struct guard *guard, struct policy *policy)
 /* Rules and sets */
 
 /*
- * Of the rules of one name, the one in force; others are not loaded. Texts are read behind rules, as
- * they are written before them: who watches holds no lock.
+ * Load only the rule in force of those with the same name. Read the texts after the rules, since
+ * they are written before them: a watcher holds no lock.
  */
 static int load_rules(struct guard *guard, struct policy *policy)
 {
@@ -320,7 +320,7 @@ bool rule_is_gone(const struct rule *rule)
 	return true;
 }
 
-/* The paths that rules were given, of those that are for names. */
+/* Load the paths that rules for names were given. */
 static int load_names(struct guard *guard, struct policy *policy)
 {
 	struct array keys = {}, values = {};
@@ -438,7 +438,7 @@ int policy_walk(struct policy *policy)
 		while ((err = map_next(policy->guard->maps[index], &key, &entry)) > 0) {
 			rule = index_get(&policy->rule_by_id,
 					 entry_rule(&entry, policy->generation));
-			/* A rule that follows a name may be on what had it before, too. */
+			/* Files that had the name of a rule before may have it, too. */
 			if (!rule || rule->handle[index])
 				continue;
 			rule->handle[index] = key.handle;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Messages, words and containers of the tool.
+ * Messages, words and containers of the tool. No locks are needed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -27,7 +27,7 @@ const char *op_name(int op)
 	return op == GUARD_CONTROL ? "control" : op_names[op];
 }
 
-/* One line, whatever is in a path. */
+/* Print one line, whatever characters a path has. */
 void error(const char *format, ...)
 {
 	va_list args;
@@ -46,7 +46,7 @@ void error(const char *format, ...)
 	free(text);
 }
 
-/* What there was no room for at last, and of how many. */
+/* What was full last, and how many of it fit. */
 static struct {
 	const char *what;
 	__u32 most;
@@ -138,7 +138,7 @@ char *xasprintf(const char *format, ...)
 
 const char *ops_text(__u32 ops)
 {
-	/* Room for each with a comma behind it. */
+	/* Room for all of them, each followed by a comma. */
 	static char text[sizeof("" GUARD_OPERATIONS(GUARD_OP_WITH_COMMA))];
 	size_t length = 0;
 	int op;
@@ -162,7 +162,7 @@ char *absolute_path(const char *path)
 		directory[0] = '\0';
 	result = xcalloc(1, strlen(directory) + strlen(path) + 3);
 	sprintf(result, "%s/%s", directory, path);
-	/* What is written is never longer than what was read. */
+	/* The output is never longer than the input. */
 	for (from = to = result; *from;) {
 		size_t length;
 
@@ -226,9 +226,9 @@ static __u32 utf8_number(const unsigned char *c, int length)
 }
 
 /*
- * Whether a character is none to look at: a terminal may obey it, or whoever reads the text sees nothing,
- * another order or another line. Control characters, those of formats (general category Cf of Unicode,
- * variation selectors with them) and separators of lines.
+ * Whether a character is not printable: a terminal may obey it, or show nothing, another order or
+ * another line. These are control characters, format characters (Unicode's general category Cf,
+ * and variation selectors) and line separators.
  */
 static bool is_unseen(__u32 number)
 {
@@ -304,7 +304,7 @@ static void put_json_number(FILE *file, __u32 number)
 
 /*
  * Paths are bytes and JSON is Unicode: a byte 0xNN that is not part of a character becomes \udcNN,
- * which no text has, and which Python's os.fsencode() makes that byte again.
+ * which occurs in no text. Python's os.fsencode() turns it into that byte again.
  */
 void put_json(FILE *file, const char *text)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Watching: events as they happen. Where there is the service, which has them for the journal, it passes
- * them on to any number of watchers; or else they come from the ring buffer, and only one can watch.
+ * Watching events as they happen, without the lock. If the service runs, it passes them on to any
+ * number of watchers. Otherwise they come from the ring buffer, and only one process can watch.
  */
 #include <errno.h>
 #include <poll.h>
@@ -30,7 +30,7 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, NULL);
 }
 
-/* What the service says, until it ends or we do. Returns an exit code. */
+/* Show what the service sends, until it ends or we do. Returns an exit code. */
 static int watch_service(int socket, bool json)
 {
 	const char *format = json ? "json\n" : "text\n";

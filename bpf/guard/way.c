@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The ways to names: every directory and symbolic link that the path of a rule, of an executable or of
- * a pattern goes through. Their names are watched, so that whoever changes one is told of, before rules
- * are looked up anew. Called by policy.c at the end of a change, under the lock (pins.c).
+ * The ways to names: every directory and symbolic link that the path of a rule, of an executable
+ * or of a pattern goes through. Their names are watched: programs report changes of them. The
+ * service calls this before it looks up rules anew, under the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +15,11 @@
 #include "tool.h"
 
 /**
- * struct way - a path that is gone step by step
+ * struct way - a path that is followed step by step
  * @policy: the policy
  * @seen: the keys of the names on all ways, of struct guard_leaf_key
  * @waited: directories whose lock was waited for, by their ids
- * @links: how many symbolic links were followed
+ * @links: number of symbolic links that were followed
  */
 struct way {
 	struct policy *policy;
@@ -29,8 +29,8 @@ struct way {
 };
 
 /*
- * A program tells of a change before it is made, by one who has the directory's lock. So behind this,
- * what has been told of before is there, and what is not there will be told of.
+ * A program reports a change before a task makes it, which holds the directory's lock. After this
+ * wait, changes that were reported before have been made, and others will be reported.
  */
 static void wait_for_directory(struct way *way, int fd, const char *directory, __u32 id)
 {
@@ -69,8 +69,8 @@ static int watch_name(struct way *way, int fd, const char *directory, const char
 }
 
 /*
- * Go from a directory, whose path is given up, as far as there is anything. What is not there yet is
- * watched as well.
+ * Go on from a directory, whose path is freed, as far as anything exists. The first name that does
+ * not exist yet is watched, too.
  */
 static int watch_way(struct way *way, char *directory, const char *path)
 {
@@ -101,7 +101,7 @@ static int watch_way(struct way *way, char *directory, const char *path)
 		fd = path_open(directory, 0);
 		if (fd < 0)
 			break;
-		/* Behind "..", and as the kernel names it. */
+			/* The real path, after a "..", too. */
 		next = path_of_fd(fd);
 		close(fd);
 		if (!next)
@@ -119,7 +119,7 @@ static int compare_keys(const void *one, const void *other)
 	return memcmp(one, other, sizeof(struct guard_leaf_key));
 }
 
-/* No way goes through these any more. */
+/* Stop watching names that no way goes through any more. */
 static int unwatch(struct policy *policy, const struct array *seen)
 {
 	struct array keys = {}, values = {};

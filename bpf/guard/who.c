@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Whom rules are only for: finding executables, users, groups and cgroups, and the sets of them that
- * rules name (who.bpf.h). Whoever changes the policy holds the lock (pins.c).
+ * The subjects that rules are only for: finding executables, users, groups and cgroups, and making
+ * the sets that rules name (who.bpf.h). To change the policy, the caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 /* Finding them */
 
-/* Open an executable: a descriptor, -ENOEXEC if the file is none, or another negative errno. */
+/* Open an executable: a descriptor, -ENOEXEC if it is not one, or another negative errno. */
 static int exe_open(const char *path)
 {
 	int fd = path_open(path, 0), err = 0;
@@ -36,7 +36,7 @@ static int exe_open(const char *path)
 	return err;
 }
 
-/* A number as it stands for a user or group; the last of all is none. */
+/* Parse a number that is given for a user or group; the highest number is invalid. */
 static int parse_id(const char *text, __u32 *id)
 {
 	return *text < '0' || *text > '9' || number_parse(text, 0, UINT32_MAX - 1, id) ? -ESRCH : 0;
@@ -62,12 +62,12 @@ static int find_group(const char *name, __u32 *id)
 	return 0;
 }
 
-/* The kernel's id of the root of all cgroups. */
+/* The kernel's id of the root cgroup. */
 #define ROOT_CGROUP	1
 
 /*
- * The unified hierarchy, whether or not it is mounted anywhere: a descriptor, which stays open, or a
- * negative errno.
+ * Open the unified hierarchy, whether or not it is mounted anywhere: a descriptor, which stays
+ * open, or a negative errno.
  */
 static int open_cgroups(void)
 {
@@ -95,8 +95,8 @@ static int open_cgroups(void)
 }
 
 /*
- * Who is making a cgroup holds its directory's lock. So behind a call that takes it, what programs had
- * not been asked to look for yet is there.
+ * A task that makes a cgroup holds the lock of the parent directory. After a call that takes it, a
+ * cgroup exists whose making began before programs knew its path.
  */
 static void wait_making(int root, const char *path)
 {
@@ -122,7 +122,7 @@ int cgroup_find(const char *path, __u64 *id)
 	return 0;
 }
 
-/* The path of a cgroup as the kernel has it, to be freed; or NULL with an error. */
+/* The path of a cgroup as the kernel reports it, to be freed; or NULL with an error. */
 static char *cgroup_path(const char *text, int *err)
 {
 	char *slashed = xasprintf("/%s", text), *path = absolute_path(slashed);
@@ -204,7 +204,7 @@ static int exe_subject(struct policy *policy, const char *name, bool follow, __u
 	return err;
 }
 
-/* What a program makes of the path that the kernel tells of (cgroup.bpf.h). */
+/* The hash that a program calculates of the path that the kernel reports (cgroup.bpf.h). */
 static __u64 hash_path(const struct guard *guard, const char *path)
 {
 	size_t length = strlen(path), at, step;
@@ -224,7 +224,7 @@ int cgroup_enter(struct policy *policy, __u32 subject, const char *path)
 	__u64 id;
 	int err = cgroup_find(path, &id);
 
-	/* Programs enter it when it is there. */
+	/* A program enters it when it is made. */
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
 	if (!err && bpf_map_update_elem(policy->guard->cgroups, &id, &subject, BPF_ANY))
@@ -232,7 +232,7 @@ int cgroup_enter(struct policy *policy, __u32 subject, const char *path)
 	return err;
 }
 
-/* The path is known to programs before it is looked up: so no cgroup comes to be in between. */
+/* Programs get the path before we look it up, so that no cgroup is made unseen in between. */
 static int cgroup_subject(struct policy *policy, const char *text, __u32 *id)
 {
 	const struct guard *guard = policy->guard;
@@ -262,15 +262,15 @@ static int cgroup_subject(struct policy *policy, const char *text, __u32 *id)
 
 /**
  * struct wanted - a subject that a set is to have
- * @member: it, without a text where it is known by a number
- * @name: what it was called, where it is
+ * @member: the subject, without a text if a number identifies it
+ * @name: its name as the user gave it, in that case
  */
 struct wanted {
 	struct member member;
 	const char *name;
 };
 
-/* By kind and subject: both begin with the member. */
+/* Compare by kind and subject; struct wanted begins with a member, too. */
 int compare_members(const void *one, const void *other)
 {
 	const struct member *a = one, *b = other;
@@ -348,7 +348,7 @@ static struct set *find_set(struct policy *policy, const struct array *wanted)
 	return NULL;
 }
 
-/* What it was called, under an id. */
+/* Store the name of a member under an id. */
 static void name_member(struct policy *policy, struct member *member, const char *name)
 {
 	member->text = next_id(policy);
