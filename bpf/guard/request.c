@@ -278,7 +278,7 @@ static int change_target(struct policy *policy, const struct arguments *request,
 }
 
 /*
- * Whether a path leads to the file that was given the rule once more: on some filesystems each
+ * Whether another lookup of a path finds the file that was given the rule: on some filesystems each
  * lookup makes another inode, and the rule would hold for nobody.
  */
 static int check_again(struct policy *policy, const struct arguments *request,

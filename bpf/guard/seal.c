@@ -212,7 +212,7 @@ static int add_programs(struct sealing *sealing)
 	return err;
 }
 
-/* This process needs access after the seal is attached. */
+/* Trust this process, which goes on with the descriptors that it has. */
 static int trust_ourselves(struct sealing *sealing)
 {
 	int fd = syscall(SYS_pidfd_open, getpid(), 0), err;
@@ -459,7 +459,7 @@ static int make_rules(struct policy *policy, void *context)
 	       make_rule(policy, write, sealing->files.items, sealing->files.count);
 }
 
-/* The tool looks up the names of rules in this mount namespace. */
+/* Whether this is the mount namespace of process 1: the tool makes rules for names in its own. */
 static bool is_in_own_namespace(void)
 {
 	struct stat own, first;
