@@ -18,7 +18,7 @@
 /* Kernel threads and the workers of io_uring and vhost: they act for system calls of others. */
 #define PF_WORKERS	(0x00000010 | 0x00004000 | 0x00200000)
 
-/* What a write may be: bits. */
+/* Kinds of writes: bits. */
 #define PLAIN	1U
 #define APPENDS	2U
 
@@ -66,7 +66,7 @@ static __always_inline bool uses_uring(struct task_struct *task)
 	       !inode_map_is_null(configured->io_uring);
 }
 
-/* What the write to @file that is being made may be. */
+/* The kinds that the current write to @file may be of. */
 static __noinline __u32 writes(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

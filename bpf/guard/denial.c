@@ -6,7 +6,7 @@
 
 #include "events.h"
 
-/* Who the process acted for. A number that is unset becomes null. */
+/* Print who the process acted for. A number that is unset becomes null. */
 static void print_json_origin(FILE *file, const struct denial *denial)
 {
 	fprintf(file, ",\"parent_pid\":%u,\"parent_command\":", denial->parent);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Properties of filesystems that rules depend on. Asks no filesystem that may hang: files are
- * described from memory (AT_STATX_DONT_SYNC), and filesystems by the list of mounts. No locks are
- * needed.
+ * Properties of filesystems that rules depend on, without locks. Asks no filesystem that may hang:
+ * memory describes files (AT_STATX_DONT_SYNC), and the list of mounts describes filesystems.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the programs of inode-guard (guard.bpf.c) and its tool share: the contents of the maps.
+ * Shared by the programs of inode-guard (guard.bpf.c) and its tool: the contents of the maps.
  *
  * The policy changes in a single moment. The entry that gives an inode its rule has two slots, each
  * with the first generation of the policy that it is valid for. The word @generation of the state

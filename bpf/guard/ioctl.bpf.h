@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What an ioctl(2) does to a file, by type and number: for guard.bpf.c. Commands that are not
+ * Converts an ioctl(2), by type and number, to operations: for guard.bpf.c. Commands that are not
  * listed do nothing to the file that they are made on, or the kernel calls another hook for them.
  */
 #ifndef _GUARD_IOCTL_BPF_H
@@ -12,8 +12,7 @@
 
 /*
  * Commands of f2fs. Garbage collection, flushing a device and resizing (6, 10, 11, 16) move blocks
- * of arbitrary files without changing the contents. All supported kernels refuse volatile writes
- * (3, 4).
+ * of any files without changing them. All supported kernels refuse volatile writes (3, 4).
  */
 static __always_inline __u32 f2fs_ops(unsigned int number)
 {

@@ -15,9 +15,9 @@
 #include "rule.bpf.h"
 
 /*
- * What to decide: @ops on the file with these addresses of inode and dentry; @shown, the dentry
- * that events name. Afterwards @rest has the operations to decide once more without audit-only
- * rules; the last four fields are as in struct told.
+ * A question: @ops on the file with these addresses of inode and dentry; events name the dentry
+ * @shown. After judge_at(), @rest has the operations to decide once more without audit-only rules;
+ * the last four fields are as in struct told.
  */
 struct judged {
 	__u64 inode;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What vmlinux.h lacks: macros of the kernel, and types or fields that a kernel only has if it is
- * configured with cgroups, audit, io_uring, perf events or seccomp. Test for those with
- * bpf_core_field_exists().
+ * Definitions that vmlinux.h lacks: macros of the kernel, and types or fields that a kernel only
+ * has if it is configured with cgroups, audit, io_uring, perf events or seccomp. Test for those
+ * with bpf_core_field_exists().
  */
 #ifndef _GUARD_KERNEL_BPF_H
 #define _GUARD_KERNEL_BPF_H

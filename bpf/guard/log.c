@@ -4,7 +4,7 @@
  * and no more of them per second than somebody can read. No locks are needed.
  *
  * A log that hangs must not hold up the service: syslog(3) and sd_journal_send(3) would wait
- * forever. Here a line waits for LOG_WAIT at most, and the rest of the same second does not wait.
+ * forever. Here a line waits for LOG_WAIT at most, and then no other is sent in the same second.
  * Lines that the log did not take are counted as left out.
  */
 #include <errno.h>

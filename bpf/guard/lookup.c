@@ -46,7 +46,7 @@
 /* The descriptor of a helper's end of its socket, or of the pipe of expand(). */
 #define HELPER_FD	3
 
-/* What a helper is to do with a path. */
+/* Requests to a helper, about a path. */
 enum request {
 	OPEN,
 	READ_LINK,

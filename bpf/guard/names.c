@@ -4,8 +4,8 @@
  * cleaning up after files were made at them (the map "fresh": see maps.bpf.h).
  *
  * A name is the directory that a path leads to, which gets an id in the map "subjects", and the
- * last component, behind all symbolic links. No file need be there. To change anything, the caller
- * holds the lock (pins.c).
+ * last component, behind all symbolic links. There need not be a file. To change anything, the
+ * caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -280,7 +280,7 @@ static struct rule *rule_that_ends(struct policy *policy, const struct guard_ent
 	return rule;
 }
 
-/* Of several rules for a device the last decides for other nodes. If it ends: another, or 0. */
+/* Another rule for a device, or 0, when the last one made ends, which decides for other nodes. */
 static __u32 next_of_device(struct policy *policy, const struct guard_leaf_key *key)
 {
 	struct rule **rules = policy->rules.items;

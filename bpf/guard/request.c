@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What "deny" and "allow" ask for, on the command line or in a conf file: finding the file at a
- * path and its present rule, and making the new rule. The caller holds the lock (pins.c).
+ * Requests by "deny" and "allow", on the command line or in a conf file: finding the file at a path
+ * and its present rule, and making the new rule. The caller holds the lock (pins.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -313,7 +313,7 @@ static __always_inline void count_hit(__u32 name, __u64 op)
 		__sync_fetch_and_add(&found->count[op], 1);
 }
 
-/* What a rule says about an operation: bits. */
+/* The verdict of a rule on an operation: bits. */
 #define DENIES	1
 #define TRIED	2
 

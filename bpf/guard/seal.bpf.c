@@ -3,8 +3,8 @@
  * The programs of a sealed guard: they keep root from removing it until the machine boots again.
  * Only "start --seal" loads them (seal.c), so that they cost nothing otherwise.
  *
- * A map or program can only be changed by a descriptor. So only processes of the tool get
- * descriptors of the guard's: those that were seen to execute the file that sealed it, in a way
+ * A process can only change a map or program through a descriptor. So only processes of the tool
+ * get descriptors of the guard's: those that were seen to execute the file that sealed it, in a way
  * that leaves nobody else any control of them. Links can't be detached while they are pinned. A
  * rule of the guard protects the pins, and the hooks here the mounts that lead to them. They also
  * refuse whatever could change the kernel's memory, or have the kernel not call the programs.
@@ -77,7 +77,7 @@ static __always_inline int refuse(void)
 	return -EPERM;
 }
 
-/* Who is trusted */
+/* Trust */
 
 static __always_inline __u32 *trust(void)
 {

@@ -118,7 +118,7 @@ static int find_code(struct sealing *sealing)
 	return err ?: add_libraries(sealing);
 }
 
-/* What is sealed */
+/* The maps and programs to seal */
 
 static int add_object(struct sealing *sealing, __u32 kind, __u32 id, __u32 users)
 {
@@ -350,7 +350,7 @@ static void detach_seal(struct sealing *sealing)
 	wait_detached(sealing);
 }
 
-/* Who else has anything open */
+/* Other users of the maps and programs */
 
 static int read_users(struct sealing *sealing, struct bpf_program *prog)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the programs of a sealed guard (seal.bpf.c) and the tool (seal.c) share.
+ * Shared by the programs of a sealed guard (seal.bpf.c) and the tool (seal.c).
  */
 #ifndef _GUARD_SEAL_H
 #define _GUARD_SEAL_H

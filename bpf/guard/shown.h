@@ -7,7 +7,7 @@
 
 #include "tool.h"
 
-/* What a rule says about an operation; ONLY comes with a set. */
+/* The verdict of a rule on an operation; ONLY comes with a set. */
 enum verdict {
 	ALLOW,
 	DENY,

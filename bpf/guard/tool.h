@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the files of the tool share, and what is where in this folder.
+ * Shared by the files of the tool; and a guide to the files of this folder.
  *
  *   guard.h	shared by programs and tool: operations, the contents of the maps
  *   *.bpf.h	the programs' parts, all in guard.bpf.c, which has the hooks: judge.bpf.h decides,
@@ -251,7 +251,7 @@ struct who {
  * @seconds: for how long, or 0
  * @json: as JSON
  * @check: change nothing
- * @hold: deny by name what is behind a change that is not followed yet
+ * @hold: have rules hold by name until a change on the way is followed
  * @progress: show how far it is
  * @seal: enum guard_seal: how to seal the guard
  * @help: the help was requested, and shown

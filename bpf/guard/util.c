@@ -46,7 +46,7 @@ void error(const char *format, ...)
 	free(text);
 }
 
-/* What was full last, and how many of it fit. */
+/* For reason(): what was full last, and how many fit. */
 static struct {
 	const char *what;
 	__u32 most;

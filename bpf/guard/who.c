@@ -95,8 +95,8 @@ static int open_cgroups(void)
 }
 
 /*
- * A task that makes a cgroup holds the lock of the parent directory. After a call that takes it, a
- * cgroup exists whose making began before programs knew its path.
+ * A task that makes a cgroup holds the lock of the parent directory. This takes and releases it:
+ * a cgroup whose making began before programs knew its path exists afterwards.
  */
 static void wait_making(int root, const char *path)
 {
