@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The names that rules and executables are for (names.c), and the ways to them (way.c). Part of tool.h.
+ * Names that rules and executables are for (names.c), and the ways to them (way.c). Part of tool.h.
  */
 #ifndef _GUARD_NAMES_H
 #define _GUARD_NAMES_H
