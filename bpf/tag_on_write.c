@@ -3,8 +3,8 @@
  * Example: notes which files the tasks of a cgroup open for writing, and lists them.
  *
  * tag_on_write.bpf.c has the program that notes them. This is a loader for a map that the program
- * fills. It reads the map in two ways: bpf(2) has the values, and /proc/inode_map has the paths. The
- * handle, which is the number of an entry within its map, joins the two.
+ * fills. It reads the map in two ways: bpf(2) has the values, and /proc/inode_map has the paths.
+ * The handle, which is the number of an entry within its map, joins the two.
  */
 #include <argp.h>
 #include <sys/stat.h>
