@@ -102,7 +102,7 @@ static void map_put(__u32 number, int fd, const struct map_slot *new)
 	__u32 turn = __atomic_load_n(&slot->turn, __ATOMIC_SEQ_CST);
 	int old;
 
-	/* Another task is changing it, or was killed while it did: forget() makes it usable again. */
+	/* Another task is changing it, or was killed while doing so: forget() makes it usable. */
 	if (turn & 1 || !__atomic_compare_exchange_n(&slot->turn, &turn, turn + 1, false,
 						     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		if (fd >= 0)
