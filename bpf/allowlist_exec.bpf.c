@@ -2,20 +2,19 @@
 /*
  * Example: only the files in an inode map may be executed. The loader is allowlist_exec.c.
  *
- * The policy fails closed. inode_map_read() says 0 when the file is in the map, and nothing else is
- * taken for an answer: when somebody empties the map, when the id names no map, when a file is
- * replaced by another one of the same name, execution is denied.
+ * The policy fails closed. The program allows execution only when inode_map_read() returns 0: the
+ * file is in the map. It denies when somebody empties the map, when the id names no map, and when
+ * another file of the same name replaces an allowed one.
  *
- * What is checked: every file that the kernel is told to execute by execve(2), whatever path leads
- * to it, and for a script then the interpreter that its first line names ("#!"): each of the two
- * has to be in the map.
+ * The program checks every file that execve(2) executes, whatever path leads to it. For a script
+ * it also checks the interpreter in the first line ("#!"): both have to be in the map.
  *
- * What is not:
+ * It does not check:
  *
- *   - libraries and the dynamic linker, which are mapped by the program ("lsm/mmap_file" would be
- *     the hook for these);
- *   - a script that an interpreter is told to read: "sh script" executes sh, and script is data;
- *   - what has been executed before, and what a running program does to its own memory;
+ *   - libraries and the dynamic linker, which are mapped, not executed ("lsm/mmap_file" is the hook
+ *     for these);
+ *   - scripts that an interpreter reads: "sh script" executes sh, and script is data;
+ *   - programs that run already, and what a running program does to its own memory;
  *   - the contents: an allowed file that is written to stays allowed. Make it immutable, or see
  *     guard/guard.bpf.c.
  */
@@ -25,16 +24,16 @@
 
 #include <inode_map.bpf.h>
 
-/* A macro of the kernel, which BTF does not have. */
+/* BTF does not have the kernel's macros. */
 #define EPERM	1
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Set by the loader before it loads the program: they are constants to the verifier. */
+/* The loader sets these before it loads the program: to the verifier they are constants. */
 const volatile __u32 allowed_id;
 const volatile bool one_cgroup;
 
-/* The cgroup whose tasks are meant, if one_cgroup is set. */
+/* The cgroup whose tasks the policy is for, if one_cgroup is set. */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
 	__uint(max_entries, 1);
@@ -42,13 +41,13 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
-/* True also when it can't be told (a negative errno): then the task is meant. */
+/* True also when the helper fails (a negative errno): the policy fails closed. */
 static __always_inline bool is_meant(void)
 {
 	return !one_cgroup || bpf_current_task_under_cgroup(&cgroups, 0);
 }
 
-/* @ret is what an earlier program at this hook returned: its denial stands. */
+/* @ret is the return value of an earlier program at this hook: its denial stands. */
 SEC("lsm/bprm_check_security")
 int BPF_PROG(check_exec, struct linux_binprm *bprm, int ret)
 {

@@ -2,10 +2,10 @@
 /*
  * Example: only the files given on the command line may be executed, until this is interrupted.
  *
- * Begin reading here, then allowlist_exec.bpf.c has the program that decides, and what it does not
- * stop. The order of the steps in main() is that of every loader: make the map, tell the program
- * its id, load the program, bind the map to it; and for a policy that fails closed, fill the map
- * before the program is attached.
+ * Begin reading here; allowlist_exec.bpf.c has the program that decides, and says what it does not
+ * stop. Every loader takes the steps in the order of main(): make the map, tell the program its id,
+ * load the program, bind the map to it. For a policy that fails closed, fill the map before you
+ * attach the program.
  */
 #include <argp.h>
 #include <fcntl.h>
@@ -58,8 +58,8 @@ static const struct argp argp = {
 };
 
 /*
- * Entries are pinned unless they are made with INODE_MAP_WEAK: they stay when memory gets short, as
- * a list of what is allowed had better do.
+ * Entries made without INODE_MAP_WEAK are pinned: they stay when memory gets short, as entries of
+ * an allowlist should.
  */
 static void add_files(int map)
 {
@@ -74,7 +74,7 @@ static void add_files(int map)
 	}
 }
 
-/* The program knows the cgroup by a descriptor of its directory, and keeps it. */
+/* The array takes a descriptor of the cgroup's directory, and keeps a reference to the cgroup. */
 static void set_cgroup(struct allowlist_exec *programs)
 {
 	int fd = open(arguments.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	error = inode_map_bind(map, bpf_program__fd(programs->progs.check_exec));
 	if (error)
 		errx(EXIT_FAILURE, "cannot bind the map to the program: %s", example_reason(error));
-	/* The program keeps the map now. */
+	/* The program holds a reference to the map now. */
 	close(map);
 	error = allowlist_exec__attach(programs);
 	if (error)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the loaders of the examples have in common, beside what is worth reading in each of them.
+ * Code that the loaders of the examples share; each loader has the parts that are worth reading.
  *
- * A loader runs in the foreground and pins nothing. Whatever ends it, an error, a signal or its own
- * doing, closes its descriptors, and with the last descriptor of a link the program is detached,
- * the program and the map it is bound to are freed. So an error just ends the loader (errx(3)).
+ * A loader runs in the foreground and pins nothing. However it ends, by an error, a signal or a
+ * return, the kernel closes its descriptors; with the last descriptor of the link it detaches the
+ * program, and frees the program and the map that is bound to it. So a loader just ends on errors
+ * (errx(3)).
  */
 #ifndef _EXAMPLE_H
 #define _EXAMPLE_H
@@ -19,7 +20,7 @@
 #include <bpf/libbpf.h>
 #include <inode_map.h>
 
-/* Exit status for a command line that is wrong; EXIT_FAILURE is for everything else. */
+/* Exit status for a wrong command line; EXIT_FAILURE is for all other errors. */
 #define EXIT_USAGE	2
 
 /* The text of a negative errno, for the end of a line. */
@@ -35,15 +36,15 @@ static inline int example_print_warnings(enum libbpf_print_level level, const ch
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
-/* With --verbose, libbpf tells why the kernel refuses a program; without, it is silent. */
+/* With --verbose, libbpf prints why the kernel refuses a program; without it, libbpf is silent. */
 static inline void example_set_verbose(bool verbose)
 {
 	libbpf_set_print(verbose ? example_print_warnings : NULL);
 }
 
 /*
- * A kernel that was not booted with "bpf" in its list of security modules lets programs be attached
- * to security hooks, and never calls them: a policy that is not there and looks as if it were.
+ * A kernel that was booted without "bpf" in its list of security modules lets loaders attach
+ * programs to security hooks, and never calls them: the policy looks as if it were in place.
  */
 static inline void example_check_lsm(void)
 {
@@ -53,7 +54,7 @@ static inline void example_check_lsm(void)
 		errx(EXIT_FAILURE, "%s", example_reason(error));
 }
 
-/* Hold SIGINT and SIGTERM back until example_wait(), so that none comes at a bad moment. */
+/* Block SIGINT and SIGTERM until example_wait(), so that none comes at a bad moment. */
 static inline void example_block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Example: a program puts files into an inode map, here each regular file that a task of a cgroup
+ * Example: a program adds files to an inode map, here each regular file that a task of a cgroup
  * opens for writing. The loader is tag_on_write.c.
  *
- * To give an inode its first value takes memory and locks, so inode_map_update() is for programs
- * that may sleep: "lsm.s/", not "lsm/". A value that is there is changed in place, through the
- * pointer that inode_map_lookup() returns, which any program may do.
+ * Giving an inode its first value takes memory and locks, so inode_map_update() is for programs
+ * that may sleep: "lsm.s/", not "lsm/". Any program may change an existing value in place, by the
+ * pointer that inode_map_lookup() returns.
  *
- * The entries are weak: they do not keep the inodes in memory, of which a busy cgroup would fill a
- * lot of it. The price is that an entry goes when memory pressure evicts the inode of a file that
- * nobody uses. Without INODE_MAP_WEAK the entries would stay, until the file is deleted or its
- * filesystem unmounted.
+ * The entries are weak: they do not keep the inodes in memory, because those of a busy cgroup would
+ * fill a lot of it. The price is that an entry goes when memory pressure evicts the inode of a file
+ * that nobody uses. Without INODE_MAP_WEAK the entries would stay until the file is deleted or its
+ * filesystem is unmounted.
  *
- * Opened for writing is not written to, and truncate(2) writes without opening.
+ * A task may open a file for writing and not write to it; truncate(2) writes without opening.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -21,25 +21,25 @@
 #include <inode_map.bpf.h>
 #include "tag_on_write.h"
 
-/* Macros of the kernel, which BTF does not have. */
+/* BTF does not have the kernel's macros. */
 #define EEXIST		17
 #define FMODE_WRITE	0x2
 #define S_IFMT		0170000
 #define S_IFREG		0100000
 
-/* Cgroups deeper than that are not found. */
+/* The program does not find cgroups deeper than this. */
 #define MAX_LEVELS	64
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Set by the loader before it loads the program. */
+/* The loader sets these before it loads the program. */
 const volatile __u32 tags_id;
 const volatile __u64 cgroup_id;
 
-/* How often a file should have been put into the map, and was not. */
+/* How often adding a file to the map failed. */
 __u64 lost;
 
-/* Whether the task is in the cgroup or in one below it. A level that is not there has the id 0. */
+/* Whether the task is in the cgroup or in one below it. A level that does not exist has id 0. */
 static __always_inline bool is_in_cgroup(void)
 {
 	__u64 id;
@@ -55,7 +55,7 @@ static __always_inline bool is_in_cgroup(void)
 	return false;
 }
 
-/* Note another time that a file is opened. Returns whether the file is in the map. */
+/* Count one more open of a file. Returns whether the file is in the map. */
 static __always_inline bool tag_again(struct inode *inode, __u64 time, __u32 pid)
 {
 	struct tag *tag = inode_map_lookup(tags_id, inode, struct tag);
@@ -69,8 +69,8 @@ static __always_inline bool tag_again(struct inode *inode, __u64 time, __u32 pid
 }
 
 /*
- * Not inlined: the compiler would have the program return the error where that is known to be 0,
- * and the verifier, which does not know it, would refuse it.
+ * Not inlined: the compiler would let the program return the error where it knows that to be 0. The
+ * verifier does not know, and would refuse the program.
  */
 static __noinline void tag_inode(struct inode *inode)
 {
@@ -91,7 +91,7 @@ static __noinline void tag_inode(struct inode *inode)
 		__sync_fetch_and_add(&lost, 1);
 }
 
-/* @ret is what an earlier program at this hook returned. This one denies nothing. */
+/* @ret is the return value of an earlier program at this hook. This one denies nothing. */
 SEC("lsm.s/file_open")
 int BPF_PROG(tag_open, struct file *file, int ret)
 {

@@ -2,9 +2,9 @@
 /*
  * Example: notes which files the tasks of a cgroup open for writing, and lists them.
  *
- * The program that notes them is in tag_on_write.bpf.c. Here is what a loader does whose map is
- * filled by the program, and two ways to read a map: bpf(2) has the values, and /proc/inode_map has
- * the paths. What joins the two is the handle, the number of an entry within its map.
+ * tag_on_write.bpf.c has the program that notes them. This is a loader for a map that the program
+ * fills. It reads the map in two ways: bpf(2) has the values, and /proc/inode_map has the paths.
+ * The handle, which is the number of an entry within its map, joins the two.
  */
 #include <argp.h>
 #include <sys/stat.h>
@@ -71,7 +71,7 @@ static const struct argp argp = {
 	NULL, NULL, NULL
 };
 
-/* The map of the one that is running, or a negative number: ids are looked through for its name. */
+/* Search all ids for the map of the running loader, by name. Returns -ENOENT if there is none. */
 static int find_map(void)
 {
 	struct bpf_map_info info;
@@ -94,7 +94,7 @@ static int find_map(void)
 	return -ENOENT;
 }
 
-/* The program counts from the start of the machine. */
+/* The program's times are in nanoseconds since boot. */
 static const char *time_text(__u64 time)
 {
 	static char text[sizeof("2000-01-01T00:00:00Z")];
@@ -108,7 +108,7 @@ static const char *time_text(__u64 time)
 	return text;
 }
 
-/* In /proc/inode_map, blanks and backslashes are a backslash and three octal digits. */
+/* /proc/inode_map has blanks and backslashes as a backslash and three octal digits. */
 static void print_json_path(const char *path)
 {
 	unsigned int c;
@@ -128,7 +128,7 @@ static void print_json_path(const char *path)
 	putchar('"');
 }
 
-/* A line of /proc/inode_map. @path is NULL when none is known. */
+/* A line of /proc/inode_map. @path is NULL when the module knows no path. */
 struct entry {
 	unsigned int map_id;
 	unsigned int major;
@@ -142,7 +142,7 @@ static bool parse_entry(char *line, struct entry *entry)
 {
 	int path_at = 0;
 
-	/* The others: the map's name, the generation, pinned or weak. */
+	/* Skips the map's name, the generation, and "pinned" or "weak". */
 	if (sscanf(line, "%u %*s %u:%u %llu %*u %u %*s %n", &entry->map_id, &entry->major,
 		   &entry->minor, &entry->ino, &entry->handle, &path_at) != 5 || !path_at)
 		return false;

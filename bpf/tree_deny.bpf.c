@@ -2,31 +2,31 @@
 /*
  * Example: nothing below the directories in an inode map can be opened. The loader is tree_deny.c.
  *
- * The map has the directories only. For each open(2) the program asks for the nearest ancestor in
- * the map: one entry stands for a tree of any size, and what is created in it or moved into it is
- * denied at once.
+ * The map has only the directories. For each open(2) the program asks for the nearest ancestor in
+ * the map: one entry covers a tree of any size, and new files in the tree and files moved into it
+ * are denied at once.
  *
- * The policy fails closed: "no ancestor is in the map" is the only answer that lets one open.
- * The others are a distance (0: the directory itself, 1: what is in it, and so on) and errors: more
- * than 2048 directories deep, moved about too fast to tell, opened by a file handle before anybody
- * looked the name up. These are denied, wherever the file is.
+ * The policy fails closed: "no ancestor is in the map" is the only answer that allows an open.
+ * The others are a distance (0: the directory itself, 1: a file in it, and so on) and errors: the
+ * file is more than 2,047 directories deep, dentries are being moved all the time, or the file was
+ * opened by a file handle before anybody looked the name up. The program denies all of these.
  *
- * A file is where its dentry is, the name by which it is opened:
+ * The dentry decides where a file is, that is, the name by which a task opens it:
  *
- *   - a bind mount shows the same dentries: what is below the directory is denied there, too, even
+ *   - a bind mount shows the same dentries: files below the directory are denied there, too, even
  *     if the directory itself is out of sight;
- *   - a rename moves a dentry: what leaves the tree can be opened ("lsm/inode_rename" would be the
- *     hook to prevent it), and the directory can be renamed without anything else changing;
+ *   - a rename moves a dentry: a file that leaves the tree can be opened ("lsm/inode_rename" is the
+ *     hook to prevent that), and renaming the directory itself changes nothing else;
  *   - a hard link elsewhere is another dentry: the file can be opened by that name, unless the file
- *     itself is in the map, too ("lsm/inode_link" would be the hook to prevent it);
+ *     itself is in the map, too ("lsm/inode_link" is the hook to prevent that);
  *   - another filesystem that is mounted below the directory has a root of its own, where the walk
- *     ends: what is in it can be opened. A sleepable program ("lsm.s/file_open") can call
- *     inode_map_read_path(), which goes on at the mount point.
+ *     ends: the files in it can be opened. A sleepable program ("lsm.s/file_open") can call
+ *     inode_map_read_path(), which continues at the mount point.
  *
- * Only opening is denied, which includes executing and listing. Descriptors that are open already
- * go on working; O_PATH opens nothing; names can be looked up, made and removed, attributes read
- * and changed, and files truncated by truncate(2). With O_CREAT, the kernel asks when it has
- * created the file, which stays.
+ * The program denies only opening, which includes executing and listing. Descriptors that are open
+ * already keep working; O_PATH opens nothing; tasks can look up, make and remove names, read and
+ * change attributes, and truncate files by truncate(2). With O_CREAT, the kernel calls the hook
+ * after it has created the file, and the file stays.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -34,16 +34,16 @@
 
 #include <inode_map.bpf.h>
 
-/* Macros of the kernel, which BTF does not have. */
+/* BTF does not have the kernel's macros. */
 #define EPERM	1
 #define ENOENT	2
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Set by the loader before it loads the program. */
+/* The loader sets it before it loads the program. */
 const volatile __u32 denied_id;
 
-/* @ret is what an earlier program at this hook returned: its denial stands. */
+/* @ret is the return value of an earlier program at this hook: its denial stands. */
 SEC("lsm/file_open")
 int BPF_PROG(check_open, struct file *file, int ret)
 {

@@ -3,8 +3,8 @@
  * Example: nothing below the directories given on the command line can be opened, until this is
  * interrupted.
  *
- * The program that decides is in tree_deny.bpf.c, with what "below" means when there are hard links
- * and mounts.
+ * tree_deny.bpf.c has the program that decides, and says what "below" means when there are hard
+ * links and mounts.
  */
 #include <argp.h>
 #include <fcntl.h>
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	error = inode_map_bind(map, bpf_program__fd(programs->progs.check_open));
 	if (error)
 		errx(EXIT_FAILURE, "cannot bind the map to the program: %s", example_reason(error));
-	/* The program keeps the map now. */
+	/* The program holds a reference to the map now. */
 	close(map);
 	error = tree_deny__attach(programs);
 	if (error)

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the fuzzer and its BPF programs share: the values, by which anybody can tell whose they are,
- * and the board, by which tasks tell programs what to do and programs tell what they saw.
+ * Shared by the fuzzer and its BPF programs: the values, each of which says which file and map it
+ * belongs to, and the board, where tasks tell programs what to do and programs tell what they saw.
  *
- * Includes nothing: the programs have their types from vmlinux.h.
+ * Includes nothing: the programs get their types from vmlinux.h.
  */
 #ifndef FUZZ_BOARD_H
 #define FUZZ_BOARD_H
 
-/* Powers of two, which the verifier understands best. */
+/* Powers of two: the verifier follows a mask best. */
 #define FUZZ_MAPS	8
 #define FUZZ_TASKS	4
 #define FUZZ_HOOKS	32
 #define FUZZ_STALE	16
-/* The watchdog, the supervisor, and each task while it measures. */
+/* The watchdog, the supervisor, and each task while it measures a read. */
 #define FUZZ_QUIET	(2 + FUZZ_TASKS)
-/* So many steps may they loop in each program of calls: more would be to blame on us. */
+/* How many steps BPF programs may loop in a program of calls: more delay would be our own fault. */
 #define FUZZ_DELAY_MAX	2000000
 
-/* What a task passes to fcntl(F_GETFD) has this at the top: see struct fuzz_probe. */
+/* The top 16 bits of the argument that a task passes to fcntl(F_GETFD): see struct fuzz_probe. */
 #define FUZZ_MAGIC	0xf022ULL
 
 /**
  * struct fuzz_value - a value
- * @ino: inode number of the file it was given to
- * @dev: its filesystem's device, major << 20 | minor
- * @gen: its generation
+ * @ino: inode number of the file that got the value
+ * @dev: device of that file's superblock, major << 20 | minor
+ * @gen: generation of the inode
  * @map: id of the map
- * @any: a program gave it to an address of which it does not know what is there
- * @seq: never the same twice in a run, or nearly
+ * @any: the writer did not know which file gets the value: ignore @ino, @dev and @gen
+ * @seq: hardly ever the same twice in a run
  * @sum: fuzz_sum() of the rest
  */
 struct fuzz_value {
@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) __u64 fuzz_sum(const struct fuzz_va
 	return (sum ^ sum >> 32 ^ value->seq) * 0xd6e8feb86659fd93ULL;
 }
 
-/* The places where programs run. From HOOK_ENTRY on they are chosen anew in each epoch. */
+/* The places where programs run. From HOOK_ENTRY on, each epoch chooses new functions for them. */
 enum fuzz_hook {
 	HOOK_OPEN,		/* lsm/file_open */
 	HOOK_OPEN_SLEEPABLE,	/* lsm.s/file_open */
@@ -61,9 +61,9 @@ enum fuzz_hook {
 	HOOK_INSERT,		/* tp_btf/inode_map_insert: both locks are held */
 	HOOK_REMOVE,		/* tp_btf/inode_map_remove */
 	HOOK_SYSCALL,		/* a syscall program, which tasks run themselves */
-	HOOK_PERF,		/* perf_event: in an interrupt of anything */
-	HOOK_ENTRY,		/* fentry of something */
-	HOOK_PROBE = 16,	/* kprobe in something; does nothing but delay */
+	HOOK_PERF,		/* perf_event: interrupts any code */
+	HOOK_ENTRY,		/* fentry of some function */
+	HOOK_PROBE = 16,	/* kprobe in some function; only delays */
 	NR_HOOKS = 20
 };
 
@@ -90,12 +90,12 @@ enum fuzz_function {
 	NR_FUNCTIONS = 16
 };
 
-/* What a function gets for an inode or dentry, by its argument. */
+/* The pointer that a function gets as inode or dentry, chosen by the argument of the act. */
 enum fuzz_pointer {
 	GET_GOOD,		/* the hook's own */
-	GET_STALE,		/* one that a hook had before */
+	GET_STALE,		/* one that a hook had earlier */
 	GET_NULL,
-	GET_NUMBER,		/* from a table of bad ones */
+	GET_NUMBER,		/* from a table of bad addresses */
 	GET_TASK,		/* the current task */
 	NR_POINTERS
 };
@@ -103,8 +103,8 @@ enum fuzz_pointer {
 /**
  * struct fuzz_act - what the program at a hook is to do
  * @function: enum fuzz_function
- * @map: which of the maps; one that is none is an id that no map has
- * @argument: an enum fuzz_pointer times 16 and a number; or how long, or a handle
+ * @map: index into the board's @ids; an empty slot has id 0, which no map has
+ * @argument: an enum fuzz_pointer times 16 plus a number; or a delay, or a handle
  */
 struct fuzz_act {
 	__u32 function;
@@ -114,12 +114,12 @@ struct fuzz_act {
 
 /**
  * struct fuzz_probe - the file of a descriptor as the kernel and a program see it
- * @err: what bpf_inode_map_read() said
+ * @err: what bpf_inode_map_read() returned
  * @dev: the superblock's device
  * @ino: the inode's number
  * @gen: its generation
- * @done: set when the rest is there
- * @value: what was read
+ * @done: the program sets it last
+ * @value: the value that the program read
  *
  * A task gets it with fcntl(fd, F_GETFD, FUZZ_MAGIC << 48 | task << 32 | id of a map).
  */
@@ -141,23 +141,23 @@ enum fuzz_wrong {
 
 /**
  * struct fuzz_board - what programs and tasks tell each other
- * @ids: of the maps, or 0
- * @quiet: processes that programs leave alone
- * @acts: by hook
- * @probes: by task
+ * @ids: ids of the maps; 0 for an empty slot
+ * @quiet: processes in which programs do nothing
+ * @acts: what to do, by hook
+ * @probes: results of fcntl(), by task
  * @stale: addresses of inodes that hooks had
- * @delayed: how many steps programs have looped to delay whoever it was
- * @runs: how often something was done, by hook
+ * @delayed: how many steps programs have looped as delays
+ * @runs: how often programs did something, by hook
  * @calls: how often, by function
- * @hits: likewise, and it found a value
- * @removing: how often a program has begun to end an entry, or to try it
- * @removed: how often it is through with it
+ * @hits: how often a program found a value
+ * @removing: how often a program began to delete an entry, or tried to
+ * @removed: how often it was done with that
  * @wrong: the first thing that was wrong, an enum fuzz_wrong
- * @where: at which hook
- * @ino: of the inode that was looked up
- * @dev: likewise
- * @gen: likewise
- * @value: what was found
+ * @where: the hook where it was
+ * @ino: number of the inode that the program looked up
+ * @dev: its device
+ * @gen: its generation
+ * @value: the value that the program found
  */
 struct fuzz_board {
 	__u32 ids[FUZZ_MAPS];

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the module has been.
+ * Coverage of the module.
  *
- * KCOV writes down, for a task, the addresses in instrumented code that it comes to. Only the
- * module is instrumented (FUZZ=1). An edge is two that follow each other; who comes to an edge that
- * nobody has been at has found something new. Both are counted in tables that all tasks share. On a
- * kernel without KCOV the module writes down the same itself, of all who come there (src/yield.c).
+ * KCOV records the addresses in instrumented code that a task comes to. Only the module is
+ * instrumented (FUZZ=1). An edge is a pair of addresses that follow each other; an edge that no
+ * task has come to before is new. Tables that all tasks share have the addresses and edges. On a
+ * kernel without KCOV the module itself records the same, for all tasks together (src/yield.c).
  *
- * Workers are another task than any of ours. The module says where their work begins and ends
- * (src/yield.h), and the supervisor gets what they come to meanwhile.
+ * Workers are not among the fuzzer's tasks. The module tells KCOV where their work begins and ends
+ * (src/yield.h), and the supervisor gets the addresses that they come to in between.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,14 +25,14 @@
 #define TEXT_MAX	(1UL << 20)
 #define EDGES		(1UL << 20)
 
-/* src/yield.h has the same. */
+/* As in src/yield.h. */
 #define FUZZ_REMOTE	0x66757a7aU
 
-/* What the module writes down itself, where there is no KCOV: as in src/yield.c. */
+/* The module's own record, on kernels without KCOV: as in src/yield.c. */
 #define BEEN		"/sys/kernel/debug/inode_map_been"
 #define PAIRS		(1UL << 16)
 
-/* What all tasks share. */
+/* All tasks share this. */
 static struct cover {
 	unsigned long base;
 	unsigned int nr_edges;
@@ -41,11 +41,11 @@ static struct cover {
 	unsigned char edges[EDGES];
 } *cover;
 
-/* Without KCOV, in the supervisor, as long as the module is there. */
+/* Without KCOV: open in the supervisor while the module is loaded. */
 static int been_fd = -1;
 static long been_offset;
 
-/* Of the task; in the supervisor, of the workers. */
+/* KCOV's buffer: the task's own; in the supervisor, that of the workers. */
 static unsigned long *words;
 
 static int open_words(void)
@@ -68,7 +68,7 @@ static int open_words(void)
 	return fd;
 }
 
-/* In the supervisor, before there is anybody else. Returns whether there is KCOV. */
+/* Call in the supervisor, before any other task exists. Returns whether the kernel has KCOV. */
 bool cover_begin(void)
 {
 	struct kcov_remote_arg arg = {
@@ -83,7 +83,7 @@ bool cover_begin(void)
 	fd = open_words();
 	if (fd < 0)
 		return false;
-	/* The descriptor stays open: the end of it would be the end of what it gets. */
+	/* The descriptor stays open: closing it would end the recording. */
 	if (ioctl(fd, KCOV_REMOTE_ENABLE, &arg))
 		die("KCOV can't be enabled for workers: %s", strerror(errno));
 	cover->usable = true;
@@ -105,7 +105,7 @@ static unsigned long symbol(const char *wanted)
 	return address;
 }
 
-/* The module has been loaded: where to? */
+/* The module has been loaded: find the address of its text. */
 void cover_module(void)
 {
 	FILE *file = fopen("/sys/module/inode_map/sections/.text", "r");
@@ -151,12 +151,12 @@ static unsigned int look_been(void)
 	return new;
 }
 
-/* In each task. KCOV stays enabled without the descriptor. */
+/* Call in each task. KCOV stays enabled without the descriptor. */
 void cover_task_begin(void)
 {
 	int fd;
 
-	/* The supervisor's business. */
+	/* Only the supervisor reads it. */
 	been_fd = -1;
 	if (!cover->usable)
 		return;
@@ -172,7 +172,7 @@ void cover_start(void)
 		__atomic_store_n(words, 0, __ATOMIC_RELAXED);
 }
 
-/* Look at what was written down. Returns how many edges are new. */
+/* Add the recorded addresses to the tables. Returns how many edges are new. */
 static unsigned int look(void)
 {
 	unsigned long nr = __atomic_load_n(words, __ATOMIC_RELAXED), last = 0;
@@ -211,7 +211,7 @@ unsigned int cover_edges(void)
 	return __atomic_load_n(&cover->nr_edges, __ATOMIC_RELAXED);
 }
 
-/* For scripts/fuzz: the places in the module's text that somebody has been at. */
+/* For scripts/fuzz: the offsets in the module's text that were reached. */
 void cover_print(void)
 {
 	for (unsigned long at = 0; at < TEXT_MAX; at++)

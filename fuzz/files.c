@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls on files of all kinds, on mounts, and on the tasks themselves. Whether they succeed is
- * their own business.
+ * Calls on files of all kinds, on mounts, and on the tasks themselves. Nothing checks whether they
+ * succeed, except where success would be a violation.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static void path_of(char path[PATH_SIZE], __u32 place, __u32 name)
 	snprintf(path, PATH_SIZE, "%s/n%u", place_paths[place], name);
 }
 
-/* Put a descriptor into a slot, or -1, and close what was there. */
+/* Put a descriptor, or -1, into a slot, and close the descriptor that was there. */
 static void file_put(__u32 slot, int fd)
 {
 	int old = __atomic_exchange_n(&shared->files[slot], fresh_fd(fd), __ATOMIC_SEQ_CST);
@@ -91,7 +91,7 @@ enum kind {
 	NR_KINDS
 };
 
-/* Of an overlay: what is opened for reading stays in the lower layer. */
+/* In an overlay: a file that is opened for reading stays in the lower layer. */
 #define LOWER_FILE	BASE "/overlay/low"
 #define SUBVOLUME_PATH	BASE "/btrfs/subvolume"
 #define TRACEFS		"/sys/kernel/tracing"
@@ -216,7 +216,7 @@ static void call_link(const __u32 *args)
 		link(from, to);
 }
 
-/* Give a file that has none a name. */
+/* Give a file without a name one. */
 static void call_link_fd(const __u32 *args)
 {
 	char from[PATH_SIZE], to[PATH_SIZE];
@@ -248,13 +248,13 @@ static void call_umount(const __u32 *args)
 	__atomic_store_n(&shared->volatile_is_mounted, false, __ATOMIC_SEQ_CST);
 }
 
-/* The directory of a trace event, with its files: they are there as long as it is. */
+/* Make or remove the directory of a trace event: its files exist as long as the event. */
 static void call_trace_event(const __u32 *args)
 {
 	write_to(TRACEFS "/kprobe_events", args[0] ? "-:fuzz/probe\n" : "p:fuzz/probe vfs_fsync\n");
 }
 
-/* Its inodes go when btrfs has cleaned up behind it, or are there for as long as they are used. */
+/* Its inodes go when btrfs has cleaned up a removed subvolume, or when their last user is gone. */
 static void call_subvolume(const __u32 *args)
 {
 	struct btrfs_ioctl_vol_args subvolume = { .name = "subvolume" };
@@ -272,8 +272,8 @@ static void call_drop(const __u32 *args)
 }
 
 /*
- * Have many inodes that are in a map be let go of while that can't be done: inodes of an overlay
- * that hold the last references to files of a frozen filesystem. It is thawed in the end.
+ * Release many inodes that are in a map while evicting them blocks: inodes of an overlay that hold
+ * the last references to files of a frozen filesystem. The supervisor thaws it in the end.
  */
 static void call_hang(const __u32 *args)
 {
@@ -324,12 +324,12 @@ static void call_pause(const __u32 *args)
 		sched_yield();
 }
 
-/* So long does a task wait for others. */
+/* How long a task waits for the others. */
 #define MEETING_SECONDS	0.05
 
 /*
- * Wait until every other task whose program has meetings has come to as many: what they do next
- * they do at the same time. One that is late, or dead, is not waited for for long.
+ * Wait until every other task that has meetings in its calls has come to as many: what they do
+ * next they do at the same time. Don't wait long for a task that is late or dead.
  */
 static void call_meet(const __u32 *args)
 {
@@ -352,15 +352,15 @@ static void confine(const char *cgroup)
 	enter_cgroup(cgroup);
 }
 
-/* Let the task have a fraction of a processor, or all of it again. */
+/* Give the task a fraction of a processor, or all of it again. */
 static void call_throttle(const __u32 *args)
 {
 	confine(args[0] ? CGROUP_ROOT : CGROUP);
 }
 
 /*
- * Let the task have little memory, for itself and for what its maps need: their creator is charged.
- * The kernel may kill it for that.
+ * Give the task little memory, for itself and for its maps: the kernel charges their creator. The
+ * kernel may kill the task for that.
  */
 static void call_starve(const __u32 *args)
 {
@@ -368,13 +368,13 @@ static void call_starve(const __u32 *args)
 	confine(args[0] ? CGROUP_ROOT : STARVED);
 }
 
-/* Have one of the allocations of the next call on a map fail. */
+/* Make one of the allocations in the task's next call on a map fail. */
 static void call_fail(const __u32 *args)
 {
 	fail_next(1 + args[0]);
 }
 
-/* The device has the name that programs and tools look for. */
+/* The device must keep its name, which programs and tools look for. */
 static void call_rename_device(const __u32 *args)
 {
 	struct ifreq request = { .ifr_name = INODE_MAP_DEVICE, .ifr_newname = "other" };
@@ -407,7 +407,7 @@ static void call_cpu(const __u32 *args)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
-/* The module can't go: the watchdog has a map. */
+/* Unloading the module must fail: the watchdog has a map. */
 static void call_rmmod(const __u32 *args)
 {
 	(void)args;

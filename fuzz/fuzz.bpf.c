@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fuzzer's programs. Each does what the board says for its hook, with whatever it has been
- * called with, or with worse; and checks what it finds.
+ * The fuzzer's BPF programs. Each does what the board says for its hook, with the arguments of the
+ * hook or with bad pointers, and checks the values that it finds.
  *
- * The fentry programs are at functions that the fuzzer chooses. What they have for an inode is the
- * function's first or second argument, whatever that is.
+ * The fuzzer chooses the functions of the fentry programs. These take the function's first or
+ * second argument for an inode, whatever it is.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -23,7 +23,7 @@ struct {
 	__type(value, struct fuzz_board);
 } board SEC(".maps");
 
-/* Of those at functions that are chosen anew. */
+/* Whether a fentry program takes the second argument of its function. */
 const volatile bool second_argument[FUZZ_ENTRIES];
 
 static __always_inline struct fuzz_board *get_board(void)
@@ -33,7 +33,7 @@ static __always_inline struct fuzz_board *get_board(void)
 	return bpf_map_lookup_elem(&board, &zero);
 }
 
-/* The verifier is to see that the compiler has not removed it. */
+/* The barrier keeps the compiler from removing the mask, which the verifier needs. */
 static __always_inline __u32 masked(__u32 number, __u32 limit)
 {
 	asm volatile("" : "+r"(number));
@@ -45,7 +45,7 @@ static __always_inline void count(__u64 *counter)
 	__sync_fetch_and_add(counter, 1);
 }
 
-/* What act() gets has to be a number to the verifier. */
+/* Make a pointer a number to the verifier, for act(). */
 static __always_inline __u64 number_of(const void *pointer)
 {
 	__u64 number = 0;
@@ -54,7 +54,7 @@ static __always_inline __u64 number_of(const void *pointer)
 	return number;
 }
 
-/* The identity of what is certainly an inode. */
+/* Get the identity of an inode; the address must be one. */
 static __always_inline void identify(struct fuzz_value *id, __u64 address)
 {
 	struct inode *inode = (void *)address;
@@ -64,7 +64,7 @@ static __always_inline void identify(struct fuzz_value *id, __u64 address)
 	id->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 }
 
-/* @sure: the address is an inode's, which stays for the time of the program. */
+/* Check a value. @sure: the address is an inode's, and the inode stays until the program ends. */
 static __always_inline void judge(struct fuzz_board *b, const struct fuzz_value *found, __u32 hook,
 				  __u32 map, __u64 inode, bool sure)
 {
@@ -163,8 +163,8 @@ static __always_inline void delay(struct fuzz_board *b, __u32 argument)
 }
 
 /*
- * Do what the board says for a hook. @inode and @dentry are anything, but if @sure. A global
- * function: the verifier looks at it once.
+ * Do what the board says for a hook. Unless @sure, @inode and @dentry can be any number. A global
+ * function, so that the verifier checks it only once.
  */
 __noinline int act(__u32 hook, __u64 inode, __u64 dentry, __u32 sure)
 {
@@ -267,7 +267,7 @@ __noinline int act(__u32 hook, __u64 inode, __u64 dentry, __u32 sure)
 	return 0;
 }
 
-/* For the functions that want what the verifier trusts: which map, or none. */
+/* For functions that demand trusted pointers: the map to use, or 0 for none. */
 static __always_inline __u32 map_for(struct fuzz_board *b, __u32 hook, __u32 function)
 {
 	const struct fuzz_act *todo = &b->acts[hook];
@@ -279,7 +279,7 @@ static __always_inline __u32 map_for(struct fuzz_board *b, __u32 hook, __u32 fun
 	return *(volatile __u32 *)&b->ids[masked(todo->map, FUZZ_MAPS)];
 }
 
-/* The value that a hook's inode is to be given, if @function is what is to be done there. */
+/* Make a value for the hook's inode. Returns the map's id, or 0 if the board wants no @function. */
 static __always_inline __u32 value_for(__u32 hook, __u32 function, const struct inode *inode,
 				       struct fuzz_value *value, __u64 *lifetime)
 {
@@ -380,7 +380,7 @@ int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, str
 	return 0;
 }
 
-/* The inode is as good as gone. */
+/* The inode is being freed. */
 SEC("lsm/inode_free_security")
 int BPF_PROG(inode_free, struct inode *inode)
 {
@@ -389,7 +389,7 @@ int BPF_PROG(inode_free, struct inode *inode)
 	return 0;
 }
 
-/* Of the module's structures, what is looked at. */
+/* The fields of the module's structures that programs read. */
 struct inode_map;
 
 struct inode_addon {
@@ -431,7 +431,7 @@ int sample(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
-/* The verifier wants the distance in the instruction, and the compiler would merge the two. */
+/* The verifier wants a constant offset in the load; from C, the compiler would merge the loads. */
 static __always_inline void *argument_of(__u64 *ctx, bool second)
 {
 	void *argument;
@@ -443,7 +443,7 @@ static __always_inline void *argument_of(__u64 *ctx, bool second)
 	return argument;
 }
 
-/* What they have is their function's first argument or the second. */
+/* Take the function's first argument or the second. */
 #define ENTRY(number)								\
 SEC("fentry")									\
 int entry##number(__u64 *ctx)							\
@@ -462,7 +462,7 @@ ENTRY(4)
 ENTRY(5)
 ENTRY(6)
 
-/* They can be at any instruction. Whatever it is that they are to do, they delay. */
+/* For kprobes, which can be at any instruction: delay, whatever function the board wants. */
 static __always_inline int hold_up(__u32 hook)
 {
 	struct fuzz_board *b = get_board();

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fuzzer: runs programs of calls that work on inode maps and on the inodes in them, several
- * tasks at the same time, with BPF programs at hooks that are chosen at random; looks whether what
- * must be true of the answers is; and goes on with those programs that have brought the module's
- * code to where it had not been.
+ * The fuzzer: runs programs of calls on inode maps and on the inodes in them, in several tasks at
+ * the same time, with BPF programs at random hooks. It checks what must be true of the answers, and
+ * keeps and mutates the programs that reach new edges in the module's code.
  *
- * A run is a series of epochs. In each the module is loaded and BPF programs are attached, as the
- * epoch's seed says; then programs run, one after the other; then all is let go of, the module's
- * counters must be back to zero and the module is unloaded.
+ * A run is a series of epochs. An epoch loads the module and attaches BPF programs as its seed
+ * says; runs programs, one after the other; and releases everything. Then the module's counters
+ * must be back to zero, and the epoch unloads the module.
  *
  * Prints a line with each program before it runs it, so that the last one is known when the kernel
- * is no more: scripts/fuzz keeps it. Runs as root, in a virtual machine.
+ * crashes: scripts/fuzz keeps it. Runs as root, in a virtual machine.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,7 +33,7 @@
 #include "fuzz.h"
 
 #define EPOCH_SECONDS	120
-/* How long it may take until something more is gone of what was let go of. */
+/* How long the module's counters may stay above zero, at the end of an epoch, without changing. */
 #define SETTLE_SECONDS	120
 #define CORPUS_MAX	8192
 
@@ -77,7 +76,7 @@ bool one_in(__u32 chances)
 	return !below(chances);
 }
 
-/* The fuzzer itself can't go on. */
+/* The fuzzer itself can't continue. */
 void die(const char *format, ...)
 {
 	va_list args;
@@ -91,7 +90,7 @@ void die(const char *format, ...)
 	_exit(2);
 }
 
-/* Something is not as it must be. */
+/* Something that must be true is not: report it, and end. */
 void violation(const char *format, ...)
 {
 	unsigned int none = 0;
@@ -149,7 +148,7 @@ static void sum_up(void)
 	       shared->longest_read);
 }
 
-/* Somebody has found a violation: tell, and end. */
+/* Some task has found a violation: print it, and end. */
 static void end_run(void)
 {
 	while (__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST) == 1)
@@ -203,11 +202,11 @@ static bool counters_are_zero(char head[128])
 		die("/proc/inode_map can't be read");
 	fclose(file);
 	head[strcspn(head, "\n")] = 0;
-	/* Requests may be lost: for want of memory, or since the inode goes. */
+	/* Requests may be lost: when there is no memory, or when the inode goes. */
 	return !strncmp(head, zero, strlen(zero));
 }
 
-/* In one epoch of four the module does not pause. */
+/* Let the module pause in three epochs of four. */
 static void pauses_set(void)
 {
 	char text[16];
@@ -294,7 +293,7 @@ static void fuzz_one(void)
 	struct program program;
 	unsigned int a, b;
 
-	/* There may be many of them. */
+	/* There may be many, so alternate with new ones. */
 	if (nr_unrun < nr_corpus && (!nr_programs || one_in(2))) {
 		run_one(&corpus[nr_unrun++]);
 		return;
@@ -302,7 +301,7 @@ static void fuzz_one(void)
 	if (!nr_corpus || one_in(10)) {
 		program_make(&program);
 	} else {
-		/* The newer ones more often. */
+		/* Choose newer ones more often. */
 		a = below(nr_corpus);
 		b = below(nr_corpus);
 		program = corpus[a > b ? a : b];
@@ -312,7 +311,7 @@ static void fuzz_one(void)
 	if (!shared->new_edges)
 		return;
 	corpus_add(&program);
-	/* It need not be run again: it changes places with the first that was not run. */
+	/* Don't run it again: swap it with the first one that was not run. */
 	if (nr_unrun < nr_corpus) {
 		corpus[nr_corpus - 1] = corpus[nr_unrun];
 		corpus[nr_unrun++] = program;
@@ -364,7 +363,7 @@ static void read_directory(const char *path)
 	closedir(dir);
 }
 
-/* Which allocations may fail for a task that asks for it: all. */
+/* Let all kinds of allocations fail for a task that asks for it. */
 static void faults_set(void)
 {
 	static const char *const knobs[] = {
@@ -480,7 +479,7 @@ int main(int argc, char **argv)
 	}
 	printf("fuzz: seed %llu, %.0f s, %u programs to begin with\n", (unsigned long long)seed,
 	       duration, nr_corpus);
-	/* What came before was preparation, and so is an epoch's beginning. */
+	/* The duration begins after the preparation and the beginning of the first epoch. */
 	for (end = now() + duration; now() < end;) {
 		epoch_begin(of_epoch ? of_epoch : mix(seed + nr_epochs) >> 16);
 		if (nr_epochs == 1)

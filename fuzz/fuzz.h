@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of the fuzzer share.
+ * Shared by the parts of the fuzzer.
  *
- *   fuzz.c      the supervisor: epochs, the corpus, what is told at the end
- *   program.c   programs: their text, how they are made and changed
+ *   fuzz.c      the supervisor: epochs, the corpus, the summary at the end
+ *   program.c   programs: their text, how to make and change them
  *   run.c       the tasks that run them
- *   maps.c      calls that are made on maps, with checks
- *   values.c    values, and whether they are right
- *   files.c     calls that are made on inodes, mounts and tasks
+ *   maps.c      calls on maps, with checks
+ *   values.c    values, and checks of them
+ *   files.c     calls on inodes, mounts and tasks
  *   places.c    the filesystems
  *   hooks.c     BPF programs: loading and attaching them
- *   cover.c     where the module has been, by KCOV
- *   watch.c     processes that see whether others hold them up
+ *   cover.c     coverage of the module, by KCOV
+ *   watch.c     the watchdog, which checks that others don't hold it up
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -41,12 +41,12 @@
 
 /* --- Programs ------------------------------------------------------------------ */
 
-/* What an argument of a call is; the letter stands before its number in the text. */
+/* The kind of an argument of a call; in the text, its letter stands before the number. */
 enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
 
 /*
- * Some calls can take an entry out of a map, or another file into a slot; some say so, by ENOMEM,
- * when they get no memory; and one waits for other tasks that make it as well.
+ * REMOVES: the call can remove an entry from a map, or put another file into a slot. ALLOCATES: it
+ * fails with ENOMEM when it gets no memory. MEETS: it waits for other tasks that make it as well.
  */
 #define REMOVES		1
 #define ALLOCATES	2
@@ -56,9 +56,9 @@ enum arg_kind { NO_ARG, MAP_SLOT, FILE_SLOT, PLACE, NAME, NUMBER };
  * struct call_type - something that a task can do
  * @name: its name in the text
  * @run: does it
- * @args: what its arguments are
+ * @args: kinds of its arguments
  * @limits: for each argument, how many numbers there are to choose from
- * @weight: how often it is chosen
+ * @weight: how often to choose it
  * @flags: REMOVES, ALLOCATES, MEETS
  */
 struct call_type {
@@ -82,8 +82,8 @@ struct call {
 };
 
 /**
- * struct program - what is run at once
- * @tasks: what each of the tasks does, one call after the other, @repeat times
+ * struct program - calls that tasks run at the same time
+ * @tasks: for each task, its calls, run one after the other, @repeat times
  */
 struct program {
 	struct {
@@ -107,7 +107,7 @@ extern __u64 random_state;
 __u32 below(__u32 limit);
 bool one_in(__u32 chances);
 
-/* --- What all processes share --------------------------------------------------- */
+/* --- Shared by all processes ----------------------------------------------------- */
 
 /**
  * struct map_slot - a map
@@ -115,11 +115,11 @@ bool one_in(__u32 chances);
  * @id: its id
  * @key_size: bytes of a key
  * @value_size: bytes of a value
- * @turn: counts the maps that were in the slot
- * @flags: it was created with
- * @wild: there may be more in it than tasks have put there: until the end of the program
- * @given: identities of the files that tasks have put into it: a set by hashes, so that what is not
- *	in it certainly was not
+ * @turn: odd while a task changes the slot; grows by 2 with each map
+ * @flags: flags it was created with
+ * @wild: until the end of the program, the map may have entries that no task made
+ * @given: hashes of the files that tasks have put into it: a file whose bit is clear was certainly
+ *	not put there
  */
 struct map_slot {
 	int fd;
@@ -137,31 +137,31 @@ struct shared {
 	unsigned int ifindex;	/* of the module's device */
 	unsigned int crowd;	/* maps that are in no slot */
 	__u64 crowd_time;	/* nanoseconds that it took to create them */
-	bool many;		/* the program takes its time */
-	int next_fd;		/* numbers of descriptors are not used twice in a program */
+	bool many;		/* the program may take long */
+	int next_fd;		/* a program uses no number of a descriptor twice */
 	pid_t tasks[FUZZ_TASKS];
 	bool ready[FUZZ_TASKS];	/* it waits for its first program */
 	bool running[FUZZ_TASKS];
-	bool meets[FUZZ_TASKS];	/* there are meetings in what it runs */
-	unsigned int met[FUZZ_TASKS]; /* so many it has come to */
+	bool meets[FUZZ_TASKS];	/* its calls have meetings */
+	unsigned int met[FUZZ_TASKS]; /* how many meetings it has come to */
 	bool dies[FUZZ_TASKS];	/* a program kills it */
-	bool starved[FUZZ_TASKS]; /* the kernel may, for want of memory */
-	bool confined[FUZZ_TASKS]; /* it is in a cgroup of its own, or was */
+	bool starved[FUZZ_TASKS]; /* the kernel may kill it when memory is short */
+	bool confined[FUZZ_TASKS]; /* it is in a cgroup of the fuzzer, or was */
 	bool volatile_is_mounted, frozen, stop;
 	unsigned long removing, removed;
 	unsigned long long done, checked;
-	unsigned int failed;	/* 1: somebody writes the message; 2: it is there */
+	unsigned int failed;	/* 1: a task writes the message; 2: the message is complete */
 	char message[2048];
 	struct program program;
 	unsigned long new_edges;
-	bool watch;		/* the watchdog is to work */
+	bool watch;		/* the watchdog checks its times */
 	unsigned long long rounds;
 	double longest_update, longest_network, longest_read;
 };
 
 extern struct shared *shared;
 extern struct fuzz_board *board;
-extern unsigned int task_number;	/* FUZZ_TASKS: not one of the tasks */
+extern unsigned int task_number;	/* FUZZ_TASKS in other processes */
 
 double now(void);
 __attribute__((noreturn, format(printf, 1, 2))) void violation(const char *format, ...);
@@ -174,15 +174,15 @@ __attribute__((format(printf, 1, 2))) int shell(const char *format, ...);
 void run_begin(void);
 void run_end(void);
 void run_program(const struct program *program);
-/* The task's next call that ALLOCATES has the allocation of this number fail, from 1. */
+/* Make the number'th allocation, from 1, of the task's next call that ALLOCATES fail. */
 void fail_next(unsigned int number);
 /* Put the task into a cgroup. */
 void enter_cgroup(const char *cgroup);
-/* Move a descriptor to a number that no other has had in this program. Takes -1 as well. */
+/* Move a descriptor to a number that this program has not used yet. Takes -1 as well. */
 int fresh_fd(int fd);
-/* Likewise one of many that are in no slot: where fresh numbers don't come. */
+/* Move one of many descriptors that are in no slot to a number that fresh_fd() does not use. */
 int distant_fd(int fd);
-/* Whether nothing has been removed since, by anybody; @since is from quiet_since(). */
+/* still_quiet(): whether no task or BPF program has removed anything since quiet_since(). */
 struct quiet {
 	unsigned long removed, by_programs;
 	bool quiet;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs: those at fixed hooks, and fentry programs at functions that are chosen anew in each
- * epoch, in fs/notify, in fs/inode.c and in the module. What they do is on the board.
+ * BPF programs: those at fixed hooks, and fentry programs at functions that each epoch chooses, in
+ * fs/notify, in fs/inode.c and in the module. The board says what they do.
  *
- * Those at kprobes only hold up whoever comes there. They can be in the middle of a function, and
- * at its entry where the compiler has taken its beginning into those who call it, so that what is
- * left has another name ("function.part.0") and fentry programs at the function see nobody.
+ * Programs at kprobes only delay the tasks that come there. A kprobe can be in the middle of a
+ * function. It can also be at the entry of "function.part.0", which is left when the compiler
+ * inlines the beginning of a function into its callers; fentry programs at that function see no
+ * calls.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -31,7 +32,7 @@ static struct btf *kernel_btf;
 static struct fuzz *programs;
 static struct bpf_link *samples[CPUS_MAX], *entries[FUZZ_ENTRIES], *probes[FUZZ_PROBES];
 
-/* Those of the kernel. Not all are in all kernels. */
+/* Functions of the kernel. Not every kernel has all of them. */
 static const char *const targets[] = {
 	"fsnotify_recalc_mask", "fsnotify_add_mark_locked", "fsnotify_add_mark",
 	"fsnotify_find_mark", "fsnotify_put_mark", "fsnotify_destroy_mark", "fsnotify_detach_mark",
@@ -46,7 +47,7 @@ static const char *const targets[] = {
 	"dentry_unlink_inode", "__dentry_kill", "generic_shutdown_super",
 };
 
-/* The rest may fail. */
+/* The programs at fixed hooks are attached. Attaching the others may fail. */
 static bool attached;
 
 static int print(enum libbpf_print_level level, const char *format, va_list args)
@@ -80,21 +81,21 @@ static const struct btf_type *plain(const struct btf *btf, __u32 id)
 	return type;
 }
 
-/* Whether the verifier lets a program have an argument: a number, or a pointer to a struct. */
+/* Whether the verifier lets a program read an argument: a number, or a pointer to a struct. */
 static bool is_for_programs(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *type = plain(btf, id);
 
 	if (!btf_is_ptr(type))
 		return btf_is_int(type) || btf_is_any_enum(type);
-	/* But not one to constant nothing. */
+	/* A void * is fine, a const void * is not. */
 	if (!type->type)
 		return true;
 	type = plain(btf, type->type);
 	return btf_is_int(type) || btf_is_composite(type);
 }
 
-/* How many of its first two arguments a program at a function can have. */
+/* How many of a function's first two arguments a program there can read. */
 static unsigned int nr_arguments(const struct btf *btf, int id)
 {
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
@@ -108,7 +109,7 @@ static unsigned int nr_arguments(const struct btf *btf, int id)
 	return nr;
 }
 
-/* A function of the module, of those that have an argument. */
+/* Choose a function of the module that has an argument. Returns how many. */
 static unsigned int module_function(const struct btf *btf, char name[64])
 {
 	unsigned int nr = 0, arguments = 0;
@@ -140,7 +141,7 @@ static struct bpf_program *entry(unsigned int number)
 	return entries[number];
 }
 
-/* Not every function can have a program. */
+/* Not every function can be traced. */
 static void entries_attach(void)
 {
 	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
@@ -150,7 +151,7 @@ static void entries_attach(void)
 	}
 }
 
-/* Choose the functions where fentry programs are to be attached. */
+/* Choose the functions to attach fentry programs to. */
 static void entries_choose(void)
 {
 	struct btf *btf = btf__load_module_btf("inode_map", kernel_btf);
@@ -162,7 +163,7 @@ static void entries_choose(void)
 	for (unsigned int i = 0; i < FUZZ_ENTRIES; i++) {
 		arguments = 0;
 		for (unsigned int tries = 0; !arguments && tries < 50; tries++) {
-			/* The mask first: that is where an entry becomes visible. */
+			/* The mask first: an entry becomes visible there. */
 			if (!i && !tries)
 				arguments = kernel_function(targets[0], name);
 			else if (one_in(2))
@@ -184,8 +185,8 @@ static void entries_choose(void)
 }
 
 /*
- * Whether it is a function where a kprobe may be, whatever the compiler has hung on its name. In the
- * module not what the compiler has made: that is called from everywhere.
+ * Whether a kprobe may be at the function, whatever suffix the compiler has added to its name. In
+ * the module, not at functions ("__...") that the compiler calls from everywhere.
  */
 static bool is_target(const char *name, const char *module)
 {
@@ -201,7 +202,7 @@ static bool is_target(const char *name, const char *module)
 
 #define SYMBOLS_MAX	2048
 
-/* The functions where a kprobe may be. The first is the one that sets an inode's mask. */
+/* Read the functions where a kprobe may be. The first is the one that sets an inode's mask. */
 static unsigned int read_symbols(char symbols[SYMBOLS_MAX][64])
 {
 	FILE *file = fopen("/proc/kallsyms", "re");
@@ -223,7 +224,7 @@ static unsigned int read_symbols(char symbols[SYMBOLS_MAX][64])
 	return nr;
 }
 
-/* At an instruction, if it is where one begins. */
+/* Attach at an offset. Fails if no instruction begins there. */
 static bool probe_attach(unsigned int number, const char *name, size_t offset)
 {
 	struct bpf_program *const all[FUZZ_PROBES] = {
@@ -238,7 +239,7 @@ static bool probe_attach(unsigned int number, const char *name, size_t offset)
 	return probes[number];
 }
 
-/* The mask first, because that is where an entry becomes visible. */
+/* The first one is at the function that sets the mask: an entry becomes visible there. */
 static void probes_attach(void)
 {
 	static char symbols[SYMBOLS_MAX][64];
@@ -271,7 +272,7 @@ static void samples_attach(void)
 	}
 }
 
-/* An epoch begins. */
+/* Call at the beginning of an epoch. */
 void hooks_attach(void)
 {
 	for (unsigned int tries = 0; !programs; tries++) {
@@ -281,7 +282,7 @@ void hooks_attach(void)
 		entries_choose();
 		if (!fuzz__load(programs))
 			break;
-		/* The verifier may not like one of the functions that were chosen. */
+		/* The verifier may refuse one of the chosen functions. */
 		if (tries == 5)
 			die("the BPF programs don't load: %s", strerror(errno));
 		fuzz__destroy(programs);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls on maps, and what must be true of them:
+ * Calls on maps, and checks of what must be true of them:
  *
- *   - An update that returned 0 is seen by a program of the same task at once, unless somebody may
- *     have removed something meanwhile.
- *   - Whatever is read says that it belongs to this map and this file, and is whole.
- *   - The key of a walk names a file that was put into the map, and by handle that file's value.
- *   - Errors are among those that the call may have.
+ *   - After an update has returned 0, a BPF program in the same task sees it at once, unless
+ *     another task or program may have removed something meanwhile.
+ *   - Every value that is read says that it belongs to this map and this file, and is whole.
+ *   - The key of a walk names a file that a task has put into the map; its handle leads to that
+ *     file's value.
+ *   - Calls fail only with errors that they may fail with.
  *   - A read(2) of /proc/inode_map does not take seconds.
  */
 #include <errno.h>
@@ -31,7 +32,7 @@ static const __u32 map_flags[] = {
 	BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG, BPF_F_RDONLY, BPF_F_WRONLY, BPF_F_MMAPABLE
 };
 
-/* Of the task. */
+/* The task's own: tasks do not share memory. */
 static char buffer[VALUE_MAX] __attribute__((aligned(8)));
 
 /* Whether the errno is one of a list that ends with 0. */
@@ -43,7 +44,7 @@ static bool among(int error, const int *errors)
 	return false;
 }
 
-/* A descriptor may be closed at any time: EBADF, EINVAL. One that may not do it: EPERM. */
+/* Any call may fail with EBADF (closed meanwhile) and EPERM (the descriptor's mode forbids it). */
 #define MAY_FAIL(what, ...)							\
 	do {									\
 		int error_ = errno;						\
@@ -68,7 +69,7 @@ static union inode_map_any_key key_of_handle(const struct map_slot *map, __u32 h
 	union inode_map_any_key key;
 
 	memset(&key, 0, sizeof(key));
-	/* 0 is no handle; as a short key it would be a descriptor. */
+	/* 0 is not a handle; in a short key it would be a descriptor. */
 	key.fd = handle ? -(int)handle : INT_MIN;
 	if (map->key_size == sizeof(key.full)) {
 		key.full.fd = -1;
@@ -77,7 +78,7 @@ static union inode_map_any_key key_of_handle(const struct map_slot *map, __u32 h
 	return key;
 }
 
-/* A copy of a slot, or false when it has no map. What the copy names is a map for ever. */
+/* Copy a slot. Returns false if it has no map. The copy's descriptor never names another map. */
 static bool map_get(__u32 number, struct map_slot *map)
 {
 	const struct map_slot *slot = &shared->maps[number];
@@ -89,19 +90,19 @@ static bool map_get(__u32 number, struct map_slot *map)
 	map->value_size = slot->value_size;
 	map->flags = slot->flags;
 	map->turn = turn;
-	/* An odd one: it is being changed. */
+	/* Odd: a task is changing the slot. */
 	return map->fd >= 0 && !(turn & 1) &&
 	       turn == __atomic_load_n(&slot->turn, __ATOMIC_SEQ_CST);
 }
 
-/* Put a map into a slot, and close what was there. */
+/* Put a map into a slot, and close the map that was there. */
 static void map_put(__u32 number, int fd, const struct map_slot *new)
 {
 	struct map_slot *slot = &shared->maps[number];
 	__u32 turn = __atomic_load_n(&slot->turn, __ATOMIC_SEQ_CST);
 	int old;
 
-	/* Somebody else is at it, or was killed there: the next program has it back. */
+	/* Another task is changing it, or was killed while doing so: forget() makes it usable. */
 	if (turn & 1 || !__atomic_compare_exchange_n(&slot->turn, &turn, turn + 1, false,
 						     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		if (fd >= 0)
@@ -159,10 +160,10 @@ static void call_unmap(const __u32 *args)
 	map_put(args[0], -1, NULL);
 }
 
-/* So many maps one program may make: to free them takes its time. */
+/* How many maps a program may make: freeing them takes long. */
 #define CROWD_MAX	6000
 
-/* Many maps, which stay until the program has ended. */
+/* Make many maps, which stay until the program has ended. */
 static void call_crowd(const __u32 *args)
 {
 	static const unsigned int sizes[] = { 10, 100, 500, 1500 };
@@ -260,7 +261,7 @@ static void call_update_handle(const __u32 *args)
 
 	if (!map_get(args[0], &map))
 		return;
-	/* Nobody knows which file it is. */
+	/* It is unknown which file this is. */
 	fill_value((void *)buffer, map.id, NULL);
 	key = key_of_handle(&map, args[1]);
 	if (bpf_map_update_elem(map.fd, &key, buffer, args[2]))
@@ -294,7 +295,7 @@ static void call_delete_handle(const __u32 *args)
 		MAY_FAIL("delete by handle", EINVAL, ENOENT, ENODEV, ENOMEM, EINTR);
 }
 
-/* Keys with something in each field that is not to be there. */
+/* Try keys that have a bad number in one field. */
 static void call_bad_key(const __u32 *args)
 {
 	struct inode_map_key key = { .fd = shared->files[args[1]] };
@@ -309,7 +310,7 @@ static void call_bad_key(const __u32 *args)
 	bpf_map_get_next_key(map.fd, &key, buffer);
 }
 
-/* What the key of a walk says. */
+/* Check the key of a walk, and the value that it leads to. */
 static void check_key(const struct map_slot *map, const struct map_slot *slot,
 		      const struct inode_map_key *key)
 {
@@ -348,7 +349,7 @@ static void call_walk(const __u32 *args)
 	}
 }
 
-/* The kernel has these for no map of a device. */
+/* The kernel has no batch operations for offloaded maps. */
 static void call_batch(const __u32 *args)
 {
 	struct map_slot map;
@@ -389,7 +390,7 @@ static void call_pin(const __u32 *args)
 		new.key_size = info.key_size;
 		new.value_size = info.value_size;
 		new.flags = info.map_flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG);
-		/* What was put into it before is not known here. */
+		/* It is unknown which files are in it. */
 		shared->maps[args[0]].wild = true;
 		map_put(args[0], fd, &new);
 	}
@@ -403,7 +404,7 @@ static void call_bind(const __u32 *args)
 		bpf_prog_bind_map(syscall_prog, map.fd, NULL);
 }
 
-/* What the program at a hook is to do from now on. */
+/* Tell the program at a hook what to do from now on. */
 static void call_act(const __u32 *args)
 {
 	struct fuzz_act *act = &board->acts[args[0]];
@@ -424,7 +425,7 @@ static void call_syscall_prog(const __u32 *args)
 	bpf_prog_test_run_opts(syscall_prog, &opts);
 }
 
-/* No program runs on the device. */
+/* The device must refuse programs. */
 static void call_offload(const __u32 *args)
 {
 	static const struct bpf_insn instructions[] = {
@@ -438,7 +439,7 @@ static void call_offload(const __u32 *args)
 		violation("a program has been offloaded");
 }
 
-/* Of this task: a read does not wait for anybody, and nobody's turn is counted but its own. */
+/* This task's own time: a read waits for no other task, and the time others run does not count. */
 static double processor_time(void)
 {
 	struct timespec time;
@@ -467,7 +468,7 @@ static void call_proc(const __u32 *args)
 			violation("reading /proc/inode_map: %s", strerror(errno));
 		if (took > shared->longest_read)
 			shared->longest_read = took;
-		/* One alone is the host's doing. */
+		/* A single slow read is the host's fault. */
 		slow = took > watch_limit / 3 ? slow + 1 : 0;
 		if (slow == 2)
 			violation("two reads of /proc/inode_map after each other took long, the second %.2f s of processor time, with %u maps made before",

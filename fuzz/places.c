@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The filesystems of the files that programs use: those of the lifetime table that can be mounted.
- * One is mounted and unmounted by programs; and an overlay is there whose inodes can't be let go of
- * while the filesystem under it is frozen. Where the kernel lacks one its directory is in a tmpfs.
+ * Programs mount and unmount one of them. One is an overlay whose inodes can't be evicted while the
+ * filesystem under it is frozen. If the kernel lacks a filesystem, its directory is in a tmpfs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static bool kernel_has(const char *type, const char *module)
 	return !shell("modprobe -q %s 2>/dev/null; grep -qw %s /proc/filesystems", module, type);
 }
 
-/* Mount an image that is made for it. Returns whether the kernel and this system have it. */
+/* Make an image and mount it. Returns false if the kernel or this system lacks the filesystem. */
 static bool mount_image(const char *type, unsigned int megabytes, const char *path)
 {
 	return kernel_has(type, type) &&
@@ -55,7 +55,7 @@ static bool mount_image(const char *type, unsigned int megabytes, const char *pa
 		      path);
 }
 
-/* Likewise one that can't be written to, of a directory that has all names. */
+/* Mount a read-only image of a directory that has all names. */
 static void mount_read_only(const char *type, const char *module, const char *command,
 			    const char *path)
 {
@@ -126,7 +126,7 @@ void places_make(void)
 	      NR_NAMES - 1);
 	mount_read_only("squashfs", "squashfs", "mksquashfs names squashfs.image",
 			place_paths[SQUASHFS]);
-	/* xorriso does not write where a symbolic link leads. */
+	/* xorriso does not write to a file that a symbolic link leads to. */
 	mount_read_only("iso9660", "isofs", "xorriso -as mkisofs -quiet -R -o iso9660.image names",
 			place_paths[ISO9660]);
 	if (!mount_fuse(place_paths[FUSE]))
@@ -144,7 +144,7 @@ void places_make(void)
 	shared->volatile_is_mounted = false;
 }
 
-/* The volatile one: tmpfs or ext4, by turns. */
+/* Mount the volatile one: tmpfs or ext4, at random. */
 void place_mount(void)
 {
 	if (!volatile_loop[0] || one_in(2))
@@ -168,7 +168,7 @@ static void freeze(unsigned long what)
 	}
 }
 
-/* Nothing that has to write to the filesystem under HANG comes to its end, until it is thawed. */
+/* Until place_thaw(), nothing that has to write to the filesystem under HANG completes. */
 void place_freeze(void)
 {
 	if (!can_hang)
@@ -178,8 +178,8 @@ void place_freeze(void)
 }
 
 /*
- * The kernel does not thaw what somebody has only begun to freeze, which can take long: so this is
- * to be called as long as there is somebody who may freeze it, and once more.
+ * The kernel does not thaw a filesystem that a task has only begun to freeze, and freezing can take
+ * long. So call this repeatedly while there is a task that may freeze it, and once more after that.
  */
 void place_thaw(void)
 {
@@ -189,7 +189,7 @@ void place_thaw(void)
 	__atomic_store_n(&shared->frozen, false, __ATOMIC_SEQ_CST);
 }
 
-/* After a program, whose descriptors are closed. */
+/* Clean up after a program, once its descriptors are closed. */
 void places_clean(void)
 {
 	char path[64];

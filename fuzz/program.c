@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs: what the tasks do at the same time. A program is text, a call on each line:
+ * Programs: what tasks do at the same time. The text of a program has a call on each line:
  *
- *	task 3			a task begins, which does the following three times
+ *	task 3			a task begins: it does the following three times
  *	map m0 1 0 2 0
  *	open f1 p2 n0 1
  *	update m0 f1 0
  *
  * m is a slot for a map, f one for a descriptor, p a place and n a name in it. All tasks share
- * them. Other numbers mean what the call says (maps.c, files.c). "#" begins a comment. A number
- * that is too large is taken modulo what there is.
+ * them. The meaning of other numbers depends on the call (maps.c, files.c). "#" begins a comment. A
+ * number that is too large is taken modulo its limit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +106,8 @@ static bool parse_call(struct call *call, char *line)
 }
 
 /*
- * Read a program: up to the text's end or a line "program". Returns false when a line is none; @end
- * is where it ended.
+ * Read a program, up to the end of the text or a line "program". Sets @end to where it stopped.
+ * Returns false at a line that is no call.
  */
 bool program_parse(struct program *program, const char *text, const char **end)
 {
@@ -147,7 +147,7 @@ bool program_parse(struct program *program, const char *text, const char **end)
 	return task >= 0;
 }
 
-/* A few small numbers are chosen often, so that calls meet. */
+/* Choose an argument. Small numbers are frequent, so that calls meet at the same map or file. */
 static __u32 choose(const struct call_type *type, unsigned int i)
 {
 	__u32 limit = limit_of(type, i);
@@ -176,8 +176,8 @@ static void make_call(struct call *call)
 }
 
 /*
- * What is done with a file or a map from its beginning to its end: a call alone is seldom good for
- * anything. The calls of a sequence have one map, one descriptor, and one place and name.
+ * The life of a file or a map: a single call rarely reaches anything. The calls of a sequence share
+ * one map, one descriptor, and one place and name.
  */
 static const char *const sequences[][6] = {
 	{ "make", "update", "close" },
@@ -248,7 +248,7 @@ static __u32 make_repeat(void)
 	return repeats[below(NR(repeats))];
 }
 
-/* Append as many of the calls as there is room for. */
+/* Append the calls, as far as there is room. */
 static void append_calls(struct program *program, unsigned int t, const struct call *calls,
 			 unsigned int nr)
 {
@@ -264,7 +264,7 @@ static void append_sequence(struct program *program, unsigned int t)
 	append_calls(program, t, sequence.calls, sequence.nr);
 }
 
-/* Who comes to a function, or an instruction, is held up there, so that others come in between. */
+/* Delay tasks at a function or an instruction, so that others run in between. */
 static void append_delay(struct program *program, unsigned int t)
 {
 	struct call call = {
@@ -272,14 +272,14 @@ static void append_delay(struct program *program, unsigned int t)
 		.args = { HOOK_ENTRY + below(NR_HOOKS - HOOK_ENTRY), DO_DELAY, 0, below(4) },
 	};
 
-	/* Often the first kprobe, to which everybody comes who adds an inode (hooks.c). */
+	/* Often at the first kprobe, to which every task comes that adds an inode (hooks.c). */
 	if (one_in(4))
 		call.args[0] = HOOK_PROBE;
 
 	append_calls(program, t, &call, 1);
 }
 
-/* What the others need: maps, and a file, that they share. */
+/* Make the maps that all tasks share. */
 static void append_maps(struct program *program, unsigned int t)
 {
 	struct sequence sequence = { };
@@ -300,8 +300,8 @@ static void append_basis(struct program *program, unsigned int t)
 }
 
 /*
- * Tasks that do something with one new inode at the same time, over and over: one of them makes it
- * and throws it away. Another has made their maps, and has functions hold up who comes to them.
+ * Tasks that do something with one new inode at the same time, over and over. One of them makes the
+ * inode and throws it away. Another makes the maps first, and delays tasks at some functions.
  */
 static void make_meeting(struct program *program)
 {
@@ -339,7 +339,7 @@ static void make_meeting(struct program *program)
 	program->tasks[nr].repeat = 1;
 }
 
-/* From nothing. The first task begins with what the others need. */
+/* Make a new program. The first task begins with the maps and the file that the others need. */
 void program_make(struct program *program)
 {
 	unsigned int nr = 1 + below(FUZZ_TASKS);
@@ -357,7 +357,7 @@ void program_make(struct program *program)
 		for (unsigned int i = 0; i <= below(3); i++)
 			append_sequence(program, t);
 	}
-	/* The basis once, or over and over. */
+	/* Make the basis once, or over and over. */
 	if (!one_in(3))
 		program->tasks[0].repeat = 1;
 }
@@ -418,7 +418,7 @@ static void mutate_once(struct program *program, const struct program *other)
 		program->tasks[t].repeat = make_repeat();
 		break;
 	case 6:
-		/* A task of another, or of this one once more. */
+		/* Copy a task of the other program, or of this one. */
 		program->tasks[t] = one_in(2) ? other->tasks[from] : program->tasks[from];
 		break;
 	case 7:

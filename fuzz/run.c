@@ -4,7 +4,7 @@
  * share their descriptors (CLONE_FILES) with each other and the supervisor. They live as long as an
  * epoch, and wait for programs.
  *
- * Numbers of descriptors are not used twice while a program runs: what one task has looked up in a
+ * A program never uses the number of a descriptor twice: a number that one task has read from a
  * slot does not become another file when a second task closes it.
  */
 #include <dirent.h>
@@ -27,8 +27,8 @@
 #include "fuzz.h"
 
 /*
- * A program is told to come to its end after so long, or longer when it makes very many maps or
- * inodes. A task hangs if no call of any task has come to its end for longer still.
+ * The supervisor stops a program after STOP_SECONDS, or later if it makes very many maps or inodes.
+ * A task hangs if no call of any task has returned for STUCK_SECONDS.
  */
 #define STOP_SECONDS	3
 #define STOP_SECONDS_MANY	15
@@ -39,10 +39,10 @@ static struct starts {
 	sem_t start[FUZZ_TASKS], done;
 } *starts;
 
-/* What is above this is the programs'. */
+/* Descriptors from this number on belong to programs. */
 static int first_fd;
 
-/* Of the task: the number of an allocation that is to fail. */
+/* The task's own: the number of an allocation that is to fail. */
 static unsigned int fails;
 
 int fresh_fd(int fd)
@@ -100,8 +100,9 @@ static void inject(int fd, unsigned int number)
 }
 
 /*
- * Have an allocation of a call fail, where the kernel can do that. The descriptor is there before,
- * and until it can't fail any more; it is not kept, since the programs' are closed all at once.
+ * Make an allocation of a call fail, if the kernel can do that. The descriptor is open before the
+ * call and until no allocation can fail any more. It is not kept, because the supervisor closes all
+ * descriptors of a program at once.
  */
 static void run_failing(const struct call_type *type, const struct call *call)
 {
@@ -141,7 +142,7 @@ void enter_cgroup(const char *cgroup)
 	write_to(path, text);
 }
 
-/* Undo what the task has done to itself in another program. */
+/* Undo what the task did to itself in the last program. */
 static void task_reset(void)
 {
 	cpu_set_t all;
@@ -203,20 +204,20 @@ static void task_start(unsigned int number)
 		die("clone: %s", strerror(errno));
 	if (!pid)
 		task_main(number);
-	/* It opens and closes a descriptor first, which is not to be closed with the programs'. */
+	/* It opens and closes a descriptor first, which must not be closed with the programs'. */
 	while (!__atomic_load_n(&shared->ready[number], __ATOMIC_SEQ_CST)) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			die("task %u does not begin", number);
 		usleep(1000);
 	}
 	shared->tasks[number] = pid;
-	/* Not when a program begins: who was killed by the last one may not have died yet. */
+	/* Not when a program begins: a task that the last one killed may not have died yet. */
 	shared->dies[number] = false;
 	shared->starved[number] = false;
 	shared->confined[number] = false;
 }
 
-/* Make numbers of descriptors of the programs' begin behind all that there are. */
+/* Set first_fd above all descriptors that are open now, and fill the gaps below it. */
 static void find_first_fd(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -236,7 +237,7 @@ static void find_first_fd(void)
 	first_fd++;
 }
 
-/* An epoch begins: its descriptors are all there. */
+/* Call at the beginning of an epoch, when all descriptors of the epoch are open. */
 void run_begin(void)
 {
 	if (!starts) {
@@ -276,7 +277,7 @@ static void show_stack(pid_t pid)
 	close(fd);
 }
 
-/* Tasks that have died: begin others in their place. */
+/* Replace tasks that have died. */
 static void bury(void)
 {
 	int status;
@@ -364,11 +365,11 @@ static bool has_meetings(const struct program *program, unsigned int t)
 	return false;
 }
 
-/* So many maps may still wait for a grace period, or be pinned. */
+/* How many maps may still wait for a grace period, or be pinned. */
 #define CROWD_LEFT	100
 #define CROWD_SECONDS	120
 
-/* To free a crowd is part of the program that made it, and the watchdog knows how large it was. */
+/* Freeing a crowd is part of the program that made it, and the watchdog knows how large it was. */
 static void crowd_wait(void)
 {
 	double end = now() + CROWD_SECONDS;
@@ -385,7 +386,7 @@ static void crowd_wait(void)
 	}
 }
 
-/* Run a program and clear up after it. shared->new_edges says what it was good for. */
+/* Run a program and clean up after it. shared->new_edges tells how many new edges it reached. */
 void run_program(const struct program *program)
 {
 	forget();

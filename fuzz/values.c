@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Values, and what they must say: they belong to a file and a map, and are whole.
+ * Values, and checks of them: a value must name the right file and map, and be whole.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 
-/* Which file is it, and what does a program read for it? */
+/* Ask the program at fcntl() for the identity of a file, and for the value that it reads. */
 bool probe(int fd, __u32 map, struct fuzz_probe *result)
 {
 	board->probes[task_number].done = 0;
@@ -42,8 +42,8 @@ bool was_given(const struct map_slot *slot, __u32 dev, __u64 ino, __u32 gen)
 }
 
 /*
- * On btrfs the key of a walk has the device that stat(2) shows, if the file has been put into a map
- * by a descriptor. Values have the superblock's always.
+ * On btrfs the key of a walk has the device that stat(2) shows, if a task has put the file into a
+ * map by a descriptor. Values always have the superblock's device.
  */
 void note_device(int fd, const struct fuzz_probe *file)
 {
@@ -57,7 +57,7 @@ void note_device(int fd, const struct fuzz_probe *file)
 		shared->devices[shown % SHOWN_DEVICES] = file->dev;
 }
 
-/* The superblock's, if it is known that another is shown. */
+/* The superblock's device, if stat(2) is known to show another one instead. */
 __u32 superblock_device(__u32 shown)
 {
 	__u32 device = shared->devices[shown % SHOWN_DEVICES];
@@ -91,7 +91,7 @@ void check_file(const struct fuzz_value *value, __u32 dev, __u64 ino, __u32 gen,
 		  dev, gen, describe(value));
 }
 
-/* @file is NULL where nobody knows which file it will be. */
+/* @file is NULL if it is unknown which file gets the value. */
 void fill_value(struct fuzz_value *value, __u32 map, const struct fuzz_probe *file)
 {
 	*value = (struct fuzz_value) { .map = map };

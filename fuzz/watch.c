@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A process that uses its own map of tiny values and its own file, and configures the network, all
- * along. What others do must not hold it up.
+ * The watchdog: a process that updates its own map of tiny values with its own file, and configures
+ * the network, all the time. The other tasks must not hold it up.
  *
- * The machine is slow, and a single delay is its own: the process is not run, or who has a lock is
- * not. So it sleeps a moment as a comparison in each round, and what counts is that several rounds
- * after each other take long in which that does not.
+ * The machine is slow, and a single delay is its fault: the host does not run the process, or the
+ * holder of a lock. So each round also measures a short sleep, and it is a violation only when
+ * several rounds in a row take long in which the sleep does not.
  *
- * Thousands of maps that are let go of at once hold up whoever wants rtnl, and no inode map has a
- * say in that: the kernel frees each in a worker of its own that takes rtnl, up to 512 of them wait
- * in the queue for it, and who comes then is behind them. What the module does there is a small part
- * (of 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/registry.c
- * looks after that). So the limit is higher by what such a queue takes, reckoned by how long it took
- * to create the maps of the same program, one after the other, under the same lock on the same
- * machine at the same time: a busy host, a slow kernel and an emulator slow down both alike.
+ * Thousands of maps that are freed at once hold up every task that wants rtnl, and the module can't
+ * change that: the kernel frees each in a worker of its own that takes rtnl, up to 512 of them wait
+ * in the queue for it, and a later task waits behind them. The module's part of that is small (of
+ * 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/registry.c checks
+ * that). So the limit grows by the time that such a queue takes, estimated from the time it took to
+ * create the maps of the same program, one after the other, under the same lock on the same machine
+ * at the same time: a busy host, a slow kernel and an emulator slow down both alike.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,14 +31,14 @@
 
 #include "fuzz.h"
 
-/* So many rounds that take longer than the limit are too many. */
+/* How many rounds in a row that take longer than the limit are a violation. */
 #define SLOW_ROUNDS	3
-/* Those in which the comparison takes longer than this don't count. */
+/* Rounds in which the sleep takes this much longer than it should don't count. */
 #define COMPARISON	0.25
 
-/* Workers that free maps at a time: the kernel's WQ_MAX_ACTIVE. */
+/* Workers that free maps at the same time: the kernel's WQ_MAX_ACTIVE. */
 #define QUEUE_MAX	512
-/* To free a map takes so much longer, at the most, than to create one: there are workers to wake. */
+/* Freeing a map takes at most so many times as long as creating one: workers have to wake up. */
 #define FREE_FACTOR	2
 
 double watch_limit = 0.7;
@@ -76,7 +76,7 @@ static void watch(int map, int file)
 {
 	struct ifreq request = { .ifr_name = "lo" };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* Not by the library, which asks for the size of the keys first: that waits for rtnl, too. */
+	/* inode_map_set_fd() would make the same key: without flags it does not take rtnl. */
 	const struct inode_map_key key = { .fd = file };
 	unsigned int slow = 0;
 	double begin, slept, updated, configured;
@@ -107,7 +107,7 @@ static void watch(int map, int file)
 	}
 }
 
-/* The module is there. Not with the descriptors of the programs. */
+/* Call once the module is loaded. The watchdog does not share the descriptors of the programs. */
 void watch_begin(void)
 {
 	int map, file, pipes[2];

@@ -2,7 +2,7 @@
 /*
  * Inode maps for BPF programs. Include it after vmlinux.h.
  *
- * A program names a map by its id, and finds that by the map's name:
+ * A program names a map by its id. It finds the id by the map's name:
  *
  *	INODE_MAP_PINNED(denied, struct verdict, 1024);
  *
@@ -15,7 +15,7 @@
  *		return v ? -EPERM : 0;
  *	}
  *
- * or the loader, which makes the map first, writes it into a constant before the program is loaded:
+ * or the loader makes the map first and writes the id to a constant before it loads the program:
  *
  *	const volatile __u32 denied_id;
  *
@@ -27,8 +27,8 @@
  *		return v ? -EPERM : 0;
  *	}
  *
- * In both cases the loader binds the map to the program, so that the map stays as long as the
- * program does (inode_map.h). The kernel's macros are not in vmlinux.h: EPERM is 1.
+ * In both cases the loader binds the map to the program, so that the map lives as long as the
+ * program (inode_map.h). vmlinux.h does not have the kernel's macros: EPERM is 1.
  */
 #ifndef _INODE_MAP_BPF_H
 #define _INODE_MAP_BPF_H
@@ -42,7 +42,7 @@
 #include <linux/inode_map.h>
 
 #define inode_map_declare_(map, value, entries, ...)				\
-	/* The kernel's names of maps are as long: a longer one is cut off, and not found. */	\
+	/* The kernel would truncate longer names, and inode_map_id() would not find them. */	\
 	_Static_assert(sizeof(#map) <= 16, "the map's name has more than 15 characters"); \
 	struct {								\
 		__uint(type, BPF_MAP_TYPE_HASH);				\
@@ -53,45 +53,44 @@
 	} map SEC(".maps")
 
 /**
- * INODE_MAP - declare an inode map, which libbpf makes when it loads the object
+ * INODE_MAP - declare an inode map; libbpf makes it when it loads the object
  * @map: its name, up to 15 characters: see inode_map_id()
  * @value: type of its values
  * @entries: limit on the number of entries
  *
- * Its loader calls inode_map_prepare() before the object is loaded, and inode_map_bind_object()
+ * The loader calls inode_map_prepare() before it loads the object, and inode_map_bind_object()
  * after.
  */
 #define INODE_MAP(map, value, entries) inode_map_declare_(map, value, entries)
 
 /**
- * INODE_MAP_PINNED - likewise, with LIBBPF_PIN_BY_NAME
- * @map: its name, which is that of its pin in /sys/fs/bpf, too
+ * INODE_MAP_PINNED - declare an inode map with LIBBPF_PIN_BY_NAME
+ * @map: its name, which is also the name of its pin in /sys/fs/bpf
  * @value: type of its values
  * @entries: limit on the number of entries
  *
- * If one of this shape is pinned there, that one is used, with what is in it.
+ * If a map with the same sizes is pinned there already, the object uses it, with its entries.
  */
 #define INODE_MAP_PINNED(map, value, entries) \
 	inode_map_declare_(map, value, entries, __uint(pinning, LIBBPF_PIN_BY_NAME);)
 
 /**
- * inode_map_is_null - ask whether a pointer of the kernel is there
+ * inode_map_is_null - check whether a kernel pointer is NULL
  * @ptr: any pointer
  *
- * For what the verifier may take for a pointer that is always there, though it is not: the d_inode
- * of a dentry in a hook that makes a name (create, mkdir, mknod, symlink, link, the target of a
- * rename), the f_inode of a file that is being made (file_alloc_security), the file of mmap_file.
- * Linux 6.12 trusts these: it removes a comparison with NULL as one that is always false, and with
- * it the branch, when nothing else leads there. Whether anything does is up to the compiler. What
- * is left loads from the address 0, without the care that is taken with pointers that are not
- * trusted, and the kernel panics.
+ * For pointers that the verifier trusts although they may be NULL: the d_inode of a dentry in a
+ * hook that makes a name (create, mkdir, mknod, symlink, link, the target of a rename), the f_inode
+ * of a file that is being made (file_alloc_security), the file of mmap_file. Linux 6.12 takes a
+ * comparison of these with NULL for always false and removes it, and the branch too if no other
+ * code jumps there, which depends on the compiler. The code that is left loads from address 0,
+ * without the fault handling that loads by untrusted pointers get, and the kernel panics.
  *
- * The verifier does not know the outcome of a comparison with another number, though, and the
- * compiler does not know that of one in assembly. The comparison with 0 is for verifiers that know
- * that the pointer may be NULL, and insist on it. (What a function has returned with a reference
- * wants a plain one: no verifier trusts that before.)
+ * The verifier cannot predict the comparison with another number, and the compiler cannot predict
+ * one in assembly. The comparison with 0 is for verifiers that know that the pointer may be NULL
+ * and insist on it. (Compare a pointer that a function returned with a reference by a plain test:
+ * no verifier trusts it before.)
  *
- * Return: whether it points into the first page, as NULL does.
+ * Return: whether @ptr points into the first page, as NULL does.
  */
 static __always_inline bool inode_map_is_null(const void *ptr)
 {
@@ -105,22 +104,22 @@ static __always_inline bool inode_map_is_null(const void *ptr)
 	return null;
 }
 
-/* What the module has from version 2 on. */
+/* The module has this enum since version 2. */
 enum inode_map_version___bpf {
 	INODE_MAP_VERSION___bpf
 };
 
 /**
- * inode_map_version - ask which functions the module has
+ * inode_map_version - get the version of the functions that the module has
  *
- * libbpf puts the number in when it loads the program, and the verifier drops the branch that is
- * not taken. So a program that calls a function only behind a test for its version loads with any
- * module:
+ * libbpf writes the number into the program when it loads it, and the verifier drops the branch
+ * that is not taken. So a program that tests for a function's version before each call of it loads
+ * with any module:
  *
  *	if (inode_map_version() >= 2)
  *		v = inode_map_get(map_id, inode, &init, 0);
  *
- * What a version has all later ones have: it does the same there, and takes the same arguments.
+ * Later versions have every function of earlier ones, with the same arguments and behaviour.
  *
  * Return: 1 or more.
  */
@@ -132,20 +131,20 @@ static __always_inline __u32 inode_map_version(void)
 }
 
 /*
- * Uses of the types that make the compiler describe them in full. Older ones (clang 14) otherwise
- * emit forward declarations for the prototypes below, which libbpf then finds to be incompatible
- * with the kernel's.
+ * These uses make the compiler describe the types in full. Old compilers (clang 14) otherwise emit
+ * forward declarations for the prototypes below, and libbpf finds those incompatible with the
+ * kernel's.
  */
 static const struct inode *const inode_map_wants_struct_inode __attribute__((used));
 static const struct dentry *const inode_map_wants_struct_dentry __attribute__((used));
 static const struct path *const inode_map_wants_struct_path __attribute__((used));
 
 /*
- * The verifier takes any register for the inode or dentry of those functions that may be given a
- * stale one: a pointer to something else, or a number, is no error but a file that is in no map. So
- * it has to be the compiler that minds, and it does, as an error whatever the warnings are: the
- * wrappers below take a pointer to the type and nothing else. A void * is none, and neither is a
- * plain NULL; a cast says that one knows better.
+ * Functions that may be given a stale inode or dentry accept any register: to the verifier, a
+ * pointer to another type or a number is not an error, and to the module it is a file in no map. So
+ * the compiler has to check the type. The wrappers below take a pointer to the type; anything else
+ * is an error whatever the warning options, a void * and a plain NULL included. Use a cast if you
+ * know better.
  */
 #define inode_map_as_inode_(ptr) \
 	_Generic((ptr), struct inode *: (ptr), const struct inode *: (struct inode *)(ptr))
@@ -155,10 +154,10 @@ static const struct path *const inode_map_wants_struct_path __attribute__((used)
 	_Generic((ptr), struct path *: (ptr), const struct path *: (ptr))
 
 /*
- * The functions of the module: src/kfunc.c describes each, and src/README.md has a table of what may
- * call which. Those with a wrapper below are meant to be called by it. Those that are weak came
- * later, and inode_map_version() tells whether they are there: a call that the verifier comes to is
- * refused where they are not.
+ * The functions of the module: src/kfunc.c describes each, and src/README.md has a table of which
+ * programs may call which. Call those that have a wrapper below by the wrapper. The weak ones were
+ * added later: test inode_map_version() first, because the verifier refuses a program that reaches
+ * a call of a function which the module lacks.
  */
 struct bpf_iter_inode_map {
 	__u64 __opaque[7];
@@ -202,13 +201,13 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 /**
  * inode_map_lookup - look an inode up
  * @map_id: id of the BPF map
- * @inode: a struct inode *, any: the verifier does not look at it, and NULL, errors and stale
+ * @inode: any struct inode *: the verifier does not check it, and NULL, error pointers and stale
  *	pointers are in no map
  * @type: type of the value, or of the beginning of it
  *
  * For LSM, fentry, fexit, fmod_ret, tracepoint, perf event and syscall programs, sleepable or not.
  *
- * Return: a pointer to the value that the program may read and write until it ends, or NULL when
+ * Return: a pointer to the value, which the program may read and write until it ends, or NULL when
  * the inode is not in the map.
  */
 #define inode_map_lookup(map_id, inode, type) \
@@ -220,7 +219,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @inode: as for inode_map_lookup()
  * @type: type of the value, or of the beginning of it
  *
- * Return: a pointer to the value that the program may read until it ends, or NULL.
+ * Return: a pointer to the value, which the program may read until it ends, or NULL.
  */
 #define inode_map_peek(map_id, inode, type) \
 	((const type *)bpf_inode_map_peek(map_id, inode_map_as_inode_(inode), sizeof(type)))
@@ -229,8 +228,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * inode_map_read - copy the value of an inode
  * @map_id: id of the BPF map
  * @inode: as for inode_map_lookup()
- * @dst: pointer to a variable of the value's type, or of the beginning of it; initialized, because
- *	the verifier does not know that it is only written to
+ * @dst: pointer to a variable of the value's type, or of the beginning of it. Initialize it: the
+ *	verifier does not know that the function only writes to it
  *
  * Return: 0, -ENOENT (not in the map), or another negative errno (could not tell).
  */
@@ -242,8 +241,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @map_id: id of the BPF map
  * @inode: a struct inode * that the verifier trusts
  * @value: pointer to a variable of the value's type
- * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST, and INODE_MAP_WEAK if the entry shall not keep the
- *	inode in memory
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST, and INODE_MAP_WEAK for an entry that does not keep
+ *	the inode in memory
  *
  * For sleepable programs.
  *
@@ -257,12 +256,12 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @map_id: id of the BPF map
  * @inode: a struct inode * that the verifier trusts
  * @init: pointer to a variable of the value's type: the value of a new entry
- * @flags: 0, or INODE_MAP_WEAK if a new entry shall not keep the inode in memory
+ * @flags: 0, or INODE_MAP_WEAK for a new entry that does not keep the inode in memory
  *
- * For sleepable programs; since version 2. Of programs that ask at the same time one makes the
- * entry, and all get the same value.
+ * For sleepable programs; since version 2. If several programs call this at the same time, one of
+ * them makes the entry, and all get the same value.
  *
- * Return: a pointer to the value as inode_map_lookup(), or NULL when it could not be made.
+ * Return: a pointer to the value as inode_map_lookup(), or NULL when the entry could not be made.
  */
 #define inode_map_get(map_id, inode, init, flags)				\
 	((typeof(init))bpf_inode_map_get((__u32)(map_id) | (__u64)(flags) << 32,	\
@@ -274,11 +273,12 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  * @map_id: id of the BPF map
  * @inode: a struct inode * that the verifier trusts
  * @value: pointer to a variable of the value's type
- * @flags: 0, or INODE_MAP_WEAK if the entry shall not keep the inode in memory
+ * @flags: 0, or INODE_MAP_WEAK for an entry that does not keep the inode in memory
  *
  * For programs that may not sleep; since version 2.
  *
- * Return: -EINPROGRESS (it will soon be in the map), -EEXIST (it is), or another negative errno.
+ * Return: -EINPROGRESS (the worker has been asked), -EEXIST (the inode is in the map), or another
+ * negative errno.
  */
 #define inode_map_request(map_id, inode, value, flags) \
 	bpf_inode_map_request(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)), flags)
@@ -295,7 +295,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 	bpf_inode_map_replace(map_id, inode_map_as_inode_(inode), value, sizeof(*(value)))
 
 /**
- * inode_map_delete - take an inode out of a map
+ * inode_map_delete - remove an inode from a map
  * @map_id: id of the BPF map
  * @inode: as for inode_map_lookup()
  *
@@ -305,14 +305,14 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 	bpf_inode_map_delete(map_id, inode_map_as_inode_(inode))
 
 /**
- * inode_map_lookup_tree - look a file or its nearest ancestor in its filesystem up
+ * inode_map_lookup_tree - look up a file or its nearest ancestor in its filesystem
  * @map_id: id of the BPF map
- * @dentry: a struct dentry *, any: the verifier does not look at it. What a stale one tells is not
- *	about a file any more: a sleepable program holds the dentry in some way (an open file does)
- *	or is between bpf_rcu_read_lock() and bpf_rcu_read_unlock()
+ * @dentry: any struct dentry *: the verifier does not check it. The answer for a stale one is not
+ *	about a file any more, so a sleepable program must hold the dentry in some way (an open file
+ *	does), or call this between bpf_rcu_read_lock() and bpf_rcu_read_unlock()
  * @type: type of the value, or of the beginning of it
  *
- * Return: as inode_map_lookup(); NULL also when it could not be told.
+ * Return: as inode_map_lookup(); NULL also when the function could not tell.
  */
 #define inode_map_lookup_tree(map_id, dentry, type) \
 	((type *)bpf_inode_map_lookup_tree(map_id, inode_map_as_dentry_(dentry), sizeof(type)))
@@ -330,7 +330,7 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 	bpf_inode_map_read_tree(map_id, inode_map_as_dentry_(dentry), dst, sizeof(*(dst)))
 
 /**
- * inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
+ * inode_map_lookup_path - look up a file or its nearest ancestor, across mounts
  * @map_id: id of the BPF map
  * @path: a struct path * that the verifier trusts, such as &file->f_path of a trusted file
  * @type: type of the value, or of the beginning of it
@@ -371,9 +371,9 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 
 /**
  * inode_map_for_each - walk over the entries of a map
- * @it: a name for the walk, which it declares
+ * @it: a name for the walk; the macro declares it
  * @key: a variable of type struct inode_map_key *, which gets a key of each entry
- * @map_id: id of the BPF map; where there is none the loop has no pass
+ * @map_id: id of the BPF map; if there is no such map the loop body does not run
  *
  *	inode_map_for_each(it, key, map_id) {
  *		struct verdict *v = inode_map_value(it, struct verdict);
@@ -382,8 +382,8 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
  *			bpf_printk("inode %lu", key->ino);
  *	}
  *
- * Entries may come and go meanwhile, by the program's doing too. The verifier lets the key be read
- * field by field (or by bpf_probe_read_kernel()), not assigned as a whole.
+ * Entries may come and go meanwhile; the program itself may add and delete them. The verifier lets
+ * a program read the key's fields (or use bpf_probe_read_kernel()), not assign the whole struct.
  */
 #define inode_map_for_each(it, key, map_id)					\
 	for (struct bpf_iter_inode_map it					\
@@ -396,18 +396,18 @@ extern void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it) __ksym;
 	     ((key) = bpf_iter_inode_map_next(&it));)
 
 /**
- * inode_map_value - the value of the entry where a walk is
+ * inode_map_value - get the value of the entry that a walk is at
  * @it: the walk's name
  * @type: type of the value, or of the beginning of it
  *
  * Return: a pointer to the value that the entry had when the walk came to it, for use within the
- * loop. NULL is for the verifier and for maps that programs may not have both ways.
+ * loop. NULL if programs may not both read and write the map; the verifier wants a test for it.
  */
 #define inode_map_value(it, type) \
 	((type *)bpf_iter_inode_map_value(&(it), sizeof(type)))
 
 /**
- * inode_map_value_peek - the value of the entry where a walk is, for reading only
+ * inode_map_value_peek - get the value of the entry that a walk is at, for reading only
  * @it: the walk's name
  * @type: type of the value, or of the beginning of it
  *

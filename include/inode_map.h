@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Inode maps for loaders, in C11 or C++17, on libbpf 1.1 or later. All inline: there is nothing to
- * link but libbpf.
+ * Inode maps for loaders, in C11 or C++17, on libbpf 1.1 or later. Everything is inline: link
+ * nothing but libbpf.
  *
  * Every function returns 0 or more on success and a negative errno on failure, as libbpf does;
- * inode_map_strerror() says what it means here.
+ * inode_map_strerror() says what the errno means here.
  *
- * A map that the BPF object declares (INODE_MAP() of inode_map.bpf.h):
+ * For a map that the BPF object declares (INODE_MAP() of inode_map.bpf.h):
  *
  *	err = inode_map_prepare(skel->maps.denied);	// before the object is loaded
  *	err = denied_bpf__load(skel);
  *	err = inode_map_bind_object(skel->obj);		// after, and then attach
  *
- * One that the loader makes:
+ * For a map that the loader makes:
  *
  *	map = inode_map_create("denied", sizeof(struct verdict), 1024);
  *	skel->rodata->denied_id = inode_map_id(map);	// before the object is loaded
@@ -20,13 +20,13 @@
  *	err = inode_map_attach(map, skel->progs.file_open, &link);
  *	err = inode_map_set_path(map, "/etc/shadow", &verdict, BPF_ANY, 0);
  *
- * A program names the map by its id, and has no reference to it unless it is bound: without, the
- * map goes with the last descriptor or pin, and the program goes on and finds nothing. Therefore
- * the functions that attach bind first; and the compiler warns who does not look at results on
- * which it depends that there is a policy.
+ * A program names the map by its id, and holds a reference only to maps that are bound to it. An
+ * unbound map is freed with its last descriptor or pin; the program keeps running and finds
+ * nothing. Therefore the functions that attach bind first, and the compiler warns about callers
+ * that ignore a result which decides whether there is a policy.
  *
- * Maps made here have 32-byte keys. The other functions work on maps with 4-byte keys as well,
- * such as bpftool makes.
+ * Maps made here have 32-byte keys. The other functions also work on maps with 4-byte keys, such
+ * as bpftool makes.
  */
 #ifndef _INODE_MAP_H
 #define _INODE_MAP_H
@@ -43,7 +43,7 @@
 #include <linux/bpf.h>
 #include <linux/inode_map.h>
 
-/* The C library shows these under their names only to those who ask for more than ISO C. */
+/* The C library defines these names only for programs that ask for more than ISO C. */
 #ifndef O_PATH
 #define O_PATH __O_PATH
 #endif
@@ -58,11 +58,11 @@ long syscall(long number, ...);
 #define INODE_MAP_BTF_		"/sys/kernel/btf/" INODE_MAP_DEVICE
 #define INODE_MAP_LSM_LIST_	"/sys/kernel/security/lsm"
 
-/* lsm_list_modules(2), and what it calls BPF: newer than the headers of Debian 12. */
+/* lsm_list_modules(2), and its id for BPF. The headers of Debian 12 are older than both. */
 #define INODE_MAP_NR_LSM_LIST_	461
 #define INODE_MAP_LSM_ID_BPF_	109
 
-/* Of functions whose failure leaves a policy that is not there. */
+/* For functions that leave no policy in place when they fail. */
 #define INODE_MAP_MUST_CHECK_	__attribute__((warn_unused_result))
 
 /**
@@ -98,7 +98,7 @@ static inline const char *inode_map_strerror(int err)
 	}
 }
 
-/* What is in a short file; returns its length. */
+/* Read a short file; returns its length. */
 static inline int inode_map_read_file_(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -115,7 +115,7 @@ static inline int inode_map_read_file_(const char *path, char *text, size_t size
 	return (int)length;
 }
 
-/* Where the system call is not there or not allowed: the names, separated by commas. */
+/* For when the system call is missing or not allowed: securityfs has the names, between commas. */
 static inline int inode_map_check_lsm_list_(void)
 {
 	static const char separators[] = ",\n";
@@ -137,11 +137,11 @@ static inline int inode_map_check_lsm_list_(void)
 /**
  * inode_map_check_lsm - whether the kernel calls BPF programs at its security hooks
  *
- * Where it does not they can be attached all the same, and are never called: a policy that is not
- * there and looks as if it were. Needs neither a privilege nor securityfs, unless
- * lsm_list_modules(2) is filtered, as some containers have it.
+ * A kernel that does not lets programs attach all the same and never calls them: the policy looks
+ * as if it were in place. Needs no privilege; needs securityfs only where lsm_list_modules(2) is
+ * filtered, as in some containers.
  *
- * Return: 0 when it does, -EUNATCH when not, or another negative errno (could not tell).
+ * Return: 0 if it does, -EUNATCH if not, or another negative errno (could not tell).
  */
 INODE_MAP_MUST_CHECK_
 static inline int inode_map_check_lsm(void)
@@ -159,7 +159,7 @@ static inline int inode_map_check_lsm(void)
 }
 
 /**
- * inode_map_check_module - whether the module is there, and programs can call it
+ * inode_map_check_module - whether the module is loaded, and programs can call it
  *
  * Works in every network namespace.
  *
@@ -219,7 +219,7 @@ static inline int inode_map_create(const char *name, __u32 value_size, __u32 max
 	return fd < 0 ? -errno : fd;
 }
 
-/* What the kernel tells about a map. */
+/* Get the kernel's bpf_map_info of a map. */
 static inline int inode_map_info_(int map, struct bpf_map_info *info)
 {
 	__u32 size = sizeof(*info);
@@ -228,7 +228,7 @@ static inline int inode_map_info_(int map, struct bpf_map_info *info)
 	return bpf_obj_get_info_by_fd(map, info, &size) ? -errno : 0;
 }
 
-/* A descriptor of the inode map that is pinned at @path, if it has this shape. */
+/* Open the inode map that is pinned at @path, if it has these sizes. */
 static inline int inode_map_get_pinned_(const char *path, __u32 key_size, __u32 value_size,
 					__u32 max_entries)
 {
@@ -238,7 +238,7 @@ static inline int inode_map_get_pinned_(const char *path, __u32 key_size, __u32 
 	if (map < 0)
 		return -errno;
 	err = inode_map_info_(map, &info);
-	/* Programs and links, which can be pinned too, have no such flag there. */
+	/* The info of a pinned program or link does not have this flag at this place. */
 	if (!err && (!(info.map_flags & INODE_MAP_F_INODE) || info.key_size != key_size ||
 		     info.value_size != value_size || info.max_entries != max_entries))
 		err = -EMEDIUMTYPE;
@@ -250,15 +250,15 @@ static inline int inode_map_get_pinned_(const char *path, __u32 key_size, __u32 
 
 /**
  * inode_map_open - open the inode map that is pinned at a path, or create and pin it
- * @path: where, in a BPF filesystem; its directory is there
+ * @path: the path, in a BPF filesystem; its directory must exist
  * @name: as for inode_map_create()
  * @value_size: bytes of a value
  * @max_entries: limit on the number of entries
  *
- * By it a loader that is started again finds its map and the entries of it.
+ * A loader that is restarted finds its map again this way, with its entries.
  *
  * Return: a descriptor of the map, or a negative errno: -EMEDIUMTYPE when something else is pinned
- * there, a map with other sizes for one, which stays as it is.
+ * there, such as a map with other sizes; it stays as it is.
  */
 INODE_MAP_MUST_CHECK_
 static inline int inode_map_open(const char *path, const char *name, __u32 value_size,
@@ -278,19 +278,19 @@ static inline int inode_map_open(const char *path, const char *name, __u32 value
 			return map;
 		err = -errno;
 		close(map);
-		/* Another has been faster: it is that one's map. */
+		/* Another process was faster: open its map. */
 	} while (err == -EEXIST);
 	return err;
 }
 
 /**
  * inode_map_prepare - have libbpf make an inode map that a BPF object declares
- * @map: the map, as INODE_MAP() or INODE_MAP_PINNED() of inode_map.bpf.h declares it, of an object
+ * @map: the map, declared by INODE_MAP() or INODE_MAP_PINNED() of inode_map.bpf.h, of an object
  *	that is open and not loaded
  *
- * It is bpf_map__set_ifindex(), and, if the map is to be pinned and one is pinned already,
- * bpf_map__reuse_fd(): by itself libbpf takes that for a map with other flags, since the module
- * sets one that nobody can ask for.
+ * Calls bpf_map__set_ifindex(), and bpf_map__reuse_fd() if the map is declared as pinned and the
+ * pin exists already: libbpf alone would not reuse that map, because its flags differ by one that
+ * the module sets and no caller can ask for.
  *
  * Return: 0 or a negative errno: -ENODEV when the module is not loaded, -EMEDIUMTYPE when something
  * else is pinned there, -EBUSY when the object is loaded.
@@ -317,7 +317,7 @@ static inline int inode_map_prepare(struct bpf_map *map)
 }
 
 /**
- * inode_map_id - the id by which programs name a map
+ * inode_map_id - get the id by which programs name a map
  * @map: descriptor of the map
  *
  * Return: the id or a negative errno.
@@ -335,7 +335,7 @@ static inline int inode_map_id(int map)
  * @map: descriptor of the map
  * @prog: descriptor of the program
  *
- * For each further map of a program: inode_map_attach() does it for one.
+ * inode_map_attach() binds one map; call this for each further map of the program.
  *
  * Return: 0 or a negative errno.
  */
@@ -347,7 +347,7 @@ static inline int inode_map_bind(int map, int prog)
 
 /**
  * inode_map_bind_object - bind the inode maps that a BPF object declares to all its programs
- * @obj: the object, loaded, and attached after this
+ * @obj: the object, loaded; attach its programs after this
  *
  * Return: 0 or a negative errno.
  */
@@ -376,7 +376,7 @@ static inline int inode_map_bind_object(struct bpf_object *obj)
  * inode_map_attach - bind a map to a program and attach it
  * @map: descriptor of the map
  * @prog: the program, loaded
- * @link: gets the link, for bpf_link__destroy(), which detaches it, or the end of this process
+ * @link: gets the link; bpf_link__destroy() or the end of this process detaches the program
  *
  * Return: 0 or a negative errno.
  */
@@ -392,7 +392,7 @@ static inline int inode_map_attach(int map, const struct bpf_program *prog,
 	return *link ? 0 : -errno;
 }
 
-/* Pin a link in the place of one that is there. */
+/* Pin a link, and replace the pin that is there, if any. */
 static inline int inode_map_pin_link_(int link, const char *path)
 {
 	static const char suffix[] = "_new";
@@ -404,7 +404,7 @@ static inline int inode_map_pin_link_(int link, const char *path)
 		return -ENAMETOOLONG;
 	memcpy(name, path, length);
 	memcpy(name + length, suffix, sizeof(suffix));
-	/* Of a loader that was killed. */
+	/* A loader that was killed may have left it. */
 	unlink(name);
 	if (bpf_obj_pin(link, name))
 		return -errno;
@@ -416,18 +416,18 @@ static inline int inode_map_pin_link_(int link, const char *path)
 }
 
 /**
- * inode_map_attach_pinned - put a program that stays in the place of the one before
+ * inode_map_attach_pinned - attach a program, pin its link, and replace the link pinned before
  * @map: descriptor of the map
  * @prog: the program, loaded
- * @path: where its link is pinned, in a BPF filesystem; its directory is there
+ * @path: where to pin the link, in a BPF filesystem; its directory must exist
  *
- * The program stays attached, and the map with it, when this process ends, until somebody removes
- * the pin. If a link is pinned there already, it goes when the new one is attached: there is no
- * moment without either, and a short one with both. (bpf_link__update_program() is refused for
- * programs at security hooks.) A loader that is killed meanwhile leaves @path with "_new" behind it,
- * which the next call removes. One at a time, for one path.
+ * The program stays attached and the map stays with it after this process ends, until somebody
+ * removes the pin. A link that is pinned at @path already is detached after the new one is
+ * attached, so that one of the two always is. (The kernel refuses bpf_link__update_program() for
+ * programs at security hooks.) A loader that is killed in between leaves a pin at @path with "_new"
+ * appended; the next call removes it. Callers serialize calls for one path.
  *
- * Return: 0 or a negative errno; then what was attached before still is.
+ * Return: 0 or a negative errno; on failure the program that was attached before stays attached.
  */
 INODE_MAP_MUST_CHECK_
 static inline int inode_map_attach_pinned(int map, const struct bpf_program *prog,
@@ -439,7 +439,7 @@ static inline int inode_map_attach_pinned(int map, const struct bpf_program *pro
 	if (err)
 		return err;
 	err = inode_map_pin_link_(bpf_link__fd(link), path);
-	/* The pin keeps it attached. */
+	/* If pinning succeeded, the pin keeps the program attached. */
 	bpf_link__destroy(link);
 	return err;
 }
@@ -451,8 +451,8 @@ union inode_map_any_key {
 };
 
 /*
- * Make the key that names the inode of @fd in the format of the map. Without flags it is the same in
- * both: who asks the kernel for the size waits for the lock of the network's configuration.
+ * Make the key that names the inode of @fd in the format of the map. A key without flags has the
+ * same bytes in both formats, so don't ask the kernel for the key size: that takes the RTNL.
  */
 static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode_map_any_key *key)
 {
@@ -480,7 +480,7 @@ static inline int inode_map_fd_key(int map, int fd, __u32 key_flags, union inode
  * @fd: descriptor of the file; O_PATH is enough
  * @value: the value
  * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
- * @key_flags: 0 or INODE_MAP_WEAK (which a 4-byte key can't say: -EINVAL)
+ * @key_flags: 0 or INODE_MAP_WEAK (-EINVAL if the map has 4-byte keys, which have no flags)
  *
  * Return: 0 or a negative errno.
  */
@@ -530,7 +530,7 @@ static inline int inode_map_remove_fd(int map, int fd)
 	return bpf_map_delete_elem(map, &key) ? -errno : 0;
 }
 
-/* Open a path to name its inode, not to read it. Follows a symbolic link. */
+/* Open a path to name its inode, not to read it. Follows symbolic links. */
 static inline int inode_map_open_path(const char *path)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The addon of one inode: found or added, used, let go of, and ended with the inode.
+ * The addon of one inode: how it is found or added, used, released, and ended with the inode.
  *
  *   updater()	inode_map_update() of one map, by bpf(2), or by bpf_inode_map_update() in a program:
  *		inode_addon_find_or_add(), inode_addon_see_attached(), inode_map_link(),
  *		inode_hold_is_orphan(); then perhaps inode_map_delete()
- *   worker()	inode_map_super_work(), which calls inode_addon_release() for who can't sleep
+ *   worker()	inode_map_super_work(), calling inode_addon_release() for tasks that can't sleep
  *   bystander() inotify, which shares the inode's connector
- *   vfs()	the inode: its last name goes (dentry_unlink_inode(), fsnotify_inoderemove()), memory
- *		is short, the superblock shuts down (fsnotify_unmount_inodes()), it is evicted
- *		(__destroy_inode()), and its memory is another's
- *   watcher()	the invariants, at every moment; what has to be true when nothing moves any more
+ *   vfs()	the inode: its last name goes (dentry_unlink_inode(), fsnotify_inoderemove()),
+ *		memory is short, the superblock shuts down (fsnotify_unmount_inodes()), the VFS
+ *		evicts it (__destroy_inode()), and reuses its memory
+ *   watcher()	the invariants, at every moment, and the properties of the final state
  *
- * Each updater has a map of its own, so that an entry is a bit of the addon's list. All of them want
- * the inode to be kept (KEEP=1), or none does: pin.pml has the mixture.
+ * Each updater has a map of its own, so that an entry is a bit of the addon's list. Either all of
+ * them want the inode to be kept (KEEP=1), or none: pin.pml has mixtures.
  *
  * Left out: tables, readers, programs that end entries without locks, grace periods (entry.pml) and
- * second marks of addons (remark.pml): nothing in the life of an addon depends on them. An addon's
- * memory is free here with its mark's last reference, without a grace period: who comes to it
- * through an entry is in entry.pml.
+ * second marks of addons (remark.pml): nothing in the life of an addon depends on them. Here an
+ * addon's memory is freed with its mark's last reference, without a grace period: entry.pml has the
+ * readers that come to it through an entry.
  *
- * Two updaters that are anything, and every end of the inode; three who race to add the addon, and
- * to let go of it, with nothing else.
+ * The runs: up to two updaters of any kind with every end of the inode; and three that race to add
+ * and release the addon, with nothing else.
  *
  * run: -DUPDATERS=2 -DKEEP=0
  * run: -DUPDATERS=2 -DKEEP=1
@@ -47,7 +47,7 @@
 
 #include "common.pml"
 
-/* Addons: by the number of their mark. A bit for each, or a number. */
+/* Addons, by the number of their mark: a bit for each, or a number. */
 byte users[MARKS];
 byte entries[MARKS];	/* a bit for each updater */
 byte dead;
@@ -62,11 +62,11 @@ byte nr_owed;
 
 /* Ghosts. A bit for each updater. */
 byte linked;		/* its entry is in its map's table and the addon's list */
-byte removed;		/* it was, and has been taken out */
+byte removed;		/* its entry was linked, and has been removed */
 byte seen;		/* inode_map_update() has returned 0 */
-byte busy;		/* it has not returned */
+byte busy;		/* inode_map_update() has not returned */
 
-/* Who has a descriptor has a name; who has a hold, a program, the inode and an active superblock. */
+/* A descriptor keeps a name of the inode; a program's hold keeps the inode and the superblock. */
 bool has_name = true;
 bool has_link = true;
 bool has_sb = true;
@@ -90,7 +90,7 @@ inline entry_release(a) {
 	fi
 }
 
-/* inode_addon_die(): under addon->lock, then the release of what it has taken out. */
+/* inode_addon_die(): take the entries out under addon->lock, then release them. */
 inline addon_die(a) {
 #ifdef FAULT_UNLOCKED_END
 	atomic { entries_out(a) };
@@ -147,9 +147,9 @@ inline addon_find(a) {
 }
 
 /*
- * inode_addon_see_attached(): the inode has the addon's bit, and is kept, when this returns. Who
- * finds an addon that is not yet known to be attached has fsnotify count anew, by a mark of another
- * group that comes and goes.
+ * inode_addon_see_attached(): when this returns, the inode has the addon's bit, and is kept. If the
+ * addon that was found is not yet known to be attached, this makes fsnotify recalculate the mask:
+ * it adds a mark of another group and removes it.
  */
 inline addon_see_attached(a) {
 	if
@@ -195,7 +195,7 @@ inline addon_get(a) {
 		if
 		:: err == OK -> attached = attached | BIT(a); break
 		:: else ->
-			/* Nobody else has seen it. */
+			/* No other task has seen it. */
 			users[a] = 0;
 			mark_put(a);
 			a = NONE
@@ -273,7 +273,7 @@ proctype updater(byte me) {
 	}
 	inode_put();
 
-	/* inode_map_delete() of an entry that is there, or not any more; its addon is found under RCU. */
+	/* inode_map_delete(), if the entry is still there; it finds the addon under RCU. */
 	if
 	:: err == OK ->
 		atomic {
@@ -319,7 +319,7 @@ end:	do
 	od
 }
 
-/* inotify_add_watch() and inotify_rm_watch(), with no bit that concerns us. */
+/* inotify_add_watch() and inotify_rm_watch(), for events that the module does not look at. */
 proctype bystander() {
 	MARK_LOCALS;
 	byte m = NONE, err = OK, gone = 0;
@@ -349,7 +349,7 @@ proctype vfs() {
 	:: true
 	:: goto out
 	fi;
-	/* The last name in memory goes: of a file without links, to save memory, or for umount. */
+	/* The last dentry goes: of a file without links, to save memory, or for umount. */
 	if
 	:: atomic { descriptors == 0 -> has_link = false; has_name = false }
 		marks_destroy(c, m, old, done);
@@ -357,7 +357,7 @@ proctype vfs() {
 	:: atomic { descriptors == 0 -> has_name = false }
 		inode_put()
 	fi;
-	/* The inode goes with its last reference. If something keeps it, it may be unmounted. */
+	/* The inode goes with its last reference. While it is kept, umount may end it. */
 end_kept:
 	do
 	:: atomic { i_count == 0 -> is_freeing = true; break }
@@ -375,7 +375,7 @@ out:	skip
 
 proctype watcher() {
 end:	do
-	/* Until fsnotify is told of the end of the inode. */
+	/* These hold until the VFS tells fsnotify of the end of the inode. */
 	:: atomic {
 		SEEN && !i_ending && !i_mask ->
 		CHECK(d_update_is_seen, false)
@@ -389,7 +389,7 @@ end:	do
 	od;
 	CHECK(b_none_lost, busy == 0);
 	CHECK(b_none_lost, (seen & ~linked & ~removed) == 0 && (linked & removed) == 0);
-	/* What nobody keeps is gone, and what is dead has no entry. */
+	/* Without an entry, no mark and no reference is left; without inode or link, no entry. */
 	CHECK(b_none_lost, linked || m_used == 0);
 	CHECK(b_none_lost, linked || c_iref == 0);
 	CHECK(a_unreachable_after_end, !linked || (has_link && has_sb && !i_freed));

@@ -6,27 +6,27 @@
  *   deleter()	inode_map_delete()
  *   inode_end() inode_addon_die()
  *   map_end()	inode_map_free(), inode_map_unlink_first(), and then the memory of the map
- *   program()	under RCU or RCU tasks trace, and on top of anything, lock or not: it looks up and
- *		reads the value; or ends what it finds, by inode or by handle (inode_map_end(),
- *		inode_map_defer()); or replaces it (inode_map_try_replace())
+ *   program()	under RCU or RCU tasks trace, interrupting anything, under a lock or not: it looks
+ *		up and reads the value; or ends the entry that it finds, by inode or by handle
+ *		(inode_map_end(), inode_map_defer()); or replaces it (inode_map_try_replace())
  *   worker()	inode_map_defer_work(), inode_map_unlink_ended()
- *   reaper()	inode_map_entry_reap(): synchronize_programs(), and the entries are freed
- *   addon_end() the addon's memory goes a grace period of RCU after its last user
- *   watcher()	what has to be true when nothing moves any more
+ *   reaper()	inode_map_entry_reap(): synchronize_programs(), then free the entries
+ *   addon_end() free the addon, a grace period of RCU after its last user
+ *   watcher()	the properties of the final state
  *
- * Steps. entry->fate and entry->inode, the table and the index are read and written without locks,
- * so that each access to them is a step. Both locks are one here, "lock": with one addon nothing
- * takes the index's lock alone but the store to map->dead.
+ * Steps. Tasks read and write entry->fate, entry->inode, the table and the index without locks, so
+ * each access to them is a step. Both locks are one here, "lock": with one addon, only the store to
+ * map->dead takes the index's lock alone.
  *
- * A grace period notes who is reading when it begins, and ends when all of these have left. Who
- * comes to an entry, the map or the addon checks that it has not been freed; nothing is reused.
+ * A grace period notes the readers when it begins, and ends when all of these have left. Each
+ * access to an entry, the map or the addon checks that it has not been freed; no memory is reused.
  *
- * An end or update that has returned is seen by who looks up after that: "present" and "absent" are
- * what a lookup has to find if nobody begins to undo it before the lookup ends.
+ * A lookup sees every end or update that has returned before it: "present" and "absent" are what a
+ * lookup has to find if no process begins to undo it before the lookup ends.
  *
- * Left out: a second inode, which shares the index and its lock and nothing else; the bucket's other
- * entries; pins (pin.pml) and the inode's bit (addon.pml); release workers: an entry counts out of
- * its addon where inode_map_entry_release() is called, of which the workers are a delay.
+ * Left out: a second inode, which shares only the index and its lock; the bucket's other entries;
+ * pins (pin.pml) and the inode's bit (addon.pml); release workers: here an entry stops to count for
+ * its addon when inode_map_entry_release() is called, and the workers only delay that.
  *
  * run: -DUPDATERS=1 -DPROGRAMS=1 -DEND_INODE
  * run: -DUPDATERS=1 -DPROGRAMS=1 -DEND_MAP
@@ -48,14 +48,14 @@
 #define PROGRAMS	1
 #define END_INODE
 #endif
-/* What programs do: 1 and 2 are lookups of both kinds, 4 to end an entry, 8 to replace it. */
+/* What programs do. 1, 2: look up under RCU or RCU tasks trace. 4: end an entry. 8: replace it. */
 #ifndef KINDS
 #define KINDS		15
 #endif
 
 #include "common.pml"
 
-/* Entries: one is there at the beginning, each updater and each program has one to link. */
+/* Entries: one exists at the beginning, and each updater and each program has one to link. */
 #define ENTRIES		(1 + UPDATERS + PROGRAMS)
 #define ENDED		(NONE - 1)
 
@@ -74,7 +74,7 @@ bool lock;			/* addon->lock and the index's */
 bool map_dead;
 bool map_freed;
 byte users;			/* of the addon */
-bool held;			/* by who ends the inode, not as a user */
+bool held;			/* inode_end() holds the addon, not as a user */
 bool addon_dead;
 bool addon_freed;
 byte nr_entries;
@@ -83,21 +83,21 @@ byte next_handle;
 /* Ghosts: a bit for each entry. */
 byte inserted;
 byte removed;
-byte released;			/* it does not count for the addon any more: released or handed on */
+byte released;			/* it does not count for the addon any more: released or replaced */
 
-bool present;			/* somebody has inserted, and nobody has begun to end */
-bool absent;			/* somebody has ended, and nobody has begun to insert */
-byte inserters;			/* how many are at it */
+bool present;			/* an insertion has returned, and no end has begun */
+bool absent;			/* an end has returned, and no insertion has begun */
+byte inserters;			/* how many insertions are under way */
 byte enders;
 bool overlap;
-byte must_find;			/* which lookups began when it was present, and so on; by process */
-byte must_miss;
+byte must_find;			/* lookups that began when it was present, a bit for each process */
+byte must_miss;			/* lookups that began when it was absent */
 
 #define FREED(e)	(freed & BIT(e))
 #define FIRST_BIT(set) \
 	((set) & 1 -> 0 : ((set) & 2 -> 1 : ((set) & 4 -> 2 : ((set) & 8 -> 3 : 4))))
 
-/* Readers, a bit for each process; and who waits for which of them. */
+/* Readers, a bit for each process; and the readers that each grace period waits for. */
 byte in_rcu;
 byte in_trace;
 #define GRACE_PERIODS	3
@@ -128,7 +128,7 @@ inline synchronize(who, readers) {
 	waits_for[who] == 0
 }
 
-/* synchronize_programs(), and what call_rcu_tasks_trace() and then call_rcu() do. */
+/* synchronize_programs(), and call_rcu_tasks_trace() followed by call_rcu(). */
 inline synchronize_programs(who) {
 #ifndef FAULT_RCU_ONLY
 	synchronize(who, in_trace);
@@ -144,7 +144,7 @@ inline lock_both() {
 	atomic { !lock -> lock = true; CHECK(c_not_freed_in_use, !addon_freed && !map_freed) }
 }
 
-/* Ghosts. Of an insertion and an end that overlap in time, either may come last. */
+/* Ghosts. If an insertion and an end overlap in time, either may come last. */
 inline begin_insert() {
 	atomic { inserters++; overlap = overlap || enders > 0; absent = false; must_miss = 0 }
 }
@@ -196,7 +196,7 @@ inline find(e) {
 	od
 }
 
-/* inode_map_find_handle() for whatever handle is in use, with inode_map_has_ended(). */
+/* inode_map_find_handle() for any handle that is in use, with inode_map_has_ended(). */
 inline find_handle(e, h) {
 	atomic {
 		e = 0;
@@ -260,7 +260,7 @@ inline insert(e) {
 		handle[e] = next_handle;
 		nr_entries++
 	}
-	/* inode_map_insert_next(), or with a handle that was reserved. */
+	/* inode_map_insert_next(), or an insertion with a reserved handle. */
 	if
 	:: index = index | BIT(e);
 	   atomic {
@@ -300,7 +300,7 @@ inline replace(o, e, ok) {
 	fi
 }
 
-/* inode_map_end(): e becomes the one that is the caller's, or NONE. */
+/* inode_map_end(): e becomes the entry that the caller has claimed, or NONE. */
 inline end_entry(e) {
 	last = e;
 	do
@@ -345,7 +345,7 @@ inline end_entry(e) {
 inline retire(e) {
 	atomic {
 		CHECK(c_not_freed_in_use, !FREED(e) && !((retired | released) & BIT(e)));
-		/* What the links that go over it are in a union with is not in use. */
+		/* Retiring overwrites links by a union: the entry may not be linked any more. */
 		CHECK(c_not_freed_in_use, !((table | list | index | deferred) & BIT(e)));
 		released = released | BIT(e);
 		retired = retired | BIT(e)
@@ -369,7 +369,7 @@ inline defer(e) {
 	}
 }
 
-/* What a program has found it may look at until it leaves. */
+/* A program may look at an entry that it has found until it leaves its section. */
 inline look(e) {
 	atomic {
 		CHECK(d_update_is_seen, e != NONE || !(must_find & BIT(_pid)));
@@ -393,7 +393,7 @@ proctype updater(byte me) {
 	LOCALS;
 	byte old = NONE;
 
-	/* A sleepable program, or bpf(2), which has the map. inode_addon_get() */
+	/* A sleepable program, or bpf(2), which holds the map. inode_addon_get() */
 	if
 	:: atomic {
 		users > 0 && !map_dead ->
@@ -435,7 +435,7 @@ proctype updater(byte me) {
 out:	skip
 }
 
-/* inode_map_renew_inode(): what the old entry holds is handed on. */
+/* inode_map_renew_inode(): the new entry takes over the old one's user of the addon. */
 proctype renewer(byte me) {
 	LOCALS;
 	byte old = NONE;
@@ -491,7 +491,7 @@ proctype deleter() {
 	find_handle(e, NONE);
 	if
 	:: e != NONE ->
-		/* The addon, and the handle that user space has named. */
+		/* Read the addon, and the handle that user space has named. */
 		atomic { CHECK(c_not_freed_in_use, !FREED(e)); h = handle[e] }
 		lock_both();
 		find_handle(e, h);
@@ -511,7 +511,7 @@ proctype deleter() {
 		h = 0
 	:: else
 	fi;
-	/* Its handle has ended; the inode may have an entry of another one. */
+	/* The handle has ended; the inode may have an entry with another handle. */
 	atomic { rcu_read_unlock(); done_end(false) };
 out:	skip
 }
@@ -521,7 +521,7 @@ proctype inode_end() {
 	LOCALS;
 	byte e = NONE, gone = 0, first = NONE;
 
-	/* The mark is attached, and fsnotify has a reference on it. */
+	/* The mark is attached, and fsnotify holds a reference to it. */
 	if
 	:: atomic { users > 0 -> held = true; begin_end() }
 	:: atomic { users == 0 -> goto out }
@@ -595,7 +595,7 @@ proctype program(byte me) {
 	bool miss = false;
 
 	if
-	/* A lookup. The map is found in the same section. */
+	/* A lookup. It finds the map in the same read-side section. */
 	:: atomic { (KINDS & 1) && !map_dead -> in_rcu = in_rcu | BIT(_pid); begin_lookup() }
 		find(e);
 		look(e);
@@ -709,11 +709,11 @@ end:	users == 0 && !held;
 
 proctype watcher() {
 end:	timeout ->
-	/* Every entry that was linked and is no more has been released and freed. */
+	/* Every entry that was linked and then removed has been released and freed. */
 	CHECK(b_none_lost, (inserted & ~removed) == table && table == list && table == index);
 	CHECK(b_none_lost, (removed & ~released) == 0 && (released & ~freed) == 0);
 	CHECK(b_none_lost, deferred == 0 && retired == 0 && !lock);
-	/* What is linked has not ended, and counts. There is no second one. */
+	/* A linked entry has not ended, and counts as a user. There is only one. */
 	CHECK(b_none_lost, (table & ~inode_set) == 0);
 	CHECK(b_none_lost, (table & (table - 1)) == 0);
 	CHECK(b_none_lost, nr_entries == (table -> 1 : 0) && users == nr_entries);
@@ -724,7 +724,7 @@ init {
 	byte i;
 
 	atomic {
-		/* One entry is there. */
+		/* One entry exists already. */
 		inode_set = 1;
 		table = 1;
 		list = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The end of the module, and what may be under way then.
+ * The exit of the module, and the work that may be pending then.
  *
  *   program()	inode_map_defer() of an entry that it has ended or replaced. A loaded program holds
  *		the module, until a grace period after its last call
@@ -9,18 +9,18 @@
  *   releaser()	inode_map_super_work(), inode_map_entry_release_now()
  *   reaper()	inode_map_entry_reap()
  *   map_end()	inode_map_free(), which calls inode_map_defer_hurry(), and its callback of RCU
- *   inode_end() inode_addon_freeing(), in whichever task the inode ends in: nothing holds the module
- *		but that exit waits for the mark
+ *   inode_end() inode_addon_freeing(), in any task where the inode ends: it holds no reference to
+ *		the module; instead, exit waits for the mark
  *   marks_end() fsnotify's reaper, inode_addon_free() and inode_addon_free_rcu()
  *   module_exit() inode_map_module_exit()
  *
- * Each step of a function of ours checks that the module's text is there, who queues work that the
- * workqueue is, and who frees something that its slab cache is. A worker's last step comes after
- * its module_put(): the function still has to return.
+ * Each step of a function of the module checks that the module's text exists; queueing work checks
+ * that the workqueue exists, and freeing memory that the slab cache exists. A worker's last step
+ * comes after its module_put(): the function still has to return.
  *
- * Left out: what the entries are linked into (entry.pml), and the device: it goes first, and with it
- * everything that could make a map. __module_get() of a module that is going is what the inode's end
- * does; it is harmless, and nobody waits for it.
+ * Left out: what the entries are linked into (entry.pml), and the device: it goes first, and no map
+ * can be made after that. The inode's end may call __module_get() on a module that is going; that
+ * is harmless, because exit does not wait for this reference.
  *
  * run: -DPROGRAMS=2
  * run: -DPROGRAMS=1 -DEND_MAP
@@ -39,11 +39,11 @@
 
 #include "common.pml"
 
-#define OF_INODE	PROGRAMS	/* the entry that the inode's end takes out */
+#define OF_INODE	PROGRAMS	/* the entry that the inode's end removes */
 
 bool text = true;
 bool caches = true;
-byte references;		/* on the module */
+byte references;		/* to the module */
 
 /* Workqueues, and their work: a bit for each entry, or one work. */
 bool free_wq = true;
@@ -61,14 +61,14 @@ bool irq_queued, irq_runs;
 /* Lists, a bit for each entry. */
 byte deferred;
 byte retired;
-byte replaced;			/* entries whose fate is another */
+byte replaced;			/* entries whose fate is another entry */
 
 byte nr_entries;
 byte nr_marks;			/* addon_class.nr */
 bool mark_queued, mark_runs;	/* fsnotify's reaper */
 byte callbacks;			/* of RCU */
 
-byte in_rcu;			/* who reads, a bit for each process */
+byte in_rcu;			/* readers, a bit for each process */
 byte reap_waits;
 
 /* Ghost. */
@@ -89,7 +89,7 @@ inline module_put() {
 
 inline retire(e) {
 #ifndef FAULT_RETIRE_WITHOUT_RCU
-	/* So that the entry, which exit waits for, is not freed before the work is queued. */
+	/* Keep the entry, which exit waits for, from being freed before the work is queued. */
 	in_rcu = in_rcu | BIT(_pid);
 #endif
 	atomic {
@@ -105,7 +105,7 @@ inline retire(e) {
 	atomic { in_rcu = in_rcu & ~BIT(_pid); reap_waits = reap_waits & ~BIT(_pid) }
 }
 
-/* Whether it is the addon's last user is anybody's guess here. */
+/* The entry may or may not be the addon's last user: try both. */
 inline release(e) {
 	if
 	:: retire(e)
@@ -128,7 +128,7 @@ proctype program(byte me) {
 	:: first -> atomic { RUNS; irq_queued = true }
 	:: else
 	fi;
-	/* The program is not loaded any more. */
+	/* The program is unloaded. */
 	module_put()
 }
 
@@ -296,7 +296,7 @@ init {
 	byte i;
 
 	atomic {
-		/* Programs, and a map. Work that was queued for what others have freed may be left. */
+		/* Programs, and a map. Reap work may be queued still for entries that are freed. */
 		references = PROGRAMS;
 		nr_entries = PROGRAMS;
 		reap_queued = true;

@@ -2,31 +2,31 @@
 /*
  * Marks on one inode: fs/notify/mark.c, and src/mark.c over it. The models of addons include this.
  *
- *   mark_attach()      fsnotify_add_mark_locked(), which is fsnotify_add_mark_list(), where the mark
- *                      becomes findable, and only then fsnotify_recalc_mask(). The group's mutex is
- *                      held over both, but fsnotify_find_mark() does not take it
+ *   mark_attach()      fsnotify_add_mark_locked(): first fsnotify_add_mark_list(), where the mark
+ *                      becomes findable, then fsnotify_recalc_mask(). It holds the group's mutex
+ *                      over both, but fsnotify_find_mark() does not take that
  *   mark_find()        fsnotify_find_mark()
  *   mark_put()         fsnotify_put_mark(), fsnotify_detach_connector_from_object()
  *   mark_drop()        fsnotify_destroy_mark(): fsnotify_detach_mark(), fsnotify_free_mark()
  *   marks_destroy()    fsnotify_destroy_marks(), the inode's end
  *
  * Marks and connectors are numbers; sets of marks are bits. A critical section of a connector's
- * lock is one step. Outside of it only the flags of marks and the inode's mask are touched, each by
- * one load or store.
+ * lock is one step. Outside of it the code accesses only flags of marks and the inode's mask, each
+ * by one load or store.
  *
  * Left out:
- *   - SRCU. What it protects is a connector between the load of its address and its lock
- *     (fsnotify_grab_connector()). If it has been detached by then the answer is "none", as it would
- *     have been at the moment of the detachment: the load and the lock are one step here. A mark is
- *     free here as soon as its last reference is gone, which is sooner than in the kernel.
+ *   - SRCU. It protects a connector between the load of its address and its lock
+ *     (fsnotify_grab_connector()). If the connector has been detached by then the answer is "none",
+ *     as it would have been at the moment of the detachment: the load and the lock are one step
+ *     here. A mark is freed here with its last reference, which is sooner than in the kernel.
  *   - The order of marks in a list: marks_destroy() takes them in any order.
- *   - Counts of watched objects, and children's flags: nothing of ours depends on them.
+ *   - Counts of watched objects, and children's flags: the module does not depend on them.
  *
- * The includer defines MARKS, CONNECTORS, how many there can be at a time, and mark_freeing(m), what
- * happens in ops->freeing_mark().
+ * A model that includes this defines MARKS and CONNECTORS, how many of them can exist at a time,
+ * and mark_freeing(m), its ops->freeing_mark(), and mark_freed(m).
  */
 
-/* Groups. That of addons allows one mark for an inode, the other one any number. */
+/* Groups. The group of addons allows one mark for an inode, the other one any number. */
 #define ADDON		0
 #define OTHER		1
 
@@ -36,15 +36,15 @@
 #define STALE		2
 
 /* The inode. */
-byte i_count = 1;		/* who keeps it in memory: its name, holders, fsnotify */
+byte i_count = 1;		/* references: of its name, holders, fsnotify */
 bool i_mask;			/* the bit of i_fsnotify_mask that programs look at */
 byte i_marks = NONE;		/* i_fsnotify_marks, the connector */
-bool i_freed;			/* its memory may be another's */
-bool i_ending;			/* a ghost: fsnotify has been told that it ends */
+bool i_freed;			/* its memory may be in use for something else */
+bool i_ending;			/* a ghost: the VFS has told fsnotify that it ends */
 
 /* Connectors. */
 byte c_list[CONNECTORS];	/* the marks in its list */
-byte c_attached;		/* which are an inode's; a bit for each connector */
+byte c_attached;		/* which belong to an inode; a bit for each connector */
 byte c_destroying;		/* FSNOTIFY_CONN_FLAG_DESTROYING */
 byte c_iref;			/* FSNOTIFY_CONN_FLAG_HAS_IREF */
 
@@ -59,7 +59,7 @@ byte m_conn[MARKS] = NONE;	/* connector */
 
 bool mutex[2];			/* group->mark_mutex */
 
-/* What the steps below need, in each process. */
+/* Locals of each process, which the steps below use. */
 #define MARK_LOCALS	byte new = 0; bool drop = false, drop2 = false
 
 #define FIRST_BIT(set) \
@@ -108,7 +108,7 @@ inline connector_detach(c, drop) {
 
 /* fsnotify_add_inode_mark() */
 inline mark_attach(m, err) {
-	/* Nobody can find the mark before it is in the list. */
+	/* No other process can find the mark before it is in the list. */
 	atomic {
 		!mutex[GROUP_OF(m)] ->
 		mutex[GROUP_OF(m)] = true;
@@ -160,7 +160,7 @@ inline mark_attach(m, err) {
 	od;
 	if
 	:: err == OK ->
-		/* fsnotify_recalc_mask(): it takes a reference if need be, and never gives one up. */
+		/* fsnotify_recalc_mask(): takes a reference if one is needed, never drops one. */
 		atomic {
 			if
 			:: c_attached & BIT(m_conn[m]) ->
@@ -248,7 +248,7 @@ inline inode_drop(due) {
 }
 
 inline mark_destroy(m) {
-	/* fsnotify_detach_mark() drops a reference, which is not the last one. */
+	/* fsnotify_detach_mark() drops a reference, never the last one. */
 	atomic {
 		!mutex[GROUP_OF(m)] ->
 		CHECK(c_not_freed_in_use, IS_USED(m));
@@ -276,7 +276,7 @@ inline mark_drop(m) {
 	mark_put(m)
 }
 
-/* c and m are variables of the caller, m, old and done to walk over the list with. */
+/* c, m, old and done are variables of the caller; this walks over the list with m, old and done. */
 inline marks_destroy(c, m, old, done) {
 	atomic {
 		c = i_marks;
@@ -296,7 +296,7 @@ inline marks_destroy(c, m, old, done) {
 			(c_list[c] & ~done) != 0 ->
 			if
 			:: m = FIRST_BIT(c_list[c] & ~done)
-			/* Or the last one: of no more than three that is any order. */
+			/* Or the last one: of at most three marks, that gives every order. */
 			:: m = (c_list[c] & ~done & 16 -> 4 : (c_list[c] & ~done & 8 -> 3 :
 				(c_list[c] & ~done & 4 -> 2 : (c_list[c] & ~done & 2 -> 1 : 0))))
 			fi;

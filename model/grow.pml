@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How entries are moved to a bigger table while others look for them: src/hash.c.
+ * How entries move to a bigger table while readers look for them: src/hash.c.
  *
- * What is modelled: the links of entries and of buckets, table->bigger and map->buckets, each store and
- * each load of them a step; who moves them, twice, bucket by bucket under the map's lock; somebody who
- * deletes, replaces or inserts an entry under that lock; and a reader who begins at any moment, goes on
- * as slowly as he likes, and looks for an entry that is there all the time.
+ * The model has the links of entries and of buckets, table->bigger and map->buckets; each store and
+ * each load of them is a step. A mover moves the entries, twice, bucket by bucket under the map's
+ * lock; a changer deletes, replaces or inserts an entry under that lock; and a reader begins at any
+ * moment, is as slow as it likes, and looks for an entry that is in the map all the time.
  *
- * Left out: the end of entries (entry.pml), which links do not depend on. Grace periods: no table and
- * no entry is used again here, so that a reader who is late sees what it was, as he does until one is
- * over. What processors reorder: each store of a link is a release, behind that of table->bigger, and
- * the reader loads table->bigger behind the links, with smp_rmb() between. (On a sequentially
- * consistent machine FAULT_BIGGER_LATE does what the wrong order would.)
+ * Left out: the end of entries (entry.pml), on which links do not depend. Grace periods: no table
+ * and no entry is reused here, so a late reader sees its old contents, as in the kernel until a
+ * grace period is over. Reordering by processors: each store of a link is a release, after the
+ * store to table->bigger, and the reader loads table->bigger after the links, with smp_rmb() in
+ * between. (On this sequentially consistent machine FAULT_BIGGER_LATE acts like the wrong order.)
  *
- * Three tables, the first of one bucket and the others of two, with three entries in the one bucket in
- * any order that matters: where each of them goes is open. What is true for one bucket of the old table
- * is for each, since they have no entry in common.
+ * Three tables, the first of one bucket and the others of two, with three entries in the one
+ * bucket, each of which can go to either bucket of the next table. What is true for one bucket of
+ * the old table is true for each, because buckets have no entry in common.
  *
  * run: -DCHANGE=0
  * run: -DCHANGE=1
@@ -34,28 +34,28 @@
 
 #include "common.pml"
 
-/* Those of the beginning, and one for who inserts or replaces. */
+/* The entries at the beginning, and one for the changer to insert or to replace one with. */
 #define OLD_ENTRIES	3
 #define NEW		3
 #define ENTRIES		4
 #define TABLES		3
 
-/* What others do meanwhile. */
+/* What the changer does meanwhile. */
 #define DELETE		1
 #define REPLACE		2
 #define INSERT		3
 
 byte next[ENTRIES];
-/* Two for each table, of which the first uses one. */
+/* Two for each table; the first table uses one. */
 byte heads[6];
-/* In which of two buckets an entry is; in the third table it is the other one. */
+/* In which of the two buckets an entry is; in the third table it is in the other one. */
 bool odd[ENTRIES];
-/* Whether table->bigger is set, and the one that map->buckets leads to. */
+/* Whether table->bigger is set, and the table that map->buckets points to. */
 bool bigger[TABLES];
 byte current;
 bool locked;
 
-/* The one that is looked for, and the one that is changed. */
+/* The entry that the reader looks for, and the one that the changer changes. */
 byte wanted, victim;
 
 #define BUCKET(table, e)	((table) * 2 + ((table) == 0 -> 0 : ((table) == 1 -> odd[e] : !odd[e])))
@@ -68,7 +68,7 @@ inline add(table, e) {
 	heads[BUCKET(table, e)] = e
 }
 
-/* Where the link to an entry is: that of the entry @before it, or of the bucket @at. */
+/* Find the link to an entry: that of the entry @before it, or of the bucket @at. */
 inline find_link(e) {
 	d_step {
 		at = BUCKET(current, e);
@@ -194,7 +194,7 @@ proctype reader() {
 	od
 }
 
-/* An entry, for each of them in one way or the other. */
+/* Try an entry in either bucket. */
 inline choose(e) {
 	if
 	:: odd[e] = true

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What processors may reorder: the places where the module relies on more than locks.
+ * Memory ordering: the places where the module relies on more than locks.
  *
- * Debian 12 has no herd7, so these litmus tests are for a machine that is made here: a processor
- * performs the loads and stores of a function in any order but for what the kernel's memory model
- * orders, and a store is seen by all others at once (as on arm64; on x86 much less is reordered).
- * POWER, where others may see two stores of different processors in different orders, is not
- * covered: none of the tests has two writers whose order a third one would have to agree on.
+ * Debian 12 has no herd7, so these litmus tests define their own machine: a processor performs the
+ * loads and stores of a function in any order that the kernel's memory model allows, and all others
+ * see a store at the same time (as on arm64; x86 reorders much less). The tests do not cover POWER,
+ * where processors may see two stores of different processors in different orders: none of them has
+ * two writers on whose order a third processor would have to agree.
  *
- * Each event names those that have to be performed before it, and why: a release or an acquire, a
- * full barrier, an address that depends on what was loaded, or po-unlock-lock-po: what is before the
- * unlock of one lock is before what follows the lock of the next one on the same processor.
+ * Each event names the events that have to be performed before it, and why: a release or an
+ * acquire, a full barrier, an address that depends on a load, or po-unlock-lock-po: accesses before
+ * the unlock of one lock come before those after the lock of the next one on the same processor.
  *
- *   PUBLISH	inode_map_insert(), inode_map_find(): the value is stored, then the entry is linked with
- *		rcu_assign_pointer(); who finds it has the value's address from there
- *   TOLD	inode_map_update(), and a program that has been told that it has returned, by something
- *		that orders memory: it sees the inode's bit and the bucket, in whichever order it loads
- *		them. The bit is stored under connector->lock, the bucket under addon->lock
- *   ATTACHED	inode_addon_see_attached(): the first task stores the bit and then addon->attached with
- *		release; the second loads that with acquire, links its entry and returns; somebody who
- *		is told by the second sees the bit
+ *   PUBLISH	inode_map_insert(), inode_map_find(): the writer stores the value, then links the
+ *		entry with rcu_assign_pointer(); a reader gets the value's address from the link
+ *   TOLD	inode_map_update(), and a program that learns, by something that orders memory, that
+ *		it has returned: the program sees the inode's bit and the bucket, in whichever order
+ *		it loads them. The bit is stored under connector->lock, the bucket under addon->lock
+ *   ATTACHED	inode_addon_see_attached(): the first task stores the bit and then addon->attached
+ *		with release; the second loads that with acquire, links its entry and returns; a
+ *		reader that learns that from the second sees the bit
  *   REMARK	inode_remark_enter() counts in inode_remarks (downwards) under addon->lock, before
- *		fsnotify clears the bit under connector->lock; inode_in_any_map() loads the bit and then,
- *		behind smp_rmb(), the count: it sees the one or the other
+ *		fsnotify clears the bit under connector->lock; inode_in_any_map() loads the bit and
+ *		then, after smp_rmb(), the count: it sees the bit or the count
  *
  * run: -DPUBLISH
  * run: -DTOLD
@@ -37,10 +37,10 @@
  */
 #include "common.pml"
 
-/* Everything that a reader finds has been written before. */
+/* A reader that finds an entry sees its whole value. */
 bool f_value_is_whole;
 
-/* An event of the process: its number, the numbers of those before it as bits, what it does. */
+/* An event of the process: its number, the events that must come before it as bits, its action. */
 #define EVENT(number, needs, what) \
 	:: atomic { \
 		!(done & BIT(number)) && (done & (needs)) == (needs) -> \
@@ -103,7 +103,7 @@ proctype reader() {
 
 	do
 	EVENT(0, 0, know = told)
-	EVENT(1, BIT(0), has_bit = i_bit)		/* an acquire; but no order between these two */
+	EVENT(1, BIT(0), has_bit = i_bit)		/* an acquire; not ordered with the next */
 	EVENT(2, BIT(0), has_entry = bucket)
 	ALL_OF(3)
 	od;
@@ -129,7 +129,7 @@ proctype writer() {
 	od
 }
 
-/* The second one tells only if it has seen that the addon is attached. */
+/* The second task tells the reader only if it has seen that the addon is attached. */
 proctype second() {
 	byte done = 0;
 	bool see = false;

@@ -6,13 +6,13 @@
  *		then inode_map_link(), and perhaps inode_map_delete(): inode_addon_put()
  *   worker()	inode_addon_release()
  *   vfs()	the inode loses its name, and is removed or evicted
- *   watcher()	the invariants, at every moment; what has to be true when nothing moves any more
+ *   watcher()	the invariants, at every moment, and the properties of the final state
  *
  * It begins with an addon that is attached and has one user, an entry that is pinned or weak.
  *
- * Left out: how an addon is found or added, and that fsnotify has counted its mark in, which is
- * addon.pml's. Who finds no addon here, or one whose last user is gone, stops. All are on the inode
- * by a descriptor: that of the first entry's updater is closed.
+ * Left out: how an addon is found or added, and that fsnotify's mask and reference include its
+ * mark; addon.pml has these. Here an updater that finds no addon, or one whose last user is gone,
+ * stops. All updaters hold the inode by a descriptor; that of the first entry's updater is closed.
  *
  * run: -DUPDATERS=2
  * run: -DUPDATERS=3 -DPINNED=5 -DWEAK=2 -DSTAYS
@@ -25,7 +25,7 @@
 #define UPDATERS	2
 #endif
 
-/* Which updaters want what; if both, it is tried both ways. */
+/* Which updaters make pinned or weak entries; with both bits set, the model tries both. */
 #ifndef PINNED
 #define PINNED		255
 #define WEAK		255
@@ -34,7 +34,7 @@
 #define MARKS		(UPDATERS + 1)
 #define CONNECTORS	1
 #define A		0	/* the addon */
-#define FIRST		UPDATERS /* the entry that is there already */
+#define FIRST		UPDATERS /* the entry that exists already */
 
 #include "common.pml"
 
@@ -60,7 +60,7 @@ byte removed;
 bool has_name = true;
 byte descriptors;
 
-/* inode_addon_put(): counted out, or that is left to inode_addon_release(). */
+/* inode_addon_put(): drop the user, or leave that to inode_addon_release(). */
 inline addon_put(entry) {
 	atomic {
 		due = false;
@@ -129,7 +129,7 @@ inline addon_die() {
 	od
 }
 
-/* Attach a pin and have the addon use it. */
+/* inode_addon_mix(): attach a pin and make the addon use it. */
 inline addon_mix(entry) {
 	mark_alloc(p, OTHER, true);
 	mark_attach(p, err);
@@ -142,7 +142,7 @@ inline addon_mix(entry) {
 			:: else
 			fi;
 #ifndef FAULT_STILL_KEEPS
-			/* Under mark->lock, too; fsnotify counts anew when the pin goes at the latest. */
+			/* Under mark->lock; fsnotify recalculates by the time the pin goes. */
 			m_keep = (pins -> m_keep & ~BIT(A) : m_keep);
 #endif
 			pins = false
@@ -156,7 +156,7 @@ inline addon_mix(entry) {
 	p = NONE
 }
 
-/* inode_map_delete(), of an entry that is there or not any more. */
+/* inode_map_delete(), of an entry that may be gone already. */
 inline delete(entry) {
 	if
 	:: atomic { entries & BIT(entry) ->
@@ -297,7 +297,7 @@ end:	do
 	od;
 	CHECK(b_none_lost, (seen & ~entries & ~removed) == 0 && (entries & removed) == 0);
 	CHECK(b_none_lost, entries || m_used == 0);
-	/* The inode is kept for who wants that, and for nobody else. */
+	/* The inode is kept if and only if there is a pinned entry. */
 	CHECK(b_none_lost, (c_iref != 0) == ((entries & pinned) != 0));
 	CHECK(b_none_lost, i_count == (c_iref -> 1 : 0) + has_name)
 }

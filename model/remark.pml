@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An addon whose marks fsnotify destroys though its inode goes on, as kernels do that tell fsnotify
- * of an end for each name (src/remark.c).
+ * An addon whose mark fsnotify destroys although its inode lives on: some kernels tell fsnotify
+ * that the inode ends each time a name of it goes (src/remark.c).
  *
- *   vfs()	the inode has names; each that goes is told as an end. With the last one it is one
+ *   vfs()	the inode has names; for each that goes it tells fsnotify of an end. With the last
+ *		name that is true
  *   remarker()	inode_remark_work(), inode_remark_attach()
  *   program()	a lookup: inode_in_any_map(), under RCU
  *   bystander() inotify_rm_watch() of a watch that the inode has
- *   watcher()	what has to be true when nothing moves any more
+ *   watcher()	the properties of the final state
  *
- * It begins with an addon that is attached and has one entry, "linked", that nobody ends but the
- * inode. The callback is inode_addon_lost(): inode_remark() if the inode has a name, or else
+ * It begins with an addon that is attached and has one entry, "linked", that only the end of the
+ * inode ends. The callback is inode_addon_lost(): inode_remark() if the inode has a name, or else
  * inode_addon_die().
  *
- * Left out: users and updaters (addon.pml; while an addon waits for its anchor who wants to add an
- * entry waits, too), pins (inode_addon_repin() comes before the anchor), a want of memory, and the
- * group of the anchors, which is that of addons here: in both an inode has one mark that is attached.
+ * Left out: users and updaters (addon.pml; an updater waits while an addon waits for its anchor),
+ * pins (inode_addon_repin() comes before the anchor), lack of memory, and the group of the anchors,
+ * which is that of addons here: in both groups an inode has one attached mark.
  *
  * BYSTANDER is a window that the module can't close: fsnotify detaches a mark, and only then calls
- * back. If at that moment the last reference to another mark of the inode is dropped, fsnotify
+ * back. If the last reference to another mark of the inode is dropped at that moment, fsnotify
  * calculates the inode's mask without the addon's bit, and the count is not raised yet: a lookup
- * misses an entry that goes on. Only on such kernels, and only if somebody takes a watch off the very
- * inode that loses one of several names.
+ * misses an entry that lives on. This can happen only on such kernels, and only when a task removes
+ * a watch from the same inode that loses one of several names.
  *
  * run: -DNAMES=2 -DWATCH=1
  * run: -DNAMES=3 -DWATCH=0
@@ -57,7 +58,7 @@ byte anchor = NONE;
 byte in_rcu;
 byte waits_for;
 
-/* The marks are the callers': each of the addon's and anchor's keeps one reference for it. */
+/* The caller holds the mark: addon and anchor keep one reference to theirs for this. */
 inline addon_lost(m) {
 	atomic {
 		if
@@ -92,7 +93,7 @@ end:	do
 			mark_attach(a, err);
 			if
 			:: err == OK ->
-				/* The old anchor goes; inode_mark_put(). */
+				/* inode_mark_put() of the old anchor */
 				atomic {
 					swap = anchor;
 					anchor = a;
@@ -135,7 +136,7 @@ end:	do
 proctype program() {
 	bool lives = false, has_bit = false;
 
-	/* What is linked now and still when the lookup is over has to be found. */
+	/* The lookup has to find an entry that is linked now and still when the lookup is over. */
 	atomic { in_rcu = 1; lives = linked };
 	has_bit = i_mask;
 	/* smp_rmb() */

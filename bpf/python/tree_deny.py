@@ -20,7 +20,7 @@ BPF_ANY = 0
 BTF_KIND_DATASEC = 15
 
 bpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-# What returns a pointer; the other functions return int, which ctypes takes for granted.
+# These functions return a pointer; the others return int, the default of ctypes.
 for function in ("bpf_object__open_file", "bpf_object__btf", "btf__type_by_id",
                  "bpf_object__find_map_by_name", "bpf_object__find_program_by_name",
                  "bpf_map__initial_value", "bpf_program__attach"):
@@ -82,7 +82,7 @@ def constant_offset(obj, name):
     section = bpf.btf__type_by_id(btf, bpf.btf__find_by_name_kind(btf, b".rodata",
                                                                   BTF_KIND_DATASEC))
     check("find the constants of the program", section)
-    # struct btf_type, and then a struct btf_var_secinfo for each variable.
+    # A struct btf_type, followed by a struct btf_var_secinfo for each variable.
     count = struct.unpack("III", ctypes.string_at(section, 12))[1] & 0xffff
     for i in range(count):
         variable, offset, _ = struct.unpack("III", ctypes.string_at(section + 12 + 12 * i, 12))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What holds for all that inode-guard says: see world.h. These are readers of their own: none has
- * anything from the tool, whose mistakes they are to find.
+ * Checks of everything that inode-guard prints: see world.h. These parsers share no code with the
+ * tool, because they are there to find its mistakes.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ char *said_by(int (*command)(void *argument), void *argument)
 
 /* Text */
 
-/* A character of UTF-8, and how long it is: 0, it is none. */
+/* Decode a character of UTF-8. Returns its length, or 0 if it is invalid. */
 static size_t character(const unsigned char *c, size_t left, uint32_t *number)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -63,7 +63,7 @@ static size_t character(const unsigned char *c, size_t left, uint32_t *number)
 	return length;
 }
 
-/* Of those, what terminals obey, or what has them show another order, other lines or nothing. */
+/* Characters that control a terminal, or make it show another order, other lines or nothing. */
 static bool is_dangerous(uint32_t number)
 {
 	static const uint32_t single[] = {
@@ -110,7 +110,7 @@ size_t check_lines(const char *text)
 	return lines;
 }
 
-/* JSON, as RFC 8259 has it */
+/* JSON (RFC 8259) */
 
 static unsigned int hex(const char *text)
 {
@@ -148,7 +148,7 @@ static char *put_character(char *to, uint32_t number)
 	return to;
 }
 
-/* What is behind "\u"; a lone half from U+DC80 on is a byte, as the manual says. */
+/* Decode what follows "\u". A lone surrogate from U+DC80 on is a byte, as the manual says. */
 static const char *put_escaped(const char *from, char **to)
 {
 	unsigned int number = hex(from), second;
@@ -198,7 +198,7 @@ char *json_string(const char **text)
 	return result;
 }
 
-/* What is between brackets, of either kind. */
+/* Check the members of an array or an object. */
 static const char *check_members(const char *text, char end)
 {
 	const char *at = text + 1 + strspn(text + 1, " \n");
@@ -310,7 +310,7 @@ static void check_line(const struct conf_line *line)
 	struct conf again = {};
 	struct conf_line *lines;
 
-	/* Of a pattern it would be read again what that stands for. */
+	/* No matches: the line of a pattern would be read as the paths that the pattern matches. */
 	world_begin();
 	conf_read_line(&again, text);
 	lines = again.lines.items;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules files (conf.c, options.c): the input is one. What is read of it, written as lines, is read again
- * as the same; what is wrong is told in lines.
+ * Rules files (conf.c, options.c): the input is a rules file. The rules that the tool reads from
+ * it, written as lines, must read as the same rules; the tool must report errors in whole lines.
  */
 #include "world.h"
 

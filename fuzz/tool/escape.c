@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Escaping (util.c): names of files and threads are anybody's. Whatever the bytes are, nothing of them
- * reaches a terminal as other than what it looks like, and they can be read back: from JSON, and as a
- * word of a conf file.
+ * Escaping (util.c): any user can choose names of files and threads. Whatever bytes a name has, no
+ * dangerous character of it may reach a terminal, and it must read back as the same: from JSON, and
+ * as a word of a conf file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void check_json_string(const char *text)
 	free(json);
 }
 
-/* A path of a rule. */
+/* Read it back as the path of a rule. */
 static void check_word(const char *text)
 {
 	char *word = written(text, put_word), *line = xasprintf("deny ''%s", word);
@@ -59,7 +59,7 @@ static void check_word(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* A path, which is no option. */
+	/* A path, so that it is not taken for an option. */
 	char *text = xcalloc(1, size + 2);
 
 	world_begin();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Events of the ring buffer (events.c, denial.c, watch.c, learn.c, log.c): the input is a list of mounts,
- * and events of any length and contents. Of each that is whole there is a line for each operation, as
- * text, as JSON and in the log; and what is learnt can be read as a conf file.
+ * Events of the ring buffer (events.c, denial.c, watch.c, learn.c, log.c): the input is a list of
+ * mounts, and events of any length and contents. For each complete event the tool must print a line
+ * for each operation, as text, as JSON and in the log; and the rules that it learns must be
+ * readable as a conf file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "../../bpf/guard/events.h"
 #include "world.h"
 
-/* How many denials the events tell of. */
+/* Count the denials in the events. */
 static size_t denials(struct input events)
 {
 	struct guard_event event;
@@ -36,7 +37,7 @@ static size_t denials(struct input events)
 	return count;
 }
 
-/* One rule, for everybody and for one executable, in whose name is what can be in a name. */
+/* Make one rule, with a set of one executable. */
 static void make_rules(void)
 {
 	const struct guard_text_key texts[] = { { 2, 0 }, { 4, 0 } };
@@ -55,7 +56,7 @@ static void make_rules(void)
 	world_put(world_map("members"), &member, &member_text);
 }
 
-/* Every command ends when there are no more events. */
+/* Split the input. The ring buffer ends the guard, and so each command, after the last event. */
 static void begin(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
@@ -121,7 +122,7 @@ static void check_learn(void)
 	free(text);
 }
 
-/* The journal's own protocol: a name and a value, or a name, the value's length and the value. */
+/* The journal's protocol: name=value, or a name, the value's length and the value. */
 static void check_journal(const char *data, size_t size)
 {
 	const char *end = data + size, *line;

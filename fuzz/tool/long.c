@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules files with lines of up to ten million bytes: the input is how often, as a power of two, and
- * what is repeated. For what holds see conf.c.
+ * Rules files with lines of up to ten million bytes: the input is an exponent of two, and a text to
+ * repeat so many times. See conf.c for what must hold.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The list of mounts (filesystem.c, events.c): the input is one. Whoever may mount has a say in it,
- * types, options and paths.
+ * The list of mounts (filesystem.c, events.c): the input is such a list. Users who may mount choose
+ * the types, options and paths in it.
  */
 #include <string.h>
 #include <sys/stat.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Patterns (conf.c, pattern.c): the input says of each character of a path how it is quoted. What the
- * tool makes of that for glob(3) matches what was meant, and not the same where a quoted character is
- * another one.
+ * Patterns (conf.c, pattern.c): the input says how each character of a path is quoted. The pattern
+ * that the tool makes of that for glob(3) must match the path that was meant, and must not match it
+ * with another character in place of a quoted one.
  */
 #include <fnmatch.h>
 #include <limits.h>
@@ -22,10 +22,10 @@ enum quoting {
 
 /**
  * struct made - a path, as it is in a line, and what it means
- * @word: in the line
- * @like: what it matches or, if it is no pattern, the path
- * @quoted: where in that there is a character that was special and quoted, or 0
- * @is_pattern: whether it is one
+ * @word: the word in the line
+ * @like: the path, or a path that the pattern matches
+ * @quoted: offset in @like of a special character that was quoted, or 0
+ * @is_pattern: whether the word is a pattern
  */
 struct made {
 	char word[8192];
@@ -34,7 +34,7 @@ struct made {
 	bool is_pattern;
 };
 
-/* What stands for itself only inside quotation marks. */
+/* Add a character that must be quoted to stand for itself. */
 static void add_quoted(char **to, char c, enum quoting quoting)
 {
 	char mark = quoting == SINGLE ? '\'' : '"';
@@ -49,17 +49,17 @@ static void add_quoted(char **to, char c, enum quoting quoting)
 		*to += sprintf(*to, "%c%c%c", mark, c, mark);
 }
 
-/* An unquoted special character, and something that it matches. */
+/* Add an unquoted special character, and something that it matches. */
 static void add_special(struct made *made, char **word, size_t *length, char c)
 {
 	*(*word)++ = c;
 	made->is_pattern = true;
-	/* A star matches nothing, too. */
+	/* A star also matches the empty string. */
 	if (c == '?')
 		made->like[(*length)++] = 'q';
 }
 
-/* Those that have a meaning where there is no quotation, or not that of the first of a word. */
+/* Whether a character has no special meaning in an unquoted word. */
 static bool is_plain(char c)
 {
 	return !strchr(" \t\r\n\"'\\#*?[", c);
@@ -80,7 +80,7 @@ static void add(struct made *made, char **word, size_t *length, char c, enum quo
 	made->like[(*length)++] = c;
 }
 
-/* Slashes and dots are only at the beginning, since paths are made absolute. */
+/* Make a word. It has no further slash and no dot, because the tool normalizes paths. */
 static void make(struct made *made, struct input *input)
 {
 	char *word = made->word;
@@ -107,7 +107,7 @@ static int read_line(void *argument)
 	return 0;
 }
 
-/* The one rule that has a path which the pattern matches stays where nobody can tell. */
+/* When lookups hang, the tool must keep a rule whose path the pattern matches. */
 static void check_kept(struct conf_line *line, const struct made *made)
 {
 	struct rule rule = { .path = (char *)made->like }, *rules[] = { &rule };
@@ -129,7 +129,7 @@ static void check_pattern(struct conf *conf, struct conf_line *line, struct made
 	if (fnmatch(pattern, made->like, 0))
 		broken("%s became %s, which does not match %s", made->word, pattern, made->like);
 	check_kept(line, made);
-	/* It may be what a star stands for. */
+	/* A star could match the other character. */
 	if (made->quoted && !strchr(made->word, '*')) {
 		made->like[made->quoted] = 'q';
 		if (!fnmatch(pattern, made->like, 0))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Pins of another shape (pins.c, store.c, list.c, save.c): the input says of each map what it is and what
- * is in it. One that is not the guard's is refused; what any contents come to can be shown.
+ * Pins of another shape (pins.c, store.c, list.c, save.c): the input gives each map its sizes and
+ * its entries. The tool must refuse maps that are not the guard's, and be able to show any
+ * contents.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,11 +12,11 @@
 
 #include "world.h"
 
-/* Fewer of them, or else inputs are large; but of one, as many as take more than what is read at a time. */
+/* Few entries keep inputs small; but one map can have more bytes than the tool reads at a time. */
 #define MOST_ENTRIES	8
 #define MANY_BYTES	(2 << 20)
 
-/* Of ten, nine have the shape that they are to have. */
+/* Nine maps of ten keep the right shape. */
 static void shape_map(struct world_map *map, struct input *input)
 {
 	if (take_byte(input) % 10)
@@ -31,7 +32,7 @@ static void fill_map(struct world_map *map, struct input *input)
 	size_t count = byte % MOST_ENTRIES, size = map->key_size + map->value_size, i;
 	char *key, *value;
 
-	/* A ring buffer. */
+	/* A ring buffer has no keys. */
 	if (!map->key_size)
 		return;
 	key = xcalloc(1, map->key_size);

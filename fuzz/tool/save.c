@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Saving (save.c): the input is rules such as the tool makes them, for any paths and anybody. What is
- * saved of them, read as a conf file, are the same rules.
+ * Saving (save.c): the input is rules as the tool makes them, for any paths and subjects. The saved
+ * rules, read as a conf file, must be the same.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #define FIRST_SET	100
 
 /**
- * struct made - a rule that was made
- * @body: as it is in the map
+ * struct made - a rule in the map
+ * @body: its value
  * @path: its path
  * @label: its label, or ""
  */
@@ -29,7 +29,7 @@ static struct made made[MOST_RULES];
 static size_t nr_made;
 static __u32 last_id;
 
-/* Texts are made into pieces by the tool. */
+/* The tool's text_add() splits a text into chunks. */
 static __u32 put_text_of(const char *path, const char *label)
 {
 	struct policy policy = {};
@@ -45,7 +45,7 @@ static __u32 put_text_of(const char *path, const char *label)
 	return last_id;
 }
 
-/* An absolute path as the tool has it. */
+/* Make an absolute path in the tool's form. */
 static char *make_path(struct input *input)
 {
 	char *text = take_text(input, 300), *path = xasprintf("/%s", text), *result;
@@ -56,7 +56,7 @@ static char *make_path(struct input *input)
 	return result;
 }
 
-/* A set, of subjects that differ. */
+/* Make a set of different subjects. */
 static __u32 make_set(struct input *input, __u8 *kinds)
 {
 	unsigned int count = 1 + take_byte(input) % MOST_MEMBERS, i;
@@ -68,7 +68,7 @@ static __u32 make_set(struct input *input, __u8 *kinds)
 		member.kind = take_byte(input) % GUARD_KINDS;
 		member.subject = ++last_id;
 		name = make_path(input);
-		/* No user or group has one in his name. */
+		/* Only names of executables may have a comma. */
 		while (member.kind != GUARD_BY_EXE && (comma = strchr(name, ',')))
 			*comma = '.';
 		text = put_text_of(name, "");
@@ -141,7 +141,7 @@ static void make_rule(struct input *input)
 	nr_made++;
 }
 
-/* The rule of a path is in force, so that none becomes a comment. */
+/* Each path has its rule in force, so that the tool saves none as a comment. */
 static int find_entry(const char *path, struct guard_entry *entry)
 {
 	size_t i;
@@ -162,7 +162,7 @@ static int save(void *unused)
 	return 0;
 }
 
-/* Whether a line names those who are in a set, and no more. */
+/* Whether a line names exactly the members of a set. */
 static bool has_set(const struct arguments *line, __u32 set)
 {
 	const struct world_map *members = world_map("members"), *texts = world_map("texts");
@@ -189,7 +189,7 @@ static bool has_set(const struct arguments *line, __u32 set)
 	return count == line->who.count;
 }
 
-/* What a line says of an operation is what the rule does. */
+/* A line must say about an operation what the rule does. */
 static void check_op(const struct arguments *line, const struct guard_rule *body, int op)
 {
 	__u32 bit = 1U << op;
@@ -203,7 +203,7 @@ static void check_op(const struct arguments *line, const struct guard_rule *body
 		broken("%s: for others", op_names[op]);
 }
 
-/* Returns the operations that it is about. */
+/* Check a line against its rule. Returns the operations that the line names. */
 static __u32 check_line(const struct arguments *line, const struct made *rule)
 {
 	int op;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The tool's surroundings, in memory: pinned maps with what is in them, files, mounts, the ring buffer,
- * paths and the log. The linker has calls of the tool come here ("wrap", see the Makefile), but for
- * those of lookup.c, in whose place this is.
+ * The tool's environment, in memory: pinned maps and their entries, files, mounts, the ring buffer,
+ * paths and the log. The linker redirects calls of the tool to this file ("wrap", see the
+ * Makefile); the functions at its end replace those of lookup.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #include "world.h"
 
-/* No process has so many descriptors: these are maps, and closing one does nothing. */
+/* Descriptors of maps are above any real one, so that closing one does nothing. */
 #define FIRST_MAP	(1 << 28)
 
 struct world world;
@@ -95,7 +95,7 @@ struct world_map *world_map(const char *name)
 
 void world_put(struct world_map *map, const void *key, const void *value)
 {
-	/* Twice as many when their number is a power of two. */
+	/* Double the arrays when the count is a power of two. */
 	if (!(map->count & (map->count - 1))) {
 		map->keys = xrealloc(map->keys, (2 * map->count + 1) * map->key_size);
 		map->values = xrealloc(map->values, (2 * map->count + 1) * map->value_size);
@@ -223,7 +223,7 @@ int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *v
 	return first + *count == map->count ? fail(ENOENT) : 0;
 }
 
-/* The handle of an entry of an inode map is its place, from 1. */
+/* The handle of an entry of an inode map is its index plus 1. */
 int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next);
 int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 {
@@ -259,7 +259,7 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 	return 0;
 }
 
-/* The guard: pins.c without the directory of the pins, which is not there */
+/* The guard: like pins.c, without a directory of pins */
 
 int __wrap_guard_examine(struct guard *guard);
 int __wrap_guard_examine(struct guard *guard)
@@ -304,7 +304,7 @@ struct ring_buffer *__wrap_ring_buffer__new(int map, ring_buffer_sample_fn callb
 	return ring;
 }
 
-/* All that there is; then the guard is over, so that whoever watches ends. */
+/* Deliver all events, then end the guard, so that commands that watch it end. */
 int __wrap_ring_buffer__poll(struct ring_buffer *ring, int timeout);
 int __wrap_ring_buffer__poll(struct ring_buffer *ring, int timeout)
 {
@@ -317,7 +317,7 @@ int __wrap_ring_buffer__poll(struct ring_buffer *ring, int timeout)
 		length = take_byte(&events) | take_byte(&events) << 8;
 		if (length > events.size)
 			length = events.size;
-		/* One of its own, so that reading behind it is seen. */
+		/* In memory of its own, so that the sanitizer sees reads beyond its end. */
 		event = xcalloc(1, length + !length);
 		take(&events, event, length);
 		ring->take(ring->context, event, length);
@@ -344,7 +344,7 @@ void __wrap_ring_buffer__free(struct ring_buffer *ring)
 
 static FILE *open_input(const struct input *input)
 {
-	/* There are no files of no bytes in memory, for fmemopen(3). */
+	/* fmemopen(3) refuses empty files. */
 	return input->size ? fmemopen((void *)input->data, input->size, "r") :
 			     fmemopen("\n", 1, "r");
 }
@@ -353,7 +353,7 @@ FILE *__real_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
-	/* The tool writes to none of these; libFuzzer does, when it ends. */
+	/* The tool writes to none of these files; libFuzzer writes to its own when it ends. */
 	if (!world.asked || *mode != 'r')
 		return __real_fopen(path, mode);
 	if (!strcmp(path, MOUNTS))
@@ -382,7 +382,7 @@ int __wrap_open(const char *path, int flags, ...)
 	return -1;
 }
 
-/* Whatever is asked about is a file with two names, on mount 1. */
+/* Every path is a file with two names, on mount 1. */
 int __wrap_statx(int dir, const char *path, int flags, unsigned int mask, struct statx *info);
 int __wrap_statx(int dir, const char *path, int flags, unsigned int mask, struct statx *info)
 {
@@ -416,7 +416,7 @@ int __wrap_service_connect(void)
 	return -ENOENT;
 }
 
-/* libFuzzer has its own, for those that end it. */
+/* libFuzzer has its own handlers for signals that end it. */
 int __real_sigaction(int signal, const struct sigaction *action, struct sigaction *before);
 int __wrap_sigaction(int signal, const struct sigaction *action, struct sigaction *before);
 int __wrap_sigaction(int signal, const struct sigaction *action, struct sigaction *before)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the fuzz targets of inode-guard share. Each target, a file in this folder, is a program of
- * libFuzzer: it makes of its input what others could give the tool, has the tool's own functions take it,
- * and looks at what they say. The tool is linked as it is, with sanitizers; what it asks the kernel for,
- * world.c answers from memory. checks.c has what holds for all that it says.
+ * Shared by the fuzz targets of inode-guard. Each target, a file in this folder, is a program of
+ * libFuzzer: it makes its input into something that other users could give the tool, passes that to
+ * the tool's own functions, and checks what they print. The tool is linked unchanged, with
+ * sanitizers; world.c answers its system calls from memory. checks.c has the checks that hold for
+ * all that it prints.
  */
 #ifndef _FUZZ_WORLD_H
 #define _FUZZ_WORLD_H
@@ -14,26 +15,26 @@
 #include "../../bpf/guard/pins.h"
 #include "../../bpf/guard/shown.h"
 
-/* Called by libFuzzer, for each input. */
+/* libFuzzer calls it for each input. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/* Read a rules file, and check it: of conf.c and long.c. */
+/* Read a rules file, and check it: for conf.c and long.c. */
 void check_rules(const uint8_t *data, size_t size);
 
-/* End as a crash, so that the input is kept. */
+/* Crash, so that libFuzzer keeps the input. */
 __attribute__((noreturn, format(printf, 1, 2)))
 void broken(const char *format, ...);
 
-/* Input, which ends at some time: what is behind its end is zeros. */
+/* Input. Reads beyond its end get zeros. */
 
 struct input {
 	const uint8_t *data;
 	size_t size;
 };
 
-/* Returns how many bytes there still were. */
+/* Returns how many bytes were left, at most @size. */
 size_t take(struct input *input, void *to, size_t size);
 unsigned int take_byte(struct input *input);
-/* A text of up to @most bytes, its length before it: to be freed. */
+/* Take a length, and a text of that length, at most @most bytes. The caller frees it. */
 char *take_text(struct input *input, size_t most);
 
 /* world.c */
@@ -57,16 +58,16 @@ struct world_map {
 };
 
 /**
- * struct world - what the kernel has to say
- * @state: the word of the guard, as the programs have them
+ * struct world - what the tool gets from the kernel
+ * @state: the guard's state, as in the programs
  * @mounts: the list of mounts
- * @conf: what any conf file has in it
- * @events: what the ring buffer has, each event with the length before it, 16 bits
- * @found: what path_open() says of a path: 0, or a negative errno; NULL, that it is there
- * @entry: the entry that inode maps have of the path that was opened last: 0 or a negative errno
- * @matches: what patterns stand for, of char *
- * @sent: is called for each line to the log, with the socket's name
- * @asked: whether it is the tool that asks, and not libFuzzer
+ * @conf: the contents of every conf file
+ * @events: the events in the ring buffer, each after its length, 16 bits
+ * @found: returns the result of path_open() for a path: 0 or a negative errno; NULL: always 0
+ * @entry: gets the entry that inode maps have of the path opened last: 0 or a negative errno
+ * @matches: the paths that patterns match, of char *
+ * @sent: called for each message to the log, with the socket's name
+ * @asked: the tool makes the calls, not libFuzzer
  */
 struct world {
 	struct guard_state *state;
@@ -82,12 +83,12 @@ struct world {
 
 extern struct world world;
 
-/* Each input is taken in between. It begins with a guard that runs and has no rules. */
+/* Call them around each input. world_begin() sets up a guard that runs and has no rules. */
 void world_begin(void);
 void world_end(void);
-/* By a name of guard_maps, "subjects", or an inode map's. */
+/* Find a map by its name in guard_maps, "subjects", or the name of an inode map. */
 struct world_map *world_map(const char *name);
-/* By a number from 0 to WORLD_MAPS less 1. */
+/* Get a map by its index, from 0 to WORLD_MAPS - 1. */
 struct world_map *world_map_at(size_t i);
 void world_put(struct world_map *map, const void *key, const void *value);
 
@@ -95,19 +96,19 @@ void world_put(struct world_map *map, const void *key, const void *value);
 
 /* checks.c */
 
-/* What a command says, to be freed; what it says on standard error is checked and forgotten. */
+/* Returns what a command prints, to be freed; checks its standard error and drops it. */
 char *said_by(int (*command)(void *argument), void *argument);
-/* Lines that a terminal shows as they are: returns how many. */
+/* Check that the text is lines that a terminal shows as they are. Returns how many. */
 size_t check_lines(const char *text);
-/* No character in it may be one that is not to look at. */
+/* Check that each character in it is a visible one. */
 void check_seen(const char *text, size_t length);
-/* One value: returns what follows it. */
+/* Check one value. Returns what follows it. */
 const char *check_json(const char *text);
-/* What a string of JSON means, to be freed; *@text is behind it then. */
+/* Decode a string of JSON, to be freed; advances *@text beyond it. */
 char *json_string(const char **text);
-/* A rule as a line of a conf file, to be freed. */
+/* Write a rule as a line of a conf file, to be freed. */
 char *arguments_line(const struct arguments *arguments);
-/* Whether two rules say the same. */
+/* Whether two rules are the same. */
 bool arguments_same(const struct arguments *one, const struct arguments *other);
 
 #endif /* _FUZZ_WORLD_H */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The loader: denies opening the files that it is given, and ends. Map and program stay, pinned;
- * run once more, it adds files to the map, and puts its program in the place of the one that is
- * there.
+ * The loader: denies opening the files on its command line, and ends. The map and the program's
+ * link stay pinned. A second run adds files to the map, and replaces the program.
  */
 #include <err.h>
 #include <errno.h>

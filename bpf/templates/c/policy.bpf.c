@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The policy: what is in the map can't be opened. The loader makes the map, and writes its id here
- * before it loads this.
+ * The policy: nobody can open a file that is in the map. The loader makes the map, and writes its
+ * id to denied_id before it loads this.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
-/* Macros of the kernel, which vmlinux.h does not have. */
+/* vmlinux.h does not have the kernel's macros. */
 #define EPERM	1
 #define ENOENT	2
 
@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 denied_id;
 
-/* @ret is what another program at this hook has returned. All answers but "not in the map" deny. */
+/* @ret is the return value of an earlier program at this hook. Allow only on "not in the map". */
 SEC("lsm/file_open")
 int BPF_PROG(deny_open, struct file *file, int ret)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 
-// The loader: denies opening the files that it is given, and ends. Map and program stay, pinned; run
-// once more, it adds files to the map, and puts its program in the place of the one that is there.
+// The loader: denies opening the files on its command line, and ends. The map and the program's
+// link stay pinned. A second run adds files to the map, and replaces the program.
 package main
 
 import (
@@ -37,7 +37,7 @@ type key struct {
 	Gen, Reserved      uint32
 }
 
-// What BPF_MAP_CREATE takes, as far as it is needed: the library has no field for the device.
+// The beginning of BPF_MAP_CREATE's attributes: the library has no field for the device.
 type createAttr struct {
 	mapType, keySize, valueSize, maxEntries uint32
 	flags, innerFD, numaNode                uint32
@@ -70,7 +70,7 @@ func createMap(name string) (*ebpf.Map, error) {
 	return m, m.Pin(mapPin)
 }
 
-// The map that is pinned, or a new one.
+// Open the pinned map, or make a new one.
 func openMap() (*ebpf.Map, error) {
 	m, err := ebpf.LoadPinnedMap(mapPin, nil)
 	if errors.Is(err, os.ErrNotExist) {
@@ -94,7 +94,7 @@ func deny(m *ebpf.Map, path string) error {
 	return m.Update(key{FD: int32(fd)}, uint32(1), ebpf.UpdateAny)
 }
 
-// Put the program in the place of the one that is pinned: there is no moment without either.
+// Replace the program that is pinned, so that one of the two is always attached.
 func start(m *ebpf.Map) error {
 	info, err := m.Info()
 	if err != nil {
@@ -105,7 +105,7 @@ func start(m *ebpf.Map) error {
 	if err != nil {
 		return err
 	}
-	// Version 0.22 has spec.Variables["denied_id"].Set(uint32(id)) in its place.
+	// Version 0.22 has spec.Variables["denied_id"].Set(uint32(id)) instead.
 	if err := spec.RewriteConstants(map[string]interface{}{"denied_id": uint32(id)}); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func start(m *ebpf.Map) error {
 		return err
 	}
 	defer coll.Close()
-	// Without this the map goes with the last descriptor or pin, and the program finds nothing.
+	// An unbound map is freed with its last descriptor or pin; then the program finds nothing.
 	program := coll.Programs["deny_open"]
 	if err := program.BindMap(m); err != nil {
 		return err

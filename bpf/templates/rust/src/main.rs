@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 
-//! The loader: denies opening the files that it is given, and ends. Map and program stay, pinned; run
-//! once more, it adds files to the map, and puts its program in the place of the one that is there.
+//! The loader: denies opening the files on its command line, and ends. The map and the program's
+//! link stay pinned. A second run adds files to the map, and replaces the program.
 
 use std::error::Error;
 use std::ffi::{CString, OsStr};
@@ -26,7 +26,7 @@ const LINK_PIN: &str = "/sys/fs/bpf/policy/deny_open";
 const LINK_PIN_NEW: &str = "/sys/fs/bpf/policy/deny_open_new";
 const MAX_FILES: u32 = 1024;
 
-/// Of a struct inode_map_key, which begins with a descriptor: see linux/inode_map.h.
+/// Size of struct inode_map_key, which begins with a descriptor: see linux/inode_map.h.
 const KEY_SIZE: usize = 32;
 const VALUE_SIZE: u32 = 4;
 
@@ -38,7 +38,7 @@ fn create_map() -> Result<MapHandle> {
     let device = CString::new(DEVICE)?;
     let opts = libbpf_sys::bpf_map_create_opts {
         sz: size_of::<libbpf_sys::bpf_map_create_opts>() as _,
-        // SAFETY: it is a string of C.
+        // SAFETY: device is a C string.
         map_ifindex: unsafe { libc::if_nametoindex(device.as_ptr()) },
         ..Default::default()
     };
@@ -51,7 +51,7 @@ fn create_map() -> Result<MapHandle> {
     Ok(map)
 }
 
-/// The map that is pinned, or a new one.
+/// Open the pinned map, or make a new one.
 fn open_map() -> Result<MapHandle> {
     if !Path::new(MAP_PIN).exists() {
         return create_map();
@@ -72,14 +72,14 @@ fn deny(map: &MapHandle, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// An error, and what failed.
+/// Put what failed in front of an error.
 fn at<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String + '_ {
     move |error| format!("{what}: {error}")
 }
 
-/// Where a constant of the program is among them.
+/// The bytes of a constant in the program's .rodata.
 fn constant(object: &OpenObject, name: &str) -> Option<Range<usize>> {
-    // SAFETY: the object is there as long as this.
+    // SAFETY: the object outlives this BTF.
     let btf = Btf::from_bpf_object(unsafe { object.as_libbpf_object().as_ref() }).ok()??;
     let section: DataSec = btf.type_by_name(".rodata")?;
     let is_it = |id| btf.type_by_id::<BtfType>(id).and_then(|t| t.name()) == Some(OsStr::new(name));
@@ -88,7 +88,7 @@ fn constant(object: &OpenObject, name: &str) -> Option<Range<usize>> {
     Some(begin..begin + var.size)
 }
 
-/// Put the program in the place of the one that is pinned: there is no moment without either.
+/// Replace the program that is pinned, so that one of the two is always attached.
 fn start(map: &MapHandle) -> Result<()> {
     let mut open = ObjectBuilder::default().open_memory(OBJECT).map_err(at("reading the program"))?;
     let place = constant(&open, "denied_id").ok_or("the program has no denied_id")?;
@@ -101,7 +101,7 @@ fn start(map: &MapHandle) -> Result<()> {
     }
     let object = open.load().map_err(at("loading the program"))?;
     let program = object.progs_mut().find(|p| p.name() == "deny_open").ok_or("no such program")?;
-    // Without this the map goes with the last descriptor or pin, and the program finds nothing.
+    // An unbound map is freed with its last descriptor or pin, and the program then finds nothing.
     let (program_fd, map_fd) = (program.as_fd().as_raw_fd(), map.as_fd().as_raw_fd());
     // SAFETY: both are open, and there are no options.
     if unsafe { libbpf_sys::bpf_prog_bind_map(program_fd, map_fd, null()) } != 0 {
