@@ -59,7 +59,7 @@ endif
 GUARD := inode-guard
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard examples selftests stress-program fuzz-program tool-fuzz-programs bench-program
+.PHONY: all module bpf guard examples bench-program
 all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
@@ -130,7 +130,7 @@ bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(ca
 BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
-	selftests/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
+	selftests/*/*.bpf.c selftests/*/*/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -197,107 +197,8 @@ $(BUILD)/templates/policy-%: $(wildcard bpf/templates/*/* bpf/templates/*/src/* 
 	$(say) MAKE $@
 	$(Q)CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' scripts/templates $* '$(kernel_btf)' $@
 
-# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in some.
-selftest_bpf   := $(wildcard selftests/*.bpf.c)
-selftest_names := $(filter-out harness fuse_server,$(patsubst selftests/%.c,%, \
-	$(filter-out $(selftest_bpf),$(wildcard selftests/*.c))))
-selftest_skels := $(selftest_bpf:%.bpf.c=$(BUILD)/%.skel.h)
-harness        := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/harness.c))
-fuse_server    := $(BUILD)/selftests/fuse_server.o
-
-selftests: $(addprefix $(BUILD)/selftests/,$(or $(TESTS),$(selftest_names)))
-	@:
-
-$(harness) $(fuse_server): $(BUILD)/%.o: %.c Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-$(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(harness) $(selftest_skels) Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
-
-# Programs of several files: what attempts/ has is in both of bypass, what steps/ has in guard.
-bypass_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/attempts/*.c))
-guard_steps  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/steps/*.c))
-guard_json   := $(BUILD)/selftests/steps/json.o
-
-$(bypass_parts) $(guard_steps): $(BUILD)/%.o: %.c Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-bypass_programs := $(patsubst %,$(BUILD)/selftests/%,$(filter bypass%,$(selftest_names)))
-$(bypass_programs): $(bypass_parts)
-$(bypass_programs): private harness += $(bypass_parts)
-$(BUILD)/selftests/guard: $(guard_steps)
-$(BUILD)/selftests/guard: private harness += $(guard_steps)
-guard_tests := $(patsubst %,$(BUILD)/selftests/%,$(filter guard_%,$(selftest_names)))
-$(guard_tests): $(guard_json)
-$(guard_tests): private harness += $(guard_json)
-
-fuse_programs := $(BUILD)/selftests/lifetime $(BUILD)/selftests/guard_hung
-$(fuse_programs): $(fuse_server)
-$(fuse_programs): private harness += $(fuse_server)
-
-# These load programs of others themselves.
-$(BUILD)/selftests/examples: $(examples:%=%.skel.h)
-$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: $(guard_skels)
-
-# Not one of the selftests: it runs for as long as one likes.
-stress-program: $(BUILD)/stress/stress
-	@:
-
-$(BUILD)/stress/stress: stress/stress.c $(BUILD)/stress/stress.skel.h Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
-
-# Nor this. Its module is instrumented, and has its own build directory: see 'fuzz' below.
-fuzz-program: $(BUILD)/fuzz/fuzz
-	@:
-
-fuzz_sources := $(filter-out %.bpf.c,$(wildcard fuzz/*.c))
-fuzz_objects := $(fuzz_sources:%.c=$(BUILD)/%.o)
-
-$(fuzz_objects): $(BUILD)/%.o: %.c $(BUILD)/fuzz/fuzz.skel.h Makefile
-	$(say) CC $@
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-$(BUILD)/fuzz/fuzz: $(fuzz_objects) $(fuse_server)
-	$(say) LD $@
-	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -pthread -o $@
-
-# inode-guard's own sources, with sanitizers and, where it is they that are run, what guides libFuzzer;
-# each file of fuzz/tool/ is a program with them, but for what these share. It is world.c that is asked in
-# the kernel's place.
-FUZZ_CLANG ?= $(lastword $(shell scripts/deps --clangs))
-tool_fuzz_flags   := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-missing-field-initializers
-tool_fuzz_names   := $(filter-out world checks,$(patsubst fuzz/tool/%.c,%,$(wildcard fuzz/tool/*.c)))
-tool_fuzz_objects := $(patsubst %.c,$(BUILD)/tool/%.o,$(filter-out %/lookup.c,$(guard_sources)) \
-	fuzz/tool/world.c fuzz/tool/checks.c)
-wrapped := bpf_obj_get bpf_obj_get_info_by_fd bpf_map_lookup_batch bpf_map_get_next_key \
-	bpf_map_lookup_elem guard_examine guard_open ring_buffer__new ring_buffer__poll \
-	ring_buffer__consume ring_buffer__free fopen open statx sendto service_connect sigaction
-comma := ,
-
-tool-fuzz-programs: $(tool_fuzz_names:%=$(BUILD)/tool/%)
-	@:
-
-$(BUILD)/tool/%.o: %.c $(guard_skels) Makefile
-	$(say) CLANG $@
-	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CLANG) $(program_cflags) $(tool_fuzz_flags) -fsanitize=address,undefined \
-		$(if $(filter bpf/%,$<),-fsanitize=fuzzer-no-link) -I$(BUILD)/bpf/guard $(main) -c $< -o $@
-
-# libFuzzer has one of its own.
-$(BUILD)/tool/bpf/guard/main.o: private main := -Dmain=tool_main
-
-$(tool_fuzz_names:%=$(BUILD)/tool/%): $(BUILD)/tool/%: $(BUILD)/tool/fuzz/tool/%.o $(tool_fuzz_objects)
-	$(say) LD $@
-	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer,address,undefined $(addprefix -Wl$(comma)--wrap=,$(wrapped)) \
-		$^ $(LDFLAGS) $(libraries) -o $@
+include selftests/Makefile.inc
+include fuzz/Makefile.inc
 
 # What 'make bench' takes into the virtual machine.
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
@@ -308,95 +209,9 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/tool/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
-# --- In the virtual machine ---------------------------------------------------
-
-.PHONY: deps kernel guest programs test test-all test-templates smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
-test-all:
-	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
-
-# What differs most from the stock kernel, and what shows soonest that something is wrong.
-# With one compiler.
-smoke:
-	+@MAKE='$(MAKE)' CLANG='$(CLANG)' TESTS='$(or $(TESTS),errno lookup null program verifier)' \
-		scripts/test-all rt sid
-
-# Of no kernel: it takes spin and gcc.
-model:
-	@scripts/deps --model
-	@scripts/model $(MODELS)
-
-# In the system of another release it is that system's own test kernel, and this
-# makefile there. See scripts/root.
-roots := $(shell scripts/root --list)
-in_roots := kernel guest test stress fuzz demo shell check
-ifneq ($(filter $(KERNEL),$(roots)),)
-deps:
-	@scripts/deps --root
-$(in_roots):
-	+@scripts/root '$(KERNEL)' make $(filter -j% -k,$(MAKEFLAGS)) $@ $(MAKEOVERRIDES) KERNEL=stock
-else
-
-deps:
-	@scripts/deps '$(KERNEL)'
-
-# A flavour that has a configuration in scripts/kernels is built from source.
-kernel: deps
-	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
-
-# Everything for the test kernel, whatever the running one is; or all but the module.
-guest: parts := module guard examples templates selftests
-programs: parts := guard examples templates selftests
-guest programs: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" $(parts)
-
-# The oldest and the newest compiler that there are packages of, or the one that is named.
-CLANGS = $(if $(filter file,$(origin CLANG)),$(shell scripts/deps --clangs),$(CLANG))
-
-test:
-	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' CLANGS='$(CLANGS)' scripts/test $(TESTS)
-
-# In Debian 13, which has what those in Go and Rust are built with.
-test-templates:
-	+@$(MAKE) --no-print-directory test KERNEL=debian13 TESTS=templates TEMPLATES='c go rust'
-
-stress: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module stress-program
-	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' scripts/stress $(if $(SEED),--seed '$(SEED)')
-
-# With a module of its own, which writes down where it has been if the kernel has KCOV.
-fuzz: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" FUZZ=1 \
-		BUILD="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" module fuzz-program
-	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' \
-		$(if $(MINIMISE),scripts/minimise '$(MINIMISE)',scripts/fuzz $(if $(SEED),--seed '$(SEED)'))
-
-# In user space, on this machine: it is only built for a kernel, whose types the tool's objects have.
-fuzz-tool: kernel
-	+@build="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" && \
-		kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" BUILD="$$build" tool-fuzz-programs && \
-		DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz-tool "$$build/tool"
-
-bench bench-scale: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module guard bench-program
-	@KERNEL='$(KERNEL)' scripts/bench $(if $(filter bench-scale,$@),--scale)
-
-demo: guest
-	@KERNEL='$(KERNEL)' scripts/demo
-
-shell: guest
-	@scripts/vm --kernel '$(KERNEL)' --shell
-
-check: deps
-	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/check
-
-endif
+include scripts/Makefile.inc
 
 # --- Installing ---------------------------------------------------------------
 

@@ -10,7 +10,7 @@
  * Thousands of maps that are let go of at once hold up whoever wants rtnl, and no inode map has a
  * say in that: the kernel frees each in a worker of its own that takes rtnl, up to 512 of them wait
  * in the queue for it, and who comes then is behind them. What the module does there is a small part
- * (of 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/registry.c
+ * (of 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/map/registry.c
  * looks after that). So the limit is higher by what such a queue takes, reckoned by how long it took
  * to create the maps of the same program, one after the other, under the same lock on the same
  * machine at the same time: a busy host, a slow kernel and an emulator slow down both alike.

@@ -47,7 +47,7 @@
 #include <inode_map.h>
 
 #include "stress.h"
-#include "../selftests/order.h"
+#include "order.h"
 #include "stress.skel.h"
 
 #define MODULE		"/lib/modules/extra/inode_map.ko"
