@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <sys/utsname.h>
 
-#include "tree.h"
-#include "tree.skel.h"
-#include "tree_looks.h"
+#include "tree/tree.h"
+#include "selftests/programs/tree/tree.skel.h"
+#include "tree/tree_looks.h"
 
 /*
  * "n" is in the one tree or in the other at every moment, at a distance that belongs to it: at the

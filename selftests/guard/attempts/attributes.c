@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Ways to change what a file is other than its content: mode, owner, times, extended attributes,
- * access control lists, flags. ../bypass.c runs them, and sees whether anything has changed.
+ * access control lists, flags. ../bypass/ runs them, and sees whether anything has changed.
  */
 #include "bypass.h"
 

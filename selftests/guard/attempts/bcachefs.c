@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What bcachefs has of its own: subvolumes, snapshots, and attributes that are inherited. Run by
- * ../bypass.c, where the kernel has bcachefs. Debian has no tool that makes such a filesystem, but a
+ * ../bypass/, where the kernel has bcachefs. Debian has no tool that makes such a filesystem, but a
  * superblock is enough: the kernel makes the rest.
  */
 #include "bypass.h"

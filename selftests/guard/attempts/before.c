@@ -2,7 +2,7 @@
 /*
  * What a process has of a file from before the rule, other than descriptors: mappings that grow,
  * pages in a pipe, memory that an io_uring or userfaultfd(2) knows. The kernel asks about none of
- * these again. Run by ../bypass.c; reading.c and writing.c have the mappings themselves.
+ * these again. Run by ../bypass/; reading.c and writing.c have the mappings themselves.
  */
 #include "bypass.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What btrfs has of its own: subvolumes, sending them, encoded reads and writes, defragmentation,
- * and looking into its trees. Run by ../bypass.c; reading.c has clones, machinery.c a snapshot.
+ * and looking into its trees. Run by ../bypass/; reading.c has clones, machinery.c a snapshot.
  */
 #include "bypass.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the parts of the bypass test share: see ../bypass.c, which runs the tables of attempts.
+ * What the parts of the bypass test share: see ../bypass/, which runs the tables of attempts.
  *
  * An attempt does one thing to a file in one way, really, and finds out whether it took effect. It
  * runs in another process, where it may leave descriptors and mappings, and with own_process
@@ -84,7 +84,7 @@ enum way {
 #define ANY_PATH	(ANY_NAME | BY(SYMBOLIC_LINK) | BY(PROC_FD) | BY(BIND_FILE))
 #define PRIVILEGED	(~BY(USER_NAMESPACE))		/* takes more than root of a namespace */
 
-/* What is to become of an attempt; see ../bypass.c. CONTROL: without a rule. */
+/* What is to become of an attempt; see ../bypass/. CONTROL: without a rule. */
 enum expectation {
 	CONTROL,
 	STOPPED,
@@ -120,7 +120,7 @@ struct attempt {
 	bool by_descriptor;
 	unsigned int of_entry;		/* operations on what is in the directory that it is */
 	bool changes_directory;		/* in which the name is: a write to that, too */
-	bool every_way;			/* always, not some of them: see ../bypass.c */
+	bool every_way;			/* always, not some of them: see ../bypass/ */
 	bool own_process;		/* whose namespaces, credentials, ... it changes */
 	bool unchanged;			/* the file is as before, other than after most writes */
 	bool sets_time;			/* the file's, apart from what it does: attr would stop that */

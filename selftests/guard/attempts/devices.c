@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Ways to a device that has a rule by one of its nodes, and what is done to devices by calls of their
- * own. Run by ../bypass.c.
+ * own. Run by ../bypass/.
  */
 #include "bypass.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Ways to what is on a block device that are neither its nodes nor calls for blocks: commands of
- * its own (SCSI), other devices over it (device mapper, md), and partitions. Run by ../bypass.c.
+ * its own (SCSI), other devices over it (device mapper, md), and partitions. Run by ../bypass/.
  *
  * The disks are those of scsi_debug: many, that have the same text, since what is on one is on all.
  */

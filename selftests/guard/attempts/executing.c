@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to execute what is in a file. Run by ../bypass.c.
+ * Ways to execute what is in a file. Run by ../bypass/.
  */
 #include "bypass.h"
 

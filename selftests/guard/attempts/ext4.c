@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What ext4 has of its own that is no exchange of blocks: writing.c and reading.c have those. Run
- * by ../bypass.c.
+ * by ../bypass/.
  */
 #include "bypass.h"
 #include "ext4.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What f2fs has of its own: atomic writes, moving blocks to another file, erasing, compression,
- * defragmentation, and files that stay where they are. Run by ../bypass.c.
+ * defragmentation, and files that stay where they are. Run by ../bypass/.
  */
 #include "bypass.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The files that attempts are made on, running programs, and small helpers of all attempts. Called
- * by ../bypass.c to make files, and by the attempts.
+ * by ../bypass/ to make files, and by the attempts.
  */
 #include "bypass.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Where a rule does not reach, other than by an attempt on the file that it is for: the manual says
- * so, and here it is shown. Run by ../bypass.c, with the guard started.
+ * so, and here it is shown. Run by ../bypass/, with the guard started.
  */
 #include "bypass.h"
 #include "subject.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Ways through other parts of the kernel that use files: swap, accounting, core dumps, loop
- * devices, overlayfs, snapshots, the device below. Run by ../bypass.c.
+ * devices, overlayfs, snapshots, the device below. Run by ../bypass/.
  */
 #include "bypass.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to delete, replace, rename, cover and link names. ../bypass.c runs them, and sees what
+ * Ways to delete, replace, rename, cover and link names. ../bypass/ runs them, and sees what
  * became of the file and its name.
  */
 #include "bypass.h"

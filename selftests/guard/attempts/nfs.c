@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The kernel's NFS server: a client, this machine itself, does what it likes with a file that is
- * guarded where the server is. Run by ../bypass.c, which calls nfs_stop() at its end.
+ * guarded where the server is. Run by ../bypass/, which calls nfs_stop() at its end.
  *
  * The server is told what it exports, and to whom, by what exportfs(8) and mountd(8) write to.
  */

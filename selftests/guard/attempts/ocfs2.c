@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What ocfs2 has of its own: copies that share blocks, and moving these. Run by ../bypass.c, where
+ * What ocfs2 has of its own: copies that share blocks, and moving these. Run by ../bypass/, where
  * there is mkfs.ocfs2, which scripts/deps does not install: it comes with services.
  */
 #include "bypass.h"

@@ -2,7 +2,7 @@
 /*
  * FUSE passthrough: a filesystem whose server has the kernel read and write another file in place
  * of its own, here the guarded one. The filesystem is a single file; the server is a process of
- * this program. Run by ../bypass.c.
+ * this program. Run by ../bypass/.
  */
 #include "bypass.h"
 

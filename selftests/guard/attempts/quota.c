@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * A file as the one that a filesystem keeps its quotas in: the kernel reads it, writes it and makes
- * it immutable. Run by ../bypass.c.
+ * it immutable. Run by ../bypass/.
  */
 #include "bypass.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to read a file: each of these attempts gets at the bytes. Run by ../bypass.c.
+ * Ways to read a file: each of these attempts gets at the bytes. Run by ../bypass/.
  */
 #include "bypass.h"
 #include "ext4.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to talk to who listens at a UNIX socket that has a name. Run by ../bypass.c.
+ * Ways to talk to who listens at a UNIX socket that has a name. Run by ../bypass/.
  */
 #include "bypass.h"
 

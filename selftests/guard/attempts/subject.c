@@ -2,7 +2,7 @@
 /*
  * Rules that only certain executables are exempt from: who passes for one of them, and who does
  * not. Each attempt gets at the secret, or at the process of the allowed program. Run by
- * ../bypass.c.
+ * ../bypass/.
  *
  * The allowed program is a copy of the test, which does what ACT in its environment says.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Calls of inode-guard. Called by ../bypass.c, ../bypass_subject.c and limits.c.
+ * Calls of inode-guard. Called by ../bypass/, ../bypass_subject.c and limits.c.
  */
 #include "bypass.h"
 

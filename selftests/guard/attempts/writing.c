@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to change what is in a file, and to append to it. ../bypass.c runs them, and sees whether
+ * Ways to change what is in a file, and to append to it. ../bypass/ runs them, and sees whether
  * the file has changed.
  */
 #include "bypass.h"

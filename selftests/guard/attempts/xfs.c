@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What xfs has of its own: the exchange of blocks that defragmentation uses, and calls by handle.
- * Run by ../bypass.c.
+ * Run by ../bypass/.
  */
 #include "bypass.h"
 
