@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What tree.c and tree_storm.c share: programs that look up every file that the process opens, and what
- * they are to have found. Include tree.h and tree.skel.h before.
+ * What tree.c and tree_storm.c share: programs that look up every file that the process opens, and
+ * what they are to have found.
  */
 #ifndef TREE_LOOKS_H
 #define TREE_LOOKS_H
 
 #include "harness.h"
+#include "tree.h"
+#include "selftests/programs/tree/tree.skel.h"
 
 /* The functions that stay in a filesystem, those that cross mounts. */
 enum { TREE = 1, PATH = 2, BOTH = TREE | PATH };
