@@ -4,19 +4,14 @@
  * inode_map_request() asks. That an inode gets one value whoever asks, that requests are bounded
  * and hold nothing up, and what becomes of them when inode, filesystem or map goes. And that a
  * program can ask which functions the module has.
+ *
+ * worker.c has requests that wait, for a worker that is held up.
  */
-#include "harness.h"
-
 #include <pthread.h>
 
-#include "request.h"
-#include "request.skel.h"
+#include "asking.h"
 
-#define NUMBER		0x1122334455667788
 #define COUNT_OF(array)	(sizeof(array) / sizeof((array)[0]))
-
-/* As src/request.h has it. */
-#define REQUESTS_MAX	256
 
 /* Programs */
 
@@ -29,7 +24,7 @@ static struct bpf_program *program_of(struct request *programs, const char *name
 }
 
 /* Those whose names are there, attached. */
-static struct request *programs_attach(const char *name, const char *also)
+struct request *programs_attach(const char *name, const char *also)
 {
 	struct request *programs = request__open();
 
@@ -44,7 +39,7 @@ static struct request *programs_attach(const char *name, const char *also)
 }
 
 /* Open a file with the program armed, and return what it says. */
-static int run_on(struct request *programs, const char *path)
+int run_on(struct request *programs, const char *path)
 {
 	__u32 before = programs->bss->done;
 
@@ -55,7 +50,7 @@ static int run_on(struct request *programs, const char *path)
 	return programs->bss->result;
 }
 
-static int run_on_map(struct request *programs, int map, const char *path)
+int run_on_map(struct request *programs, int map, const char *path)
 {
 	programs->bss->map_id = map_id_of(map);
 	return run_on(programs, path);
@@ -63,12 +58,12 @@ static int run_on_map(struct request *programs, int map, const char *path)
 
 /* Maps */
 
-static int map_of_values(unsigned int max_entries)
+int map_of_values(unsigned int max_entries)
 {
 	return map_create(32, sizeof(struct value), max_entries);
 }
 
-static struct value value_of(int map, int fd)
+struct value value_of(int map, int fd)
 {
 	struct value value;
 
@@ -76,7 +71,7 @@ static struct value value_of(int map, int fd)
 	return value;
 }
 
-static void set(int map, int fd, __u64 number)
+void set(int map, int fd, __u64 number)
 {
 	struct value value = { .number = number };
 
@@ -105,7 +100,7 @@ static bool is_made(void *arg)
 	return map_has(place->map, place->fd);
 }
 
-static void wait_until_made(int map, int fd)
+void wait_until_made(int map, int fd)
 {
 	struct place place = { map, fd };
 
@@ -115,7 +110,7 @@ static void wait_until_made(int map, int fd)
 
 /* Requests on the way, and those that came to nothing */
 
-static unsigned int requests(unsigned int *lost)
+unsigned int requests(unsigned int *lost)
 {
 	FILE *file = fopen("/proc/inode_map", "r");
 	unsigned int on_the_way;
@@ -136,7 +131,7 @@ static bool none_is_on_the_way(void *unused)
 }
 
 /* Wait until there is none, and return how many were lost. */
-static unsigned int requests_wait(void)
+unsigned int requests_wait(void)
 {
 	unsigned int lost;
 
@@ -452,181 +447,6 @@ TEST(request_irqs_off)
 	CHECK_ERR(programs->bss->result, EBUSY);
 	CHECK_EQ(requests_wait(), before);
 	CHECK_EQ(map_count(map), 0);
-}
-
-/* A worker that is held up */
-
-static bool is_stuck(void *programs)
-{
-	return *(volatile __u64 *)&((struct request *)programs)->bss->stuck == 2;
-}
-
-/* Have the worker stop at the next request, which is made for the file. */
-static void stop_worker(struct request *programs, int map, const char *path)
-{
-	programs->bss->stuck = 1;
-	CHECK_ERR(run_on_map(programs, map, path), EINPROGRESS);
-	if (!wait_until(is_stuck, programs, 10))
-		FAIL("the worker does nothing");
-}
-
-TEST(limit)
-{
-	struct request *programs = programs_attach("request_many", "hold_up");
-	int map = map_of_values(8), other = map_of_values(8), fd = file_create("f");
-	unsigned int before = requests_wait(), lost;
-
-	programs->bss->stuck = 1;
-	CHECK_EQ(run_on_map(programs, map, "f"), 0);
-	CHECK(wait_until(is_stuck, programs, 10));
-	CHECK_EQ(programs->bss->asked, REQUESTS_MAX);
-	CHECK_EQ(programs->bss->again, MANY - REQUESTS_MAX);
-	CHECK_EQ(programs->bss->exists + programs->bss->failed, 0);
-	CHECK_EQ(requests(&lost), REQUESTS_MAX);
-	CHECK(!map_has(map, fd));
-	/* Another map has a worker of its own. */
-	programs->bss->other_id = map_id_of(other);
-	CHECK_ERR(run_on(programs, "f"), EINPROGRESS);
-	wait_until_made(other, fd);
-	CHECK(is_stuck(programs));
-
-	programs->bss->stuck = 0;
-	wait_until_made(map, fd);
-	/* There is one entry, and none is lost that asked for the same. */
-	CHECK_EQ(requests_wait(), before);
-	CHECK_EQ(map_count(map), 1);
-	counts_wait(2, 2, 1, 1);
-}
-
-/* Whatever a request is for may go before the worker comes. */
-static void check_lost(void (*end)(int map, int fd), int map, unsigned int maps)
-{
-	struct request *programs = programs_attach("request", "hold_up");
-	unsigned int before = requests_wait();
-	int fd = file_create("f");
-
-	stop_worker(programs, map, "f");
-	end(map, fd);
-	programs->bss->stuck = 0;
-	CHECK_EQ(requests_wait(), before + 1);
-	counts_wait(maps, 0, 0, 0);
-}
-
-static void close_map(int map, int fd)
-{
-	close(map);
-	close(fd);
-}
-
-TEST(map_goes)
-{
-	check_lost(close_map, map_of_values(8), 0);
-}
-
-static void remove_inode(int map, int fd)
-{
-	(void)map;
-	close(fd);
-	CHECK_SYS(unlink("f"));
-}
-
-TEST(inode_goes)
-{
-	check_lost(remove_inode, map_of_values(8), 1);
-}
-
-static void fill_map(int map, int fd)
-{
-	close(fd);
-	set(map, file_open(".", O_PATH), NUMBER);
-}
-
-TEST(map_is_full)
-{
-	struct request *programs = programs_attach("request", "hold_up");
-	unsigned int before = requests_wait();
-	int map = map_of_values(1);
-
-	close(file_create("f"));
-	stop_worker(programs, map, "f");
-	fill_map(map, file_open("f", O_PATH));
-	programs->bss->stuck = 0;
-	CHECK_EQ(requests_wait(), before + 1);
-	CHECK_EQ(map_count(map), 1);
-}
-
-/* Somebody else was quicker: his value stays, and nothing is lost. */
-TEST(entry_comes)
-{
-	struct request *programs = programs_attach("request", "hold_up");
-	int map = map_of_values(8), fd = file_create("f");
-	unsigned int before = requests_wait();
-
-	programs->bss->init = NUMBER;
-	stop_worker(programs, map, "f");
-	set(map, fd, NUMBER + 1);
-	programs->bss->stuck = 0;
-	CHECK_EQ(requests_wait(), before);
-	CHECK_EQ(value_of(map, fd).number, NUMBER + 1);
-}
-
-static bool is_detached(void *device)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", strrchr(device, '/') + 1);
-	return access(path, F_OK) != 0;
-}
-
-static void unmount(void *path)
-{
-	CHECK_SYS(umount(path));
-}
-
-/* umount(2) succeeds, and the superblock goes when the worker is done, with what it has made. */
-TEST(unmount_while_stuck)
-{
-	struct request *programs = programs_attach("request", "hold_up");
-	int map = map_of_values(8);
-	char device[32];
-	pid_t pid;
-
-	mount_image("ext4", 16, "m", device);
-	close(file_create("m/f"));
-	stop_worker(programs, map, "m/f");
-	/* The program that holds the worker up is what umount(2) waits for: a grace period. */
-	pid = child_start(unmount, "m");
-	usleep(100000);
-	programs->bss->stuck = 0;
-	child_wait(pid);
-	requests_wait();
-	if (!wait_until(is_detached, device, 10))
-		FAIL("%s is still in use", device);
-	CHECK_EQ(map_count(map), 0);
-	counts_wait(1, 0, 0, 0);
-}
-
-/* Without anybody who holds the worker up, it comes at any moment. */
-TEST(unmount_at_once)
-{
-	struct request *programs = programs_attach("request", NULL);
-	int map = map_of_values(8);
-	char device[32];
-
-	mount_image("ext4", 16, "m", device);
-	for (unsigned int i = 0; i < 20; i++) {
-		close(file_create("m/f"));
-		programs->bss->flags = i & 1 ? INODE_MAP_WEAK : 0;
-		CHECK_ERR(run_on_map(programs, map, "m/f"), EINPROGRESS);
-		CHECK_SYS(umount("m"));
-		if (!wait_until(is_detached, device, 10))
-			FAIL("%s is still in use", device);
-		CHECK_EQ(map_count(map), 0);
-		CHECK_EQ(sh("losetup %s image.ext4 && mount %s m && losetup --detach %s", device,
-			    device, device), 0);
-	}
-	CHECK_SYS(umount("m"));
-	counts_wait(1, 0, 0, 0);
 }
 
 /* Versions */
