@@ -125,6 +125,8 @@ struct counts {
 };
 
 void counts_read(struct counts *counts);
+/* Whether there is a module that has them. */
+bool counts_try_read(struct counts *counts);
 /* Whether this kernel is one with PREEMPT_RT. */
 bool kernel_is_rt(void);
 /* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); stretches limits. */
