@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pointers to anything that the verifier lets pass, which do no harm; and what it must refuse
- * (refused.bpf.c), each for its reason.
+ * (program_refused.bpf.c), each for its reason.
  */
+#include "program_refused.skel.h"
 #include "calls.h"
 
 /* Those with an inode or dentry that the verifier does not look at. */
@@ -107,7 +108,7 @@ TEST(walked)
 	do {								\
 		static const struct refused refused_[] = { __VA_ARGS__ };	\
 									\
-		CHECK_VERIFIER_REFUSES(program, refused_);			\
+		CHECK_VERIFIER_REFUSES(program_refused, refused_);			\
 	} while (0)
 
 #define BEYOND		"invalid access to memory, mem_size=8 off=8 size=1"
