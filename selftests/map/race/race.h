@@ -55,7 +55,6 @@ void parallel(unsigned int nr_tasks, void (*run)(unsigned int task));
 void parallel_for(unsigned int seconds, unsigned int nr_tasks,
 		  void (*run)(unsigned int task));
 extern int file;
-void run_on_cpu(unsigned int cpu);
 
 /* programs.c */
 
