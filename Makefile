@@ -1,6 +1,8 @@
 # The inode map: the kernel module, the BPF objects, the programs, their tests.
 # 'make help' tells what can be made. What is built for a kernel is in
 # build/RELEASE, so that kernels do not mix.
+# selftests/, fuzz/ and scripts/ have a Makefile.inc each: how the tests and the
+# fuzzers are built, and what runs in virtual machines.
 
 # --- What can be chosen on the command line -----------------------------------
 
@@ -59,7 +61,7 @@ endif
 GUARD := inode-guard
 
 .DEFAULT_GOAL := all
-.PHONY: all module bpf guard examples selftests stress-program fuzz-program tool-fuzz-programs bench-program
+.PHONY: all module bpf guard examples bench-program
 all: inode_map.ko $(GUARD) examples
 
 module: $(BUILD)/inode_map.ko
@@ -130,7 +132,7 @@ bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(ca
 BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
-	selftests/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
+	selftests/*/*.bpf.c selftests/*/*/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
 
 bpf: $(bpf_objects)
 	@:
@@ -197,107 +199,8 @@ $(BUILD)/templates/policy-%: $(wildcard bpf/templates/*/* bpf/templates/*/src/* 
 	$(say) MAKE $@
 	$(Q)CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' scripts/templates $* '$(kernel_btf)' $@
 
-# selftests/NAME.c is a test; NAME.bpf.c its BPF part; harness.c is in all, fuse_server.c in some.
-selftest_bpf   := $(wildcard selftests/*.bpf.c)
-selftest_names := $(filter-out harness fuse_server,$(patsubst selftests/%.c,%, \
-	$(filter-out $(selftest_bpf),$(wildcard selftests/*.c))))
-selftest_skels := $(selftest_bpf:%.bpf.c=$(BUILD)/%.skel.h)
-harness        := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/harness.c))
-fuse_server    := $(BUILD)/selftests/fuse_server.o
-
-selftests: $(addprefix $(BUILD)/selftests/,$(or $(TESTS),$(selftest_names)))
-	@:
-
-$(harness) $(fuse_server): $(BUILD)/%.o: %.c Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-$(selftest_names:%=$(BUILD)/selftests/%): $(BUILD)/selftests/%: selftests/%.c $(harness) $(selftest_skels) Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -I$(BUILD)/bpf $< $(harness) $(LDFLAGS) $(libraries) -pthread -o $@
-
-# Programs of several files: what attempts/ has is in both of bypass, what steps/ has in guard.
-bypass_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/attempts/*.c))
-guard_steps  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard selftests/steps/*.c))
-guard_json   := $(BUILD)/selftests/steps/json.o
-
-$(bypass_parts) $(guard_steps): $(BUILD)/%.o: %.c Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-bypass_programs := $(patsubst %,$(BUILD)/selftests/%,$(filter bypass%,$(selftest_names)))
-$(bypass_programs): $(bypass_parts)
-$(bypass_programs): private harness += $(bypass_parts)
-$(BUILD)/selftests/guard: $(guard_steps)
-$(BUILD)/selftests/guard: private harness += $(guard_steps)
-guard_tests := $(patsubst %,$(BUILD)/selftests/%,$(filter guard_%,$(selftest_names)))
-$(guard_tests): $(guard_json)
-$(guard_tests): private harness += $(guard_json)
-
-fuse_programs := $(BUILD)/selftests/lifetime $(BUILD)/selftests/guard_hung
-$(fuse_programs): $(fuse_server)
-$(fuse_programs): private harness += $(fuse_server)
-
-# These load programs of others themselves.
-$(BUILD)/selftests/examples: $(examples:%=%.skel.h)
-$(BUILD)/selftests/verifier $(BUILD)/selftests/hooks: $(guard_skels)
-
-# Not one of the selftests: it runs for as long as one likes.
-stress-program: $(BUILD)/stress/stress
-	@:
-
-$(BUILD)/stress/stress: stress/stress.c $(BUILD)/stress/stress.skel.h Makefile
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -o $@
-
-# Nor this. Its module is instrumented, and has its own build directory: see 'fuzz' below.
-fuzz-program: $(BUILD)/fuzz/fuzz
-	@:
-
-fuzz_sources := $(filter-out %.bpf.c,$(wildcard fuzz/*.c))
-fuzz_objects := $(fuzz_sources:%.c=$(BUILD)/%.o)
-
-$(fuzz_objects): $(BUILD)/%.o: %.c $(BUILD)/fuzz/fuzz.skel.h Makefile
-	$(say) CC $@
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-$(BUILD)/fuzz/fuzz: $(fuzz_objects) $(fuse_server)
-	$(say) LD $@
-	$(Q)$(CC) $(sysroot) $(CFLAGS) $^ $(LDFLAGS) $(libraries) -pthread -o $@
-
-# inode-guard's own sources, with sanitizers and, where it is they that are run, what guides libFuzzer;
-# each file of fuzz/tool/ is a program with them, but for what these share. It is world.c that is asked in
-# the kernel's place.
-FUZZ_CLANG ?= $(lastword $(shell scripts/deps --clangs))
-tool_fuzz_flags   := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-missing-field-initializers
-tool_fuzz_names   := $(filter-out world checks,$(patsubst fuzz/tool/%.c,%,$(wildcard fuzz/tool/*.c)))
-tool_fuzz_objects := $(patsubst %.c,$(BUILD)/tool/%.o,$(filter-out %/lookup.c,$(guard_sources)) \
-	fuzz/tool/world.c fuzz/tool/checks.c)
-wrapped := bpf_obj_get bpf_obj_get_info_by_fd bpf_map_lookup_batch bpf_map_get_next_key \
-	bpf_map_lookup_elem guard_examine guard_open ring_buffer__new ring_buffer__poll \
-	ring_buffer__consume ring_buffer__free fopen open statx sendto service_connect sigaction
-comma := ,
-
-tool-fuzz-programs: $(tool_fuzz_names:%=$(BUILD)/tool/%)
-	@:
-
-$(BUILD)/tool/%.o: %.c $(guard_skels) Makefile
-	$(say) CLANG $@
-	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CLANG) $(program_cflags) $(tool_fuzz_flags) -fsanitize=address,undefined \
-		$(if $(filter bpf/%,$<),-fsanitize=fuzzer-no-link) -I$(BUILD)/bpf/guard $(main) -c $< -o $@
-
-# libFuzzer has one of its own.
-$(BUILD)/tool/bpf/guard/main.o: private main := -Dmain=tool_main
-
-$(tool_fuzz_names:%=$(BUILD)/tool/%): $(BUILD)/tool/%: $(BUILD)/tool/fuzz/tool/%.o $(tool_fuzz_objects)
-	$(say) LD $@
-	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer,address,undefined $(addprefix -Wl$(comma)--wrap=,$(wrapped)) \
-		$^ $(LDFLAGS) $(libraries) -o $@
+include selftests/Makefile.inc
+include fuzz/Makefile.inc
 
 # What 'make bench' takes into the virtual machine.
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
@@ -308,95 +211,9 @@ $(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/tool/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
-# --- In the virtual machine ---------------------------------------------------
-
-.PHONY: deps kernel guest programs test test-all test-templates smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
-test-all:
-	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
-
-# What differs most from the stock kernel, and what shows soonest that something is wrong.
-# With one compiler.
-smoke:
-	+@MAKE='$(MAKE)' CLANG='$(CLANG)' TESTS='$(or $(TESTS),errno lookup null program verifier)' \
-		scripts/test-all rt sid
-
-# Of no kernel: it takes spin and gcc.
-model:
-	@scripts/deps --model
-	@scripts/model $(MODELS)
-
-# In the system of another release it is that system's own test kernel, and this
-# makefile there. See scripts/root.
-roots := $(shell scripts/root --list)
-in_roots := kernel guest test stress fuzz demo shell check
-ifneq ($(filter $(KERNEL),$(roots)),)
-deps:
-	@scripts/deps --root
-$(in_roots):
-	+@scripts/root '$(KERNEL)' make $(filter -j% -k,$(MAKEFLAGS)) $@ $(MAKEOVERRIDES) KERNEL=stock
-else
-
-deps:
-	@scripts/deps '$(KERNEL)'
-
-# A flavour that has a configuration in scripts/kernels is built from source.
-kernel: deps
-	$(if $(wildcard scripts/kernels/$(KERNEL).config),@scripts/build-kernel '$(KERNEL)')
-
-# Everything for the test kernel, whatever the running one is; or all but the module.
-guest: parts := module guard examples templates selftests
-programs: parts := guard examples templates selftests
-guest programs: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" $(parts)
-
-# The oldest and the newest compiler that there are packages of, or the one that is named.
-CLANGS = $(if $(filter file,$(origin CLANG)),$(shell scripts/deps --clangs),$(CLANG))
-
-test:
-	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' CLANGS='$(CLANGS)' scripts/test $(TESTS)
-
-# In Debian 13, which has what those in Go and Rust are built with.
-test-templates:
-	+@$(MAKE) --no-print-directory test KERNEL=debian13 TESTS=templates TEMPLATES='c go rust'
-
-stress: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module stress-program
-	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' scripts/stress $(if $(SEED),--seed '$(SEED)')
-
-# With a module of its own, which writes down where it has been if the kernel has KCOV.
-fuzz: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" FUZZ=1 \
-		BUILD="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" module fuzz-program
-	@KERNEL='$(KERNEL)' DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' \
-		$(if $(MINIMISE),scripts/minimise '$(MINIMISE)',scripts/fuzz $(if $(SEED),--seed '$(SEED)'))
-
-# In user space, on this machine: it is only built for a kernel, whose types the tool's objects have.
-fuzz-tool: kernel
-	+@build="build/fuzz/$$(scripts/kernel '$(KERNEL)' release)" && \
-		kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" BUILD="$$build" tool-fuzz-programs && \
-		DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz-tool "$$build/tool"
-
-bench bench-scale: kernel
-	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
-		$(MAKE) --no-print-directory KDIR="$$kdir" module guard bench-program
-	@KERNEL='$(KERNEL)' scripts/bench $(if $(filter bench-scale,$@),--scale)
-
-demo: guest
-	@KERNEL='$(KERNEL)' scripts/demo
-
-shell: guest
-	@scripts/vm --kernel '$(KERNEL)' --shell
-
-check: deps
-	+@KERNEL='$(KERNEL)' MAKE='$(MAKE)' scripts/check
-
-endif
+include scripts/Makefile.inc
 
 # --- Installing ---------------------------------------------------------------
 
@@ -493,7 +310,7 @@ clean:
 	rm -rf build inode_map.ko inode-guard
 
 help:
-	@echo "Targets:"
+	@echo "Build and install:"
 	@echo "  all         inode_map.ko, inode-guard and the examples (default)"
 	@echo "  examples    the examples in bpf/; they are not installed. They go to"
 	@echo "              $(BUILD)/bpf/"
@@ -502,54 +319,68 @@ help:
 	@echo "  uninstall   remove what install installed"
 	@echo "  dkms-install  the module only, built by dkms for each kernel; dkms-uninstall"
 	@echo "  deb         Debian's packages, in build/deb"
-	@echo "  test-packages  install, boot, upgrade and purge them in systems of Debian 12 and 13"
+	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
+	@echo
+	@echo "Look at it, in a virtual machine:"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
-	@echo "  test        run the tests in a virtual machine"
-	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
+	@echo "  demo        show the inode map at work"
+	@echo "  shell       a shell in one that has everything"
+	@echo
+	@echo "Test a change:"
+	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
+	@echo "  test        run the tests in a virtual machine: TESTS='NAME...' some of them"
+	@echo "  smoke       a few of the tests on two kernels, rt and sid"
+	@echo "  model       check the models of the protocol, and that they fail with faults put back"
+	@echo
+	@echo "Test a release:"
+	@echo "  test-all    run the tests on each of these kernels, one after the other, with a table:"
 	@echo "              $(shell scripts/test-all --list)"
-	@echo "  smoke       a few of the tests on two of them, rt and sid"
 	@echo "  test-templates  build the templates in C, Go and Rust in a system of Debian 13, and"
 	@echo "              test them there"
-	@echo "  model       check the models of the protocol, and that they fail with faults put back"
+	@echo "  test-packages  install, boot, upgrade and purge them in systems of Debian 12 and 13"
+	@echo
+	@echo "Look for what no test has:"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  fuzz        run programs of calls at random, guided by where that brings the"
 	@echo "              module's code, for DURATION seconds"
 	@echo "  fuzz-tool   fuzz what inode-guard takes from others, with sanitizers, for DURATION"
 	@echo "              seconds"
+	@echo
+	@echo "Measure:"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
-	@echo "  demo        show the inode map at work in a virtual machine"
-	@echo "  shell       a shell in a virtual machine that has everything"
-	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
-	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
 	@echo
-	@echo "Variables:"
+	@echo "Variables of what is built and installed:"
 	@echo "  KDIR=DIR            build tree or headers of the kernel that all, install and"
 	@echo "                      uninstall are for: of the running kernel if installed,"
 	@echo "                      or else of the test kernel. Now:"
 	@echo "                      $(or $(KDIR),none found)"
+	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
+	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
+	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
+	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
+	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
+	@echo "  V=1                 show the commands"
+	@echo
+	@echo "Variables of what runs in virtual machines:"
 	@echo "  KERNEL=NAME         test kernel for test, stress, bench, demo, shell, check: stock (default),"
 	@echo "                      another of those of test-all, debug, kcsan, or a directory (see"
 	@echo "                      scripts/kernel); those of other systems (scripts/root --list)"
 	@echo "                      are Debian's, as root only, each with its own compilers"
+	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  SYSTEMS='NAME...'   systems of test-packages; default: all of them"
 	@echo "  MODELS='NAME...'    models to check; default: all of them"
-	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
-	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
-	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200; twice that on one processor)"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1800, debug 10800; twice that on one processor)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
-	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (480, debug 2880)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
 	@echo "                      busy with other things (1, debug 6)"
-	@echo "  DURATION=SECONDS    how long stress, fuzz and fuzz-tool run (60)"
+	@echo
+	@echo "Variables of stress, fuzz and fuzz-tool:"
+	@echo "  DURATION=SECONDS    how long they run (60)"
 	@echo "  SEED=NUMBER         for the choices that these make; default: any, and printed"
 	@echo "  REPRODUCE=FILE      what fuzz runs over and over: a file that it made when it failed, or one"
 	@echo "                      of fuzz/seeds/; or what fuzz-tool runs once, likewise"
 	@echo "  MINIMISE=FILE       such a file, which fuzz makes shorter while it still fails"
 	@echo "  FROM_NOTHING=1      fuzz begins without the programs that there are"
-	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
-	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
-	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
-	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
-	@echo "  V=1                 show the commands"

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../selftests/fuse_server.h"
+#include "selftests/lib/fuse_server.h"
 #include "fuzz.h"
 
 enum { TMPFS, EXT4, XFS, BTRFS, OVERLAY, VOLATILE, FUSE, SQUASHFS, ISO9660, NR_PLACES };

@@ -50,8 +50,8 @@
  *
  *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
  *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
- *			paragraph in the manual; a row in selftests/steps/rules.c, without which
- *			that does not compile, and attempts in selftests/attempts/
+ *			paragraph in the manual; a row in selftests/guard/guard/rules.c, without which
+ *			that does not compile, and attempts in selftests/guard/attempts/
  *   an option		a line in the tables of main.c, which help and completion are made from; a
  *			case in options.c; the manual
  *   a state of rules	enum state (shown.h), its name and how to tell it (shown.c); the manual

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the test of watches share: see watch.c.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "harness.h"
+
+struct fault;
+
+/* watch.c */
+
+struct fault *program_attach(int map);
+bool program_finds(struct fault *program, int fd);
+extern char seen[1 << 16];
+void inotify_drain(int inotify);
+void fanotify_drain(int fanotify, const char *what);
+int fanotify_new(unsigned int flags);
+
+#endif /* WATCH_H */

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Ways to a device that has a rule by one of its nodes, and what is done to devices by calls of their
+ * own. Run by ../bypass/.
+ */
+#include "bypass.h"
+
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
+
+/* Another node of the same device. */
+static const char *make_alias(const struct target *t)
+{
+	const char *alias = scratch(t, "alias");
+	struct stat stat;
+
+	CHECK_SYS(lstat(t->path, &stat));
+	CHECK_SYS(mknod(alias, stat.st_mode, stat.st_rdev));
+	return alias;
+}
+
+static int alias_open(const struct target *t, int flags)
+{
+	return result(open(make_alias(t), flags | O_CLOEXEC));
+}
+
+/* So that the device has it, and not only its node's cache. */
+static int put(int fd)
+{
+	memset(buffer, 'X', sizeof(buffer));
+	if (pwrite(fd, buffer, sizeof(buffer), 0) < 0)
+		return -errno;
+	return result(fsync(fd));
+}
+
+static int get(int fd)
+{
+	return judge_text(buffer, result(pread(fd, buffer, sizeof(buffer), 0)));
+}
+
+static int try_alias_read(struct target *t)
+{
+	int fd = alias_open(t, O_RDONLY);
+
+	return fd < 0 ? fd : get(fd);
+}
+
+static int try_alias_direct(struct target *t)
+{
+	int fd = alias_open(t, O_RDONLY | O_DIRECT);
+
+	return fd < 0 ? fd : get(fd);
+}
+
+static int try_alias_write(struct target *t)
+{
+	int fd = alias_open(t, O_WRONLY);
+
+	return fd < 0 ? fd : put(fd);
+}
+
+static int try_alias_append(struct target *t)
+{
+	int fd = alias_open(t, O_WRONLY | O_APPEND);
+
+	return fd < 0 ? fd : put(fd);
+}
+
+static int try_alias_map(struct target *t)
+{
+	int fd = alias_open(t, O_RDONLY);
+	char *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	return memory == MAP_FAILED ? -errno : judge_text(memory, FILE_SIZE);
+}
+
+/* Opened before there was a rule for the other node. */
+static int prepare_alias(struct target *t)
+{
+	t->fd = alias_open(t, O_RDWR);
+	return t->fd < 0 ? t->fd : 0;
+}
+
+static int run_read(struct target *t)
+{
+	return get(t->fd);
+}
+
+static int run_write(struct target *t)
+{
+	return put(t->fd);
+}
+
+static int erase(int fd, unsigned long command)
+{
+	__u64 range[2] = { 0, FILE_SIZE };
+
+	return result(ioctl(fd, command, range));
+}
+
+static int run_alias_zero(struct target *t)
+{
+	return erase(t->fd, BLKZEROOUT);
+}
+
+static int try_discard(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : erase(fd, BLKDISCARD);
+}
+
+static int try_zero(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : erase(fd, BLKZEROOUT);
+}
+
+static int try_append(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : put(fd);
+}
+
+/* With somebody who reads, so that it does not wait. */
+static int try_fifo_append(struct target *t)
+{
+	int reader = result(open(t->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)), fd, ret;
+
+	if (reader < 0)
+		return reader;
+	fd = result(open(t->path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	ret = result(write(fd, "x", 1));
+	return ret < 0 ? ret : 0;
+}
+
+#define BY_FD(flags)	.open_flags = (flags), .by_descriptor = true
+/* No rule for a tree is for the devices in it. */
+#define A_BLOCK		.kind = BLOCK, .filesystems = TMPFS
+#define ONCE		A_BLOCK, .ways = BY(DIRECT), .every_way = true
+/* Others are not a node's, or there would be a device in a user's namespace. */
+#define BY_NODE		A_BLOCK, .ways = (ANY_PATH & PRIVILEGED)
+
+const struct attempt devices[] = {
+	TRY("another node of the device: read", READ, try_alias_read, ONCE),
+	TRY("another node of the device: read with O_DIRECT", READ, try_alias_direct, ONCE),
+	TRY("another node of the device: write", WRITE, try_alias_write, ONCE),
+	TRY("another node of the device: write with O_APPEND", WRITE, try_alias_append, ONCE),
+	TRY("another node of the device: mmap", READ | MMAP, try_alias_map, ONCE),
+	TRY("another node of the device that was opened before: read", READ, run_read, ONCE,
+	    .prepare = prepare_alias),
+	TRY("another node of the device that was opened before: write", WRITE, run_write, ONCE,
+	    .prepare = prepare_alias),
+	TRY("another node of the device that was opened before: BLKZEROOUT", WRITE, run_alias_zero,
+	    ONCE, .prepare = prepare_alias),
+	TRY("BLKDISCARD", WRITE, try_discard, BY_NODE, BY_FD(O_RDWR)),
+	TRY("BLKZEROOUT", WRITE, try_zero, BY_NODE, BY_FD(O_RDWR)),
+	TRY("a device: write with O_APPEND", WRITE, try_append, BY_NODE, BY_FD(O_WRONLY | O_APPEND),
+	    .append_only = STOPPED),
+	TRY("a FIFO: write with O_APPEND", READ | WRITE, try_fifo_append, .kind = FIFO,
+	    .ways = BY(DIRECT)),
+	{ }
+};

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What ext4 has of its own that is no exchange of blocks: writing.c and reading.c have those. Run
+ * by ../bypass/.
+ */
+#include "bypass.h"
+#include "ext4.h"
+
+#include <linux/fs.h>
+
+static int set_flags(int fd, int clear)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		return -errno;
+	flags &= ~clear;
+	return result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
+/* As ext3 had its files: without extents. */
+static int prepare_old(struct target *t)
+{
+	int fd = file_open(t->path, O_RDONLY), err;
+
+	CHECK_SYS(fsync(fd));
+	err = set_flags(fd, FS_EXTENT_FL);
+	close(fd);
+	return err;
+}
+
+static int try_migrate(struct target *t)
+{
+	int fd = descriptor(t);
+
+	return fd < 0 ? fd : result(ioctl(fd, EXT4_IOC_MIGRATE, 0));
+}
+
+const struct attempt ext4_calls[] = {
+	TRY("EXT4_IOC_MIGRATE", ATTR, try_migrate, .prepare = prepare_old, .filesystems = EXT4,
+	    .ways = BY(DIRECT), .open_flags = O_RDONLY, .by_descriptor = true),
+	{ }
+};

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sweeps of programs: loading one that has a map, and updates and replacements that programs make.
+ */
+#include <sys/ioctl.h>
+
+#include "selftests/lib/fault.skel.h"
+#include "fault.h"
+
+/* fault.bpf.c has the same. */
+#define UPDATE		0x494d
+#define REPLACE		0x494e
+
+/* A lookup by a program allocates nothing: nothing is counted that could be made to fail. */
+TEST(program)
+{
+	struct fault *program;
+	int files[3];
+
+	maps_setup(32, 4);
+	program = fault__open_and_load();
+	CHECK(program);
+	program->bss->pid = getpid();
+	program->bss->map_id = map_id_of(map);
+	CHECK_OK(fault__attach(program));
+	files[0] = file_open("1", O_PATH);
+	files[1] = file_open("2", O_RDONLY);
+	files[2] = file_create("absent");
+
+	for (enum sweep sweep = NTH; sweep < SWEEPS; sweep++) {
+		program->bss->hits = 0;
+		program->bss->calls = 0;
+		/* The first is none, the second shows that this one would be noticed. */
+		for (int i = 0; i < 3; i++)
+			CHECK_SYS(fcntl(files[i], F_GETFD));
+		arm(sweep, sweep == NTH);
+		for (int i = 0; i < 300; i++)
+			fcntl(files[i % 3], F_GETFD);
+		CHECK_EQ(disarm(sweep), 0);
+		CHECK_EQ(program->bss->calls, 303);
+		CHECK_EQ(program->bss->hits, 202);
+	}
+	arm(NTH, 1);
+	CHECK(open("1", O_RDONLY) == -1 && errno == ENOMEM);
+	CHECK_EQ(disarm(NTH), 1);
+	arm(SLABS, 0);
+	CHECK(open("1", O_RDONLY) == -1 && errno == ENOMEM);
+	CHECK(disarm(SLABS) > 0);
+	fault__destroy(program);
+}
+
+/* Updates and replacements that programs make. */
+
+static struct fault *changer;
+
+static int call_program(unsigned int command)
+{
+	memcpy(&changer->bss->new_value, value, sizeof(changer->bss->new_value));
+	changer->bss->result = 1;
+	ioctl(file, command);
+	/* 1: it did not run. */
+	return changer->bss->result;
+}
+
+static int call_program_update(void)
+{
+	return call_program(UPDATE);
+}
+
+static int call_program_replace(void)
+{
+	return call_program(REPLACE);
+}
+
+/* As choose_entry(), but programs see an ioctl() of open files only. */
+static void choose_open_entry(void)
+{
+	file = file_open("1", O_RDONLY);
+	key_set_fd(file);
+	value_set(100 + tries++);
+}
+
+static void program_sweeps(__u32 flags)
+{
+	/* For a weak entry next to a pinned one. */
+	const unsigned int pin = !!flags;
+	/* What holds the inode, entry, addon, its connector. None is tried again. */
+	const struct operation operations[] = {
+		{ "insert by a program", new_file, call_program_update, check_and_delete,
+		  close_file, 4, 4, SETTLE },
+		{ "insert by a program, first of a filesystem", new_mount, call_program_update,
+		  check_and_delete, close_mount, 5, 4, 0 },
+		{ "insert by a program, inode in another map", new_file_of_other_map,
+		  call_program_update, check_and_delete, close_file, 2 + pin, 2 + pin, 0 },
+		{ "replace by a program that may sleep", choose_open_entry, call_program_update,
+		  check_and_restore, close_file, 2, 2, 0 },
+		{ "replace by a program", choose_open_entry, call_program_replace,
+		  check_and_restore, close_file, 1, 1, 0 },
+	};
+
+	maps_setup(32, 4);
+	key_flags = flags;
+	changer = fault__open_and_load();
+	CHECK(changer);
+	changer->bss->pid = getpid();
+	changer->bss->map_id = map_id_of(map);
+	changer->bss->flags = flags;
+	CHECK_OK(fault__attach(changer));
+	for (unsigned int i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		/* The entry "1" is pinned. */
+		if (flags && operations[i].prepare == choose_open_entry)
+			continue;
+		if (flags)
+			sweep_operation(&operations[i], NTH);
+		else
+			sweeps(&operations[i]);
+	}
+	fault__destroy(changer);
+}
+
+TEST(program_updates)
+{
+	program_sweeps(0);
+}
+
+TEST(program_updates_weak)
+{
+	program_sweeps(INODE_MAP_WEAK);
+}

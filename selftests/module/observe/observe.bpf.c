@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records the tracepoints of the module, in their order: by a pair of programs that see the
+ * arguments of the tracepoints, and one that sees what perf and trace-cmd see.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "event.h"
+
+char _license[] SEC("license") = "GPL";
+
+/* What the programs read of the module's structures, wherever it is in them. */
+
+struct inode_map {
+	__u32 id;
+} __attribute__((preserve_access_index));
+
+struct inode_addon {
+	__u64 ino;
+	__u32 dev;
+} __attribute__((preserve_access_index));
+
+struct inode_map_entry {
+	struct inode_addon *addon;
+	__u32 handle;
+	__u32 bytes : 31;
+	__u32 pinned : 1;
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_inode_map_insert {
+	__u64 ino;
+	__u32 map_id;
+	__u32 dev;
+	__u32 handle;
+	bool pinned;
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_inode_map_remove {
+	__u64 ino;
+	__u32 map_id;
+	__u32 dev;
+	__u32 handle;
+	__u32 reason;
+} __attribute__((preserve_access_index));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+/* Clear when there was no room for an event. */
+bool complete = true;
+
+static __always_inline void event_add(const struct event *event)
+{
+	if (bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
+		complete = false;
+}
+
+static __always_inline void record(struct inode_map *map, struct inode_map_entry *entry,
+				   __u32 removed, __u32 detail)
+{
+	struct event event = { .removed = removed, .detail = detail };
+	__u32 dev = entry->addon->dev;
+
+	event.ino = entry->addon->ino;
+	event.map_id = map->id;
+	event.major = dev >> 20;
+	event.minor = dev & 0xfffff;
+	event.handle = entry->handle;
+	event_add(&event);
+}
+
+/* The verifier takes an argument of a module's tracepoint for a pointer that may be NULL. */
+
+SEC("?tp_btf/inode_map_insert")
+int BPF_PROG(btf_insert, struct inode_map *map, struct inode_map_entry *entry)
+{
+	if (map && entry)
+		record(map, entry, 0, BPF_CORE_READ_BITFIELD(entry, pinned));
+	return 0;
+}
+
+SEC("?tp_btf/inode_map_remove")
+int BPF_PROG(btf_remove, struct inode_map *map, struct inode_map_entry *entry, __u32 reason)
+{
+	if (map && entry)
+		record(map, entry, 1, reason);
+	return 0;
+}
+
+SEC("?tp/inode_map/inode_map_insert")
+int tp_insert(struct trace_event_raw_inode_map_insert *ctx)
+{
+	struct event event = {
+		.ino		= ctx->ino,
+		.map_id		= ctx->map_id,
+		.major		= ctx->dev >> 20,
+		.minor		= ctx->dev & 0xfffff,
+		.handle		= ctx->handle,
+		.detail		= ctx->pinned,
+	};
+
+	event_add(&event);
+	return 0;
+}
+
+SEC("?tp/inode_map/inode_map_remove")
+int tp_remove(struct trace_event_raw_inode_map_remove *ctx)
+{
+	struct event event = {
+		.ino		= ctx->ino,
+		.map_id		= ctx->map_id,
+		.major		= ctx->dev >> 20,
+		.minor		= ctx->dev & 0xfffff,
+		.handle		= ctx->handle,
+		.removed	= 1,
+		.detail		= ctx->reason,
+	};
+
+	event_add(&event);
+	return 0;
+}

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Walks over maps, from each kind of program that can make one. Those on hooks act for the process
+ * @pid when it opens a file.
+ *
+ * What a walk counts is in global variables, which the verifier takes for unknown each time: a loop
+ * whose state does not change from pass to pass is one that it need not follow for ever.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <inode_map.bpf.h>
+
+#include "value.h"
+
+char _license[] SEC("license") = "GPL";
+
+/* walk.c has the same. */
+#define MET_MAX	16384
+
+__u32 pid;
+volatile __u32 enabled;
+__u32 map_id;
+__u32 other_map_id;
+
+/* What a walk met, and what it was told. */
+struct inode_map_key keys[MET_MAX];
+__u64 numbers[MET_MAX];
+volatile __u32 met;
+volatile __u32 no_value;
+__u64 stopped_number;
+volatile int result;
+volatile int errors;
+volatile __u32 runs;
+
+static __always_inline bool ours(void)
+{
+	return enabled && bpf_get_current_pid_tgid() >> 32 == pid;
+}
+
+static __always_inline void note_key(const struct inode_map_key *key)
+{
+	__u32 i = met;
+
+	if (i < MET_MAX) {
+		keys[i].fd = key->fd;
+		keys[i].flags = key->flags;
+		keys[i].handle = key->handle;
+		keys[i].dev = key->dev;
+		keys[i].ino = key->ino;
+		keys[i].gen = key->gen;
+		keys[i].reserved = key->reserved;
+	}
+	met = i + 1;
+}
+
+/* Reads the value and writes to it. */
+static __always_inline void note_value(struct value *value)
+{
+	__u32 i = met - 1;
+
+	if (!value) {
+		no_value++;
+		return;
+	}
+	if (i < MET_MAX)
+		numbers[i] = value->number;
+	__sync_fetch_and_add(&value->count, 1);
+}
+
+static __always_inline void walk(void)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		note_key(key);
+		note_value(inode_map_value(it, struct value));
+	}
+	runs++;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(walk_lsm)
+{
+	if (ours())
+		walk();
+	return 0;
+}
+
+SEC("?lsm.s/file_open")
+int BPF_PROG(walk_lsm_sleepable)
+{
+	if (ours())
+		walk();
+	return 0;
+}
+
+SEC("?fentry/vfs_open")
+int BPF_PROG(walk_fentry)
+{
+	if (ours())
+		walk();
+	return 0;
+}
+
+SEC("?syscall")
+int walk_syscall(void *ctx)
+{
+	walk();
+	return 0;
+}
+
+/* What begins, goes on and gives a value, without the macros; before the first and after the last. */
+SEC("?syscall")
+int walk_by_hand(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	result = bpf_iter_inode_map_new(&it, map_id);
+	if (bpf_iter_inode_map_value(&it, 8))
+		errors++;
+	while (bpf_iter_inode_map_next(&it)) {
+		met++;
+		if (!bpf_iter_inode_map_value(&it, 8))
+			no_value++;
+	}
+	if (bpf_iter_inode_map_value(&it, 8))
+		errors++;
+	/* The end is the end. */
+	if (bpf_iter_inode_map_next(&it))
+		errors++;
+	bpf_iter_inode_map_destroy(&it);
+	return 0;
+}
+
+/* Reads the values only. */
+SEC("?syscall")
+int walk_peek(void *ctx)
+{
+	const struct value *value;
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		value = inode_map_value_peek(it, struct value);
+		if (!value)
+			no_value++;
+		else
+			stopped_number = value->number;
+		if (bpf_iter_inode_map_peek(&it, sizeof(*value) + 1))
+			errors++;
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int refused_write_to_peeked(void *ctx)
+{
+	struct value *value;
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		value = (struct value *)inode_map_value_peek(it, struct value);
+		if (value)
+			value->number = 1;
+	}
+	return 0;
+}
+
+/* Only some bytes, or more than there are. */
+SEC("?syscall")
+int walk_sizes(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		if (!bpf_iter_inode_map_value(&it, 1) || !bpf_iter_inode_map_value(&it, 16))
+			no_value++;
+		if (bpf_iter_inode_map_value(&it, 17))
+			errors++;
+	}
+	return 0;
+}
+
+/* Leaves at the key with the handle @stop_at. */
+
+__u32 stop_at;
+__u32 stopped_at;
+
+SEC("?syscall")
+int walk_and_break(void *ctx)
+{
+	struct inode_map_key *key;
+	struct value *value;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		if (key->handle != stop_at)
+			continue;
+		value = inode_map_value(it, struct value);
+		if (value)
+			stopped_number = value->number;
+		break;
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int delete_all(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		note_key(key);
+		if (bpf_inode_map_delete_handle(map_id, key->handle))
+			errors++;
+		/* Gone for the second, and the value is still the walk's. */
+		if (bpf_inode_map_delete_handle(map_id, key->handle) != -2)
+			errors++;
+		note_value(inode_map_value(it, struct value));
+	}
+	return 0;
+}
+
+/* The entry of the file goes and comes back, with a handle of its own, in each pass. */
+SEC("?lsm.s/file_open")
+int BPF_PROG(insert_in_walk, struct file *file)
+{
+	struct value value = { .number = 99 };
+	struct inode_map_key *key;
+
+	if (!ours())
+		return 0;
+	inode_map_for_each(it, key, map_id) {
+		note_key(key);
+		inode_map_delete(map_id, file->f_inode);
+		if (inode_map_update(map_id, file->f_inode, &value, BPF_NOEXIST))
+			errors++;
+	}
+	runs++;
+	return 0;
+}
+
+/* A walk over one map in each pass of a walk over another. */
+
+volatile __u32 pairs;
+volatile __u64 sum;
+
+SEC("?syscall")
+int walk_nested(void *ctx)
+{
+	struct inode_map_key *key, *inner_key;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		inode_map_for_each(inner, inner_key, other_map_id) {
+			pairs++;
+			sum += (__u64)key->handle * inner_key->handle;
+		}
+	}
+	return 0;
+}
+
+/* Stops in the second pass until user space lets it go on. */
+
+void *user_page;
+volatile __u32 holding;
+
+SEC("?syscall")
+int walk_and_hold(void *ctx)
+{
+	struct inode_map_key *key;
+	struct value *value;
+	__u64 word;
+
+	inode_map_for_each(it, key, map_id) {
+		met++;
+		if (met != 2)
+			continue;
+		value = inode_map_value(it, struct value);
+		if (!value) {
+			no_value++;
+			continue;
+		}
+		holding = 1;
+		bpf_copy_from_user(&word, sizeof(word), user_page);
+		stopped_number = value->number;
+		stopped_at = key->handle;
+	}
+	result = bpf_inode_map_delete_handle(map_id, stopped_at);
+	return 0;
+}
+
+/* What the verifier takes, and what it refuses. */
+
+SEC("?syscall")
+int accepted_key_after_break(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		break;
+	if (key)
+		stopped_at = key->handle;
+	return 0;
+}
+
+/* The key as a whole, in words that hold two fields each. */
+SEC("?syscall")
+int refused_copy_of_key(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		keys[0] = *key;
+	return 0;
+}
+
+SEC("?syscall")
+int accepted_copy_of_key(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		bpf_probe_read_kernel(&keys[0], sizeof(keys[0]), key);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_write_to_key(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		key->handle = 1;
+	return 0;
+}
+
+SEC("?syscall")
+int refused_beyond_key(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		stopped_at = *(volatile __u32 *)(key + 1);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_unchecked_key(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	stopped_at = bpf_iter_inode_map_next(&it)->handle;
+	bpf_iter_inode_map_destroy(&it);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_unchecked_value(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id)
+		stopped_number = inode_map_value(it, struct value)->number;
+	return 0;
+}
+
+/* It stays in memory, but the verifier ties it to the walk. */
+SEC("?syscall")
+int refused_value_after_loop(void *ctx)
+{
+	struct value *value = NULL;
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		value = inode_map_value(it, struct value);
+		break;
+	}
+	if (value)
+		stopped_number = value->number;
+	return 0;
+}
+
+SEC("?syscall")
+int refused_beyond_value(void *ctx)
+{
+	struct inode_map_key *key;
+
+	inode_map_for_each(it, key, map_id) {
+		volatile __u64 *value = inode_map_value(it, __u64);
+
+		if (value)
+			stopped_number = value[1];
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int refused_no_end(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_no_begin(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_next(&it);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_value_after_end(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	bpf_iter_inode_map_destroy(&it);
+	bpf_iter_inode_map_value(&it, 8);
+	return 0;
+}
+
+SEC("?syscall")
+int refused_opaque(void *ctx)
+{
+	struct bpf_iter_inode_map it;
+
+	bpf_iter_inode_map_new(&it, map_id);
+	stopped_number = *(volatile __u64 *)&it.__opaque[0];
+	bpf_iter_inode_map_destroy(&it);
+	return 0;
+}
