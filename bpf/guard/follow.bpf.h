@@ -74,13 +74,21 @@ static __always_inline int give_rule(struct inode *inode, struct inode *dir, str
 	return -EPERM;
 }
 
-/* Whether an inode has an entry for a tree that stays: the same rule, or one not audit-only. */
+/*
+ * Whether an inode has an entry for a tree that stays: the same rule, one that is not audit-only, or
+ * one that the tool is about to put in force. What is left of a rule that was removed does not stay.
+ */
 static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, __u32 generation)
 {
 	const struct guard_entry *entry = inode_map_peek(trees_id[op], inode, struct guard_entry);
-	__u32 own = entry ? opaque(rule_at(entry, generation)) : 0;
+	__u32 own;
 
-	return entry && (own == rule || !is_tried(own, op));
+	if (!entry)
+		return false;
+	own = opaque(rule_at(entry, generation));
+	if (!own)
+		return entry->generation[0] > generation || entry->generation[1] > generation;
+	return own == rule || !is_tried(own, op);
 }
 
 /* Gives the rule for a tree for one operation after the other. */

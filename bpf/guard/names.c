@@ -392,6 +392,15 @@ bool name_has_rule(struct policy *policy, const struct rule *rule, const char *p
 
 /* Names at which a file was about to be made: see the map "fresh" in maps.bpf.h */
 
+/* Whether an inode has no rule in a map: no entry, or what is left of a rule that was removed. */
+static bool has_no_rule(int map, int fd, __u32 generation)
+{
+	struct guard_entry entry;
+	int err = entry_get(map, fd, &entry);
+
+	return err == -ENOENT || (!err && !entry_rule(&entry, generation));
+}
+
 /* Give the file at a name what the name has, as a program would have done. */
 static int settle_file(struct policy *policy, int fd, const struct guard_leaf *leaf)
 {
@@ -399,15 +408,14 @@ static int settle_file(struct policy *policy, int fd, const struct guard_leaf *l
 	__u32 tree = entry_rule(&leaf->tree, policy->generation);
 	const struct guard *guard = policy->guard;
 	const struct rule *for_tree = index_get(&policy->rule_by_id, tree);
-	struct guard_entry entry;
 	int op, err = 0;
 
-	if (rule && entry_get(guard->maps[FILES_MAP], fd, &entry) == -ENOENT)
-		err = entry_update(guard->maps[FILES_MAP], fd, &leaf->entry, BPF_NOEXIST);
+	if (rule && has_no_rule(guard->maps[FILES_MAP], fd, policy->generation))
+		err = entry_update(guard->maps[FILES_MAP], fd, &leaf->entry, BPF_ANY);
 	named = for_tree ? for_tree->body.named : 0;
 	for (op = 0; op < GUARD_OPS && !err; op++)
-		if (named & (1U << op) && entry_get(guard->maps[op], fd, &entry) == -ENOENT)
-			err = entry_update(guard->maps[op], fd, &leaf->tree, BPF_NOEXIST);
+		if (named & (1U << op) && has_no_rule(guard->maps[op], fd, policy->generation))
+			err = entry_update(guard->maps[op], fd, &leaf->tree, BPF_ANY);
 	if (!err && leaf->subject && entry_get(guard->subjects, fd, &subject) == -ENOENT)
 		err = entry_update(guard->subjects, fd, &leaf->subject, BPF_NOEXIST);
 	return err == -EEXIST ? 0 : err;

@@ -5,7 +5,10 @@
  */
 #include "steps.h"
 
+#include <bpf/bpf.h>
 #include <linux/fs.h>
+
+#include "bpf/guard/guard.h"
 
 static int try_chmod(const char *path)
 {
@@ -378,6 +381,32 @@ STEP(waiting_tree)
 	DENIED(try_chmod("t/a/b"));
 	DENIED(try_chmod("t/a/b/fifo"));
 	DENIED(try_chmod("t"));
+}
+
+/* An entry without a rule, as a tool leaves it that is killed before it has tidied up. */
+static void leave_entry(const char *map, const char *path)
+{
+	const struct guard_entry nothing = {};
+	int map_fd = CHECK_SYS(bpf_obj_get(map)), fd = file_open(path, O_PATH);
+
+	CHECK_OK(inode_map_set_fd(map_fd, fd, &nothing, BPF_ANY, 0));
+	close(fd);
+	close(map_fd);
+}
+
+STEP(follow_with_entries_left)
+{
+	QUIET("deny", "--ops", "attr", "--tree", "t");
+	QUIET("deny", "--ops", "attr", "f");
+	CHECK_SYS(mkdir("new", 0755));
+	make("new/a");
+	make("g");
+	leave_entry(GUARD_PINS "/tree_attr", "new");
+	leave_entry(GUARD_PINS "/files", "g");
+	CHECK_SYS(rename("new", "t"));
+	CHECK_SYS(rename("g", "f"));
+	DENIED(try_chmod("t/a"));
+	DENIED(try_chmod("f"));
 }
 
 /* Two names of one file are one rule, and both are followed. */
