@@ -379,6 +379,12 @@ static int try_module_from_memory(void)
 	return unload_dummy();
 }
 
+static const char *no_module(void)
+{
+	return sh("find /lib/modules -name 'dummy.ko*' | grep -q .") ? "it has no module to load" :
+	       NULL;
+}
+
 /* As it would be done to the guard's module, which is in use: rmmod -f. */
 static int try_unload_by_force(void)
 {
@@ -446,7 +452,7 @@ static int try_ports(void)
 static const char *no_ports(void)
 {
 #ifdef __x86_64__
-	return NULL;
+	return ioperm(0x80, 1, 0) && errno == ENOSYS ? "it gives nobody ports" : NULL;
 #else
 	return "this architecture has no ports";
 #endif
@@ -520,9 +526,10 @@ const struct seal_attempt seal_kernel[] = {
 	SEAL_TRY("kernel.ftrace_enabled", try_switch),
 	SEAL_TRY("kernel.ftrace_enabled, by a descriptor from before", try_early_switch),
 	SEAL_TRY("kernel.ftrace_enabled, in another mount of procfs", try_switch_elsewhere),
-	SEAL_TRY("a module without signature", try_module),
-	SEAL_TRY("a module without signature, from memory", try_module_from_memory),
-	SEAL_TRY("unloading a module by force", try_unload_by_force),
+	SEAL_TRY("a module without signature", try_module, .missing = no_module),
+	SEAL_TRY("a module without signature, from memory", try_module_from_memory,
+		 .missing = no_module),
+	SEAL_TRY("unloading a module by force", try_unload_by_force, .missing = no_module),
 	SEAL_TRY("unloading the guard's module", try_unload, .always = EWOULDBLOCK),
 	SEAL_TRY("removing the module's device", try_remove_device, .always = EOPNOTSUPP),
 	SEAL_TRY("kexec_load(2)", try_kernel),
