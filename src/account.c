@@ -3,20 +3,21 @@
  * Accounts.
  *
  * An account outlives its map: entries that have left the map wait for a filesystem to let go of
- * their inode, and for grace periods, and so long are memory.
+ * their inode, and for grace periods, and use memory all that time.
  *
- * Entries, with all that hangs on them, are charged to the memory cgroup of the task that created
- * the map, as those of the kernel's own maps are. A cgroup that was removed meanwhile charges to its
- * parent.
+ * Entries and all that they need are charged to the memory cgroup of the task that created the map,
+ * as with the kernel's own maps. If that cgroup has been removed, its parent is charged.
  *
  * An entry that was removed or replaced stays in memory, and charged, for some hundredths of a
- * second. Who updates faster than that must not run into the limit of a cgroup with dead entries. So
- * the account of a map says when it is behind, and bpf(2) has the updater of that map wait, and
- * nobody else (device.c). What programs do can't wait, because the grace period would wait for the
- * program: it fails when there are very many (inode_map_account_is_full()).
+ * second. A task that updates faster than that must not fill its cgroup with dead entries. So the
+ * account says when its map is behind, and bpf(2) makes the updater of that map wait, and no other
+ * task (device.c). Programs can't wait, because the grace period waits for them: what they do fails
+ * when there are very many dead entries (inode_map_account_is_full()).
  *
- * A sleepable program can hold up a grace period for as long as it likes. So nobody waits for longer
+ * A sleepable program can hold up a grace period for as long as it likes. So no task waits longer
  * than a second in which nothing is freed.
+ *
+ * Locks: none. The counters are atomic.
  */
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
@@ -27,15 +28,15 @@
 #include "mark.h"
 #include "request.h"
 
-/* How many bytes of a map's entries may wait for a grace period before bpf(2) waits, and at all. */
+/* Bytes of a map's entries that may wait for a grace period: without bpf(2) waiting, and at all. */
 #define DEAD_BYTES_BEHIND	SZ_4M
 #define DEAD_BYTES_MAX		SZ_64M
 
 /**
- * inode_map_account_create - open the account of a map
+ * inode_map_account_create - make the account of a new map
  * @map: the map
  *
- * Context: process, of the map's creator; may sleep.
+ * Context: process, in the task that creates the map; may sleep.
  * Return: the account, for inode_map_account_put(), or NULL.
  */
 struct inode_map_account *inode_map_account_create(struct inode_map *map)
@@ -53,7 +54,7 @@ struct inode_map_account *inode_map_account_create(struct inode_map *map)
 }
 
 /**
- * inode_map_account_put - count a user out
+ * inode_map_account_put - drop a reference to an account
  * @account: the account
  *
  * Context: any but NMI; does not sleep.
@@ -67,12 +68,12 @@ void inode_map_account_put(struct inode_map_account *account)
 }
 
 /**
- * inode_map_account_is_behind - has an updater of the map to wait?
+ * inode_map_account_is_behind - must an updater of the map wait?
  * @account: the account
  *
  * Context: process; does not sleep.
- * Return: whether many dead bytes are in memory, and some were freed within the last second. If they
- * were not, one caller a second is told that he need not wait.
+ * Return: true if there are many dead bytes in memory and some were freed within the last second.
+ * If none were, one caller a second gets false and need not wait.
  */
 bool inode_map_account_is_behind(struct inode_map_account *account)
 {
@@ -85,11 +86,11 @@ bool inode_map_account_is_behind(struct inode_map_account *account)
 }
 
 /**
- * inode_map_account_is_full - is no entry to be made for the map?
+ * inode_map_account_is_full - must no entry be made for the map?
  * @account: the account
  *
  * Context: any; does not sleep.
- * Return: whether very many dead bytes are in memory.
+ * Return: true if there are very many dead bytes in memory.
  */
 bool inode_map_account_is_full(const struct inode_map_account *account)
 {
@@ -97,9 +98,9 @@ bool inode_map_account_is_full(const struct inode_map_account *account)
 }
 
 /**
- * inode_map_account_freed - an entry that waited for a grace period is freed
+ * inode_map_account_freed - tell that an entry that waited for a grace period is freed
  * @account: the account
- * @bytes: of the entry
+ * @bytes: bytes of the entry
  *
  * Context: process; does not sleep.
  */

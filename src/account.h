@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Accounts: what a map's entries cost, and whom. The story opens account.c.
+ * Accounts: what the entries of a map cost, and who pays. Described at the top of account.c.
  */
 #ifndef _INODE_MAP_ACCOUNT_H
 #define _INODE_MAP_ACCOUNT_H
@@ -15,14 +15,17 @@ struct inode_map;
 
 /**
  * struct inode_map_account - what the entries of one map cost
- * @users: the map, until it is freed, and its entries, until they are; and requests
- * @map: the map. For those who keep an entry from being unlinked, and so the map from being freed
- * @memcg: the memory cgroup of the map's creator, or NULL
+ * @users: references: one of the map, and one of each entry and each request until it is freed
+ * @map: the map. Valid while one of its entries is linked: hold that entry's addon->lock
+ * @memcg: memory cgroup of the map's creator, or NULL. Referenced, never changes
  * @dead_bytes: bytes of entries that wait for a grace period
- * @progress: jiffies when some of these were freed last, or when somebody gave up waiting for that
+ * @progress: jiffies when such entries were last freed, or when an updater last gave up waiting for
+ *	that. No lock
  * @nr_requests: entries that programs have asked for and no worker has made yet (request.c)
- * @requests: those that the worker is to look at
+ * @requests: lockless list of those that the worker is to look at
  * @request_work: makes them, one after the other
+ *
+ * Freed with the last reference, from any context but NMI.
  */
 struct inode_map_account {
 	refcount_t users;
@@ -42,10 +45,10 @@ bool inode_map_account_is_full(const struct inode_map_account *account);
 void inode_map_account_freed(struct inode_map_account *account, u32 bytes);
 
 /**
- * inode_map_account_get - count an entry in
- * @account: an account that the caller is a user of, or whose map he has under RCU
+ * inode_map_account_get - take a reference to an account
+ * @account: an account that the caller has a reference to, or whose map it found under RCU
  *
- * The map is a user until a grace period of RCU after nobody can find it any more.
+ * The map keeps its own until a grace period of RCU after nobody can find it any more.
  *
  * Return: @account, for inode_map_account_put().
  */
@@ -56,13 +59,13 @@ static inline struct inode_map_account *inode_map_account_get(struct inode_map_a
 }
 
 /**
- * inode_map_account_begin - charge to an account what is allocated from here on
+ * inode_map_account_begin - charge what is allocated from here on to an account
  * @account: the account
  *
- * Who fires a program that makes an entry pays for it no more than who updates another's map.
+ * The map's creator pays, and not the task in which a program makes an entry, or an updater.
  *
- * Context: any but NMI. Until inode_map_account_end(), in the same context.
- * Return: what that is to be given.
+ * Context: any but NMI. Lasts until inode_map_account_end(), which the same context calls.
+ * Return: the argument for inode_map_account_end().
  */
 static inline struct mem_cgroup *inode_map_account_begin(const struct inode_map_account *account)
 {
@@ -73,7 +76,7 @@ static inline struct mem_cgroup *inode_map_account_begin(const struct inode_map_
  * inode_map_account_end - charge as before
  * @before: what inode_map_account_begin() returned
  *
- * Context: as that.
+ * Context: that of inode_map_account_begin().
  */
 static inline void inode_map_account_end(struct mem_cgroup *before)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The addon: what the module hangs on an inode that is in any map. The story of its locking and
- * lifetime opens addon.c.
+ * The addon: what the module attaches to an inode that is in any map. For its locking and lifetime
+ * see the top of addon.c.
  */
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
@@ -20,35 +20,36 @@ struct inode_remark;
 /*
  * The bit of inode->i_fsnotify_mask that says "this inode may have an addon". fsnotify() never
  * raises it for an inode: inotify queues FS_IN_IGNORED itself, and FS_ERROR, which has the same
- * value, goes to marks on superblocks. So it costs the inode no notification. Audit trees use the
- * same bit for the same reason: without it there is no addon, with it there may be none.
+ * value, goes to marks on superblocks. So the bit causes no notifications. Audit trees use the same
+ * bit for the same reason: an inode without it has no addon, an inode with it may have none.
  */
 #define INODE_ADDON_MASK	FS_IN_IGNORED
 
 /**
- * struct inode_addon - one for each inode that is in any map, whatever number of maps
- * @mark: finds the addon from the inode and is told when the inode ends. Must be first
- * @inode: the inode. Alive while the addon has an entry and @lock is held; else only an address
- * @super: what the module keeps of its superblock
- * @ino: the inode's number, when the addon was made
- * @gen: its generation, likewise
- * @dev: the device that stat(2) says it is on, as far as anybody could ask; or else its superblock's.
- *	Not protected
- * @users: who needs the addon: entries, and tasks about to add one. Once zero it stays zero. They
- *	share the mark's reference from its allocation
- * @lock: protects the fields below; the lock of a map's index nests inside
- * @entries: the entries of all maps for this inode, through their in_addon
- * @pin: keeps the inode in memory for pinned users when @mark does not, or NULL
- * @anchor: the mark that fsnotify calls for the addon since @mark was destroyed (remark.c), or NULL
- * @remark: attaches the next anchor, or NULL
- * @pinned_users: how many of the users want the inode to be kept in memory
+ * struct inode_addon - one for each inode that is in any map, however many maps
+ * @mark: how the addon is found from the inode and learns that the inode ends. Must be first
+ * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held; otherwise
+ *	only an address
+ * @super: what the module keeps of its superblock (super.c), until the addon is freed
+ * @ino: inode number when the addon was made. Never changes
+ * @gen: generation, likewise
+ * @dev: device as by stat(2), if a caller knew that, or else the superblock's. No lock
+ * @users: entries, tasks about to add one, and a reprieve (remark.c). Never rises from zero. All of
+ *	them share the mark's reference from its allocation, which the last user drops
+ * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock) nests inside
+ * @entries: the entries of all maps for this inode, linked by their in_addon
+ * @pin: mark that keeps the inode in memory for pinned users when @mark does not, or NULL
+ * @anchor: mark that fsnotify calls for the addon since it destroyed @mark (remark.c), or NULL
+ * @remark: the reprieve that attaches the next anchor, or NULL
+ * @pinned_users: how many of @users want the inode kept in memory
  * @pins: whether @mark keeps the inode in memory
- * @dead: the inode is gone or going: no entry may be added, and none is left
- * @attached: @mark is one of those by which fsnotify has calculated the inode's mask, and whether
- *	the inode is kept. Not protected; stored with release
+ * @dead: the inode is gone or going: no entry is left and none may be added. Never cleared
+ * @attached: fsnotify has taken @mark into account for the inode's mask and for whether the inode
+ *	is kept. No lock; set once, with release
  *
- * Under RCU, and for no longer, an addon that was found through an entry can be dereferenced. Its
- * inode can't: what readers show of it is copied here, and does not change, but for the device.
+ * An addon that was found through an entry may be dereferenced until the RCU read-side section
+ * ends, and its inode may not. What readers show of the inode is copied here and constant, except
+ * for @dev.
  */
 struct inode_addon {
 	struct inode_mark mark;
@@ -69,20 +70,21 @@ struct inode_addon {
 	bool attached;
 };
 
-/* Minus the number of addons that have lost their mark at this moment: see remark.c. */
+/* Minus the number of addons that are about to get another mark: see remark.c. */
 extern atomic_t inode_remarks;
 
 /**
- * inode_in_any_map - whether an inode is in any map, by the bit that its addon sets
+ * inode_in_any_map - whether an inode may be in any map, by the bit that its addon sets
  * @inode: any pointer; what does not point to an inode is in no map
  *
- * The common answer is no, and this makes it two loads. The second one is of what comes to be only
- * on kernels that clear the bit while the inode is in use. The number goes down before the bit is
+ * The usual answer is no, after two loads. The second one, of inode_remarks, matters only on
+ * kernels that clear the bit while the inode is in use: the number goes down before the bit is
  * cleared, and up a grace period after it has been set again.
  *
- * Most LSM programs pass an inode that the kernel holds for them, but a program may pass whatever it
- * likes (see kfunc.c): a load that faults is a "no", and so is NULL, which entries that have ended
- * have for their inode. Whatever inode is at the address by now, its entries are its own.
+ * Most LSM programs pass an inode that the kernel holds for them, but a program may pass any
+ * pointer (see kfunc.c). If the load faults, or for NULL, the answer is no. (Entries that have
+ * ended have NULL for their inode.) If another inode is at the address by now, its entries are the
+ * ones found.
  *
  * Context: any.
  * Return: true if it may be in a map, false if it is in none.

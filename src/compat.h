@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between kernel versions and architectures.
+ * What differs between kernel versions and architectures, and what programs may do in a context.
  */
 #ifndef _INODE_MAP_COMPAT_H
 #define _INODE_MAP_COMPAT_H
@@ -22,19 +22,19 @@
 #include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
-/* For functions that are called directly only: no place to land for indirect branches. */
+/* For functions that are only called directly: no landing pad for indirect branches. */
 #ifdef CONFIG_X86
 #include <asm/ibt.h>
 #else
 #define __noendbr
 #endif
 
-/* Where it is gone (7.0), every pointer has to be trusted whose name does not say otherwise. */
+/* Gone in 7.0, where pointer arguments must be trusted unless their names say otherwise. */
 #ifndef KF_TRUSTED_ARGS
 #define KF_TRUSTED_ARGS 0
 #endif
 
-/* Where it is not the kernel's own macro, the list is in a union that has a name. */
+/* Kernels without this macro have the list node in a named union. */
 #ifndef for_each_alias
 #define for_each_alias(dentry, inode) \
 	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
@@ -44,8 +44,8 @@
  * netdev_keep_in_netns - refuse to move a device to another network namespace
  * @dev: the device
  *
- * The flag was called netns_local when it came with 6.12; later releases of 6.12, and those since
- * 6.15, have it as netns_immutable (Kbuild looks which).
+ * The flag came with 6.12 as netns_local. Later releases of 6.12, and 6.15 and later, call it
+ * netns_immutable (Kbuild looks which).
  */
 static inline void netdev_keep_in_netns(struct net_device *dev)
 {
@@ -61,7 +61,7 @@ static inline void netdev_keep_in_netns(struct net_device *dev)
  * inode_state_read_once - the state of an inode, without its lock
  * @inode: the inode
  *
- * The name that is also the kernel's, where the state is not to be had but by functions.
+ * The name of the kernel's own function, on kernels where only functions may read the state.
  *
  * Return: the I_ bits.
  */
@@ -75,8 +75,8 @@ static inline unsigned long inode_state_read_once(const struct inode *inode)
 /**
  * rcu_trace_implies_rcu_gp - does a grace period of RCU tasks trace contain one of RCU?
  *
- * Where the question is gone, RCU tasks trace is an SRCU whose readers have no memory barriers, and
- * whose grace periods wait for RCU's instead.
+ * Kernels without this function have RCU tasks trace as an SRCU whose readers have no memory
+ * barriers, and whose grace periods wait for RCU's instead.
  *
  * Return: whether it does.
  */
@@ -90,16 +90,16 @@ static inline bool rcu_trace_implies_rcu_gp(void)
  * kernel_data_address - can kernel_load_pointer() load from there?
  * @ptr: any pointer
  *
- * It survives an address that nothing is mapped at, and on x86 one that is not canonical. There
- * one of user space is a bug of the kernel's all the same, and the vsyscall page is one of these.
- * What was allocated is between the beginning of the direct map and the kernel image.
+ * kernel_load_pointer() survives an address where nothing is mapped, and on x86 one that is not
+ * canonical. On x86 a fault at a user-space address is a kernel bug all the same, and the vsyscall
+ * page counts as one. Allocated memory is between the start of the direct map and the kernel image.
  *
  * Return: whether it can.
  */
 static __always_inline bool kernel_data_address(const void *ptr)
 {
 #ifdef CONFIG_X86_64
-	/* Addresses of the kernel are negative, and this one fits into an instruction. */
+	/* Signed, kernel addresses are negative, and this bound fits into an instruction. */
 	return (long)ptr <= (long)__START_KERNEL_map;
 #else
 	return (unsigned long)kasan_reset_tag(ptr) >= PAGE_OFFSET;
@@ -107,16 +107,15 @@ static __always_inline bool kernel_data_address(const void *ptr)
 }
 
 /**
- * kernel_word_has - look at bits of an object that may not be there
+ * kernel_word_has - test bits of an object that may not exist
  * @object: any pointer
  * @word: a word in the object
  * @bits: the bits
  *
- * On x86 two instructions and two branches to one place, less than kernel_data_address(),
- * __get_kernel_nofault() and a test, and compilers that can't have outputs of an asm that branches
- * (gcc 12).
+ * On x86 this is two instructions and two branches to one place: fewer than kernel_data_address(),
+ * __get_kernel_nofault() and a test. It needs no outputs of an asm goto, which gcc 12 can't have.
  *
- * Return: whether any of the bits is set; false after a fault, or if it is no
+ * Return: whether any of the bits is set; false after a fault, or if @object is not a
  * kernel_data_address().
  */
 static __always_inline bool kernel_word_has(const void *object, const u32 *word, u32 bits)
@@ -143,20 +142,20 @@ no:
 }
 
 /**
- * kernel_word_has_or - look at a bit of an object that may not be there, or at a flag behind it
+ * kernel_word_has_or - test a bit of an object that may not exist, or else a flag
  * @object: any pointer
- * @word: a word in the object, of which bit 15 is meant
- * @flag: something that is negative when it is set
+ * @word: a word in the object; its bit 15 is tested
+ * @flag: set if it is negative
  *
- * The flag is loaded after the word. Two instructions more on x86 than to return false.
+ * The flag is loaded after the word. On x86 this is one instruction more than kernel_word_has().
  *
- * Return: whether either is set; false after a fault, or if it is no kernel_data_address().
+ * Return: whether either is set; false after a fault, or if @object is not a kernel_data_address().
  */
 static __always_inline bool kernel_word_has_or(const void *object, const u32 *word,
 					       const atomic_t *flag)
 {
 #ifdef CONFIG_X86_64
-	/* The sign of a byte of either, and so that of both. */
+	/* Bit 15 of the word and the flag's sign are the top bits of their bytes: OR these two. */
 	asm goto("	cmpq %[end], %[object]\n"
 		 "	jg %l[no]\n"
 		 "1:	movzbl %[byte], %%eax\n"
@@ -183,7 +182,7 @@ no:
 }
 
 /**
- * kernel_load_pointer - load a pointer from where there may be none
+ * kernel_load_pointer - load a pointer from where nothing may be mapped
  * @ptr: a kernel_data_address()
  *
  * Return: the pointer; NULL after a fault.
@@ -201,7 +200,7 @@ static __always_inline void *kernel_load_pointer(const void *ptr)
 #else
 	unsigned long value;
 
-	/* By s390's macro an integer, not a pointer. */
+	/* s390's macro loads integers, not pointers. */
 	__get_kernel_nofault(&value, ptr, unsigned long, fault);
 	return (void *)value;
 fault:
@@ -210,13 +209,13 @@ fault:
 }
 
 /**
- * context_has_no_lock - has the task that a program runs in no spinlock?
+ * context_has_no_lock - does the task in which a program runs hold no spinlock?
  *
- * On PREEMPT_RT spinlocks are mutexes, and so are the locks of the allocator: they can be taken, or
- * only tried, by a task that could sleep, but not by one that has the lock already. Who has any
- * can't migrate. Neither can a program: once.
+ * On PREEMPT_RT spinlocks are mutexes, and so are the locks of the allocator: a task that could
+ * sleep may take them, or only try them, but not if it holds the same lock already. A task that
+ * holds any has migration disabled. So has a program: once.
  *
- * Return: whether it has none; false where it can't be told.
+ * Return: true if it holds none; false if it may hold one.
  */
 static inline bool context_has_no_lock(void)
 {
@@ -230,7 +229,7 @@ static inline bool context_has_no_lock(void)
 /**
  * synchronize_programs - wait until all programs that run now have ended
  *
- * A sleepable program is a reader of RCU tasks trace, the others and we ourselves are of RCU.
+ * Sleepable programs are readers of RCU tasks trace; other programs and our own code are of RCU.
  *
  * Context: process; sleeps for grace periods.
  */
@@ -245,8 +244,8 @@ static inline void synchronize_programs(void)
  * context_may_allocate - can memory be allocated without sleeping, and freed?
  *
  * A tracing program may have interrupted anything, the allocator included. But where interrupts are
- * enabled an interrupt handler could be running instead, which may do both. On PREEMPT_RT the
- * allocator leaves them enabled, but there a task that has no spinlock may.
+ * enabled an interrupt handler could run instead, and that may do both. On PREEMPT_RT the allocator
+ * leaves interrupts enabled, but there a task that holds no spinlock may do both.
  *
  * Return: whether it can.
  */
@@ -260,8 +259,8 @@ static inline bool context_may_allocate(void)
 /**
  * context_may_try - can a program try spinlocks?
  *
- * On a kernel for a single processor they are nothing but disabled preemption, and to try one always
- * succeeds.
+ * On a kernel without CONFIG_SMP spinlocks only disable preemption, and trying one always succeeds:
+ * the program must not have interrupted a holder.
  *
  * Return: whether it can.
  */
@@ -275,8 +274,8 @@ static inline bool context_may_try(void)
 /**
  * context_may_lock - can a program wait for a spinlock?
  *
- * Only if the task has none, since who has the one may wait for the other. Kernels that do not count
- * how often preemption was disabled (without CONFIG_PREEMPT_COUNT) can't tell.
+ * Only if its task holds none: the holder of the one may be waiting for the other. Kernels without
+ * CONFIG_PREEMPT_COUNT can't tell, because they do not count how often preemption was disabled.
  *
  * Return: whether it can.
  */

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entries that a program has ended or replaced and that a worker lets go of.
+ * Entries that a program has ended or replaced, and that a worker releases.
  *
- * A program may have interrupted anything: who holds our locks, the xarray's or RCU's allocations,
- * the workqueue that releases would be queued to. So all that it does to end an entry is to claim
- * it (table.c); the rest is done in process context. The way there is one that NMIs can go: a
- * lockless list and an irq_work, which queues the work. The irq_work runs in hard interrupt context
- * on PREEMPT_RT, too: there irq_work_sync() would else wait for a thread.
+ * A program may have interrupted anything: a holder of our locks, the allocations of the xarray or
+ * of RCU, the workqueue that releases are queued to. So all that a program does to end an entry is
+ * to claim it (table.c); a worker does the rest in process context. Entries get there through a
+ * lockless list and an irq_work, which queues the work: both can be used in NMI. The irq_work runs
+ * in hard interrupt context on PREEMPT_RT, too; otherwise irq_work_sync() would wait for a thread.
  *
- * Nobody waits for an entry that is on the way but the module: each holds a reference on it. A map
- * that is freed unlinks its entries itself, those that a program has ended among them.
+ * Each entry on the way holds a reference on the module, and nothing else waits for it. A map that
+ * is being freed unlinks all its entries by itself, including those that programs have ended.
+ *
+ * Locks: inode_map_defer() takes none. The worker takes addon->lock, then the map's lock.
  */
 #include <linux/irq_work.h>
 #include <linux/module.h>
@@ -50,9 +52,9 @@ static void inode_map_defer_queue(struct irq_work *work)
 static struct irq_work defer_irq_work = IRQ_WORK_INIT_HARD(inode_map_defer_queue);
 
 /**
- * inode_map_defer - have a worker let go of an entry
- * @entry: an entry that the caller has claimed. Ended, it may still be linked; if another has taken
- *	its place, what it held has been handed on
+ * inode_map_defer - have a worker release an entry
+ * @entry: an entry that the caller has claimed. If it has ended it may still be linked. If it was
+ *	replaced, its replacement has taken over what it held
  *
  * Context: any, NMI included.
  */
@@ -65,9 +67,9 @@ void inode_map_defer(struct inode_map_entry *entry)
 }
 
 /**
- * inode_map_defer_hurry - have the worker look for entries now
+ * inode_map_defer_hurry - have the worker look at the list now
  *
- * Whoever put the first entry on the list may not have come to tell the worker yet.
+ * The context that put the first entry on the list may not have queued the irq_work yet.
  *
  * Context: any but NMI; does not sleep.
  */
@@ -78,7 +80,7 @@ void inode_map_defer_hurry(void)
 }
 
 /**
- * inode_map_defer_init - get ready to defer
+ * inode_map_defer_init - create the workqueue
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -90,9 +92,9 @@ int inode_map_defer_init(void)
 }
 
 /**
- * inode_map_defer_exit - wait until nothing is under way any more
+ * inode_map_defer_exit - wait until neither the irq_work nor the worker runs any more
  *
- * No program that could defer anything is loaded, and nothing is deferred: both hold the module.
+ * No program that could defer an entry is loaded, and none is deferred: both hold the module.
  *
  * Context: process; may sleep.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entries that a program has ended or replaced and that a worker lets go of.
+ * Entries that a program has ended or replaced, and that a worker releases.
  */
 #ifndef _INODE_MAP_DEFER_H
 #define _INODE_MAP_DEFER_H

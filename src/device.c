@@ -2,17 +2,18 @@
 /*
  * The network device through which bpf(2) reaches the map type.
  *
- * The kernel's table of map types is constant. Map offload is how a module can provide a map all
- * the same: a map created with the ifindex of a device is the device's, and the operations of
- * bpf(2) come to the callbacks here. Nothing is offloaded and no packet is ever seen: the device
- * can't be brought up, renamed, moved, enslaved or given a program.
+ * The kernel's table of map types is constant. Map offload still lets a module provide a map: if a
+ * map is created with the ifindex of a device, the operations of bpf(2) on it go to the callbacks
+ * here. Nothing is offloaded and no packet is ever seen: the device can't be brought up, renamed,
+ * moved, enslaved or given a program.
  *
- * Contexts. The operations on elements run in process context, may sleep, and are called with the
- * kernel's bpf_devs_lock held for reading. Creation and destruction of a map are called under rtnl,
- * with that lock held for writing: so no operation is under way then, and who sleeps under
- * bpf_devs_lock holds rtnl up. Nothing here may therefore wait for a filesystem or a grace period:
- * inodes are released by workers (super.c), memory is allocated without entering filesystems to
- * reclaim some, and who updates faster than entries can be freed tries again.
+ * Contexts and locks. The operations on elements run in process context, may sleep, and are called
+ * with the kernel's bpf_devs_lock held for reading. Maps are created and destroyed under rtnl and
+ * with bpf_devs_lock held for writing: no operation is under way then, and a task that sleeps under
+ * bpf_devs_lock holds up rtnl. So nothing here may wait for a filesystem or a grace period: workers
+ * release inodes (super.c), allocations do not enter filesystems for reclaim, and a task that
+ * updates faster than entries can be freed tries again. We hold no lock of our own when we call
+ * other files.
  */
 #include <linux/bpf.h>
 #include <linux/if_arp.h>
@@ -37,7 +38,7 @@ static struct inode_map *to_map(struct bpf_offloaded_map *offmap)
 	return offmap->dev_priv;
 }
 
-/* The handle that a target names in a map, or 0. */
+/* The handle of the entry that a target names, or 0. */
 static u32 inode_map_target_find(struct inode_map *map, const struct inode_map_target *target)
 {
 	struct inode_map_entry *entry;
@@ -75,9 +76,9 @@ static int inode_map_dev_lookup(struct bpf_offloaded_map *offmap, void *key, voi
 }
 
 /*
- * Have the task make its system call once more, after a moment in which dead entries may be freed.
- * To wait here until they are would hold up bpf_devs_lock, and whoever waits for that with rtnl. (A
- * program that calls bpf(2) gets ERESTARTNOINTR.)
+ * Have the task make its system call again, after a moment in which dead entries may be freed.
+ * Waiting here until they are would hold up bpf_devs_lock, and with it any task that waits for that
+ * under rtnl. (A program that calls bpf(2) gets ERESTARTNOINTR.)
  */
 static int inode_map_dev_update_later(void)
 {
@@ -109,7 +110,7 @@ static int inode_map_dev_update(struct bpf_offloaded_map *offmap, void *key, voi
 						       value, flags, INODE_MAP_GFP));
 	memalloc_nofs_restore(nofs);
 	inode_map_key_put(&target);
-	/* There may be memory when they are. */
+	/* There may be memory once the dead entries are freed. */
 	if (err == -ENOMEM && atomic_long_read(&map->account->dead_bytes))
 		return inode_map_dev_update_later();
 	return err;
@@ -143,7 +144,7 @@ static int inode_map_dev_get_next_key(struct bpf_offloaded_map *offmap, void *ke
 		err = inode_map_key_get(map, key, &target);
 		if (err)
 			return err;
-		/* The key of an inode that is not in the map starts over, as with every map. */
+		/* The key of an inode that is not in the map starts over, as in every map. */
 		handle = inode_map_target_find(map, &target);
 		inode_map_key_put(&target);
 	}
@@ -163,14 +164,14 @@ static const struct bpf_map_dev_ops inode_map_dev_ops = {
 };
 
 /*
- * What the kernel's own hash map allows: bpf(2) copies a key and a value through one allocation,
- * next to the 48 bytes of a struct htab_elem (htab_map_alloc_check()).
+ * The kernel's own hash map has the same limit: bpf(2) copies a key and a value through one
+ * allocation, next to the 48 bytes of a struct htab_elem (htab_map_alloc_check()).
  */
 #define INODE_MAP_ELEM_SIZE_MAX	(KMALLOC_MAX_SIZE - 48)
 
 /*
- * BPF_F_NO_PREALLOC asks for what this map does anyway. BPF_F_RDONLY and BPF_F_WRONLY are the
- * kernel's business, and not passed on.
+ * BPF_F_NO_PREALLOC asks for what this map does anyway. The kernel handles BPF_F_RDONLY and
+ * BPF_F_WRONLY and does not pass them on.
  */
 #define INODE_MAP_CREATE_FLAGS	(BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG)
 
@@ -188,9 +189,9 @@ static int inode_map_alloc_check(const struct bpf_map *attr)
 }
 
 /*
- * A map of maps must not take an offloaded map, neither as the template nor as an element: programs
- * would treat it as a hash table (seen with 6.12: an oops). The kernel does not look for that, but
- * refuses templates that have an inner map, and elements whose flags are not the template's.
+ * A map of maps must not take an offloaded map, as a template or as an element: programs would
+ * treat it as a hash table (seen with 6.12: an oops). The kernel does not check for that, but it
+ * refuses templates that have an inner map, and elements whose flags differ from the template's.
  */
 static void inode_map_refuse_nesting(struct bpf_map *map)
 {
@@ -247,7 +248,7 @@ static int inode_map_prog_prepare(struct bpf_prog *prog)
 	return -EOPNOTSUPP;
 }
 
-/* Preparation is the first step of offloading a program, and the last. */
+/* Preparation is the first step of offloading a program. It always fails, so there is no other. */
 static const struct bpf_prog_offload_ops inode_map_prog_ops = {
 	.prepare	= inode_map_prog_prepare,
 };
@@ -262,7 +263,7 @@ static int inode_map_netdev_event(struct notifier_block *nb, unsigned long event
 
 	switch (event) {
 	case NETDEV_CHANGENAME:
-		/* It has the name already, and gets its own again when that is refused. */
+		/* The device has the new name already, and gets its own back if that is refused. */
 		if (!strcmp(dev->name, INODE_MAP_DEVICE))
 			return NOTIFY_DONE;
 		fallthrough;
@@ -292,7 +293,7 @@ static void inode_map_netdev_setup(struct net_device *dev)
 /**
  * inode_map_device_init - register the device; maps can be created from here on
  *
- * The device is in the initial network namespace, and so must be who creates a map.
+ * The device is in the initial network namespace, and a task that creates a map must be, too.
  *
  * Context: process; takes rtnl.
  * Return: 0, -ENOMEM, -EEXIST (a device of that name is there already).
@@ -326,7 +327,7 @@ int inode_map_device_init(void)
 
 err_registered:
 	unregister_netdevice(map_netdev);
-	/* Unregistering frees it, when rtnl is dropped. */
+	/* Unregistered, it is freed when rtnl is dropped. */
 	map_netdev = NULL;
 err_notifier:
 	rtnl_unlock();
@@ -342,7 +343,7 @@ err_offload:
 /**
  * inode_map_device_exit - unregister the device
  *
- * Every map holds the module: none exists any more.
+ * Every map holds the module, so none exists.
  *
  * Context: process; takes rtnl.
  */

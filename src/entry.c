@@ -2,18 +2,20 @@
 /*
  * Entries: the memory of a value, and what it holds.
  *
- * Entries are allocated by updates, which sleep or don't. Once unlinked, they are released by
- * whoever unlinked them (or a worker for him), without locks. To let go of an inode may take long:
- * the worker of its superblock does it (super.c). Then they are freed after a grace period of RCU
- * tasks trace and one of RCU: programs of either kind may hold a pointer to the value. All that are
- * waiting share one, and the worker that waits does nothing else. What they cost meanwhile is
- * account.c's business.
+ * Updates allocate entries, in contexts that may sleep or not. Once an entry is unlinked, the
+ * context that claimed it (table.c), or a worker in its place (defer.c), releases it without locks.
+ * Letting go of the inode may take long and is left to the worker of its superblock (super.c). The
+ * entry is then freed after a grace period of RCU tasks trace and one of RCU, because programs of
+ * either kind may hold a pointer to the value. All entries that wait share one such pair, and a
+ * worker that does nothing else waits for it. account.c limits how much they may take up meanwhile.
  *
- * Small values are the rule and there may be a great many of them: entries for them come from slab
- * caches of just their size.
+ * Most values are small and there may be very many of them: slab caches of just their size serve
+ * these.
  *
- * Module lifetime: a queued release holds a reference on the module, so that a release that waits
- * for a filesystem shows as a module in use and not as an rmmod that hangs.
+ * Locks: callers hold none of ours. inode_map_entry_release() takes addon->lock.
+ *
+ * Module lifetime: a queued release holds a reference on the module. One that waits for a
+ * filesystem thus shows as a module in use, and not as an rmmod that hangs.
  */
 #include <linux/bpf.h>
 #include <linux/module.h>
@@ -27,20 +29,21 @@
 
 static atomic_t nr_entries = ATOMIC_INIT(0);
 
-/* Frees entries. */
+/* Runs what frees entries. */
 static struct workqueue_struct *reap_wq;
 
 /*
- * Entries that wait for both kinds of grace period, and the work that waits. It does so itself: a
- * callback of RCU tasks trace costs whoever queues it more than replacing a value does, and is left
- * lying for a quarter of a second. The delay lets more of them share a grace period.
+ * Entries that wait for both kinds of grace period, and the work that waits for them. It waits
+ * itself, with synchronize_programs(): queueing a callback of RCU tasks trace costs more than
+ * replacing a value, and the callback is left lying for a quarter of a second. The delay lets more
+ * entries share a grace period.
  */
 static LLIST_HEAD(retired);
 static void inode_map_entry_reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reap, inode_map_entry_reap);
 #define REAP_DELAY		(HZ / 20)
 
-/* By the words of a value, less one. */
+/* Indexed by the number of words in a value, less one. */
 static struct kmem_cache *entry_caches[8];
 
 static struct kmem_cache *inode_map_entry_cache(u32 bytes)
@@ -56,24 +59,24 @@ static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
 
 	if (cache)
 		return kmem_cache_alloc(cache, gfp);
-	/* Virtually contiguous memory takes locks that an interrupt handler must not take. */
+	/* kvmalloc() takes locks that an interrupt handler must not take. */
 	return gfpflags_allow_blocking(gfp) ? kvmalloc(bytes, gfp) : kmalloc(bytes, gfp);
 }
 
 /**
- * inode_map_entry_alloc - make an entry that is not linked yet
- * @map: the map that it will be linked into
+ * inode_map_entry_alloc - make an entry, not linked yet
+ * @map: the map that it is for
  * @value: the value
  * @size: bytes of the value
- * @gfp: INODE_MAP_GFP or one of those for programs
+ * @gfp: INODE_MAP_GFP, INODE_MAP_GFP_PROG or INODE_MAP_GFP_NOWAIT
  *
  * The memory is charged to the map's account.
  *
- * Context: with INODE_MAP_GFP or INODE_MAP_GFP_PROG, process; may sleep. With INODE_MAP_GFP_NOWAIT,
- * where context_may_allocate(). The caller keeps the map from being freed.
- * Return: the entry, for inode_map_entry_free() until it is linked and inode_map_entry_release()
- * after it is unlinked, or NULL: there is no memory, or very many entries of the map wait for a grace
- * period.
+ * Context: process and may sleep; with INODE_MAP_GFP_NOWAIT, where context_may_allocate(). The
+ * caller keeps the map from being freed.
+ * Return: the entry, for inode_map_entry_free() before it is linked or inode_map_entry_release()
+ * after it is unlinked. NULL if there is no memory or if very many entries of the map wait for a
+ * grace period.
  */
 struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void *value, u32 size,
 					      gfp_t gfp)
@@ -99,7 +102,7 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
 
 /**
  * inode_map_entry_free - free an entry that nobody can see
- * @entry: the entry; the caller drops what it holds
+ * @entry: the entry. The caller has dropped what it holds, but for its account
  *
  * Context: where context_may_allocate(); does not sleep.
  */
@@ -116,7 +119,7 @@ void inode_map_entry_free(struct inode_map_entry *entry)
 		wake_up_var(&nr_entries);
 }
 
-/* Frees all that are retired when it begins, and nobody sees any more when it has waited. */
+/* Free the entries that are on the list now, after both kinds of grace period. */
 static void inode_map_entry_reap(struct work_struct *work)
 {
 	struct llist_node *reaped = llist_del_all(&retired);
@@ -145,8 +148,9 @@ void inode_map_entry_retire(struct inode_map_entry *entry)
 {
 	atomic_long_add(entry->bytes, &entry->account->dead_bytes);
 	/*
-	 * From the list a worker that was queued in vain may free the entry, the last one that exit
-	 * waits for. Not before we are through with its queue.
+	 * Once the entry is on the list, work that was queued before may free it. If it is the last
+	 * one, exit then destroys the workqueue that we are about to use. RCU prevents that: the
+	 * work waits for a grace period before it frees anything.
 	 */
 	rcu_read_lock();
 	YIELD_POINT();
@@ -158,7 +162,7 @@ void inode_map_entry_retire(struct inode_map_entry *entry)
 }
 
 /**
- * inode_map_entry_hurry - have entries freed as soon as can be
+ * inode_map_entry_hurry - have retired entries freed as soon as possible
  *
  * Context: process; does not sleep.
  */
@@ -201,9 +205,9 @@ void inode_map_entry_release(struct inode_map_entry *entry)
  * @value: gets the value; aligned to 8
  * @size: bytes of a value of the map
  *
- * Aligned 8-byte words that programs write to meanwhile are copied whole, as counters need it.
+ * Each aligned long is copied as a whole, even if programs write to it meanwhile: counters need it.
  *
- * Context: any, under RCU.
+ * Context: any, under RCU or RCU tasks trace.
  */
 void inode_map_entry_read(const struct inode_map_entry *entry, void *value, u32 size)
 {
@@ -216,7 +220,7 @@ void inode_map_entry_read(const struct inode_map_entry *entry, void *value, u32 
 /**
  * inode_map_entry_count - how many entries are in memory
  *
- * Return: the number, those that wait for a grace period included.
+ * Return: the number, including entries that wait for a grace period.
  */
 unsigned int inode_map_entry_count(void)
 {
@@ -230,7 +234,7 @@ static void inode_map_entry_destroy_caches(void)
 }
 
 /**
- * inode_map_entry_init - get ready to make entries
+ * inode_map_entry_init - create the caches and the workqueue
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -261,15 +265,15 @@ err:
 /**
  * inode_map_entry_exit - wait until the last entry is freed
  *
- * No map may exist any more; but an inode that is ending may have taken the last entry out of one
- * and have yet to release it.
+ * All maps have been destroyed, but an inode that is ending may have taken the last entry out of
+ * one and not have released it yet.
  *
  * Context: process; sleeps for grace periods.
  */
 void inode_map_entry_exit(void)
 {
 	wait_var_event(&nr_entries, !atomic_read(&nr_entries));
-	/* What was retired as the work began may have queued it in vain. */
+	/* It may be queued though nothing is left to free: see inode_map_entry_retire(). */
 	cancel_delayed_work_sync(&reap);
 	destroy_workqueue(reap_wq);
 	inode_map_entry_destroy_caches();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entries: the memory of a value, and what it holds. How entries are linked is table.c's business.
+ * Entries: the memory of a value, and what it holds. table.c links them; their lifetime is
+ * described at the tops of table.c and entry.c.
  */
 #ifndef _INODE_MAP_ENTRY_H
 #define _INODE_MAP_ENTRY_H
@@ -14,40 +15,42 @@
 struct inode_map;
 
 /*
- * INODE_MAP_GFP for programs that may sleep, though not for a grace period, and for those that may
- * not.
+ * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for
+ * programs that may not sleep.
  */
 #define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
 #define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
-/* The fate of an entry that nothing has taken the place of. */
+/* entry->fate of an entry that has ended without being replaced. */
 #define INODE_MAP_ENDED		((struct inode_map_entry *)-1L)
 
 /**
  * struct inode_map_entry - one value of one map
- * @next: the value of the next entry in the bucket, or NULL; written under the lock of the map's
- *	index, read under RCU or RCU-tasks-trace (hash.c)
- * @inode: the key, of one superblock for as long as it lives. An address that lookups compare, and
- *	nothing to dereference. NULL once the entry has ended, though it may still be linked
- * @addon: what the inode's entries hang on; the entry counts as a user of it until it is released
- * @fate: NULL until the entry ends or is replaced: then INODE_MAP_ENDED, or the entry that took its
- *	place. Whoever sets it, with cmpxchg(), is who lets go of the entry
- * @handle: names the entry within its map; a replaced value keeps it
- * @bytes: what it takes of memory
- * @pinned: whether it keeps the inode in memory
- * @account: what it is charged to; its map, while the entry is linked
- * @in_addon: links the entry into the list of its addon, under addon->lock. Unhashed when the entry
- *	has been unlinked from everywhere
- * @deferred: links the entry into the list of those that a worker is to let go of, linked or not
- * @release: lets go of the inode
- * @retired: links the entry into the list of those that wait for both kinds of grace period
- * @value: map->value_size bytes; programs may write to it at any time while they can see it
+ * @next: the value of the next entry in the bucket, or NULL. Written under the map's lock, read
+ *	under RCU or RCU tasks trace (hash.c)
+ * @inode: the key: an address to compare, never to dereference. NULL once the entry has ended,
+ *	though it may still be linked
+ * @addon: the inode's addon, which lists its entries. The entry is a user of it until it is
+ *	released
+ * @fate: NULL while the entry lives, then INODE_MAP_ENDED or the entry that replaced it. Set once,
+ *	with cmpxchg() and without a lock, which claims the entry for release (table.c)
+ * @handle: the entry's name within its map; a replacement takes it over
+ * @bytes: size of the allocation
+ * @pinned: whether the entry keeps the inode in memory
+ * @account: the account that pays for it, referenced. Its map is valid while the entry is linked
+ * @in_addon: node in addon->entries, under addon->lock. If a program has ended the entry, unhashed
+ *	means that it is unlinked from everywhere
+ * @deferred: node in the list of entries that a program has left to a worker, linked or not
+ *	(defer.c)
+ * @release: queued, once unlinked, for the worker that lets go of the inode (super.c)
+ * @retired: node in the list of entries that wait for both kinds of grace period (entry.c)
+ * @value: map->value_size bytes. Programs may write to it as long as they can see it
  *
- * Buckets link values: what a lookup has come to is what it returns.
+ * Buckets link values rather than entries, so that a lookup returns what it finds.
  *
- * All but the links, the value, @inode and @fate are written before the entry is linked and never
- * after. What readers that take no lock may look at is not in the union: they may see the entry
- * when it has been unlinked.
+ * Fields without a rule are written before the entry is linked and never after. Readers take no
+ * lock and may see the entry after it has been unlinked, so nothing that they look at is in the
+ * union.
  */
 struct inode_map_entry {
 	u8 *next;
@@ -70,8 +73,8 @@ struct inode_map_entry {
 };
 
 /**
- * inode_map_entry_of - the entry that has a value
- * @value: the value
+ * inode_map_entry_of - the entry of a value
+ * @value: the value, within its entry
  *
  * Return: the entry.
  */

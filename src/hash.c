@@ -1,35 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The entries of a map by inode.
+ * The entries of a map by inode: a hash table that grows while others look into it.
  *
- * A map begins with a few buckets, however many entries it may have, and gets a bigger table when
- * half as many entries as buckets are in it. The bigger one is filled while others look into both:
+ * Updates call this, before and under the map's lock; lookups are inline in hash.h and run in any
+ * context.
  *
- *   table->bigger   is set. From here on entries are added to the bigger table, and who does not
- *                   find one in the old table looks there.
- *   table->moved    counts the buckets of the old one that have been emptied into it.
- *   map->buckets    are the bigger one's when all are. The old one is freed after both kinds of grace
- *                   period, for those who are still in it.
+ * A map starts with a few buckets, however many entries it may hold, and gets a bigger table once
+ * it has half as many entries as buckets. Entries are then moved while readers look into both
+ * tables:
  *
- * An entry has one link, so that it is moved while others walk over it. Of each bucket the last
- * entry is moved first, and always to the front of another one: its link is set to what is there, it
- * becomes the first there, and only then is the one before it told to be the last. Who is on his way
- * in the old bucket may thus come by way of the entry into a bucket of the bigger table, where he
- * meets entries that are not his; but none of those in the old bucket that he has not met were left
- * there. At the end of any bucket he looks for table->bigger of where he began, and it is set
- * before any link of an entry is: what he has not met is there. For who has come to an entry that is
- * unlinked or replaced meanwhile it is the same, because its link stays: what was behind it at that
- * moment is either still behind it or has been moved. And each bucket that anybody walks over has an
- * end, whatever is interrupted: there is nothing to be tried again.
+ *   table->bigger   is set first. From then on new entries go into the bigger table, and a reader
+ *                   that does not find an entry in the old table looks there.
+ *   table->moved    counts the buckets of the old table that have been emptied into it.
+ *   map->buckets    is switched to the bigger table when all are. The old table is freed after both
+ *                   kinds of grace period: readers may still be in it.
  *
- * So there can be any number of tables one after the other for a reader who is slow, and two for
- * those who have the lock: there is no other bigger table before the last has taken its place.
+ * An entry has a single link, so it is moved under the feet of readers. Each old bucket is emptied
+ * from its end, and its last entry always becomes the first of a bigger table's bucket: set its
+ * link to the current first entry there, make it the first, and only then cut it off from its
+ * predecessor in the old bucket. A reader in the old bucket may follow the moved entry into a
+ * bucket of the bigger table and meet entries of other inodes there. It has not skipped an entry of
+ * the old bucket, because the moved one was the last. At the end of any bucket the reader checks
+ * ->bigger of the table where it started; that was set before the link of any entry changed, so the
+ * reader finds there what it has not met. A reader at an entry that is unlinked or replaced
+ * meanwhile is safe, too: the entry keeps its link, and what was behind it is either still behind
+ * it or has been moved. Every bucket that a reader walks has an end, whatever it interrupts, so no
+ * reader ever retries.
  *
- * Who inserts an entry allocates the bigger table, without any lock, moves some buckets, and leaves
- * the rest to a worker, or to who comes next. A table that can't be allocated is asked for again
- * later: the map has room for its entries without, in buckets that are longer.
+ * A slow reader may thus go through any number of tables in a row. Under the lock there are two at
+ * most: no further table is begun before the last one has taken its place.
  *
- * Locks: the map's, for all that changes. Readers take none.
+ * A task that inserts an entry allocates the bigger table, without any lock, moves some buckets,
+ * and leaves the rest to a worker and to later inserts. If the allocation fails it is tried again
+ * later: the map works without it, in longer buckets.
+ *
+ * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
+ * or RCU-tasks-trace read-side section.
  */
 #include <linux/log2.h>
 #include <linux/slab.h>
@@ -42,14 +48,14 @@
 #include "hash.h"
 #include "yield.h"
 
-/* How many buckets a map begins with, and has at the most: with more entries they get longer. */
+/* How many buckets a map starts with and has at most. With more entries the buckets get longer. */
 #define BITS_FIRST	6
 #define BITS_MAX	24
 
-/* Tables grow to four times the buckets, and those that are not small any more to twice. */
+/* Small tables grow fourfold, larger ones twofold. */
 #define BITS_SMALL	12
 
-/* How many buckets are moved in one go, by who inserts an entry and by the worker. */
+/* How many buckets are moved in one go, by an insert and by the worker. */
 #define MOVE_SOME	16
 #define MOVE_MANY	64
 
@@ -67,11 +73,11 @@ static void inode_map_nothing(struct work_struct *work)
 }
 
 /*
- * What was charged for a table before the rest could not be had is given back before this returns.
- * 7.x leaves that to a worker (defer_vm_area_cleanup()), and the memory cgroup is full until then:
- * the task would not be told -ENOMEM but killed for the next page that it wants. The workers of a
- * processor begin in the order in which the work was queued, so wait for some that is queued behind
- * it. (Elsewhere this costs a failure a context switch or two.)
+ * If only part of a table can be allocated, that part is uncharged before this returns. 7.x leaves
+ * that to a worker (defer_vm_area_cleanup()), and the memory cgroup stays full until then: the task
+ * would not get -ENOMEM but be killed for the next page it wants. The workers of a processor start
+ * in the order in which work was queued, so queue a work item behind that one and wait for it. (On
+ * other kernels this costs a failed allocation a context switch or two.)
  */
 static void *inode_map_vmalloc(size_t bytes)
 {
@@ -92,7 +98,7 @@ static void *inode_map_vmalloc(size_t bytes)
 	return memory;
 }
 
-/* As many as it takes: kmalloc() would make of a table, with its header, one of twice the size. */
+/* Only the pages that are needed: kmalloc() would round a table and its header up to twice that. */
 static void *inode_map_pages(size_t bytes)
 {
 	void *memory = NULL;
@@ -141,7 +147,7 @@ static void inode_map_table_free_trace(struct rcu_head *rcu)
 	call_rcu(rcu, inode_map_table_free_rcu);
 }
 
-/* Free a table that has been found, but is not to be found any more; or NULL. */
+/* Free a table that no new reader can find, when its present readers are done. NULL is fine. */
 static void inode_map_table_retire(struct inode_map_table *table)
 {
 	if (table)
@@ -154,8 +160,8 @@ static struct inode_map_table *inode_map_table(const struct inode_map *map)
 }
 
 /**
- * inode_map_find_bigger - find the value of an inode in the tables that come after one
- * @buckets: of the table
+ * inode_map_find_bigger - find the value of an inode in the tables that follow one
+ * @buckets: those of the table; its @bigger is not NULL
  * @inode: the inode, not NULL; not dereferenced
  *
  * Context: as inode_map_find_value().
@@ -166,22 +172,22 @@ u8 *inode_map_find_bigger(u8 **buckets, const struct inode *inode)
 	return inode_map_find_in(READ_ONCE(inode_map_table_of(buckets)->bigger)->buckets, inode);
 }
 
-/* Links. All of these run under the map's lock. */
+/* Links: everything in this section runs under the map's lock. */
 
-/* @link: that of an entry before it, or the bucket. */
+/* @link: the link of the preceding entry, or the bucket. */
 static bool inode_map_is_bucket(const struct inode_map_table *table, u8 **link)
 {
 	return link >= table->buckets && link <= table->buckets + table->mask;
 }
 
 /*
- * Make an entry the first of its bucket. A selftest looks for entries when this is called, and when
- * it returns.
+ * Make an entry the first of its bucket. A selftest does lookups when this function is entered and
+ * when it returns.
  */
 static noinline void inode_map_table_add(struct inode_map_table *table,
 					 struct inode_map_entry *entry)
 {
-	/* Not from the entry: it may have ended. */
+	/* Not entry->inode, which is NULL if the entry has ended. */
 	u8 **bucket = inode_map_bucket(table, entry->addon->inode);
 	u8 *first = *bucket;
 
@@ -190,7 +196,7 @@ static noinline void inode_map_table_add(struct inode_map_table *table,
 	smp_store_release(bucket, entry->value);
 }
 
-/* The link to an entry, or NULL when it is not in the table. */
+/* The link that points to an entry, or NULL if it is not in the table. */
 static u8 **inode_map_table_link(struct inode_map_table *table, const struct inode_map_entry *entry)
 {
 	u8 **link = inode_map_bucket(table, entry->addon->inode);
@@ -200,7 +206,7 @@ static u8 **inode_map_table_link(struct inode_map_table *table, const struct ino
 	return *link ? link : NULL;
 }
 
-/* Put @value, or nothing, in the place of an entry, which has been given its link. */
+/* Put @value, or nothing if it is NULL, in the place of an entry. */
 static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_entry *entry,
 				  u8 *value)
 {
@@ -217,7 +223,7 @@ static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_
 }
 
 /**
- * inode_map_hash_add - let an entry be found by its inode
+ * inode_map_hash_add - make an entry visible to lookups
  * @map: the map, locked
  * @entry: the entry, complete
  */
@@ -229,7 +235,7 @@ void inode_map_hash_add(struct inode_map *map, struct inode_map_entry *entry)
 }
 
 /**
- * inode_map_hash_del - let an entry be found no more
+ * inode_map_hash_del - hide an entry from lookups
  * @map: the map, locked
  * @entry: an entry that has been added
  */
@@ -239,10 +245,10 @@ void inode_map_hash_del(struct inode_map *map, struct inode_map_entry *entry)
 }
 
 /**
- * inode_map_hash_replace - let another entry be found in the place of one
+ * inode_map_hash_replace - swap an entry for another one of the same inode
  * @map: the map, locked
  * @old: an entry that has been added
- * @new: one for the same inode, complete
+ * @new: the entry that takes its place, complete
  */
 void inode_map_hash_replace(struct inode_map *map, struct inode_map_entry *old,
 			    struct inode_map_entry *new)
@@ -258,19 +264,19 @@ static u32 inode_map_table_bits(const struct inode_map_table *table)
 	return ilog2(table->mask + 1);
 }
 
-/* As many buckets as a map may come to have: two for each entry, or up to four. */
+/* How many buckets a map may grow to: two to four for each entry, up to 2^BITS_MAX. */
 static u32 inode_map_bits_max(const struct inode_map *map)
 {
 	return min(order_base_2(map->max_entries) + 1, BITS_MAX);
 }
 
-/* How many entries make a table too small. */
+/* The number of entries at which a table is too small. */
 static u32 inode_map_grow_at(const struct inode_map *map, u32 bits)
 {
 	return bits < inode_map_bits_max(map) ? 1U << (bits - 1) : U32_MAX;
 }
 
-/* Empty a bucket, its last entry first. Here, too, a selftest looks for entries. */
+/* Empty a bucket, last entry first. The selftest does lookups around this function, too. */
 static noinline void inode_map_move_bucket(struct inode_map_table *table, u8 **bucket)
 {
 	struct inode_map_entry *last;
@@ -286,7 +292,7 @@ static noinline void inode_map_move_bucket(struct inode_map_table *table, u8 **b
 	}
 }
 
-/* Move some buckets. Returns the old table if these were the last, or NULL. */
+/* Move some buckets. Returns the old table, to be retired, if these were the last; or NULL. */
 static struct inode_map_table *inode_map_move(struct inode_map *map, u32 buckets)
 {
 	struct inode_map_table *table;
@@ -324,7 +330,7 @@ static void inode_map_move_work(struct work_struct *work)
 	YIELD_WORK_END();
 }
 
-/* Begin to move to a table. Returns whether it is used. */
+/* Start moving entries to @bigger. Returns false if the caller has to free it instead. */
 static bool inode_map_move_to(struct inode_map *map, struct inode_map_table *bigger)
 {
 	struct inode_map_table *table;
@@ -337,7 +343,7 @@ static bool inode_map_move_to(struct inode_map *map, struct inode_map_table *big
 		smp_store_release(&table->bigger, bigger);
 		WRITE_ONCE(map->moving, true);
 		WRITE_ONCE(map->grow_at, inode_map_grow_at(map, inode_map_table_bits(bigger)));
-		/* Under the lock: inode_map_hash_stop() comes behind. */
+		/* Under the lock: inode_map_hash_stop() comes after map->dead is set. */
 		queue_work(move_wq, &map->move);
 	}
 	xa_unlock(&map->index);
@@ -361,10 +367,10 @@ static void inode_map_grow(struct inode_map *map, u32 nr_entries)
 }
 
 /**
- * inode_map_hash_make_room - see to the table before an entry is added
+ * inode_map_hash_make_room - grow the table, if it is time, before an entry is added
  * @map: the map, not locked
  *
- * What it allocates is charged to the account that the caller has begun (account.h).
+ * The memory is charged to the account that the caller has begun (account.h).
  *
  * Context: process; may sleep.
  */
@@ -379,8 +385,8 @@ void inode_map_hash_make_room(struct inode_map *map)
 }
 
 /**
- * inode_map_hash_create - make the table of a map that begins
- * @map: the map, with its max_entries
+ * inode_map_hash_create - make the first table of a new map
+ * @map: the map, with its max_entries set
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -400,7 +406,7 @@ int inode_map_hash_create(struct inode_map *map)
 }
 
 /**
- * inode_map_hash_stop - have nothing moved any more
+ * inode_map_hash_stop - stop moving entries
  * @map: the map, which is dead
  *
  * Context: process; may sleep.
@@ -412,7 +418,7 @@ void inode_map_hash_stop(struct inode_map *map)
 
 /**
  * inode_map_hash_free - free the tables of a map
- * @map: the map, which nobody can see any more and has no entries
+ * @map: the map, which has no entries and which nobody can see any more
  *
  * Context: any but NMI; does not sleep.
  */
@@ -425,7 +431,7 @@ void inode_map_hash_free(struct inode_map *map)
 }
 
 /**
- * inode_map_hash_init - get ready to let tables grow
+ * inode_map_hash_init - create the workqueue
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -437,9 +443,9 @@ int inode_map_hash_init(void)
 }
 
 /**
- * inode_map_hash_exit - let no table grow any more
+ * inode_map_hash_exit - destroy the workqueue
  *
- * No map exists any more, and none is being freed.
+ * No map exists, and none is being freed.
  *
  * Context: process; sleeps.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The entries of a map by inode: a hash table that grows. The story opens hash.c; the lookup that
- * BPF programs make is inline here.
+ * The entries of a map by inode: a hash table that grows. How it does so under its readers is at
+ * the top of hash.c. The lookup that BPF programs make is inline here and takes no lock. The
+ * functions that add, delete and replace want the map's lock held.
  */
 #ifndef _INODE_MAP_HASH_H
 #define _INODE_MAP_HASH_H
@@ -10,23 +11,24 @@
 #include "map.h"
 
 /*
- * An odd number whose product with an inode's address has its index in bits 32 and up. It fits into
- * the instruction that multiplies. Inodes lie at regular distances, in slabs at regular distances,
- * and every multiplier puts some such patterns together. This one is the best of some thousands over
- * 126 patterns. Over 400 others (1,000 to 100,000 inodes of 504 to 1,296 bytes in slabs of 8 to 32
- * KiB, in a row, nearly so and scattered; two to four buckets for each) a lookup meets 0.1 others on
- * the mean and 0.34 in the worst pattern.
+ * An odd multiplier: bits 32 and up of its product with an inode's address give the index. It fits
+ * into the multiply instruction. Inodes lie at regular distances within slabs, slabs at regular
+ * distances too, and every multiplier makes some such patterns collide. This one is the best of
+ * some thousands over 126 patterns. Over 400 others (1,000 to 100,000 inodes of 504 to 1,296 bytes
+ * in slabs of 8 to 32 KiB, in a row, nearly so and scattered; two to four buckets for each) a
+ * lookup meets 0.1 entries of other inodes on average, and 0.34 in the worst pattern.
  */
 #define INODE_MAP_MULTIPLIER	0x834461
 
 /**
- * struct inode_map_table - some buckets
- * @mask: their number, a power of two, less one
- * @moved: how many of them are empty for good, their entries being in @bigger. Under the map's lock
- * @bigger: the table that is to take the place of this one, or NULL. Set once, and stored with
- *	release: before any entry is in it
- * @rcu: frees the table after both kinds of grace period
- * @buckets: the value of the first entry of each, or INODE_MAP_NO_VALUE
+ * struct inode_map_table - the buckets of a map
+ * @mask: number of buckets, a power of two, less one. Never changes
+ * @moved: how many buckets are empty for good, their entries being in @bigger. Under the map's lock
+ * @bigger: the table that is to replace this one, or NULL. Set once, under the map's lock and with
+ *	release, before any entry is in it; readers load it without a lock
+ * @rcu: frees the table after both kinds of grace period, once @bigger has replaced it
+ * @buckets: the value of the first entry of each, or INODE_MAP_NO_VALUE. Changed under the map's
+ *	lock, with release; readers take no lock
  */
 struct inode_map_table {
 	u32 mask;
@@ -37,15 +39,15 @@ struct inode_map_table {
 };
 
 /*
- * What is in an empty bucket: the value of an entry that is no inode's. So the first entry of a
- * bucket can be looked at without a test whether it is there.
+ * Stands in empty buckets: the value of an entry that is no inode's, so that lookups need not test
+ * for NULL before they look at the first entry of a bucket.
  */
 extern struct inode_map_entry inode_map_no_entry;
 #define INODE_MAP_NO_VALUE	(inode_map_no_entry.value)
 
 /**
- * inode_map_table_of - the table that has some buckets
- * @buckets: its buckets
+ * inode_map_table_of - the table that buckets belong to
+ * @buckets: the buckets
  *
  * Return: the table.
  */
@@ -55,11 +57,11 @@ static __always_inline struct inode_map_table *inode_map_table_of(u8 **buckets)
 }
 
 /**
- * inode_map_index - the number of the bucket where an inode is looked for
- * @buckets: of a table. Found by these and not by the table, it takes an instruction less
+ * inode_map_index - the index of the bucket for an inode
+ * @buckets: those of a table. Starting from these, and not from the table, saves an instruction
  * @inode: the inode; not dereferenced
  *
- * Return: the number.
+ * Return: the index.
  */
 static __always_inline u32 inode_map_index(u8 **buckets, const struct inode *inode)
 {
@@ -69,7 +71,7 @@ static __always_inline u32 inode_map_index(u8 **buckets, const struct inode *ino
 }
 
 /**
- * inode_map_bucket - where an inode is looked for
+ * inode_map_bucket - the bucket for an inode
  * @table: a table
  * @inode: the inode; not dereferenced
  *
@@ -83,8 +85,8 @@ static inline u8 **inode_map_bucket(struct inode_map_table *table, const struct 
 u8 *inode_map_find_bigger(u8 **buckets, const struct inode *inode);
 
 /**
- * inode_map_find_in - find the value of an inode in a table and in those that come after it
- * @buckets: of the table
+ * inode_map_find_in - find the value of an inode in a table and in those that follow it
+ * @buckets: those of the table
  * @inode: the inode, not NULL; not dereferenced
  *
  * Context: as inode_map_find_value().
@@ -94,14 +96,14 @@ static __always_inline u8 *inode_map_find_in(u8 **buckets, const struct inode *i
 {
 	u8 *value = data_race(buckets[inode_map_index(buckets, inode)]);
 
-	/* Loaded once. gcc makes an instruction more of READ_ONCE(). */
+	/* Loaded once. With READ_ONCE() gcc would need one more instruction. */
 	OPTIMIZER_HIDE_VAR(value);
-	/* It may be cleared meanwhile. READ_ONCE() would cost an instruction more. */
+	/* ->inode may become NULL meanwhile. READ_ONCE() would cost one more instruction. */
 	while (unlikely(data_race(inode_map_entry_of(value)->inode != inode))) {
 		value = READ_ONCE(inode_map_entry_of(value)->next);
 		if (value)
 			continue;
-		/* The entry may have been moved, or the one that we came by. */
+		/* The inode's entry may have been moved, or the one that led us here. */
 		smp_rmb();
 		return unlikely(READ_ONCE(inode_map_table_of(buckets)->bigger)) ?
 		       inode_map_find_bigger(buckets, inode) : NULL;
@@ -112,17 +114,17 @@ static __always_inline u8 *inode_map_find_in(u8 **buckets, const struct inode *i
 /**
  * inode_map_find_value - find the value of an inode
  * @map: the map
- * @inode: the inode, not NULL; not dereferenced. An inode belongs to one superblock for as long as
- *	it lives, and its entries go before its memory does, so that its address alone is the key
+ * @inode: the inode, not NULL; not dereferenced. An inode belongs to one superblock all its life,
+ *	and its entries are unlinked before its memory is freed, so its address alone is the key
  *
- * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
- * can be used, or under the map's lock.
+ * Context: any, under the map's lock or inside an RCU or RCU-tasks-trace read-side section. The
+ * result is valid until that ends.
  * Return: the value, or NULL.
  */
 static __always_inline u8 *inode_map_find_value(const struct inode_map *map,
 						const struct inode *inode)
 {
-	/* Loads that depend on it follow: the table is complete before it can be found. */
+	/* The loads that follow depend on this one: they see the table complete. */
 	return inode_map_find_in(READ_ONCE(map->buckets), inode);
 }
 

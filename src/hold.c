@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Holds: references that a program needs on an inode and its superblock for the time of an update.
+ * Holds: the references on an inode and its superblock that a program needs during an update.
  *
  * bpf(2) names an inode by a descriptor, which holds the inode and the mount. A program has a
- * pointer that the kernel vouches for, to an inode that may be in the middle of its eviction or
- * whose superblock may be shutting down. An update needs neither to begin before it ends: a mark
- * that is attached after fsnotify has destroyed those of the inode would stay for ever.
+ * pointer that the kernel vouches for, but the inode may be in the middle of its eviction, or its
+ * superblock may be shutting down. Neither may begin before an update ends: a mark that is attached
+ * after fsnotify has destroyed those of the inode would stay forever.
  *
- * The references can turn out to be the last ones, the inode's eviction and the superblock's
- * shutdown with them. A program may be called with locks of the filesystem held, so these are left
- * to a worker then. Who calls the program has references of his own, so that this is rare.
+ * A hold may turn out to have the last references, and dropping them evicts the inode and shuts the
+ * superblock down. The program may run with locks of the filesystem held, so a worker does that
+ * (super.c). It is rare: the caller of the program has references of its own. remark.c holds
+ * inodes in the same way.
  *
- * A program that may not sleep has a worker make the entry (request.c). What holds the inode until
- * then is taken where no lock can be, that of the inode included: where there are references it is
- * one more, and where there is none the inode is not in use.
+ * A program that may not sleep has a worker make the entry (request.c). It takes its hold where no
+ * lock can be taken, not even the inode's: if the inode has references it gets one more, and if it
+ * has none it is not in use.
+ *
+ * Locks: inode->i_lock, and supers_lock in super.c; inode_hold_try() takes none. Callers hold none.
  */
 #include <linux/slab.h>
 
@@ -22,10 +25,13 @@
 
 /**
  * struct inode_hold - references on an inode and its superblock
- * @inode: referenced
- * @sb: its superblock, active
- * @super: what the module keeps of that, or NULL until inode_hold_settle()
- * @drop: drops both where that may sleep
+ * @inode: the inode, referenced (i_count), or NULL
+ * @sb: its superblock, with an active reference (s_active)
+ * @super: what the module keeps of the superblock, with a reference; NULL between inode_hold_try()
+ *	and inode_hold_settle()
+ * @drop: drops all of them where that may sleep
+ *
+ * A hold belongs to one task at a time, and needs no lock.
  */
 struct inode_hold {
 	struct inode *inode;
@@ -51,14 +57,15 @@ static void inode_hold_drop(struct inode_map_release *drop)
 }
 
 /**
- * inode_hold_is_orphan - may the VFS have taken leave of the inode before now?
+ * inode_hold_is_orphan - may it be too late for fsnotify to tell that the inode is removed?
  * @hold: what inode_hold_get() returned
  *
- * fsnotify is told that an inode has been removed when the last name that is in memory goes. Who
- * holds a dentry of it has that before him. Who holds nothing but the inode may come too late.
+ * fsnotify is told that an inode has been removed when its last name in memory goes. That can't
+ * have happened yet to a task that holds a dentry of it, but it can to one that holds only the
+ * inode.
  *
  * Context: process; does not sleep.
- * Return: whether it has no link and no name any more, so that nobody will tell.
+ * Return: true if the inode has no link and no name any more, so that fsnotify will not be told.
  */
 bool inode_hold_is_orphan(const struct inode_hold *hold)
 {
@@ -72,8 +79,8 @@ bool inode_hold_is_orphan(const struct inode_hold *hold)
 }
 
 /**
- * inode_hold_put - drop what inode_hold_get() took
- * @hold: what it returned
+ * inode_hold_put - drop a hold
+ * @hold: what inode_hold_get() returned, or inode_hold_settle() was given
  *
  * Context: process; does not sleep.
  */
@@ -89,10 +96,10 @@ void inode_hold_put(struct inode_hold *hold)
 }
 
 /*
- * The inode has not begun, or has ended. It may be a new one that a security module has refused, of
- * whose end fsnotify is not told. Or it has been evicted: then nothing is taken for it, lest ours
- * be the last reference to a superblock that is being unmounted. One that can be used has a name,
- * or is in the list of its superblock's inodes (on some internal mounts none is).
+ * The inode is not in use yet, or no longer. A new one may have been refused by a security module:
+ * fsnotify is not told when it ends. Or it has been evicted: then take no reference, which could be
+ * the last one to a superblock that is being unmounted. An inode in use has a name or is in the
+ * list of its superblock's inodes (on some internal mounts none is).
  */
 static bool inode_is_nobodys(const struct inode *inode)
 {
@@ -101,12 +108,12 @@ static bool inode_is_nobodys(const struct inode *inode)
 
 /**
  * inode_hold_get - keep an inode and its superblock from going away
- * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @inode: the inode; its memory and its superblock's stay valid during the call
  * @gfp: for the memory of the hold
  *
  * Context: process; may sleep.
- * Return: the hold, for inode_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE when the inode or its
- * superblock is going away at this moment, or the inode has never begun.
+ * Return: the hold, for inode_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE if the inode or its
+ * superblock is going away at this moment, or the inode has never been in use.
  */
 struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
 {
@@ -141,8 +148,8 @@ err_free:
 }
 
 /**
- * inode_hold_try - inode_hold_get() for who may not sleep
- * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * inode_hold_try - inode_hold_get() for contexts that may not sleep
+ * @inode: the inode; its memory and its superblock's stay valid during the call
  *
  * Takes no lock, and never the first reference to an inode.
  *
@@ -165,22 +172,22 @@ struct inode_hold *inode_hold_try(struct inode *inode)
 		kfree(hold);
 		return ERR_PTR(-ESTALE);
 	}
-	/* It may have lost its last one by now: then the hold is of the superblock only. */
+	/* The inode may have lost its last one by now: then hold the superblock only. */
 	if (atomic_inc_not_zero(&inode->i_count))
 		hold->inode = inode;
 	return hold;
 }
 
 /**
- * inode_hold_settle - have what inode_hold_try() took dropped as inode_hold_get()'s
- * @hold: what it returned; for inode_hold_put() from then on
+ * inode_hold_settle - make a hold of inode_hold_try() like one of inode_hold_get()
+ * @hold: the hold; for inode_hold_put() from then on
  *
  * Context: process; may sleep.
- * Return: the inode, or NULL: it is going away.
+ * Return: the inode, or NULL if it is going away.
  */
 struct inode *inode_hold_settle(struct inode_hold *hold)
 {
-	/* Without it there would be nobody to let go of the superblock. */
+	/* It can't fail: there would be no worker to drop the superblock. */
 	hold->super = inode_map_super_get(hold->sb, GFP_KERNEL | __GFP_NOFAIL);
 	return hold->inode;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Holds: references that a program needs on an inode and its superblock for the time of an update.
+ * Holds: the references on an inode and its superblock that a program needs during an update.
  */
 #ifndef _INODE_MAP_HOLD_H
 #define _INODE_MAP_HOLD_H

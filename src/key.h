@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Keys: from what bpf(2) carries to an inode or a handle, and back.
+ * Keys: from what bpf(2) passes to an inode or a handle, and back.
  */
 #ifndef _INODE_MAP_KEY_H
 #define _INODE_MAP_KEY_H
@@ -14,9 +14,10 @@
 
 /**
  * struct inode_map_target - what a key names
- * @fd: the open file that names an inode, or empty when the key is a handle
+ * @fd: the open file that names an inode, or empty if the key is a handle. Held until
+ *	inode_map_key_put()
  * @inode: the inode of @fd, or NULL
- * @weak: with @fd, the lifetime asked for
+ * @weak: with @fd, whether a weak entry is asked for
  * @handle: without @fd, the entry's handle; may name no entry
  */
 struct inode_map_target {

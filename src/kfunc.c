@@ -2,41 +2,43 @@
 /*
  * The functions that BPF programs call.
  *
- * They run in whatever context the program runs in, from sleepable LSM hooks to NMI, inside an RCU
- * or RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
- * stay valid until the program ends. Those that only read take no lock, nor do those that delete.
- * One that replaces a value only tries to, because the program may have interrupted who holds it;
- * to make an entry is for programs that may sleep, and the others ask a worker for it (request.c).
+ * They run in the context of the program, from sleepable LSM hooks to NMI, inside an RCU or
+ * RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
+ * stay valid until the program ends. Functions that only read or delete take no lock of an entry
+ * or a map. Those that replace a value only try locks, because the program may have interrupted a
+ * holder. Only programs that may sleep can make an entry; the others ask a worker for it
+ * (request.c). To find a new map a lock is tried (registry.c); tree walks may wait for rename_lock.
  *
- * Inodes, dentries and paths: the verifier vouches for those that LSM hooks and tp_btf programs have
- * as arguments, and for little else. A kernel that demands trusted pointers where nothing says
- * otherwise (7.0 and later) would leave fentry, tracepoint, perf event and syscall programs with no
- * function. So there are two kinds:
+ * Inodes, dentries and paths: the verifier vouches for those that LSM hooks and tp_btf programs
+ * have as arguments, and for little else. If all functions wanted trusted pointers, as 7.0 and
+ * later demand where nothing says otherwise, fentry, tracepoint, perf event and syscall programs
+ * could call none of them. So there are two kinds:
  *
- *   update, get, request,       take references, and with them locks inside the object: only a
- *   lookup_path, read_path      pointer that the verifier trusts will do (KF_TRUSTED_ARGS, where
+ *   update, get, request,       take references, and with them locks inside the object. They accept
+ *   lookup_path, read_path      only pointers that the verifier trusts (KF_TRUSTED_ARGS, where
  *                               there is such a flag).
- *   all others                  take whatever is in the register (__ign). The verifier looks at it
- *                               in no way: it may be NULL, an error, stale, of another type, a
- *                               number, even what nothing was ever written to.
+ *   all others                  take whatever is in the register (__ign). The verifier does not
+ *                               look at it: it may be NULL, an error, stale, of another type, a
+ *                               number, even uninitialized.
  *
- * What the others do with it keeps the kernel safe. An inode is its address: they load one word at
- * a constant distance from it, in a way that survives a fault and that is not made at all outside of
- * the kernel's part of the address space (kernel_word_has()); if a bit is set there, the address is
- * compared with those of the map's entries. From a dentry on it is two such loads for each ancestor,
- * up to a limit (tree.c). Nothing is written to, locked or called by way of the pointer, so that
- * the worst of a wrong one is an answer about another file, if the number happens to be the address
- * of its inode. The loads themselves are what bpf_probe_read_kernel() makes for whoever may load
- * tracing programs; a syscall program, which asks for less, learns of them only whether the address
- * that it has guessed is in a map that it knows.
+ * What the others do with it keeps the kernel safe. For an inode, they load one word at a constant
+ * offset from the address, with a load that survives a fault and that is not made at all outside of
+ * the kernel's part of the address space (kernel_word_has()). If a bit is set there, they compare
+ * the address with those of the map's entries. From a dentry and each of its ancestors they load
+ * two pointers in the same way, up to a limit (tree.c). They write to nothing, lock nothing and
+ * call nothing through the pointer. The worst that a wrong one can get is an answer about another
+ * file, if the number happens to be the address of its inode. bpf_probe_read_kernel() makes the
+ * same loads for all who may load tracing programs. Syscall programs need fewer privileges, but
+ * learn from them only whether an address that they have guessed is in a map that they know.
  *
- * Maps: an id is a name, and a program that calls the functions reaches every inode map. To demand
- * that a map be bound to the program there is no way: the list of these is exchanged and freed when
- * another one is bound, while the program runs. Programs that a BPF token has loaded are refused.
+ * Maps: an id is a name, and a program that calls the functions reaches every inode map. We can't
+ * demand that a map be bound to the program: the list of bound maps is exchanged and freed when
+ * another one is bound, while the program runs. Programs that were loaded with a BPF token are
+ * refused.
  *
- * Memory arguments: the verifier has checked that all of the bytes are the program's to read and
- * write. NULL passes where the name says so (__nullable; without KF_TRUSTED_ARGS 6.12 does not look
- * at that, unless it is sure of it), and is an -EINVAL.
+ * Memory arguments: the verifier has checked that the program may read and write all of the bytes.
+ * NULL passes where the name says so (__nullable; without KF_TRUSTED_ARGS 6.12 checks that only if
+ * it is sure of a NULL), and gets -EINVAL.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -56,19 +58,20 @@
 /*
  * struct bpf_iter_inode_map - a program's walk over the entries of a map
  *
- * The kernel demands the name, and that a program sees nothing of what is in it (struct
- * inode_map_walk).
+ * The kernel demands this name, and that its contents be opaque to programs (struct inode_map_walk
+ * has them).
  */
 struct bpf_iter_inode_map {
 	u64 __opaque[7];
 } __aligned(8);
 
 /**
- * struct inode_map_walk - what is in a struct bpf_iter_inode_map
- * @map: the map, or NULL: the walk is at its end
- * @entry: the entry where the walk is, or NULL before the first one. Stays in memory until the
- *	program ends
- * @key: names this entry
+ * struct inode_map_walk - the contents of a struct bpf_iter_inode_map
+ * @map: the map, or NULL if the walk is at its end
+ * @entry: the current entry, or NULL before the first one
+ * @key: key of @entry
+ *
+ * On the program's stack. Map and entry stay in memory until the program ends.
  */
 struct inode_map_walk {
 	struct inode_map *map;
@@ -83,7 +86,7 @@ static struct inode_map *inode_map_get(u32 id)
 	return likely(map) ? map : inode_map_by_id_fresh(id);
 }
 
-/* A map to be changed, or an ERR_PTR(). */
+/* The map for a program that wants to change it, or an ERR_PTR(). */
 static struct inode_map *inode_map_get_write(u32 id)
 {
 	struct inode_map *map = inode_map_get(id);
@@ -93,7 +96,7 @@ static struct inode_map *inode_map_get_write(u32 id)
 	return map->prog_write ? map : ERR_PTR(-EPERM);
 }
 
-/* A map of which a program wants to have the first bytes of values, or an ERR_PTR(). */
+/* The map for a program that wants the first @size bytes of values, or an ERR_PTR(). */
 static struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
 {
 	struct inode_map *map = inode_map_get(id);
@@ -105,7 +108,7 @@ static struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
 	return dst && size <= map->value_size ? map : ERR_PTR(-EINVAL);
 }
 
-/* Returns @distance if it is one and not an error. */
+/* Copies the value if @distance is not an error. Returns @distance. */
 static int inode_map_read_found(const struct inode_map_entry *entry, int distance, void *dst,
 				u32 size)
 {
@@ -114,21 +117,21 @@ static int inode_map_read_found(const struct inode_map_entry *entry, int distanc
 	return distance;
 }
 
-/* Whether values have so many bytes. 0 is not a number of bytes. */
+/* Whether values have @size bytes or more; not if it is 0, which the verifier takes for no size. */
 static __always_inline bool inode_map_fits(u32 size, u32 value_size)
 {
 	return size - 1 < value_size;
 }
 
-/* The value of an inode, if a program may have so many bytes of it as it asks for. */
+/* The value of an inode, or NULL if there is none or the program may not have it. */
 static __always_inline u8 *inode_map_value(struct inode_map *map, struct inode *inode, bool may)
 {
 	return likely(may) ? inode_map_find_value(map, inode) : NULL;
 }
 
 /*
- * The rest of lookup and peek for a map that is not where it is looked for first. Called last, so
- * that these two keep nothing over a call.
+ * Lookup and peek of a map that is not in the first place where its id is looked for. Tail-called,
+ * so that these two need not save anything across a call.
  */
 static noinline INODE_MAP_FAST u8 *inode_map_lookup_slow(u32 map_id, struct inode *inode, u32 size)
 {
@@ -149,18 +152,18 @@ __bpf_kfunc_start_defs();
 /**
  * bpf_inode_map_lookup - look an inode up in an inode map
  * @map_id: id of the BPF map; the loader binds the map to the program, so that it stays
- * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
- * @rdwr_buf_size: bytes of the value that the program means to access, a constant; not 0, and at
+ * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
+ * @rdwr_buf_size: bytes of the value that the program wants to access, a constant; not 0, and at
  *	most the map's value size
  *
- * The program may read and write these bytes until it ends; an update of the entry meanwhile does
- * not show in them, and what is written to them is lost by it. Programs on several CPUs may have
- * the same value: counters want atomic operations.
+ * The program may read and write these bytes until it ends. If the entry is updated meanwhile they
+ * keep the old value, and what the program writes is lost. Programs on several CPUs may have the
+ * same value: counters want atomic operations.
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: the value, or NULL when the inode is not in the map, when there is no inode map of that
- * id, when the map's values are smaller than @rdwr_buf_size or that is 0 (to the verifier it is then
- * not given, and there would be a byte to read), or when it was created with BPF_F_RDONLY_PROG or
+ * Return: the value. NULL if the inode is not in the map, if no inode map has that id, if the map's
+ * values are smaller than @rdwr_buf_size, if that is 0 (the verifier then takes it for no size and
+ * would let the program read a byte), or if the map was created with BPF_F_RDONLY_PROG or
  * BPF_F_WRONLY_PROG.
  */
 __bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
@@ -180,7 +183,7 @@ __bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *in
  * bpf_inode_map_peek - look an inode up in an inode map, for reading only
  * @map_id: as for bpf_inode_map_lookup()
  * @inode__ign: likewise
- * @rdonly_buf_size: bytes of the value that the program means to read, a constant
+ * @rdonly_buf_size: bytes of the value that the program wants to read, a constant
  *
  * The program can't write to these bytes; others may.
  *
@@ -203,16 +206,15 @@ __bpf_kfunc INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode
 /**
  * bpf_inode_map_read - copy the value of an inode
  * @map_id: id of the BPF map
- * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
- * @dst__nullable: gets the value; aligned words of it that programs write to meanwhile are copied
- *	whole
- * @dst__sz: bytes of it: the map's value size, or less for the beginning of the value only
+ * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
+ * @dst__nullable: gets the value. Aligned words that programs write to meanwhile are copied whole
+ * @dst__sz: its size in bytes: the map's value size, or less for only the beginning of the value
  *
- * Tells "not in the map" from "there is no such map", so that a policy can fail closed.
+ * Tells "not in the map" from "no such map", so that a policy can fail closed.
  *
- * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
- * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst__nullable is NULL,
- * or larger than a value), -EPERM (BPF_F_WRONLY_PROG). It is written to only if this succeeds.
+ * Context: any, NMI included. Waits for no lock, does not sleep.
+ * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EINVAL (@dst__nullable is NULL
+ * or larger than a value), -EPERM (BPF_F_WRONLY_PROG). Writes to @dst__nullable only on success.
  */
 __bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign,
 						  void *dst__nullable, u32 dst__sz)
@@ -231,21 +233,21 @@ __bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inod
 /**
  * bpf_inode_map_update - give an inode a value
  * @map_id: id of the BPF map
- * @inode: the inode; the verifier demands that it be trusted
+ * @inode: the inode; the verifier demands a trusted pointer
  * @value: the value
- * @value__sz: bytes of it: the map's value size
- * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST; and INODE_MAP_WEAK, if the entry shall not keep the
+ * @value__sz: its size in bytes: the map's value size
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST; and INODE_MAP_WEAK if the entry is not to keep the
  *	inode in memory
  *
- * What bpf(2) does by a key with a descriptor, for a program that has an inode.
+ * For a program that has an inode, this is what bpf(2) does with a descriptor for a key.
  *
- * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem: the program may be called
- * with a filesystem's locks held.
- * Return: 0, -EEXIST, -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM (also when very
+ * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem: the caller of the program
+ * may hold a filesystem's locks.
+ * Return: 0, -EEXIST or -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM (also if very
  * many replaced values wait for a grace period), -ESTALE (the inode or its superblock is going away
- * at this moment), -ENODEV (no such inode map), -EINVAL (@inode is NULL, as that of a negative
- * dentry is; unknown flags, or another size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is
- * the one that anonymous files share).
+ * at this moment, or the inode has never been in use), -ENODEV (no such inode map), -EINVAL (@inode
+ * is NULL, as it is for a negative dentry; unknown flags; wrong size), -EPERM (BPF_F_RDONLY_PROG),
+ * -EOPNOTSUPP (the inode is the one that anonymous files share).
  */
 __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz,
 				     u64 flags)
@@ -256,13 +258,13 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	flags &= ~(u64)INODE_MAP_WEAK;
-	/* The verifier takes the inode of a negative dentry for one that is there. */
+	/* The verifier does not know that the inode of a negative dentry is NULL. */
 	if (!inode || flags > BPF_EXIST || value__sz != map->value_size)
 		return -EINVAL;
 	return PTR_ERR_OR_ZERO(inode_map_make(map, inode, weak, value, flags));
 }
 
-/* The entry of an inode, or one that is made from @init: of tasks that race, by one of them. */
+/* The entry of an inode. If there is none it is made from @init, by one of the tasks that race. */
 static struct inode_map_entry *inode_map_find_or_make(struct inode_map *map, struct inode *inode,
 						      bool weak, const void *init)
 {
@@ -278,20 +280,20 @@ static struct inode_map_entry *inode_map_find_or_make(struct inode_map *map, str
 
 /**
  * bpf_inode_map_get - look an inode up in an inode map, and give it a value if it has none
- * @map: id of the BPF map; above its 32 bits 0, or INODE_MAP_WEAK if a new entry shall not keep the
- *	inode in memory. (A function has five arguments at most.)
- * @inode: the inode; the verifier demands that it be trusted
+ * @map: id of the BPF map in the lower 32 bits; in the upper ones 0, or INODE_MAP_WEAK if a new
+ *	entry is not to keep the inode in memory. (A function has five arguments at most.)
+ * @inode: the inode; the verifier demands a trusted pointer
  * @init: the value of a new entry
- * @init__sz: bytes of it: the map's value size
+ * @init__sz: its size in bytes: the map's value size
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
- * Of tasks that ask for the same inode at the same time, one makes the entry, and all get its
- * value. An entry that is there stays as it is. bpf_inode_map_update() with BPF_NOEXIST tells why
- * an entry can't be made.
+ * If several tasks ask for the same inode at the same time, one makes the entry, and all get its
+ * value. An existing entry stays as it is. To learn why an entry can't be made, call
+ * bpf_inode_map_update() with BPF_NOEXIST.
  *
  * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem.
- * Return: the value, as bpf_inode_map_lookup(), or NULL: an error of bpf_inode_map_update(), or one
- * of bpf_inode_map_lookup().
+ * Return: the value, as from bpf_inode_map_lookup(). NULL on any error of bpf_inode_map_update(),
+ * and where bpf_inode_map_lookup() returns NULL although the inode is in the map.
  */
 __bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
 				  const int rdwr_buf_size)
@@ -310,26 +312,26 @@ __bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 
 /**
  * bpf_inode_map_request - have an inode given a value, if it has none
  * @map_id: id of the BPF map
- * @inode: the inode; the verifier demands that it be trusted
+ * @inode: the inode; the verifier demands a trusted pointer
  * @value: the value
- * @value__sz: bytes of it: the map's value size
- * @flags: 0, or INODE_MAP_WEAK, if the entry shall not keep the inode in memory
+ * @value__sz: its size in bytes: the map's value size
+ * @flags: 0, or INODE_MAP_WEAK if the entry is not to keep the inode in memory
  *
- * What bpf_inode_map_update() does with BPF_NOEXIST, for programs that may not sleep. A worker
- * makes the entry; it need not be there when this returns. Until then the inode and its superblock
- * are held: umount(2) does not see that, but the superblock of the last mount stays until the
- * worker is done. The worker may find that it can't be done, and then it is not: /proc/inode_map
- * has how often that was.
+ * For programs that may not sleep, this is what bpf_inode_map_update() does with BPF_NOEXIST. A
+ * worker makes the entry, perhaps after this returns. Until then the inode and its superblock are
+ * held: umount(2) does not notice, but after the last mount is gone the superblock stays until the
+ * worker is done. The worker may find that the entry can't be made, and then drops the request:
+ * /proc/inode_map counts these.
  *
- * Context: any, whatever locks are held; does not sleep. Where nothing can be allocated it is
- * -EBUSY, which is where interrupts are disabled, and on PREEMPT_RT where preemption is or a
+ * Context: any, whatever locks are held; does not sleep. Returns -EBUSY where memory can't be
+ * allocated: with interrupts disabled, and on PREEMPT_RT also with preemption disabled or a
  * spinlock held.
  * Return: never 0, but -EINPROGRESS (the worker has been asked), -EEXIST (the inode is in the map),
- * -EAGAIN (as many entries of the map have been asked for as may be, and not been made yet), -EBUSY
- * (as above), -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its superblock is going away
- * at this moment, or the inode has never begun), -ENODEV (no such inode map), -EINVAL (@inode is
- * NULL; unknown flags, or another size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the
- * one that anonymous files share).
+ * -EAGAIN (too many requests for the map are waiting), -EBUSY (see above), -E2BIG (the map is
+ * full), -ENOMEM, -ESTALE (the inode or its superblock is going away at this moment, or the inode
+ * has never been in use), -ENODEV (no such inode map), -EINVAL (@inode is NULL; unknown flags;
+ * wrong size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the one that anonymous files
+ * share).
  */
 __bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *value, u32 value__sz,
 				      u64 flags)
@@ -346,20 +348,20 @@ __bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *val
 /**
  * bpf_inode_map_replace - give an inode that is in a map another value
  * @map_id: id of the BPF map
- * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
+ * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
  * @value__nullable: the value
- * @value__sz: bytes of it: the map's value size
+ * @value__sz: its size in bytes: the map's value size
  *
- * What bpf_inode_map_update() does with BPF_EXIST, for programs that may not sleep. The entry's
- * lifetime stays as it is. Who looks the inode up sees the old value or the new one.
+ * For programs that may not sleep, this is what bpf_inode_map_update() does with BPF_EXIST. The
+ * entry's lifetime stays as it is. A lookup finds the old value or the new one.
  *
- * Context: any; does not sleep. Where nothing can be allocated, or no lock be tried, it is -EBUSY:
- * where interrupts are disabled (and so in NMI); on PREEMPT_RT where preemption is, too, and under
- * any spinlock; on a kernel for a single processor where preemption is. Write through the pointer
- * of bpf_inode_map_lookup() there.
- * Return: 0, -ENOENT (not in the map), -EBUSY (as above, or a lock is held, perhaps by whoever the
- * program has interrupted), -ENOMEM (also when very many replaced values wait for a grace period),
- * -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of another size), -EPERM
+ * Context: any; does not sleep. Returns -EBUSY where memory can't be allocated or locks can't be
+ * tried: with interrupts disabled (and so in NMI); on PREEMPT_RT also with preemption disabled or a
+ * spinlock held; without CONFIG_SMP also with preemption disabled. There, write through the pointer
+ * that bpf_inode_map_lookup() returns.
+ * Return: 0, -ENOENT (not in the map), -EBUSY (see above, or a lock is held, perhaps by what the
+ * program has interrupted), -ENOMEM (also if very many replaced values wait for a grace period),
+ * -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of the wrong size), -EPERM
  * (BPF_F_RDONLY_PROG).
  */
 __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
@@ -379,11 +381,11 @@ __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void
 /**
  * bpf_inode_map_delete - take an inode out of a map
  * @map_id: id of the BPF map
- * @inode__ign: the inode. The verifier takes anything; what is none is safe and in no map
+ * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
  *
- * It shows at once. The inode is let go later, by a worker, which also raises the event.
+ * Lookups stop finding it at once. A worker lets go of the inode later and raises the event.
  *
- * Context: any, NMI included. Takes no lock, does not sleep.
+ * Context: any, NMI included. Waits for no lock, does not sleep.
  * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
  */
 __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
@@ -415,17 +417,17 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
 }
 
 /**
- * bpf_inode_map_lookup_tree - look a file or its nearest ancestor up
+ * bpf_inode_map_lookup_tree - look up a file or its nearest ancestor
  * @map_id: id of the BPF map
- * @dentry__ign: the file; may be negative. The verifier takes anything, and anything is safe
+ * @dentry__ign: the file; may be negative. The verifier accepts anything, and anything is safe
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
- * The dentry itself is looked up first, then its parent, and so on to the root of its filesystem,
- * all of them in a single moment between two renames.
+ * Looks up the dentry itself first, then its parent, and so on to the root of its filesystem, as
+ * they are at a single moment between two renames.
  *
- * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: the value of the first that is in the map. NULL when none is, when it could not be told
- * (bpf_inode_map_read_tree() makes the difference), or as bpf_inode_map_lookup().
+ * Context: any, NMI included. Does not sleep. Waits for rename_lock only where context_may_lock().
+ * Return: the value of the first that is in the map. NULL if none is, if the walk could not tell
+ * (use bpf_inode_map_read_tree() to know), or as bpf_inode_map_lookup().
  */
 __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign,
 					  const int rdwr_buf_size)
@@ -447,9 +449,9 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign
  *
  * Tells "none is in the map" from "could not tell", so that a policy on a tree can fail closed.
  *
- * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
- * Return: the distance, 0 when it is the dentry's own value, or -ENOENT (none is in the map). Could
- * not tell: -EAGAIN (dentries were being moved all the time, perhaps by whoever the program has
+ * Context: as bpf_inode_map_lookup_tree().
+ * Return: the distance, 0 if it is the dentry's own value, or -ENOENT (none is in the map). Could
+ * not tell: -EAGAIN (dentries were being moved all the time, perhaps by what the program has
  * interrupted; or the file was opened by handle when its name was not in memory), -ELOOP (too
  * deep), -EFAULT (not a dentry), -ENODEV, -EINVAL or -EPERM as bpf_inode_map_read().
  */
@@ -467,14 +469,13 @@ __bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, 
 }
 
 /**
- * bpf_inode_map_lookup_path - look a file or its nearest ancestor up, across mounts
+ * bpf_inode_map_lookup_path - look up a file or its nearest ancestor, across mounts
  * @map_id: id of the BPF map
- * @path: the file; the verifier demands that it be trusted
+ * @path: the file; the verifier demands a trusted pointer
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
- * As bpf_inode_map_lookup_tree(), but from the root of a filesystem it goes on with the directory
- * that this is mounted on, until it comes to the root of the filesystem where the task has its root
- * directory.
+ * Like bpf_inode_map_lookup_tree(), but from the root of a filesystem it goes on at the directory
+ * that this is mounted on, up to the root of the filesystem where the task has its root directory.
  *
  * Context: process; may sleep (KF_SLEEPABLE).
  * Return: as bpf_inode_map_lookup_tree().
@@ -498,7 +499,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path,
  * @dst__sz: likewise
  *
  * Context: process; may sleep (KF_SLEEPABLE).
- * Return: as bpf_inode_map_read_tree(), but renames are waited for. A filesystem's root is at a
+ * Return: as bpf_inode_map_read_tree(), but it waits for renames. A filesystem's root is at a
  * distance of one from the directory that it is mounted on.
  */
 __bpf_kfunc int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst,
@@ -518,9 +519,9 @@ __bpf_kfunc int bpf_inode_map_read_path(u32 map_id, const struct path *path, voi
  * bpf_inode_map_id - find an inode map by its name
  * @name__str: the name, a constant string in a read-only map
  *
- * For programs that no loader tells an id. The map is not bound to the program by this.
+ * For programs that no loader gives an id. This does not bind the map to the program.
  *
- * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Context: any, NMI included. Waits for no lock, does not sleep.
  * Return: the map's id, -ENOENT (no inode map has the name), -ENOTUNIQ (more than one has), -EINVAL
  * (the name is empty), -EBUSY (a map of any name has just been created, and a lock is held).
  */
@@ -534,7 +535,7 @@ __bpf_kfunc int bpf_inode_map_id(const char *name__str)
  * @it: the walk
  * @map_id: id of the BPF map
  *
- * Context: any, NMI included. Takes no lock that it would have to wait for, does not sleep.
+ * Context: any, NMI included. Waits for no lock, does not sleep.
  * Return: 0, -ENODEV (no such inode map), -EPERM (BPF_F_WRONLY_PROG). After an error the walk is at
  * its end.
  */
@@ -559,11 +560,11 @@ __bpf_kfunc int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id
  * bpf_iter_inode_map_next - go to the next entry of a walk
  * @it: the walk
  *
- * Every entry that is in the map throughout the walk is met once. One that is inserted meanwhile is
- * not met, so that the walk comes to an end however fast others insert.
+ * The walk meets every entry that is in the map all the time exactly once. Nearly all entries that
+ * are inserted meanwhile are behind it (table.c), so it ends however fast others insert.
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: a key that names the entry, for the program to read until it goes on, or NULL at the end.
+ * Return: the key of the entry, for the program to read until it goes on, or NULL at the end.
  */
 __bpf_kfunc struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it)
 {
@@ -582,12 +583,12 @@ __bpf_kfunc struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_
 }
 
 /**
- * bpf_iter_inode_map_value - the value of the entry where a walk is
+ * bpf_iter_inode_map_value - the value of a walk's current entry
  * @it__iter: the walk
  * @rdwr_buf_size: as for bpf_inode_map_lookup()
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: the value that the entry had when the walk came to it, whatever has become of the entry;
+ * Return: the value that the entry had when the walk came to it, whatever has become of the entry.
  * NULL before the first entry and after the last, or as bpf_inode_map_lookup().
  */
 __bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
@@ -601,7 +602,7 @@ __bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
 }
 
 /**
- * bpf_iter_inode_map_peek - the value of the entry where a walk is, for reading only
+ * bpf_iter_inode_map_peek - the value of a walk's current entry, for reading only
  * @it__iter: the walk
  * @rdonly_buf_size: as for bpf_inode_map_peek()
  *
@@ -622,7 +623,7 @@ __bpf_kfunc const u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__ite
  * bpf_iter_inode_map_destroy - end a walk
  * @it: the walk
  *
- * A walk holds nothing. The verifier demands that there is an end.
+ * A walk holds nothing, but the verifier demands a function that ends it.
  *
  * Context: any.
  */
@@ -655,8 +656,8 @@ BTF_ID_FLAGS(func, bpf_iter_inode_map_destroy, KF_ITER_DESTROY)
 BTF_KFUNCS_END(inode_map_kfunc_ids)
 
 /*
- * Called by the verifier for each call of one of them. A program that was loaded by a BPF token is a
- * container's, and ids would lead it to the host's maps.
+ * The verifier calls this for each call of one of the functions. A program that was loaded with a
+ * BPF token belongs to a container, and ids would lead it to the host's maps.
  */
 static int inode_map_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
@@ -672,9 +673,9 @@ static const struct btf_kfunc_id_set inode_map_kfunc_set = {
 /**
  * inode_map_kfunc_init - offer the functions to BPF programs
  *
- * LSM, tracing, tracepoint and perf event programs share one set: one registration serves them all.
- * Syscall programs have one of their own. A program that calls one of the functions holds a
- * reference on the module. The kernel drops the registrations with the module.
+ * LSM, tracing, tracepoint and perf event programs share one set, so one registration serves them
+ * all. Syscall programs have their own. A program that calls one of the functions holds a reference
+ * on the module. The kernel drops the registrations with the module.
  *
  * Return: 0 or a negative errno.
  */

@@ -11,10 +11,10 @@
 
 /**
  * enum inode_map_version - which functions there are
- * @INODE_MAP_VERSION: one more with each release that has more of them. Programs read it from the
+ * @INODE_MAP_VERSION: one more with each release that adds functions. Programs read it from the
  *	module's BTF (inode_map_version() of include/inode_map.bpf.h)
  *
- * A function that has been released stays, with its arguments and what it does.
+ * A function that has been released stays, with its arguments and behaviour.
  */
 enum inode_map_version {
 	INODE_MAP_VERSION	= 2,
@@ -27,9 +27,9 @@ struct inode_map_key;
 struct path;
 
 /*
- * What programs call at every file. Each instruction counts, and two would be for who traces the
- * function or comes to it by an indirect branch. Programs call it directly; to trace it there is what
- * calls the program.
+ * For functions that programs call for every file, where each instruction counts. Without these
+ * attributes there would be two more, for function tracing and for indirect calls. Programs call
+ * the functions directly, and what calls the program can be traced instead.
  */
 #define INODE_MAP_FAST	notrace __noendbr
 

@@ -1,28 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Module entry and exit.
+ * Module entry and exit. All here runs in process context, without locks, and may sleep.
  *
  *   device.c   the BPF map type, behind map offload: create, update, lookup, delete, iterate
  *   key.c      the keys of these operations
- *   kfunc.c    what BPF programs call
+ *   kfunc.c    the functions that BPF programs call
  *   tree.c     the walk from a file to its nearest ancestor that is in a map
- *   request.c  entries that programs make, by themselves or by a worker
- *   hold.c     what a program needs to hold for an update
+ *   request.c  entries that programs make, by themselves or through a worker
+ *   hold.c     the references that an update by a program needs
  *   super.c    the workers that let go of inodes, one for each superblock
  *   map.c      maps: how they begin and end
- *   registry.c how they are found, by id and by name
- *   table.c    the entries of a map: how they are linked
- *   hash.c     how they are found by their inode
- *   entry.c    the entries themselves
- *   account.c  what they cost, and whom
- *   defer.c    the release of entries that a program has taken out of a map
- *   addon.c    what is hung on an inode that is in a map
+ *   registry.c how maps are found, by id and by name
+ *   table.c    the entries of a map: how they are linked, replaced and ended
+ *   hash.c     how entries are found by their inode
+ *   entry.c    the memory of entries and its release
+ *   account.c  the memory cgroup that pays for it
+ *   defer.c    the release of entries that a program has ended or replaced
+ *   addon.c    what is attached to an inode that is in a map
  *   mark.c     the fsnotify marks under it
+ *   remark.c   new marks for inodes that live on though fsnotify has destroyed theirs
  *   trace.c    the tracepoints
  *   proc.c     /proc/inode_map
+ *   yield.c    the pauses of the module that is built for the fuzzer
  *
- * Exit runs only when no map, no program, no request of one and no release that may wait for a
- * filesystem is left: all of them hold the module. What it waits for are grace periods, and the end of callbacks.
+ * Who calls whom (proc.c, trace.c and yield.c left out):
+ *
+ *   bpf(2)                    BPF programs
+ *     |                           |
+ *   device.c ---> key.c         kfunc.c ---> tree.c, registry.c, hash.h (inline lookups)
+ *     |   |                       |   |
+ *     | map.c ---> registry.c     | request.c ---> hold.c ---> super.c
+ *     |   |                       |   |
+ *     '---+---> table.c <---------+---'
+ *                |  |  '---> hash.c, defer.c (its worker calls table.c and entry.c)
+ *                |  |
+ *                | entry.c ---> account.c, super.c (its worker calls entry.c and hold.c)
+ *                |  |
+ *   fsnotify --> addon.c <---> remark.c ---> hold.c
+ *                |  |             |
+ *                |  '--> mark.c <-'
+ *                '-----> table.c, entry.c, when fsnotify tells that an inode ends
+ *
+ * The locks. "a > b": b nests inside a.
+ *
+ *   rtnl > bpf_devs_lock > registry_mutex > young_lock   bpf(2) holds the first two when map.c is
+ *                                                        called; registry.c takes the others
+ *   addon->lock > map->index.xa_lock                     table.c, addon.c. hash.c and the events of
+ *                                                        trace.c run under the map's lock, xa_lock
+ *   addon->lock > mark->lock                             addon.c
+ *   addon->lock > inode->i_lock                          proc.c
+ *   group->mark_mutex > mark->lock > connector->lock     fsnotify, when mark.c calls it; no lock of
+ *                                                        ours is held then
+ *   supers_lock                                          super.c; nothing nests in it
+ *   remarks_lock                                         remark.c; nothing nests in it
+ *
+ * Lookups take none of them: they are inside an RCU or RCU-tasks-trace read-side section. A program
+ * that may not sleep only tries addon->lock and the map's lock, to replace a value, and any program
+ * only tries young_lock, to find a new map. tree.c waits for rename_lock where it may.
+ *
+ * Exit runs when no map, no program that calls us, no request of one and no release that may wait
+ * for a filesystem is left, because each holds the module. It waits for grace periods and for
+ * callbacks to return.
  */
 #include <linux/module.h>
 
@@ -91,7 +129,7 @@ MODULE_AUTHOR("the inode map authors");
 MODULE_DESCRIPTION("BPF map keyed by inode");
 MODULE_VERSION(PROJECT_VERSION);
 /*
- * Who asks for the device's index, as all do that make a map (if_nametoindex(3)), has it loaded if he
- * has CAP_NET_ADMIN: dev_load().
+ * Asking for the index of the device, as every creator of a map does (if_nametoindex(3)), loads the
+ * module if the task has CAP_NET_ADMIN: dev_load().
  */
 MODULE_ALIAS("netdev-" INODE_MAP_DEVICE);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps: how they begin and end. How they are found is registry.c's business, and their entries are
- * table.c's.
+ * Maps: how they begin and end. registry.c finds them, table.c has their entries.
  *
- * A map ends in two steps. inode_map_destroy() is called under rtnl and only hides the map; a
- * worker then takes the entries out one by one, which lets go of inodes, through workers again.
- * Programs that found the map before may still be using it: the worker first marks it dead, under
- * the lock of its index, and no entry is added to a dead map. The memory of the map is freed after
- * a grace period of RCU tasks trace and one of RCU.
+ * device.c creates and destroys maps, under rtnl and bpf_devs_lock. A map ends in two steps.
+ * inode_map_destroy() only hides it. A worker then takes the entries out one by one, which leaves
+ * their inodes to other workers. Programs that found the map before may still be using it, so the
+ * worker first marks it dead, under the map's lock (map->index.xa_lock): no entry is added to a
+ * dead map. The map is freed after a grace period of RCU tasks trace and then one of RCU.
  */
 #include <linux/bpf.h>
 #include <linux/module.h>
@@ -52,8 +51,8 @@ static void inode_map_free(struct work_struct *work)
 	xa_unlock(&map->index);
 	inode_map_hash_stop(map);
 	/*
-	 * Nobody adds entries any more; inodes that end take theirs out at the same time as we, and
-	 * so does the worker of those that programs have ended.
+	 * Nobody adds entries any more. Inodes that end take theirs out at the same time, and so
+	 * does the worker for entries that programs have ended.
 	 */
 	while (inode_map_unlink_first(map))
 		cond_resched();
@@ -67,12 +66,12 @@ static void inode_map_free(struct work_struct *work)
 
 /**
  * inode_map_create - allocate a map
- * @attr: the BPF map: its sizes, its max_entries (not 0) and its flags. Stays
- *	until inode_map_destroy() returns
+ * @attr: the BPF map: its sizes, its max_entries (not 0) and its flags. Stays valid until
+ *	inode_map_destroy() returns
  *
- * The map holds a reference on the module until inode_map_destroy() has let go of its inodes.
+ * The map holds a reference on the module until inode_map_free() has taken out its entries.
  *
- * Context: process; may sleep. Called under rtnl.
+ * Context: process; may sleep. Called under rtnl and bpf_devs_lock.
  * Return: the map or an ERR_PTR(): -E2BIG, -ENOMEM, -ENODEV (the module is being removed).
  */
 struct inode_map *inode_map_create(const struct bpf_map *attr)
@@ -128,8 +127,8 @@ err_map:
  * inode_map_destroy - hide a map from programs and have it freed
  * @map: the map; no operation of bpf(2) on it is under way or will be
  *
- * Context: process; does not sleep. Called under rtnl and bpf_devs_lock: all that may take long is
- * left to a worker.
+ * Context: process; may sleep for the registry's mutex. Called under rtnl and bpf_devs_lock, so
+ * all that may take long is left to a worker.
  */
 void inode_map_destroy(struct inode_map *map)
 {
@@ -140,7 +139,7 @@ void inode_map_destroy(struct inode_map *map)
 /**
  * inode_map_count - how many maps are in memory
  *
- * Return: the number, those that wait for a grace period included.
+ * Return: the number, including maps that wait for a grace period.
  */
 unsigned int inode_map_count(void)
 {
@@ -148,7 +147,7 @@ unsigned int inode_map_count(void)
 }
 
 /**
- * inode_map_init - get ready to create maps
+ * inode_map_init - set up all that maps and their entries need
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -191,16 +190,16 @@ err_registry:
 }
 
 /**
- * inode_map_exit - wait until the last map and the last entry are freed
+ * inode_map_exit - wait until the last map and the last entry are freed, and clean up
  *
- * No map may exist any more.
+ * All maps have been destroyed.
  *
  * Context: process; sleeps for grace periods.
  */
 void inode_map_exit(void)
 {
 	destroy_workqueue(free_wq);
-	/* Maps and tables may still wait for grace periods. The first kind of callback queues the second. */
+	/* Maps and tables may wait for grace periods. The first callback queues the second. */
 	rcu_barrier_tasks_trace();
 	rcu_barrier();
 	inode_map_request_exit();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Maps. The story of their locking and lifetime opens map.c.
+ * Maps. For their locking and lifetime see the top of map.c.
  */
 #ifndef _INODE_MAP_MAP_H
 #define _INODE_MAP_MAP_H
@@ -15,39 +15,48 @@
 struct inode_map_account;
 
 /*
- * How often a program tries a lock. Others hold it for less than this takes; whoever the program
- * has interrupted does not let go of it meanwhile.
+ * How often a program tries a lock. Another CPU holds it for less time than this takes. If the
+ * program has interrupted the holder, no number of tries would do.
  */
 #define INODE_MAP_TRIES	128
 
 /**
  * struct inode_map - what the module keeps for one BPF map
- * @id: the BPF map id, or 0 until the map is published. Stored with release, behind @name
+ * @id: BPF map id, or 0 until the map is published. Set once under young_lock, with release, after
+ *	@name
  * @value_size: bytes of a value
- * @lookup_size: bytes of it that programs may both read and write: all or none
- * @peek_size: bytes of it that programs may read, likewise
+ * @lookup_size: @value_size if programs may read and write values, else 0
+ * @peek_size: @value_size if programs may read values, else 0
  * @prog_write: whether programs may change the map
- * @published: whether programs find the map. Stored with release, behind what they need for that
- * @registered: whether it is in the registry's tables. Under the registry's mutex
- * @buckets: of the table that has the entries by inode (hash.c). Stored with release
- * @account: what the map's entries cost
- * @attr: the BPF map; gone when inode_map_destroy() has returned
- * @name: the BPF map's name, filled up with zeros; empty until the map is published
- * @in_young: links the map into the list of those that are not in the tables
- * @in_names: links it into the table by name, if it has a name and is the one of that name there
- * @same_name: the ring of the maps that have its name. Changed under the registry's mutex
+ * @published: whether programs can find the map. Set once under young_lock, with release, after all
+ *	that they need for it
+ * @registered: whether the map is in the registry's tables. Under registry_mutex
+ * @buckets: buckets of the table that has the entries by inode (hash.c). Changed under the map's
+ *	lock, with release; readers take no lock
+ * @account: what the map's entries cost. The map is a user of it until it is freed
+ * @attr: the BPF map; not to be used after inode_map_destroy() has returned
+ * @name: name of the BPF map, padded with zeros; empty until the map is published. Set once under
+ *	young_lock
+ * @in_young: node in the list of maps that are not in the tables. Changed under registry_mutex and
+ *	young_lock, read under RCU or RCU tasks trace
+ * @in_names: node in the table by name, if the map has a name and is the one of that name there.
+ *	Changed under registry_mutex, read under RCU
+ * @same_name: ring of the maps of that name. Changed under registry_mutex, read under RCU
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
- * @nr_entries: entries that have not ended. Goes up under the lock of @index
- * @grow_at: how many entries make this table too small
- * @moving: whether entries are being moved to a bigger table
- * @next_handle: where the search for an unused handle starts, under the lock of @index
- * @dead: the map is being freed: programs that still see it can't put anything into it. Likewise
- * @index: the entries by inode_map_slot() of their handle. Its xa_lock is the map's lock: every
- *	change of @index, of the links in the table and of the fields above is made under it
- * @move: moves entries to a bigger table
- * @free: detaches all entries, then frees the map
+ * @nr_entries: entries that have not ended. Goes up under the map's lock, down without (table.c)
+ * @grow_at: how many entries make the table too small. No lock: a stale number does no harm
+ * @moving: whether entries are being moved to a bigger table. Changed under the map's lock
+ * @next_handle: where the search for an unused handle starts. Under the map's lock
+ * @dead: the map is being freed: no entry may be added. Set once under the map's lock
+ * @index: the entries by inode_map_slot() of their handle. Its xa_lock is "the map's lock", which
+ *	protects changes of the index and of links in the hash table, and nests inside addon->lock
+ * @move: moves entries to a bigger table. Queued under the map's lock, never once @dead
+ * @free: takes out all entries, then frees the map
  * @rcu: frees the map after both kinds of grace period
+ *
+ * A field without a rule is set before the map can be found and never changes. Programs may use the
+ * map until both kinds of grace period after inode_map_destroy().
  */
 struct inode_map {
 	u32 id;
@@ -77,7 +86,7 @@ struct inode_map {
 	struct rcu_head rcu;
 };
 
-/* For BPF programs, sleepable ones too, and for rcu_read_lock() sections. */
+/* For readers under RCU and for BPF programs, which may be under RCU tasks trace instead. */
 #define inode_map_for_each_rcu(pos, head, member) \
 	hlist_for_each_entry_rcu(pos, head, member, rcu_read_lock_trace_held())
 

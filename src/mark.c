@@ -2,38 +2,41 @@
 /*
  * Marks on inodes.
  *
- * What they are for: a map's entry must go the moment its inode is removed, evicted or unmounted,
- * and until then may have to keep the inode in memory, without making an unmount fail. fsnotify
- * marks do both on stock kernels. The connector in inode->i_fsnotify_marks is allocated on first
- * need and published with cmpxchg(), marks of one group are then added under the connector's lock,
- * and a second mark of the same group is refused with -EEXIST (unless the group allows it). So
- * "find or add" is decided in one place: of two tasks that race to add the first mark, one wins,
- * the other drops its copy and finds the winner's.
+ * An entry of a map must go the moment its inode is removed, evicted or unmounted. Until then it
+ * may have to keep the inode in memory, without making an unmount fail. fsnotify marks do both on
+ * stock kernels. fsnotify allocates the connector in inode->i_fsnotify_marks on first need,
+ * publishes it with cmpxchg(), adds marks under the connector's lock, and refuses a second mark of
+ * the same group with -EEXIST (unless the group allows it). So "find or add" is decided in one
+ * place: of two tasks that race to add the first mark, one wins, and the other drops its copy and
+ * finds the winner's.
  *
  * Lifetime:
  *
  *   inode_mark_alloc()    makes a mark with one reference, which belongs to the caller.
- *   inode_mark_attach()   hangs it on an inode. Unless it has FSNOTIFY_MARK_FLAG_NO_IREF it keeps
- *                         the inode in memory from then on; fsnotify counts these references
- *                         itself, and waits for them when a superblock shuts down.
- *   inode_mark_put()      drops the reference. It sleeps: it may drop the inode's last one, too.
- *   inode_mark_drop()     takes it off the inode before (a no-op when the VFS did that already).
- *   ops.free_mark         is called back by fsnotify when the last reference is gone and a grace
- *                         period of its SRCU has passed.
+ *   inode_mark_attach()   attaches it to an inode. Unless it has FSNOTIFY_MARK_FLAG_NO_IREF it
+ *                         keeps the inode in memory from then on. fsnotify counts these references
+ *                         itself; when a superblock shuts down it drops them, and waits until
+ *                         all are gone.
+ *   inode_mark_put()      drops a reference. It may sleep, because it may drop the inode's last
+ *                         reference, too.
+ *   inode_mark_drop()     detaches the mark (unless the VFS has done so), then drops a reference.
+ *   ops.free_mark         is called by fsnotify after the last reference is gone and a grace period
+ *                         of its SRCU has passed.
  *
- * The VFS may destroy a mark at any time between: on the removal of the last link and last user of
- * the inode, its eviction, or the shutdown of its superblock. It calls ops.freeing_mark then.
+ * The VFS may destroy a mark at any time in between: when the last link and last user of the inode
+ * are gone, when it evicts the inode, or when it shuts its superblock down. fsnotify then calls
+ * ops.freeing_mark.
  *
- * Locks: none of our own. fsnotify takes group->mark_mutex, mark->lock and connector->lock, in that
- * order. The group's mutex disables reclaim into filesystems, so that eviction, which takes the
- * mutex too, can't be entered from under it.
+ * Locks: none of our own, and callers hold none of ours. fsnotify takes group->mark_mutex,
+ * mark->lock and connector->lock, in that order. While the group's mutex is held reclaim does not
+ * enter filesystems, so it can't get to eviction, which takes the mutex, too.
  */
 #include <linux/hash.h>
 #include <linux/wait_bit.h>
 
 #include "mark.h"
 
-/* The group of an inode's marks of a kind. */
+/* The group of an inode's marks of a class. */
 static struct fsnotify_group *inode_mark_group(const struct inode_mark_class *class,
 					       const struct inode *inode)
 {
@@ -42,12 +45,12 @@ static struct fsnotify_group *inode_mark_group(const struct inode_mark_class *cl
 
 /**
  * inode_mark_alloc - make a mark
- * @class: which kind
+ * @class: its class
  * @inode: the inode that it is for
  * @flags: FSNOTIFY_MARK_FLAG_NO_IREF, or 0 for one that keeps the inode in memory
  *
- * The memory is charged to the account that the caller has begun (account.h). What follows the
- * struct inode_mark is zero.
+ * The memory is charged to the account that the caller has begun (account.h). All of the structure
+ * behind its struct inode_mark is zero.
  *
  * Context: process; may sleep.
  * Return: the mark, for inode_mark_put(), or NULL.
@@ -68,25 +71,25 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct
 }
 
 /**
- * inode_mark_attach - hang a mark on an inode
- * @mark: the mark, which nobody else knows yet
+ * inode_mark_attach - attach a mark to an inode
+ * @mark: the mark, which nobody else can see yet
  * @inode: the inode that it was made for; the caller holds a reference to it
  *
  * Context: process; may sleep. Takes the mutex of the mark's fsnotify group.
- * Return: 0, -EEXIST (the inode has one of this kind, and may have one only), -ENOMEM, -ESTALE (the
+ * Return: 0, -EEXIST (the inode may have only one of this class, and has it), -ENOMEM, -ESTALE (the
  * inode or its superblock is going away at this moment).
  */
 int inode_mark_attach(struct inode_mark *mark, struct inode *inode)
 {
 	int err = fsnotify_add_inode_mark(&mark->fsn, inode, 0);
 
-	/* fsnotify's word for a connector that is being destroyed with its inode. */
+	/* fsnotify's error for a connector that is being destroyed with its inode. */
 	return err == -ENOENT ? -ESTALE : err;
 }
 
 /**
- * inode_mark_find - find the mark of a kind that an inode has
- * @class: which kind
+ * inode_mark_find - find the mark of a class that an inode has
+ * @class: the class
  * @inode: the inode; the caller holds a reference to it
  *
  * Context: process; may sleep.
@@ -104,7 +107,7 @@ struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode 
 }
 
 /**
- * inode_mark_put - drop a reference
+ * inode_mark_put - drop a reference to a mark
  * @mark: the mark
  *
  * Context: process; may sleep.
@@ -115,8 +118,8 @@ void inode_mark_put(struct inode_mark *mark)
 }
 
 /**
- * inode_mark_drop - take a mark off its inode, as the VFS does when the inode ends
- * @mark: the mark; the caller has a reference and gives it up
+ * inode_mark_drop - detach a mark from its inode, as the VFS does when the inode ends
+ * @mark: the mark; the caller's reference is dropped, too
  *
  * Context: process; may sleep. Takes the mutex of the mark's fsnotify group.
  */
@@ -128,7 +131,7 @@ void inode_mark_drop(struct inode_mark *mark)
 
 /**
  * inode_mark_free - free a mark that nobody can see
- * @class: which kind
+ * @class: its class
  * @mark: the mark
  *
  * Context: any but NMI; does not sleep.
@@ -149,8 +152,8 @@ void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark)
  * @name: unused
  * @cookie: unused
  *
- * No class asks for a bit that fsnotify() raises for inodes, so nothing calls this; fsnotify wants
- * it to be there.
+ * No class asks for an event that fsnotify() raises for inodes, so nothing calls this, but fsnotify
+ * requires it.
  *
  * Return: 0.
  */
@@ -202,9 +205,9 @@ int inode_mark_class_register(struct inode_mark_class *class)
 void inode_mark_class_unregister(struct inode_mark_class *class)
 {
 	/*
-	 * Marks are counted out when they are freed: wait for the last one, then for fsnotify's
-	 * reaper and for RCU to be out of our code. Waiting for these alone is not enough: a mark
-	 * whose inode the VFS is destroying right now has yet to be queued to them.
+	 * Marks are counted until they are freed: wait for the last one, and then until fsnotify's
+	 * reaper and RCU callbacks have left our code. Waiting for these alone is not enough: a
+	 * mark whose inode the VFS is destroying right now is not queued to them yet.
 	 */
 	wait_var_event(&class->nr, !atomic_read(&class->nr));
 	fsnotify_wait_marks_destroyed();

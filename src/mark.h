@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Marks: how the module's structures hang on inodes. The story of their lifetime opens mark.c.
+ * Marks: how the module's structures are attached to inodes. For their lifetime see the top of
+ * mark.c.
  */
 #ifndef _INODE_MAP_MARK_H
 #define _INODE_MAP_MARK_H
@@ -10,15 +11,15 @@
 #include <linux/slab.h>
 
 /*
- * For what a map consists of. Charged to the memory cgroup of its creator. A limit that is reached, or a
- * size that no memory can hold, is an error for the caller, neither a report in the log nor a
- * reason to kill anybody.
+ * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is
+ * reached, or no memory can hold the size, the caller gets an error: nothing goes to the log, and
+ * nothing is killed.
  */
 #define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /**
- * struct inode_mark - what a structure that hangs on an inode begins with
- * @fsn: the fsnotify mark, until fsnotify is done with it
+ * struct inode_mark - the beginning of a structure that is attached to an inode
+ * @fsn: the fsnotify mark, which counts the structure's references, until fsnotify is done with it
  * @rcu: then frees the structure
  */
 struct inode_mark {
@@ -34,21 +35,25 @@ static inline struct inode_mark *to_inode_mark(struct fsnotify_mark *fsn)
 }
 
 /*
- * To attach or destroy a mark takes the mutex of its fsnotify group. There are several, so that who
- * makes entries, and who evicts inodes that have some, seldom meet.
+ * Attaching or destroying a mark takes the mutex of its fsnotify group. There are several groups,
+ * so that tasks that make entries and tasks that evict inodes with entries seldom contend.
  */
 #define INODE_MARK_GROUP_BITS	5
 
 /**
  * struct inode_mark_class - a kind of mark
- * @name: of its slab cache
+ * @name: name of its slab cache
  * @size: bytes of the structure that begins with the struct inode_mark
- * @mask: becomes part of the inode's i_fsnotify_mask while a mark is attached
+ * @mask: bits of the inode's i_fsnotify_mask while a mark is attached
  * @group_flags: FSNOTIFY_GROUP_*: whether an inode can have more than one of them
  * @ops: fsnotify callbacks; free_mark calls inode_mark_free()
- * @groups: the fsnotify groups of marks of this kind. By the inode, so that it is one for an inode
- * @cache: where they are allocated: their sizes fit kmalloc()'s badly
- * @nr: how many are allocated
+ * @groups: the fsnotify groups. The inode's address selects one, so an inode has all its marks of
+ *	the class in the same group
+ * @cache: slab cache of the structures: their sizes fit kmalloc()'s badly
+ * @nr: how many marks are in memory. Atomic
+ *
+ * @groups and @cache are valid from inode_mark_class_register() to inode_mark_class_unregister().
+ * The other fields but @nr are constant. No lock.
  */
 struct inode_mark_class {
 	const char *name;

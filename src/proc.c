@@ -2,15 +2,15 @@
 /*
  * /proc/inode_map: how many objects the module has in memory, and a line for each entry.
  *
- * Read in process context. The walk is under RCU for as long as one buffer takes, and takes the
- * lock of an addon for as long as it looks at one inode; no reference is held on anything, so that
- * reading the file never stands in the way of an unmount. Maps are walked by id and their entries
- * by handle, downwards as everywhere: an entry that is there throughout is shown once, whatever
- * comes and goes meanwhile.
+ * Read in process context. A walk is under RCU while it fills one buffer, and takes the lock of an
+ * addon, and inode->i_lock inside it, while it looks for an inode's name. It holds no reference on
+ * anything, so reading the file never blocks an unmount. It goes through the maps by id and their
+ * entries by handle, downwards as everywhere: an entry that is there all the time is shown once,
+ * whatever comes and goes meanwhile.
  *
- * The totals include objects that nobody can reach any more and that wait for a grace period: what
- * does not go back to zero is a leak. But for the last one: it counts what programs have asked for
- * and did not get (request.c), since the module was loaded.
+ * The totals include objects that nobody can reach any more and that wait for a grace period: a
+ * total that does not go back to zero is a leak. Only the last one never goes down: it counts the
+ * requests of programs that have failed since the module was loaded (request.c).
  */
 #include <linux/dcache.h>
 #include <linux/proc_fs.h>
@@ -27,16 +27,16 @@
 #define INODE_MAP_PROC	"inode_map"
 
 /*
- * The position in the file: 0 for the head, or the map's id above the entry's slot.
+ * The position in the file: 0 for the head, otherwise the map's id above the entry's slot.
  */
 #define INODE_MAP_POS_BITS	31
 
-/* How many names of an inode may go while its line is made. */
+/* How many names of an inode may go away while its line is made. */
 #define INODE_MAP_PROC_TURNS	16
 
 /**
  * struct inode_map_proc - a reader of the file
- * @map: the map of the entry that is shown; within one section of RCU
+ * @map: the map of the current entry. Valid within one RCU read-side section
  */
 struct inode_map_proc {
 	struct inode_map *map;
@@ -47,7 +47,7 @@ static loff_t inode_map_pos(const struct inode_map *map, const struct inode_map_
 	return (loff_t)map->id << INODE_MAP_POS_BITS | inode_map_slot(entry->handle);
 }
 
-/* The first entry behind a map. */
+/* The first entry of the maps that follow map @id. */
 static struct inode_map_entry *inode_map_proc_first(struct inode_map_proc *proc, u32 id)
 {
 	struct inode_map_entry *entry = NULL;
@@ -101,7 +101,7 @@ static void *inode_map_proc_next(struct seq_file *seq, void *v, loff_t *pos)
 	}
 	if (!entry)
 		entry = inode_map_proc_first(proc, id);
-	/* A position is never used twice, at the end neither. */
+	/* No position is used twice, not even at the end. */
 	*pos = entry ? inode_map_pos(proc->map, entry) : *pos + 1;
 	return entry;
 }
@@ -113,9 +113,9 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
 }
 
 /*
- * A name of the inode, one that can still be looked up if there is one, or NULL. An entry that has
- * not ended under the addon's lock is linked, so that the inode can't be freed before the lock is
- * dropped; the dentry can't be before the caller leaves RCU.
+ * A name of the inode, if possible one that can still be looked up, or NULL. Under the addon's lock
+ * an entry that has not ended is linked, so the inode can't be freed before the lock is dropped.
+ * The dentry can't be freed before the caller leaves RCU.
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
@@ -129,8 +129,8 @@ static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 	spin_lock(&inode->i_lock);
 	for_each_alias(dentry, inode) {
 		/*
-		 * Pipes and sockets have dentries that are freed at once. They have no path, and
-		 * neither have namespaces: roots that are not their superblock's.
+		 * Dentries of pipes and sockets are freed at once. They have no path. Namespaces,
+		 * whose dentries are roots but not their superblock's, have none either.
 		 */
 		if (dentry->d_flags & DCACHE_NORCU ||
 		    (IS_ROOT(dentry) && dentry != inode->i_sb->s_root))
@@ -146,8 +146,9 @@ out:
 }
 
 /*
- * The path of a name. One that goes while it is looked at is shown as deleted: if the inode has
- * another by then, that is meant. Each turn takes another name that has come and gone.
+ * The path of a name. A name that goes away while we look at it would be shown as deleted, so if
+ * the inode has another name by then, show that. Each turn costs another name that has come and
+ * gone.
  */
 static void inode_map_proc_path(struct seq_file *seq, const struct inode_map_entry *entry)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the module shows about itself.
+ * /proc/inode_map.
  */
 #ifndef _INODE_MAP_PROC_H
 #define _INODE_MAP_PROC_H

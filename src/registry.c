@@ -2,37 +2,40 @@
 /*
  * The registry: maps by id and by name.
  *
- * When a map is created it has neither its id nor its name: the kernel sets both before anybody else
- * can name it. It is fresh until somebody looks for it: then it is published, which is to copy both.
- * A program can do that in any context, by trying a lock, and so without allocating anything.
+ * A new map has no id and no name yet: the kernel sets both before anybody can name the map. It is
+ * fresh until somebody looks for it or updates it. Then it is published: we copy both. A program
+ * can do so in any context, because it only tries a lock and allocates nothing.
  *
  * Where a map is found:
  *
- *   recent    one map for each of 256 remainders of ids: the first published there, as long as it
- *             lives. It is the common way: two loads.
- *   young     the list of all that are in neither of the tables yet, fresh ones too. The creation of
- *             a map puts those before it into the tables, so that the list has the map that was
- *             created last, and those of tasks that are creating one at this moment.
- *   by_id     the table of all others, an xarray: two loads a level, of which there are six at the
- *             most however many maps there are. Walks go there, too.
- *   by_name   those that have a name, a hash table that grows: one map of each name. All others of
- *             that name are in a ring with it, so that each goes in a few steps however many they
- *             are. (An rhltable has a list of them, and searches it for the one that goes.)
+ *   recent    one map for each of 256 remainders of ids: the first one published there, as long as
+ *             it lives. This is the usual way, two loads.
+ *   young     the list of all maps that are not in the tables yet, including fresh ones. The
+ *             creation of a map moves those before it into the tables, so the list has the map that
+ *             was created last, and those that tasks are creating at this moment.
+ *   by_id     the table of all other maps, an xarray: two loads a level, of which there are at most
+ *             six however many maps there are. Walks use it, too.
+ *   by_name   those that have a name, a hash table that grows. It has one map of each name; all
+ *             others of that name are in a ring with it, so that removing one takes a few steps
+ *             however many there are. (An rhltable has a list of them, and searches it for the one
+ *             to remove.)
  *
- * From young to the tables a map goes in this order: stored there, then taken from the list. Readers
- * look into the list first, so that they don't miss it; they may meet it twice.
+ * A map that moves from young to the tables is stored in the tables first and then removed from the
+ * list. Readers look into the list first, so they don't miss it, though they may meet it twice.
  *
- * Locks. registry_mutex orders creation and destruction, which are called under rtnl; young_lock
- * protects the list, "recent" and what is published. It is taken in process context and tried by
- * programs in any: hence a raw spinlock, which can be on PREEMPT_RT, too, and with interrupts
- * disabled, by which a program knows on a single processor. Nothing nests inside it. Readers take
- * no lock; a map is freed after both kinds of grace period (map.c).
+ * Locks. registry_mutex serializes creation and destruction, which run under rtnl and
+ * bpf_devs_lock, and protects the tables and rings. young_lock nests inside and protects the list,
+ * "recent" and what is published. Process context takes it, and programs in any context try it. So
+ * it is a raw spinlock, which can be tried on PREEMPT_RT, too, and it is held with interrupts
+ * disabled, so that on a single processor a program knows that it has not interrupted a holder.
+ * Nothing nests inside it. Readers take no lock; a map is freed after both kinds of grace period
+ * (map.c).
  *
- * What is published is ordered for processors that reorder. A map's name is stored before its id
- * (release), and who looks for either loads the id first (acquire), or comes to both by the address
- * that "recent" or a table gives, stored behind them. Who finds that others have published the map
- * finds it: "published" is stored behind all that with release and loaded with acquire before an
- * update goes on, and so is the number of fresh maps by who looks for one of those.
+ * Memory ordering. A map's name is stored before its id (release). A reader of either loads the id
+ * first (acquire), or gets to the map through "recent" or a table, where its address is stored
+ * later. A task that sees that others have published a map finds the map: "published" is stored
+ * after all of that (release), and an update loads it (acquire) before it goes on. The same holds
+ * for nr_fresh and readers that look for a fresh map.
  */
 #include <linux/rhashtable.h>
 #include <linux/string.h>
@@ -41,8 +44,8 @@
 #include "registry.h"
 
 /*
- * What is where there is no recent map: maps without any right, whose ids are looked for elsewhere.
- * So there is no need to test for NULL.
+ * Stand-ins where there is no recent map, so that lookups need not test for NULL. They allow
+ * nothing, and their own ids are looked for in other places.
  */
 static struct inode_map nobody = { .id = 0 };
 static struct inode_map nobody_at_0 = { .id = 1 };
@@ -53,7 +56,7 @@ struct inode_map *inode_map_recent[1 << INODE_MAP_RECENT_BITS] = {
 };
 
 static HLIST_HEAD(young);
-/* How many are without an id. Goes down when the map can be found by it. */
+/* How many maps are not published. Changed under young_lock, when a map can be found by its id. */
 static unsigned int nr_fresh;
 static DEFINE_RAW_SPINLOCK(young_lock);
 
@@ -68,7 +71,7 @@ static const struct rhashtable_params by_name_params = {
 	.automatic_shrinking	= true,
 };
 
-/* Publishing: all of these run under young_lock. */
+/* Publishing: everything in this section runs under young_lock. */
 
 static struct inode_map **inode_map_recent_slot(u32 id)
 {
@@ -80,19 +83,19 @@ static struct inode_map *inode_map_nobody(u32 id)
 	return inode_map_recent_slot(id) == inode_map_recent ? &nobody_at_0 : &nobody;
 }
 
-/* The kernel gives the map its name and then its id, which is not 0. */
+/* The kernel stores the name of a map and then its id, which is not 0. */
 static void inode_map_publish_locked(struct inode_map *map)
 {
 	/*
-	 * Whoever is told the id has been told by then what came before. The kernel stores it without
-	 * a mark, perhaps at this moment: KCSAN is not to say so of a kernel that is as it is.
+	 * A task that knows the id learned it after the name was stored. The kernel stores the id
+	 * without WRITE_ONCE(), perhaps at this moment. We can't change that: keep KCSAN quiet.
 	 */
 	u32 id = data_race(READ_ONCE(map->attr->id));
 	struct inode_map **recent = inode_map_recent_slot(id);
 
 	if (!id || map->id)
 		return;
-	/* What follows the name is 0 and stays so: it is a key. */
+	/* The bytes behind the name are 0 and stay 0: all of the array is a key. */
 	strscpy(map->name, map->attr->name, sizeof(map->name));
 	smp_store_release(&map->id, id);
 	if (*recent == inode_map_nobody(id))
@@ -102,7 +105,7 @@ static void inode_map_publish_locked(struct inode_map *map)
 }
 
 /**
- * inode_map_publish_fresh - inode_map_publish() for a map that has not been published
+ * inode_map_publish_fresh - inode_map_publish() for a map that is not published yet
  * @map: the map
  *
  * Context: process; does not sleep.
@@ -116,7 +119,7 @@ void inode_map_publish_fresh(struct inode_map *map)
 	raw_spin_unlock_irqrestore(&young_lock, flags);
 }
 
-/* Publish all maps that can be, or return false where the lock is not to be had. */
+/* Publish all maps that have an id. Returns false if it did not get the lock. */
 static bool inode_map_try_publish(void)
 {
 	struct inode_map *map;
@@ -136,10 +139,10 @@ static bool inode_map_try_publish(void)
 	return false;
 }
 
-/* Finding: all of these run under RCU or RCU-tasks-trace. */
+/* Finding: everything in this section runs under RCU or RCU tasks trace. */
 
 /**
- * inode_map_by_id_slow - inode_map_by_id() for a map that is not among the recent ones
+ * inode_map_by_id_slow - inode_map_by_id() for a map that is not in "recent"
  * @id: the id
  *
  * Context: as inode_map_by_id().
@@ -149,13 +152,13 @@ struct inode_map *inode_map_by_id_slow(u32 id)
 {
 	struct inode_map *map;
 
-	/* A fresh map has not 0 for its id, but none. */
+	/* Fresh maps have id 0, which stands for none. */
 	if (!id)
 		return NULL;
 	inode_map_for_each_rcu(map, &young, in_young)
 		if (smp_load_acquire(&map->id) == id)
 			return map;
-	/* What has left the list is in the table. */
+	/* A map that is no longer in the list is in the table. */
 	smp_rmb();
 	return xa_load(&by_id, id);
 }
@@ -165,14 +168,14 @@ struct inode_map *inode_map_by_id_slow(u32 id)
  * @id: the id
  *
  * Context: as inode_map_by_id().
- * Return: the map, or NULL when there is no inode map of that id. When a program that interrupts us
- * looks for a fresh map it may not be found.
+ * Return: the map, or NULL if no inode map has that id. A program that interrupts a holder of
+ * young_lock may miss a fresh map.
  */
 struct inode_map *inode_map_by_id_fresh(u32 id)
 {
 	if (smp_load_acquire(&nr_fresh))
 		inode_map_try_publish();
-	/* Or somebody else was quicker. */
+	/* Look again in any case: others may have published it. */
 	return inode_map_by_id(id);
 }
 
@@ -185,7 +188,7 @@ static int inode_map_only(struct inode_map **found, struct inode_map *also)
 	return 0;
 }
 
-/* @key: the name, with zeros behind it up to the end. Finds one, or -ENOTUNIQ. */
+/* @key: the name, padded with zeros. Finds the only map that has it, or returns -ENOTUNIQ. */
 static int inode_map_find_name(const char *key, struct inode_map **found)
 {
 	struct inode_map *map;
@@ -197,7 +200,7 @@ static int inode_map_find_name(const char *key, struct inode_map **found)
 		if (err)
 			return err;
 	}
-	/* What has left the list is in the table. */
+	/* A map that is no longer in the list is in the table. */
 	smp_rmb();
 	map = rhashtable_lookup(&by_name, key, by_name_params);
 	if (!map)
@@ -210,8 +213,8 @@ static int inode_map_find_name(const char *key, struct inode_map **found)
  * @name: the name, not empty
  *
  * Context: as inode_map_by_id().
- * Return: the id, -ENOENT (no inode map of that name), -ENOTUNIQ (more than one), -EBUSY (a lock
- * was not to be had).
+ * Return: the id, -ENOENT (no inode map has that name), -ENOTUNIQ (more than one has), -EBUSY
+ * (it did not get the lock).
  */
 int inode_map_id_by_name(const char *name)
 {
@@ -233,10 +236,10 @@ int inode_map_id_by_name(const char *name)
 
 /**
  * inode_map_next_map - walk over the maps
- * @id: the id where the walk is, whether or not its map is still there, or 0 to begin
+ * @id: the id of the current map, whether or not it is still there, or 0 to begin
  *
- * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
- * its steps.
+ * Context: any, under RCU. The result is valid until that ends. A walk may leave RCU between its
+ * steps.
  * Return: the published map with the smallest id above @id, or NULL at the end.
  */
 struct inode_map *inode_map_next_map(u32 id)
@@ -252,13 +255,13 @@ struct inode_map *inode_map_next_map(u32 id)
 			first_id = young_id;
 		}
 	}
-	/* What has left the list is in the table. */
+	/* A map that is no longer in the list is in the table. */
 	smp_rmb();
 	map = xa_find(&by_id, &index, first ? first_id : ULONG_MAX, XA_PRESENT);
 	return map ?: first;
 }
 
-/* Beginning and end: under registry_mutex. */
+/* Beginning and end: everything in this section runs under registry_mutex, unless it takes it. */
 
 static int inode_map_enter_names(struct inode_map *map)
 {
@@ -281,7 +284,7 @@ static void inode_map_leave_names(struct inode_map *map)
 		rhashtable_remove_fast(&by_name, &map->in_names, by_name_params);
 		return;
 	}
-	/* Of a ring only one is in the table: if it is another, this does nothing. */
+	/* One map of a ring is in the table. If it is another one, this does nothing. */
 	rhashtable_replace_fast(&by_name, &map->in_names, &next->in_names, by_name_params);
 	list_del_rcu(&map->same_name);
 }
@@ -299,7 +302,7 @@ static int inode_map_enter_tables(struct inode_map *map)
 	return err;
 }
 
-/* Put the young maps that are published into the tables. */
+/* Move the young maps that are published into the tables. */
 static int inode_map_settle(void)
 {
 	struct hlist_node *next;
@@ -307,7 +310,7 @@ static int inode_map_settle(void)
 	unsigned long flags;
 	int err;
 
-	/* Who adds and removes any has the mutex. */
+	/* The list changes only under the mutex. */
 	hlist_for_each_entry_safe(map, next, &young, in_young) {
 		inode_map_publish(map);
 		if (!map->published)
@@ -324,10 +327,10 @@ static int inode_map_settle(void)
 }
 
 /**
- * inode_map_register - let a map be found, once it has an id
- * @map: the map, all zero but for what map.c fills in
+ * inode_map_register - make a map findable, once it has an id
+ * @map: the map, all zero except for what map.c fills in
  *
- * Context: process; may sleep. Called under rtnl.
+ * Context: process; may sleep. Called under rtnl and bpf_devs_lock. Takes registry_mutex.
  * Return: 0 or -ENOMEM.
  */
 int inode_map_register(struct inode_map *map)
@@ -358,9 +361,10 @@ static void inode_map_leave_tables(struct inode_map *map)
 
 /**
  * inode_map_unregister - hide a map
- * @map: the map. Who has found it may be using it until both kinds of grace period are over
+ * @map: the map. Programs that have found it may use it until both kinds of grace period are over
  *
- * Context: process; may sleep, but for no grace period. Called under rtnl.
+ * Context: process; may sleep, but for no grace period. Called under rtnl and bpf_devs_lock. Takes
+ * registry_mutex.
  */
 void inode_map_unregister(struct inode_map *map)
 {
@@ -382,7 +386,7 @@ void inode_map_unregister(struct inode_map *map)
 }
 
 /**
- * inode_map_registry_init - get ready to register maps
+ * inode_map_registry_init - create the table by name
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.

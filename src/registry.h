@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The registry: maps by id and by name. The story opens registry.c; the lookup that BPF programs
- * make is inline here.
+ * The registry: maps by id and by name. Its locking is at the top of registry.c; the lookup that
+ * BPF programs make is inline here and takes no lock.
  */
 #ifndef _INODE_MAP_REGISTRY_H
 #define _INODE_MAP_REGISTRY_H
@@ -11,19 +11,19 @@
 #define INODE_MAP_RECENT_BITS	8
 extern struct inode_map *inode_map_recent[1 << INODE_MAP_RECENT_BITS];
 
-/* inode_map_by_id() for a map whose place another has. */
+/* inode_map_by_id() if another map is in the first place where the id is looked for. */
 struct inode_map *inode_map_by_id_slow(u32 id);
 
 /**
- * inode_map_by_id_fast - the map that is where a BPF map id is looked for first
+ * inode_map_by_id_fast - the map in the first place where a BPF map id is looked for
  * @id: the id
  *
  * Context: as inode_map_by_id().
- * Return: a map, never NULL. If it has another id, look for @id with inode_map_by_id_slow().
+ * Return: a map, never NULL. If it has another id, call inode_map_by_id_slow().
  */
 static __always_inline struct inode_map *inode_map_by_id_fast(u32 id)
 {
-	/* A dependent load follows: the map is complete before it can be found. */
+	/* The loads that follow depend on this one: they see the map complete. */
 	return READ_ONCE(inode_map_recent[id & (ARRAY_SIZE(inode_map_recent) - 1)]);
 }
 
@@ -31,10 +31,10 @@ static __always_inline struct inode_map *inode_map_by_id_fast(u32 id)
  * inode_map_by_id - find a map by its BPF map id
  * @id: the id
  *
- * Context: any, inside an RCU or RCU-tasks-trace read-side section, which is how long the result
- * can be used.
- * Return: the map, or NULL when there is no published inode map of that id: then there is nothing
- * in it, but it may exist (see inode_map_by_id_fresh()).
+ * Context: any, inside an RCU or RCU-tasks-trace read-side section. The result is valid until that
+ * ends.
+ * Return: the map, or NULL if no published inode map has that id. An unpublished one has no
+ * entries, but may exist (see inode_map_by_id_fresh()).
  */
 static __always_inline struct inode_map *inode_map_by_id(u32 id)
 {
@@ -62,7 +62,7 @@ void inode_map_registry_exit(void);
  */
 static inline void inode_map_publish(struct inode_map *map)
 {
-	/* Not by the id, which is there before programs find the map. */
+	/* Test this and not the id, which is set before programs can find the map. */
 	if (unlikely(!smp_load_acquire(&map->published)))
 		inode_map_publish_fresh(map);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Addons whose mark fsnotify destroyed though their inode goes on. The story opens remark.c.
+ * Addons whose mark fsnotify destroyed though their inode lives on. Described at the top of
+ * remark.c.
  */
 #ifndef _INODE_MAP_REMARK_H
 #define _INODE_MAP_REMARK_H

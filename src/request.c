@@ -2,23 +2,27 @@
 /*
  * Entries that programs make.
  *
- * A program that may sleep makes one itself, with inode_map_make(). One that may not asks for it,
- * with inode_map_request(): it may have interrupted who holds the inode's lock, fsnotify's or ours,
- * and a new entry takes all three. A request is a copy of the value and a hold on the inode
- * (hold.c). It goes to a worker by a way that takes no lock either: a lockless list and an
- * irq_work, as in defer.c. Each map has a worker of its own, lest the one that waits for memory
- * hold up another's requests.
+ * A program that may sleep makes an entry itself, with inode_map_make(). A program that may not
+ * sleep requests it, with inode_map_request(): it may have interrupted a holder of the inode's
+ * lock, of fsnotify's or of ours, and a new entry takes all of these. A request is a copy of the
+ * value and a hold on the inode (hold.c). It gets to a worker without locks, by a lockless list and
+ * an irq_work, as in defer.c. Each map has a worker of its own, so that one that waits for memory
+ * does not hold up another map's requests.
  *
- * The worker does what a sleepable program would: it finds the map by its id, inside an
- * RCU-tasks-trace read-side section, and makes the entry unless the inode has one by then. Whoever
- * was first has made the entry; what others have asked for is dropped. Nobody is told what became
- * of a request: the next lookup shows it, and /proc/inode_map counts those that came to nothing.
+ * The worker does what a sleepable program would do: inside an RCU-tasks-trace read-side section it
+ * finds the map by its id and makes the entry, unless the inode has one by then. Of several
+ * requests for the same inode the first makes the entry, and the others are dropped. Nobody is told
+ * what became of a request: the next lookup shows it, and /proc/inode_map counts those that failed.
  *
- * A superblock whose last mount goes meanwhile is shut down when the worker is done with it, no
- * sooner; umount(2) does not see the hold, which is not on the mount. A map can be freed meanwhile:
- * a request holds its account only, and the map that is found has to be the account's.
+ * If the last mount of the superblock goes meanwhile, the superblock is shut down only after the
+ * worker is done with it. umount(2) does not notice: the hold is not on the mount. The map can be
+ * freed meanwhile: a request references only its account, and the map that is found by the id must
+ * have that account.
  *
- * Each request holds a reference on the module, as what is deferred does.
+ * Locks: inode_map_request() takes none, and any may be held. inode_map_make() and the worker hold
+ * none of ours at first, and take those of an update (table.c).
+ *
+ * Each request holds a reference on the module, as each deferred entry does.
  */
 #include <linux/irq_work.h>
 #include <linux/module.h>
@@ -34,13 +38,15 @@
 #include "yield.h"
 
 /**
- * struct inode_map_request - an entry that a program has asked for
- * @node: links it into the list of all requests, then into that of its account
- * @account: of the map
+ * struct inode_map_request - an entry that a program has requested
+ * @node: node in the list of all requests ("asked"), then in that of the account
+ * @account: account of the map, referenced
  * @hold: keeps the inode and its superblock
  * @map_id: the map's id
- * @weak: the entry shall not keep the inode in memory
+ * @weak: whether the entry is not to keep the inode in memory
  * @value: its value
+ *
+ * Nothing changes but @node, by lockless operations. The worker frees it.
  */
 struct inode_map_request {
 	struct llist_node node;
@@ -57,7 +63,7 @@ static struct workqueue_struct *request_wq;
 static atomic_t nr_requests = ATOMIC_INIT(0);
 static atomic_t nr_lost = ATOMIC_INIT(0);
 
-/* The caller holds the inode. */
+/* Make an entry, or take the inode out of all maps if fsnotify may have told of its end already. */
 static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct inode_hold *hold,
 						   struct inode *inode, bool weak,
 						   const void *value, u64 flags)
@@ -75,7 +81,7 @@ static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct
 /**
  * inode_map_make - give an inode a value, for a program
  * @map: the map
- * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @inode: the inode; its memory and its superblock's stay valid during the call
  * @weak: as for inode_map_update()
  * @value: likewise
  * @flags: likewise
@@ -124,7 +130,7 @@ static void inode_map_request_finish(struct inode_map_request *request)
 	struct inode *inode = inode_hold_settle(request->hold);
 	int err = inode ? inode_map_request_make(request, inode) : -ESTALE;
 
-	/* Of those who ask for the same, the first is enough. */
+	/* With -EEXIST the inode has an entry, which is what was asked for. */
 	if (err && err != -EEXIST)
 		atomic_inc(&nr_lost);
 	inode_hold_put(request->hold);
@@ -146,7 +152,7 @@ static void inode_map_request_work(struct work_struct *work)
 
 	YIELD_WORK_BEGIN();
 	YIELD_POINT_SLEEP();
-	/* The last one may be the account's last user: nothing of it is looked at any more. */
+	/* The last request may hold the last reference to the account: don't use that after it. */
 	llist_for_each_entry_safe(request, next, first, node) {
 		inode_map_request_finish(request);
 		cond_resched();
@@ -155,7 +161,7 @@ static void inode_map_request_work(struct work_struct *work)
 	memalloc_nofs_restore(nofs);
 }
 
-/* In a hard interrupt: hand the requests out to the workers of their maps. */
+/* In hard interrupt context: hand the requests out to the workers of their maps. */
 static void inode_map_requests_queue(struct irq_work *work)
 {
 	struct llist_node *first = llist_reverse_order(llist_del_all(&asked));
@@ -164,7 +170,7 @@ static void inode_map_requests_queue(struct irq_work *work)
 	llist_for_each_entry_safe(request, next, first, node) {
 		struct inode_map_account *account = request->account;
 
-		/* Who has put the first one there queues the work, and it stays until then. */
+		/* Only the first queues the work. Until it does, its request keeps the account. */
 		if (llist_add(&request->node, &account->requests))
 			queue_work(request_wq, &account->request_work);
 	}
@@ -174,7 +180,7 @@ static struct irq_work request_irq_work = IRQ_WORK_INIT_HARD(inode_map_requests_
 
 /* What programs do */
 
-/* What the worker would come to as well, as far as it can be told. */
+/* What the worker would find, too, as far as it can be known here. */
 static int inode_map_request_check(struct inode_map *map, const struct inode *inode)
 {
 	bool exists;
@@ -216,15 +222,15 @@ static struct inode_map_request *inode_map_request_alloc(struct inode_map *map,
 /**
  * inode_map_request - have a worker give an inode a value, if it has none
  * @map: the map
- * @inode: the inode; its memory and its superblock's stay for the time of the call
+ * @inode: the inode; its memory and its superblock's stay valid during the call
  * @weak: as for inode_map_update()
  * @value: map->value_size bytes
  *
  * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
  * Return: -EINPROGRESS, or: -EEXIST, -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its
- * superblock is going away at this moment), -EBUSY (nothing can be allocated where the program
- * runs), -EAGAIN (the map has as many requests as it may have), -EOPNOTSUPP (the inode is the one
- * that anonymous files share).
+ * superblock is going away at this moment, or the inode has never been in use), -EBUSY (memory
+ * can't be allocated in this context), -EAGAIN (the map has as many requests as it may have),
+ * -EOPNOTSUPP (the inode is the one that anonymous files share).
  */
 int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, const void *value)
 {
@@ -252,7 +258,7 @@ int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, con
 }
 
 /**
- * inode_map_request_count - how many requests are on the way
+ * inode_map_request_count - how many requests are not finished yet
  *
  * Return: the number.
  */
@@ -262,10 +268,10 @@ unsigned int inode_map_request_count(void)
 }
 
 /**
- * inode_map_request_lost - how many requests have come to nothing
+ * inode_map_request_lost - how many requests have failed
  *
- * Return: the number, since the module was loaded, of those for which there was no memory or no
- * room in the map, or whose inode or map went.
+ * Return: the number since the module was loaded: there was no memory, no room in the map, or the
+ * inode or the map went.
  */
 unsigned int inode_map_request_lost(void)
 {
@@ -275,7 +281,7 @@ unsigned int inode_map_request_lost(void)
 /* Beginning and end */
 
 /**
- * inode_map_requests_init - let requests of a map be made
+ * inode_map_requests_init - prepare an account for requests
  * @account: its account
  */
 void inode_map_requests_init(struct inode_map_account *account)
@@ -285,7 +291,7 @@ void inode_map_requests_init(struct inode_map_account *account)
 }
 
 /**
- * inode_map_request_init - get ready to look at requests
+ * inode_map_request_init - create the workqueue
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
@@ -298,9 +304,9 @@ int inode_map_request_init(void)
 }
 
 /**
- * inode_map_request_exit - wait until nothing is under way any more
+ * inode_map_request_exit - wait until neither the irq_work nor a worker runs any more
  *
- * No program that could ask for anything is loaded, and there is no request: both hold the module.
+ * No program that could make a request is loaded, and there is no request: both hold the module.
  *
  * Context: process; may sleep.
  */

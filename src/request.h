@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entries that programs make, by themselves or by a worker.
+ * Entries that programs make, by themselves or through a worker.
  */
 #ifndef _INODE_MAP_REQUEST_H
 #define _INODE_MAP_REQUEST_H
@@ -12,7 +12,7 @@ struct inode_map;
 struct inode_map_account;
 struct inode_map_entry;
 
-/* How many entries of a map may have been asked for and not be made yet. */
+/* How many requests of a map may wait for its worker. */
 #define INODE_MAP_REQUESTS_MAX	256
 
 struct inode_map_entry *inode_map_make(struct inode_map *map, struct inode *inode, bool weak,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The entries of a map. The story of their locking and lifetime opens table.c; the lookup that BPF
+ * The entries of a map. For their locking and lifetime see the top of table.c. The lookup that BPF
  * programs make is in hash.h.
  */
 #ifndef _INODE_MAP_TABLE_H
@@ -14,14 +14,14 @@
 #include "map.h"
 #include "reason.h"
 
-/* Handles are 1 to this: minus a handle is a negative __s32, which a 4-byte key can hold. */
+/* Handles are 1 to this: a 4-byte key holds minus the handle, a negative __s32. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX
 
 /**
- * inode_is_shared_anon - is it the one inode that eventfds, BPF objects and so on share?
+ * inode_is_shared_anon - is this the one inode that eventfds, BPF objects and so on share?
  * @inode: the inode
  *
- * It is no identity. Secure anonymous inodes are each on their own, and not private.
+ * It identifies no file. Secure anonymous inodes are not shared, and not private.
  *
  * Return: whether it is.
  */

@@ -2,8 +2,9 @@
 /*
  * The tracepoints inode_map:inode_map_insert and inode_map:inode_map_remove.
  *
- * They are raised under the lock of the map, so that the events of one map come in the order of its
- * changes: a BPF program on them can't change the map.
+ * table.c raises them under addon->lock and the map's lock, so that the events of one map come in
+ * the order of its changes. Because of these locks, a BPF program that is attached to them can't
+ * replace a value in the map.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM inode_map
@@ -25,7 +26,7 @@
 	EM(INODE_MAP_UNMOUNTED,	"unmounted")			\
 	EMe(INODE_MAP_FREED,	"map freed")
 
-/* Tell the values to those who read the format, and then the names. */
+/* First the values, for readers of the format file, and then their names. */
 #undef EM
 #undef EMe
 #define EM(value, name)		TRACE_DEFINE_ENUM(value);
@@ -95,7 +96,7 @@ TRACE_EVENT(inode_map_remove,
 
 #endif /* _INODE_MAP_TRACE_H */
 
-/* Not in include/trace/events: define_trace.h is told where. */
+/* This file is not in include/trace/events: tell define_trace.h where it is. */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

@@ -2,22 +2,22 @@
 /*
  * Trees: the entry of the nearest ancestor of a file.
  *
- * A walk goes from a dentry up its d_parent pointers, under RCU and without a reference on
- * anything. It is a single moment's view of the tree: rename_lock's sequence count, which everybody
- * who moves a dentry raises, must be the same before and after it. A reader may not wait for it to
- * become even, because a tracing program may have interrupted the very rename that made it odd: so
- * walks are tried a number of times. If all of them met a rename, who has no spinlock, as a program
- * at a security hook has not, waits for the lock and walks once more; others are told that it could
- * not be told.
+ * A walk follows d_parent pointers up from a dentry, under RCU and without a reference on anything.
+ * It sees the tree as of a single moment: rename_lock's sequence count, which every move of a
+ * dentry raises, must be the same before and after it. A reader can't wait for an odd count to
+ * become even, because a tracing program may have interrupted the very rename that made it odd. So
+ * a walk is tried a number of times. If every try met a rename, a task that holds no spinlock, as
+ * at security hooks, waits for the lock and walks once more. Others get an error.
  *
- * Programs pass what they like for a dentry (see kfunc.c). Every load from one therefore survives a
- * fault, and is never more than a load: inodes are looked up by address. A stale dentry gives the
- * answer of whatever it has become, as it does with bpf_probe_read_kernel(), and what never was one
- * some error.
+ * Programs may pass any pointer for a dentry (see kfunc.c). So every access to one is a load that
+ * survives a fault, and inodes are only looked up by address. A stale dentry gives the answer for
+ * whatever it has become, as with bpf_probe_read_kernel(), and what never was one gives some error.
  *
- * A dentry that was opened by file handle may hang in the air, and does so as long as it is in use,
- * though somebody look its name up meanwhile and get another dentry. Its ancestors can't be told
- * then, unlike those of what has none (pipes, sockets).
+ * A dentry that was opened by file handle may be disconnected. It stays so as long as it is in use,
+ * even if somebody looks its name up meanwhile and gets another dentry. Its ancestors are unknown
+ * then, which is not the same as having none (pipes, sockets).
+ *
+ * Locks: rename_lock, only where context_may_lock() or the caller may sleep.
  */
 #include <linux/fs_struct.h>
 #include <linux/mount.h>
@@ -27,16 +27,18 @@
 #include "compat.h"
 #include "tree.h"
 
-/* Looks at the count, and walks that it was even for, before it could not be told. */
+/* How often the count is read, and how many walks are made at an even count, before giving up. */
 #define TREE_LOOKS	256
 #define TREE_WALKS	16
 
 /**
  * struct tree_walk - a walk from a dentry to the root of its filesystem
- * @map: the map that ancestors are looked up in
+ * @map: the map in which ancestors are looked up
  * @limit: how many dentries may be looked at
- * @distance: how many were, less one: of the entry found or of the root, from where the walk began
+ * @distance: how many steps up the entry found is, or the root
  * @found: the entry, or NULL
+ *
+ * On the walker's stack.
  */
 struct tree_walk {
 	struct inode_map *map;
@@ -45,15 +47,15 @@ struct tree_walk {
 	struct inode_map_entry *found;
 };
 
-/* The root of a tree has been come to. */
+/* The result of a walk that found nothing up to the root of a tree. */
 static int tree_end(const struct dentry *root)
 {
 	return kernel_word_has(root, &root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
 }
 
 /*
- * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN for what is not connected. Without the lock it
- * may have seen a dentry at one place and its parent at another.
+ * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN if the tree is disconnected. Without the lock the
+ * walk may have seen a dentry at one place and its parent at another.
  */
 static __always_inline int tree_walk_once(struct tree_walk *walk, const struct dentry *dentry)
 {
@@ -84,8 +86,9 @@ static int tree_walk(struct tree_walk *walk, const struct dentry *dentry)
 {
 	struct tree_walk own = { .map = walk->map, .limit = 1 };
 	/*
-	 * The count alone: with the lock that belongs to it, on PREEMPT_RT, who reads while it is
-	 * odd takes the lock, which the program may have interrupted, or its own task may hold.
+	 * The bare count. On PREEMPT_RT a reader of the count with its associated lock takes that
+	 * lock while the count is odd, but the program may have interrupted the holder, or its own
+	 * task may be the holder.
 	 */
 	const seqcount_t *moves = &rename_lock.seqcount.seqcount;
 	unsigned int seq;
@@ -127,12 +130,12 @@ static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
  *
  * The walk ends at the root of the filesystem, whatever is mounted.
  *
- * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section, which is how long
- * the result can be used.
- * Return: the distance, 0 for the dentry itself, or -ENOENT (none has one). Or that it could not be
- * told: -EAGAIN (dentries were being moved all the time and the task may not wait, or the dentry is
- * not connected to the root of its filesystem), -ELOOP (INODE_MAP_TREE_DEPTH dentries had none, and there are more), -EFAULT
- * (it is not a dentry).
+ * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section. The result is
+ * valid until that ends.
+ * Return: the distance, 0 for the dentry itself, or -ENOENT (none has an entry). If the walk could
+ * not tell: -EAGAIN (dentries were being moved all the time and the context may not wait, or the
+ * dentry is not connected to the root of its filesystem), -ELOOP (INODE_MAP_TREE_DEPTH dentries had
+ * no entry, and there are more), -EFAULT (it is not a dentry).
  */
 int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
 			struct inode_map_entry **found)
@@ -152,19 +155,19 @@ int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
 /**
  * inode_map_tree_find_path - find the entry of a file or of its nearest ancestor, across mounts
  * @map: the map
- * @path: where to begin; the caller holds it
+ * @path: where to begin; the caller holds a reference to it
  * @found: gets the entry
  *
- * Where a filesystem ends without an entry the walk goes on with the directory that it is mounted
- * on, until it comes to an end in the filesystem where the task has its root directory, or in one
- * that is mounted nowhere. A bind mount does not hide what is above it in its own filesystem.
+ * If a filesystem has no entry up to its root the walk goes on at the directory that it is mounted
+ * on. It ends in the filesystem of the task's root directory, or in one that is mounted nowhere. A
+ * bind mount does not hide what is above it in its own filesystem.
  *
- * Each filesystem is looked at in a single moment, one after the other.
+ * Each filesystem is seen as of a single moment, one after the other.
  *
- * Context: process; may sleep. Inside an RCU-tasks-trace read-side section, which is how long the
- * result can be used.
- * Return: the distance, a filesystem's root being one below what it is mounted on, or an error as
- * inode_map_tree_find(), but never -EAGAIN because of renames.
+ * Context: process; may sleep. Inside an RCU-tasks-trace read-side section; the result is valid
+ * until that ends.
+ * Return: the distance, with a filesystem's root one below the directory that it is mounted on, or
+ * an error as from inode_map_tree_find(), but never -EAGAIN because of renames.
  */
 int inode_map_tree_find_path(struct inode_map *map, const struct path *path,
 			     struct inode_map_entry **found)
@@ -174,7 +177,7 @@ int inode_map_tree_find_path(struct inode_map *map, const struct path *path,
 	u32 distance = 0;
 	int err;
 
-	/* Tasks that exit have none any more. */
+	/* An exiting task may have none any more. */
 	if (current->fs)
 		get_fs_root(current->fs, &root);
 	path_get(&walker);

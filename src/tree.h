@@ -11,8 +11,8 @@
 #include "table.h"
 
 /*
- * How many dentries are looked at, the file's own included: as many as a path of PATH_MAX bytes can
- * name. Directories can be nested deeper, by who does so on purpose.
+ * How many dentries a walk looks at, including the file's own: as many as a path of PATH_MAX bytes
+ * can name. Directories are nested deeper only on purpose.
  */
 #define INODE_MAP_TREE_DEPTH	2048
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The pauses of the module that is built for the fuzzer (FUZZ=1), and for nobody else. Called from
- * anywhere, NMI included. Takes no lock.
+ * The pauses of the module that is built for the fuzzer (FUZZ=1), and only of that one. They are
+ * called in any context, NMI included, and take no lock.
  *
- * Where the module has an order of steps, some of which others may see, it is seldom that anybody
- * comes in between: the steps are a few instructions apart. Here they are a while apart, now and
- * then. What the fuzzer finds in this way can happen without it: to a task that is throttled, whose
- * processor is taken away by a host, or that takes an interrupt.
+ * Where other contexts can see the module between two steps, they seldom do: the steps are a few
+ * instructions apart. Here they are sometimes further apart. What the fuzzer finds in this way can
+ * happen without it: when a task is throttled, when a host takes its processor away, or when an
+ * interrupt comes.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -15,22 +15,22 @@
 
 #include "yield.h"
 
-/* Written by the fuzzer, in each epoch another. Without it there are no pauses. */
+/* The fuzzer writes another one in each epoch. Without it there are no pauses. */
 static unsigned int yield_seed;
 module_param(yield_seed, uint, 0600);
 MODULE_PARM_DESC(yield_seed, "what the pauses follow from; 0: none");
 
 static atomic_t turn = ATOMIC_INIT(0);
 
-/* One in so many is a pause. */
+/* One call in so many pauses. */
 #define PAUSE_EVERY	16
 /* Up to 2^9 microseconds, or 2^4 milliseconds. */
 #define SPIN_BITS	10
 #define SLEEP_BITS	5
 
 /**
- * inode_map_pause - pause, or not, as the seed says
- * @may_sleep: whether the caller may; if not, it spins
+ * inode_map_pause - pause or not, as the seed has it
+ * @may_sleep: whether the caller may sleep; if not, the pause spins
  *
  * Context: any, or process if @may_sleep.
  */
@@ -55,10 +55,10 @@ noinline void inode_map_pause(bool may_sleep)
 #ifndef CONFIG_KCOV
 
 /*
- * Where the module has been, for kernels without KCOV. The compiler puts a call into every piece of
- * code that ends with a branch. In debugfs is a byte for each place that was reached, by its
- * distance from here, and one for each pair of places that came after each other on a processor, by
- * a hash. Nobody locks: what is lost comes again.
+ * Where the module has been, on kernels without KCOV. The compiler puts a call into every basic
+ * block. The file in debugfs has a byte for each place that was reached, by its distance from this
+ * function, and one for each pair of places reached one after the other on a processor, by a hash.
+ * There are no locks: what is lost comes again.
  */
 static struct {
 	u8 at[1 << 20];
@@ -71,7 +71,7 @@ static struct debugfs_blob_wrapper been_blob = { .data = &been, .size = sizeof(b
 static struct dentry *been_file;
 
 /**
- * __sanitizer_cov_trace_pc - somebody has come to a place in the module's code
+ * __sanitizer_cov_trace_pc - record a place in the module's code; the compiler inserts the calls
  *
  * Context: any, NMI included.
  */
@@ -87,7 +87,7 @@ void notrace __sanitizer_cov_trace_pc(void)
 }
 
 /**
- * inode_map_been_init - show where the module has been
+ * inode_map_been_init - create the file that shows where the module has been
  *
  * Context: process; may sleep.
  */
@@ -97,7 +97,7 @@ void inode_map_been_init(void)
 }
 
 /**
- * inode_map_been_exit - show it no more
+ * inode_map_been_exit - remove the file
  *
  * Context: process; may sleep.
  */

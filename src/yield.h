@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Points where the module built for the fuzzer pauses, because somebody else may come in between,
- * and where it tells that a worker begins and ends. In any other build there is nothing here.
+ * Points where the module that is built for the fuzzer pauses, so that other contexts can get in
+ * between, and where it tells KCOV that a worker begins and ends. In any other build they are
+ * empty.
  */
 #ifndef _INODE_MAP_YIELD_H
 #define _INODE_MAP_YIELD_H
@@ -11,7 +12,7 @@
 
 #ifdef INODE_MAP_FUZZ
 
-/* fuzz/cover.c has the same. */
+/* Also in fuzz/cover.c. */
 #define FUZZ_REMOTE	0x66757a7aU
 
 void inode_map_pause(bool may_sleep);
@@ -25,7 +26,7 @@ static inline void inode_map_been_exit(void)
 {
 }
 #else
-/* The compiler's name for what it calls. */
+/* The compiler calls it by this name. */
 void __sanitizer_cov_trace_pc(void);
 
 void inode_map_been_init(void);
@@ -34,9 +35,9 @@ void inode_map_been_exit(void);
 
 /* In any context. */
 #define YIELD_POINT()		inode_map_pause(false)
-/* Where one may sleep. */
+/* In contexts that may sleep. */
 #define YIELD_POINT_SLEEP()	inode_map_pause(true)
-/* Around what a worker does, for KCOV. */
+/* Around the work of a worker, for KCOV. */
 #define YIELD_WORK_BEGIN()	kcov_remote_start_common(FUZZ_REMOTE)
 #define YIELD_WORK_END()	kcov_remote_stop()
 
