@@ -21,8 +21,12 @@
 #define GUARD_KNOWS_APPEND
 #endif
 
-/* Pins of another version are refused. */
-#define GUARD_VERSION	10
+/*
+ * The service takes the place of a guard of another version (upgrade.c), and everything else but a stop
+ * refuses its pins. For that @version, @ready and @audit of the state, and the map "processes", stay as
+ * they are.
+ */
+#define GUARD_VERSION	11
 
 /* prctl(2) options by which the tool sees that security programs are called: no kernel has them. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -410,6 +414,9 @@ enum guard_seal {
  * @refused: how often GUARD_CONTROL was denied, or would have been, and what would break the seal
  * @sealed: enum guard_seal
  * @reading: whether the hook of reading and writing is attached (reading.c)
+ * @succeeds: whether another guard still denies what this one comes to deny, and is asked which
+ *	processes count (upgrade.c)
+ * @reserved: 0
  */
 struct guard_state {
 	__u32 version;
@@ -436,6 +443,8 @@ struct guard_state {
 	__u64 refused;
 	__u32 sealed;
 	__u32 reading;
+	__u32 succeeds;
+	__u32 reserved;
 };
 
 /* What audit says of who has not logged in. */

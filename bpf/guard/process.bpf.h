@@ -39,14 +39,17 @@ static __always_inline bool is_confined(struct task_struct *task)
 }
 
 /*
- * Whether the guard saw it execute its program; as long as the guard only audits, what it saw while
- * it did counts as well. The administrator's word is for the program that was executed when he said so.
+ * Whether the guard saw it execute its program. As long as the guard only audits, or another guard still
+ * denies as well, what it saw while it audited counts, too. The administrator's word is for the program
+ * that was executed when he said so.
  */
 static __always_inline bool is_seen(struct task_struct *task)
 {
-	__u32 counts = STATE(audit) ? GUARD_SEEN | GUARD_SEEN_AUDITED : GUARD_SEEN, flags = 0;
+	__u32 counts = GUARD_SEEN, flags = 0;
 	const struct guard_process *process;
 
+	if (STATE(audit) || STATE(succeeds))
+		counts |= GUARD_SEEN_AUDITED;
 	bpf_rcu_read_lock();
 	process = bpf_task_storage_get(&processes, task->group_leader, NULL, 0);
 	if (process && (!(process->flags & GUARD_ADOPTED) ||
