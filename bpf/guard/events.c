@@ -354,12 +354,12 @@ int events_open(struct events *events)
 	events->only = -1;
 	events->mounts_fd = -1;
 	events->cgroups = -1;
-	only = open(guard_watch_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	only = guard_watch_open();
 	if (only < 0 || flock(only, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
 			error("somebody else is watching");
 		else
-			error("%s: %s", guard_watch_dir, reason(-errno));
+			error("cannot take the right to watch: %s", reason(-errno));
 		if (only >= 0)
 			close(only);
 		return -1;

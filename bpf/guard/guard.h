@@ -21,8 +21,11 @@
 #define GUARD_KNOWS_APPEND
 #endif
 
-/* The tool refuses pins of another version. */
-#define GUARD_VERSION	10
+/*
+ * The service replaces a guard of another version (upgrade.c); everything else but a stop refuses its
+ * pins. For that @version, @ready and @audit of the state, and the map "processes", stay as they are.
+ */
+#define GUARD_VERSION	11
 
 /* A prctl(2) option that no kernel has: the tool calls it to see whether programs are called. */
 #define GUARD_PRCTL_PROBE	0x67756172
@@ -410,6 +413,9 @@ enum guard_seal {
  * @refused: how often GUARD_CONTROL, or an attempt to break the seal, was denied or would have been
  * @sealed: enum guard_seal
  * @reading: whether the hook for reading and writing is attached (reading.c)
+ * @succeeds: whether another guard still denies what this one is about to deny, and is asked which
+ *	processes count (upgrade.c)
+ * @reserved: 0
  */
 struct guard_state {
 	__u32 version;
@@ -436,6 +442,8 @@ struct guard_state {
 	__u64 refused;
 	__u32 sealed;
 	__u32 reading;
+	__u32 succeeds;
+	__u32 reserved;
 };
 
 /* The audit subsystem's value for a process that nobody has logged in for. */

@@ -128,6 +128,34 @@ static int dismantle(struct guard *guard)
 	return err;
 }
 
+/* Of another version: its words are not known. */
+static void forget_state(struct guard *guard)
+{
+	munmap(guard->state, sysconf(_SC_PAGESIZE));
+	guard->state = NULL;
+}
+
+int guard_remove_next(void)
+{
+	const char *dir = pins_dir;
+	struct guard guard;
+	int ret;
+
+	if (access(GUARD_NEXT_DIR, F_OK))
+		return 0;
+	guard_init(&guard);
+	pins_dir = GUARD_NEXT_DIR;
+	ret = guard_examine(&guard);
+	if (ret == -EPROTO)
+		forget_state(&guard);
+	if (ret >= 0 || ret == -EPROTO)
+		ret = dismantle(&guard);
+	if (!ret && rmdir(pins_dir))
+		ret = -errno;
+	pins_dir = dir;
+	return ret;
+}
+
 int guard_stop(void)
 {
 	struct guard guard;
@@ -145,12 +173,9 @@ int guard_stop(void)
 		close(fd);
 		return EXIT_FAILURE;
 	}
-	/* Of another version: its words are not known. */
-	if (ret == -EPROTO) {
-		munmap(guard.state, sysconf(_SC_PAGESIZE));
-		guard.state = NULL;
-	}
-	err = dismantle(&guard);
+	if (ret == -EPROTO)
+		forget_state(&guard);
+	err = guard_remove_next() ?: dismantle(&guard);
 	if (!err && rmdir(GUARD_DIR))
 		err = -errno;
 	if (err)
@@ -369,7 +394,7 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 		if (!err && !guard->state)
 			err = guard_open_state(guard);
 		if (err)
-			error("cannot pin in %s: %s", GUARD_DIR, reason(err));
+			error("cannot pin in %s: %s", pins_dir, reason(err));
 	}
 	if (!err)
 		err = attach_programs(guard, skel);
@@ -381,11 +406,13 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 
 static int start_anew(struct guard *guard, __u32 max_rules)
 {
+	char path[PATH_MAX];
 	int err;
 
-	if (mkdir(guard_watch_dir, 0700)) {
+	pin_path(path, GUARD_WATCH);
+	if (mkdir(path, 0700)) {
 		err = -errno;
-		error("cannot create %s: %s", guard_watch_dir, reason(err));
+		error("cannot create %s: %s", path, reason(err));
 		return err;
 	}
 	err = make_inode_maps(guard, max_rules);
@@ -410,7 +437,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	}
 	err = dismantle(guard);
 	if (err) {
-		error("cannot remove %s: %s", GUARD_DIR, reason(err));
+		error("cannot remove %s: %s", pins_dir, reason(err));
 		return err;
 	}
 	err = start_anew(guard, max_rules);
@@ -418,7 +445,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 		if (!guard->state)
 			guard_open_state(guard);
 		dismantle(guard);
-		rmdir(GUARD_DIR);
+		rmdir(pins_dir);
 	}
 	return err;
 }
@@ -496,8 +523,7 @@ static int set_audit(struct guard *guard, int audit)
 	return 0;
 }
 
-/* Start it or complete it, with the lock. */
-static int start_locked(const struct arguments *arguments)
+int guard_start_here(const struct arguments *arguments)
 {
 	struct guard guard;
 	int fd, ret, err = 0;
@@ -511,6 +537,9 @@ static int start_locked(const struct arguments *arguments)
 		ret = guard_examine_failed(ret);
 		goto out;
 	}
+	/* What an upgrade has left that was interrupted when it was done. */
+	if (!strcmp(pins_dir, GUARD_DIR) && ret == GUARD_RUNNING)
+		guard_remove_next();
 	if (ret != GUARD_RUNNING)
 		err = start_guard(&guard, arguments->max_rules);
 	if (!err)
@@ -528,7 +557,7 @@ out:
 
 int guard_start(const struct arguments *arguments)
 {
-	int ret = check_system() ?: start_locked(arguments);
+	int ret = check_system() ?: guard_start_here(arguments);
 
 	return ret || !arguments->seal ? ret : guard_seal(arguments->seal, false);
 }

@@ -27,11 +27,11 @@
 
 #include "pins.h"
 
-const char guard_watch_dir[] = GUARD_DIR "/watch";
+const char *pins_dir = GUARD_DIR;
 
 void pin_path(char *path, const char *name)
 {
-	snprintf(path, PATH_MAX, GUARD_DIR "/%s", name);
+	snprintf(path, PATH_MAX, "%s/%s", pins_dir, name);
 }
 
 void pin_map_name(char *name, size_t size, int index)
@@ -75,7 +75,7 @@ static bool is_roots(int fd)
 
 int pins_open(void)
 {
-	int fd = open(GUARD_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(pins_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOTDIR || errno == ELOOP ? -EUCLEAN : -errno;
@@ -111,7 +111,7 @@ static bool is_guard_dir(int fd)
 {
 	struct stat own, there;
 
-	return !fstat(fd, &own) && !lstat(GUARD_DIR, &there) && own.st_dev == there.st_dev &&
+	return !fstat(fd, &own) && !lstat(pins_dir, &there) && own.st_dev == there.st_dev &&
 	       own.st_ino == there.st_ino;
 }
 
@@ -139,12 +139,20 @@ int guard_make_and_lock(void)
 	int fd;
 
 	for (;;) {
-		if (mkdir(GUARD_DIR, 0700) && errno != EEXIST)
+		if (mkdir(pins_dir, 0700) && errno != EEXIST)
 			return -errno;
 		fd = guard_lock(true);
 		if (fd != -ENOENT)
 			return fd;
 	}
+}
+
+int guard_watch_open(void)
+{
+	char path[PATH_MAX];
+
+	pin_path(path, GUARD_WATCH);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 void guard_wait_programs(void)
@@ -234,6 +242,15 @@ static bool maps_have_shape(struct guard *guard)
 			return false;
 	return has_shape(guard->subjects, BPF_MAP_TYPE_HASH, sizeof(struct inode_map_key),
 			 sizeof(__u32));
+}
+
+int guard_open_processes(struct guard *guard)
+{
+	guard->processes = open_pin("processes");
+	if (guard->processes < 0)
+		return guard->processes;
+	return has_shape(guard->processes, BPF_MAP_TYPE_TASK_STORAGE, sizeof(int),
+			 sizeof(struct guard_process)) ? 0 : -EPROTO;
 }
 
 int guard_open_maps(struct guard *guard)
@@ -378,7 +395,7 @@ int guard_examine_failed(int err)
 {
 	if (err == -EPROTO)
 		error("what is pinned in " GUARD_DIR " is of another version of inode-guard "
-		      "(stop it first)");
+		      "('inode-guard service' takes its place, or stop it first)");
 	else if (err == -EPERM && !geteuid())
 		error(GUARD_DIR ": the guard is sealed, and lets only the tool that has sealed it look at "
 		      "it: the same executable, with the libraries that it had, not traced, filtered "

@@ -9,6 +9,14 @@
 
 #define BPF_DIR		"/sys/fs/bpf"
 #define GUARD_DIR	BPF_DIR "/inode-guard"
+/* Of a guard that is to take the place of one of another version, or what is left of either. */
+#define GUARD_NEXT_DIR	BPF_DIR "/inode-guard-next"
+
+/* In it: who watches locks that. */
+#define GUARD_WATCH	"watch"
+
+/* Where the pins are: GUARD_DIR, but while upgrade.c makes the other. */
+extern const char *pins_dir;
 
 /**
  * struct guard_map - a map of the programs' object that is no inode map
@@ -55,6 +63,8 @@ int guard_make_and_lock(void);
 void guard_init(struct guard *guard);
 /* Each returns 0 or a negative errno; what was opened before an error is left to guard_close(). */
 int guard_open_state(struct guard *guard);
+/* Of a guard of another version: its processes, if they are as this one has them. */
+int guard_open_processes(struct guard *guard);
 int guard_open_maps(struct guard *guard);
 /* Look at the pins; opens the state if it is there. Returns a negative errno or what there is. */
 int guard_examine(struct guard *guard);
@@ -65,6 +75,13 @@ void guard_tell_elsewhere(void);
 int guard_tell_stopped(const char *hint);
 /* Tell why it can't be looked at; returns an exit code. */
 int guard_examine_failed(int err);
+
+/* load.c */
+
+/* Start the guard whose pins are in @pins_dir, or complete it; returns an exit code. */
+int guard_start_here(const struct arguments *arguments);
+/* Remove what is in GUARD_NEXT_DIR, if anything: 0 or a negative errno. With the lock of GUARD_DIR. */
+int guard_remove_next(void);
 
 /* reading.c */
 

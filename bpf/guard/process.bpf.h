@@ -39,15 +39,18 @@ static __always_inline bool is_confined(struct task_struct *task)
 }
 
 /*
- * Whether the guard saw a task execute its program. While the guard only audits, what it saw while
- * auditing counts, too. GUARD_ADOPTED only counts for the program that was being executed then.
+ * Whether the guard saw a task execute its program. While the guard only audits, or another guard
+ * still denies as well, what it saw while auditing counts, too. GUARD_ADOPTED only counts for the
+ * program that was being executed then.
  */
 static __always_inline bool is_seen(struct task_struct *task)
 {
-	__u32 counts = STATE(audit) ? GUARD_SEEN | GUARD_SEEN_AUDITED : GUARD_SEEN, flags = 0;
+	__u32 counts = GUARD_SEEN, flags = 0;
 	const struct guard_process *process;
 	struct task_struct *leader;
 
+	if (STATE(audit) || STATE(succeeds))
+		counts |= GUARD_SEEN_AUDITED;
 	bpf_rcu_read_lock();
 	leader = task->group_leader;
 	process = bpf_task_storage_get(&processes, leader, NULL, 0);

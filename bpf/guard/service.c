@@ -353,6 +353,15 @@ static int apply_files(struct service *service)
 	return EXIT_SUCCESS;
 }
 
+/* A guard of another version can't be asked for its rules. */
+static int apply_to_next(void *service)
+{
+	if (has_conf())
+		return apply_files(service);
+	error("there is neither " CONF_FILE " nor " CONF_DIR " to take the rules from");
+	return EXIT_FAILURE;
+}
+
 /* Starting */
 
 static int load_module(void)
@@ -513,7 +522,7 @@ int guard_service(const struct arguments *arguments)
 		service.watchers[i].fd = -1;
 	if (load_module())
 		return EXIT_FAILURE;
-	ret = guard_start(&unsealed);
+	ret = guard_upgrade(&unsealed, apply_to_next, &service) ?: guard_start(&unsealed);
 	if (ret)
 		return ret;
 	log_open(&service.log);

@@ -19,6 +19,7 @@
  *   pattern.c	finds the files that match patterns in conf files
  *   pins.c	has the pins: what exists, opening the running guard, the lock
  *   load.c	start, stop
+ *   upgrade.c	takes the place of a running guard of another version
  *   status.c	status
  *   adopt.c	adopt: makes processes count as those of their executable
  *   reading.c	attaches the hook of reading and writing while a rule needs it
@@ -358,8 +359,8 @@ __u32 guard_max_rules(const struct guard *guard);
 void guard_wait_programs(void);
 /* Whether the guard has been stopped since it was opened. */
 bool guard_is_over(const struct guard *guard);
-/* A watcher holds a lock on this directory. */
-extern const char guard_watch_dir[];
+/* Open the directory that a watcher locks: a descriptor, or -1 and errno. */
+int guard_watch_open(void);
 
 /* seal.c, sealed.c */
 
@@ -634,6 +635,14 @@ void change_failed(const char *where, const char *path, int err);
 int guard_adopt(const struct arguments *arguments);
 /* How many processes execute what a rule is only for, and do not count as its own. */
 size_t processes_unseen(const struct guard *guard);
+
+/* upgrade.c */
+
+/*
+ * Take the place of a guard of another version, if one runs, with the rules that @apply makes, which
+ * returns an exit code, having told. Returns an exit code: EXIT_SUCCESS also if there was nothing to do.
+ */
+int guard_upgrade(const struct arguments *arguments, int (*apply)(void *context), void *context);
 
 /* service.c */
 

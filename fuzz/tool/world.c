@@ -368,6 +368,7 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
+	char watch[PATH_MAX];
 	va_list args;
 	int mode;
 
@@ -376,7 +377,8 @@ int __wrap_open(const char *path, int flags, ...)
 	va_end(args);
 	if (!world.asked || flags & (O_WRONLY | O_RDWR))
 		return __real_open(path, flags, mode);
-	if (!strcmp(path, guard_watch_dir))
+	pin_path(watch, GUARD_WATCH);
+	if (!strcmp(path, watch))
 		return memfd_create("watch", MFD_CLOEXEC);
 	errno = ENOENT;
 	return -1;

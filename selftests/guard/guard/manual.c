@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The examples of the manual page: taken from there, and run as they are.
+ * The examples of the manual pages: taken from there, and run, or applied, as they are.
  */
 #include "steps.h"
 
 #define PAGE	"/usr/share/man/man8/inode-guard.8"
+#define CONF_PAGE	"/usr/share/man/man5/inode-guard.conf.5"
 #define SHELL	"/usr/bin/dash"
 
-/* Run the example that the page names after this step, behind ".Bd -literal". */
-static void run_example(const char *name)
+/* Write the example that a page names after this step to a file; it is behind ".Bd -literal". */
+static void take_example(const char *page, const char *name, const char *path)
 {
 	char mark[64], *text, *at, *end, *from, *to;
 
-	if (access(PAGE, R_OK))
-		FAIL("there is no " PAGE);
-	text = get_file(PAGE);
+	if (access(page, R_OK))
+		FAIL("there is no %s", page);
+	text = get_file(page);
 	snprintf(mark, sizeof(mark), ".\\\" guard/%s\n", name);
 	at = strstr(text, mark);
 	if (!at)
@@ -32,7 +33,12 @@ static void run_example(const char *name)
 			from++;
 	}
 	*to = '\0';
-	put_file("example", at);
+	put_file(path, at);
+}
+
+static void run_example(const char *name)
+{
+	take_example(PAGE, name, "example");
 	if (sh("sh -e ./example >output 2>&1"))
 		FAIL("%s: %s", name, get_file("output"));
 }
@@ -134,4 +140,28 @@ STEP(example_keep)
 	run_example("example_keep");
 	DENIED(try_read("f"));
 	CHECK_EQ(sh("grep -q '^deny --ops read .*/f$' /etc/inode-guard.conf"), 0);
+}
+
+STEP(example_conf)
+{
+	cover("/etc");
+	CHECK(!mkdir("/srv", 0755) || errno == EEXIST);
+	cover("/srv");
+	make("/etc/shadow");
+	make("/etc/with space");
+	make("/srv/one.conf");
+	make("/srv/[draft].txt");
+	/* What the last would be as a pattern. */
+	make("/srv/d.txt");
+	take_example(CONF_PAGE, "example_conf", "/etc/inode-guard.conf");
+	CHECK_EQ(tool_run(WORDS("apply"), NULL), 4);
+	CHECK(strstr(err, "/root/.ssh/id_ed25519"));
+	SAYS("status");
+	MATCHES("^running: enforcing, 4 of ");
+	DENIED(try_write("/etc/shadow"));
+	DENIED(unlink("/etc/with space") ? errno : 0);
+	DENIED(try_write("/srv/one.conf"));
+	DENIED(try_write("/srv/[draft].txt"));
+	ALLOWED(try_write("/srv/d.txt"));
+	ALLOWED(try_read("/etc/shadow"));
 }
