@@ -9,7 +9,6 @@
 
 #include <linux/userfaultfd.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -286,12 +285,6 @@ static void wait_for_end(void *unused)
 {
 	(void)unused;
 	pause();
-}
-
-static void child_kill(pid_t pid)
-{
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, NULL, 0));
 }
 
 TEST(pidfd)

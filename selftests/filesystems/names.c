@@ -8,8 +8,6 @@
  */
 #include "harness.h"
 
-#include <signal.h>
-
 #include "names.skel.h"
 
 #define VALUE	7
@@ -111,8 +109,7 @@ static void use_after_unlink(const char *type)
 		other = child_start(ask_forever, &fd);
 		unlink_all("ba");
 		keep_asking(fd);
-		CHECK_SYS(kill(other, SIGKILL));
-		CHECK_SYS(waitpid(other, NULL, 0));
+		child_kill(other);
 		check_watched(names);
 		CHECK_EQ(map_get(map, fd), VALUE);
 		CHECK_EQ(map_only_key(map).flags, flags);

@@ -6,7 +6,6 @@
 #include "harness.h"
 
 #include <sched.h>
-#include <signal.h>
 
 static void put(int map, const char *path, unsigned int value, __u32 flags)
 {
@@ -303,8 +302,7 @@ TEST(end_of_mount_namespace)
 		FAIL("the process in the namespace ended");
 	}
 	CHECK_EQ(map_count(child.map), 2);
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, NULL, 0));
+	child_kill(pid);
 	if (!wait_until(map_is_empty, &child.map, 10))
 		FAIL("the entries outlive their file system");
 	check_detached(device);

@@ -141,6 +141,21 @@ void mount_overlay_on_ext4(void)
 			"lowerdir=lower,upperdir=disk/upper,workdir=disk/work"));
 }
 
+void memory_cgroup_create(const char *path)
+{
+	char controllers[256] = "";
+
+	if (access(CGROUPS "/cgroup.controllers", R_OK))
+		SKIP("there is no cgroup2 file system at " CGROUPS);
+	file_read(CGROUPS "/cgroup.controllers", controllers, sizeof(controllers));
+	if (!strstr(controllers, "memory"))
+		SKIP("this kernel has no memory cgroups");
+	file_write(CGROUPS "/cgroup.subtree_control", "+memory");
+	/* Left by a case that failed. */
+	rmdir(path);
+	CHECK_SYS(mkdir(path, 0755));
+}
+
 void thaw_at_the_end(const char *path)
 {
 	int pipes[2], fd = file_open(path, O_RDONLY);

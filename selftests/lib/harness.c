@@ -85,6 +85,17 @@ double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+void text_append(char *text, size_t size, const char *format, ...)
+{
+	size_t length = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + length, size - length, format, args);
+	va_end(args);
+	CHECK(strlen(text) < size - 1);
+}
+
 static void sleep_ms(unsigned int ms)
 {
 	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
@@ -133,6 +144,29 @@ void child_wait(pid_t pid)
 		_exit(EXIT_SKIP);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_PASS)
 		FAIL("a child process failed (status %#x)", status);
+}
+
+void child_kill(pid_t pid)
+{
+	int status;
+
+	CHECK_SYS(kill(pid, SIGKILL));
+	CHECK_SYS(waitpid(pid, &status, 0));
+	/* It has failed before, and has said why. */
+	if (!WIFSIGNALED(status))
+		FAIL("a child process ended (status %#x)", status);
+}
+
+/* Asked for in the beginning: sysconf(3) opens a file, which a case's programs would see. */
+static unsigned int processors;
+
+void run_on_cpu(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % processors, &set);
+	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 }
 
 static void case_setup(void)
@@ -252,6 +286,7 @@ int main(int argc, char **argv)
 	int option = getopt_long(argc, argv, "h", options, NULL);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
 	if (option == 'h')
 		return usage(argv[0]), 0;
 	if (option == 't' && test_table)

@@ -138,6 +138,12 @@ void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, u
 /* Seconds, from a clock that nobody sets. */
 double now(void);
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+/* Write behind what is in @text, which has @size bytes. Fails the case where there is no room. */
+__attribute__((format(printf, 3, 4)))
+void text_append(char *text, size_t size, const char *format, ...);
+
 /* Wait up to @seconds until @ready(@arg) is true. Returns whether it became so. */
 bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds);
 
@@ -188,9 +194,36 @@ void drop_caches(void);
 pid_t child_start(void (*run)(void *arg), void *arg);
 /* Wait for it; fail the case unless it returned from @run. */
 void child_wait(pid_t pid);
+/* End one that goes on until then; fail the case if it has ended by itself. */
+void child_kill(pid_t pid);
 
-/* Set a program's map id, load and attach: see map_id_of(). */
+/* This process runs on that processor, of those that there are. */
+void run_on_cpu(unsigned int cpu);
+
+/* Make a cgroup at @path, below CGROUPS. Skips the case where there is no controller of memory. */
+#define CGROUPS	"/sys/fs/cgroup"
+void memory_cgroup_create(const char *path);
+
+/*
+ * Programs of a skeleton: open it, want some of them, set a map's id and whatever else they are to
+ * know, load it, attach the programs, and do what makes them run.
+ */
 unsigned int map_id_of(int map);
+/* The program @name, which must be there. It will be loaded. */
+struct bpf_program *want_program(struct bpf_object *object, const char *name);
+/* Load a skeleton. Skips the case where the kernel does not have what @name is attached to. */
+void load_programs(struct bpf_object_skeleton *skeleton, const char *name);
+struct bpf_link *attach_program(struct bpf_program *program);
+/* To a clock of this process, by whose hard interrupts it runs. */
+struct bpf_link *attach_to_clock(struct bpf_program *program);
+/* All that are loaded. */
+void attach_programs(struct bpf_object *object);
+
+/* What makes one run. It meets the file "f", or the working directory. */
+void trigger_open(struct bpf_program *program);
+void trigger_lock(struct bpf_program *program);
+void trigger_syscall(struct bpf_program *program);
+void trigger_test_run(struct bpf_program *program);	/* of type syscall */
 
 /* Not all kernels have all hooks, and there are some that no program can be attached to. */
 bool lsm_has_hook(const struct bpf_program *program);	/* true for what is no LSM program */

@@ -4,7 +4,92 @@
  */
 #include "harness.h"
 
+#include <linux/perf_event.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
+
+struct bpf_program *want_program(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	if (!program)
+		FAIL("there is no program %s", name);
+	bpf_program__set_autoload(program, true);
+	return program;
+}
+
+void load_programs(struct bpf_object_skeleton *skeleton, const char *name)
+{
+	int err = bpf_object__load_skeleton(skeleton);
+
+	if (err == -ESRCH)
+		SKIP("this kernel does not have what %s is attached to", name);
+	CHECK_OK(err);
+}
+
+struct bpf_link *attach_program(struct bpf_program *program)
+{
+	struct bpf_link *link = bpf_program__attach(program);
+
+	if (!link)
+		FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
+	return link;
+}
+
+struct bpf_link *attach_to_clock(struct bpf_program *program)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000,
+	};
+	int event = CHECK_SYS(syscall(SYS_perf_event_open, &attr, 0, -1, -1,
+				      PERF_FLAG_FD_CLOEXEC));
+	struct bpf_link *link = bpf_program__attach_perf_event(program, event);
+
+	if (!link)
+		FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
+	return link;
+}
+
+void attach_programs(struct bpf_object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+		if (bpf_program__autoload(program))
+			attach_program(program);
+}
+
+void trigger_open(struct bpf_program *program)
+{
+	(void)program;
+	close(file_open("f", O_RDONLY));
+}
+
+void trigger_lock(struct bpf_program *program)
+{
+	struct flock lock = { .l_type = F_RDLCK };
+	int fd = file_open("f", O_RDONLY);
+
+	(void)program;
+	CHECK_SYS(fcntl(fd, F_SETLK, &lock));
+	close(fd);
+}
+
+void trigger_syscall(struct bpf_program *program)
+{
+	(void)program;
+	syscall(SYS_getpid);
+}
+
+void trigger_test_run(struct bpf_program *program)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	CHECK_OK(bpf_prog_test_run_opts(bpf_program__fd(program), &opts));
+}
 
 bool lsm_has_hook(const struct bpf_program *program)
 {
@@ -59,9 +144,7 @@ bool verifier_refuses(const void *object, size_t size, const struct refused *ref
 	int err;
 
 	CHECK(programs);
-	program = bpf_object__find_program_by_name(programs, refused->name);
-	CHECK(program);
-	bpf_program__set_autoload(program, true);
+	program = want_program(programs, refused->name);
 	log[0] = 0;
 	bpf_program__set_log_buf(program, log, sizeof(log));
 	bpf_program__set_log_level(program, 1);

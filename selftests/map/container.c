@@ -41,7 +41,7 @@ static struct loader *open_object(int map)
 	return loader;
 }
 
-static void attach_program(int map)
+static void attach_by_id(int map)
 {
 	struct loader *loader = open_object(map);
 
@@ -253,7 +253,7 @@ static void do_it_all(void *arg)
 	CHECK_SYS(unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS));
 	keep_capabilities(1ULL << CAP_SYS_ADMIN);
 	map = CHECK_OK(inode_map_open(MAP_PIN, "denied", 4, 8));
-	attach_program(map);
+	attach_by_id(map);
 }
 
 TEST(load)
@@ -318,7 +318,7 @@ TEST(volume)
 	bool denied = false;
 
 	close(file_create("f"));
-	attach_program(map);
+	attach_by_id(map);
 	run_in_child(open_in_container, &denied);
 	deny_path(map, "f");
 	denied = true;
@@ -390,7 +390,7 @@ TEST(file_of_the_image)
 	struct container container;
 	int map = make_pinned_map();
 
-	attach_program(map);
+	attach_by_id(map);
 	start_container(&container);
 	ask(&container, IS_ALLOWED);
 	deny_path(map, container.file);
@@ -407,7 +407,7 @@ TEST(file_of_a_layer)
 	struct container container;
 	int map = make_pinned_map();
 
-	attach_program(map);
+	attach_by_id(map);
 	start_container(&container);
 	deny_path(map, "lower/f");
 	ask(&container, IS_DENIED);

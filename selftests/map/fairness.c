@@ -128,8 +128,7 @@ TEST(fast_updater)
 			FAIL("%s took %.3f s", others[i].name, took);
 	}
 	/* It can be killed where it waits. */
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, NULL, 0));
+	child_kill(pid);
 	sleepy_page_wake();
 	CHECK(!pthread_join(thread, NULL));
 	fairness__destroy(program);
@@ -221,8 +220,7 @@ TEST(map_maker)
 		pid = child_start(create_for_ever, (void *)&sizes[i]);
 		sleep(1);
 		beside = mean(change_mtu);
-		CHECK_SYS(kill(pid, SIGKILL));
-		CHECK_SYS(waitpid(pid, NULL, 0));
+		child_kill(pid);
 		printf("# a change of the loopback device: %.1f ms on the mean beside maps for %u entries, alone %.1f ms\n",
 		       beside * 1000, sizes[i], alone * 1000);
 		CHECK(beside < 0.05 * test_slowdown());

@@ -5,9 +5,6 @@
  */
 #include "harness.h"
 
-#include <signal.h>
-#include <sys/resource.h>
-
 #include "grow.h"
 #include "grow.skel.h"
 
@@ -32,15 +29,10 @@ static int file_number(unsigned int i)
 
 static void programs_load(const char *const *names, unsigned int nr)
 {
-	struct bpf_program *program;
-
 	programs = grow__open();
 	CHECK(programs);
-	for (unsigned int i = 0; i < nr; i++) {
-		program = bpf_object__find_program_by_name(programs->obj, names[i]);
-		CHECK(program);
-		bpf_program__set_autoload(program, true);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		want_program(programs->obj, names[i]);
 	CHECK_SYS(grow__load(programs));
 	programs->bss->pid = getpid();
 	CHECK_SYS(grow__attach(programs));
@@ -114,16 +106,6 @@ static void run_deleter(void *map)
 	}
 }
 
-static void stop(pid_t pid)
-{
-	int status;
-
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, &status, 0));
-	/* It has failed before, and has said why. */
-	CHECK(WIFSIGNALED(status));
-}
-
 static void grow_once(int map)
 {
 	pid_t pids[READERS + 1];
@@ -138,7 +120,7 @@ static void grow_once(int map)
 		insert(map, i);
 	programs->bss->map_id = 0;
 	for (unsigned int i = 0; i <= READERS; i++)
-		stop(pids[i]);
+		child_kill(pids[i]);
 }
 
 /* By programs in other tasks, by bpf(2), and by walks. */

@@ -31,9 +31,7 @@ static struct loader *object_open(const char *name, struct bpf_program **prog)
 	struct loader *loader = loader__open();
 
 	CHECK(loader);
-	*prog = bpf_object__find_program_by_name(loader->obj, name);
-	CHECK(*prog);
-	bpf_program__set_autoload(*prog, true);
+	*prog = want_program(loader->obj, name);
 	return loader;
 }
 
@@ -287,15 +285,33 @@ TEST(open_at_the_same_time)
 
 /* Attaching */
 
+/* A map and a program that denies what is in it, loaded by who made the map. */
+static struct loader *map_and_program(int *map, struct bpf_program **prog)
+{
+	*map = map_create(32, 4, 8);
+	close(file_create("f"));
+	return object_load_by_id(*map, prog);
+}
+
+/* A map that says so of the file "f", and where a link can be pinned. */
+static int map_that_denies(void)
+{
+	int map = map_create(32, 4, 8);
+
+	mount_bpffs();
+	close(file_create("f"));
+	deny(map, "f");
+	return map;
+}
+
 /* What happens without: the program goes on, and finds nothing. */
 TEST(map_that_is_not_bound_goes)
 {
-	int map = map_create(32, 4, 8);
 	struct bpf_program *prog;
 	struct loader *loader;
+	int map;
 
-	close(file_create("f"));
-	loader = object_load_by_id(map, &prog);
+	loader = map_and_program(&map, &prog);
 	CHECK_OK(loader__attach(loader));
 	deny(map, "f");
 	CHECK(open_is_denied("f"));
@@ -306,13 +322,12 @@ TEST(map_that_is_not_bound_goes)
 
 TEST(attach)
 {
-	int map = map_create(32, 4, 8);
 	struct bpf_program *prog;
 	struct bpf_link *link;
 	struct loader *loader;
+	int map;
 
-	close(file_create("f"));
-	loader = object_load_by_id(map, &prog);
+	loader = map_and_program(&map, &prog);
 	CHECK_OK(inode_map_attach(map, prog, &link));
 	deny(map, "f");
 	close(map);
@@ -368,12 +383,9 @@ static bool link_is_gone(void *id)
 
 TEST(attach_pinned)
 {
-	int map = map_create(32, 4, 8);
+	int map = map_that_denies();
 	__u32 before;
 
-	mount_bpffs();
-	close(file_create("f"));
-	deny(map, "f");
 	attach_pinned(map);
 	before = pinned_link_id();
 	attach_pinned(map);
@@ -410,13 +422,10 @@ TEST(replace_without_a_gap)
 {
 	struct opener *opener = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 				     -1, 0);
-	int map = map_create(32, 4, 8);
+	int map = map_that_denies();
 	pid_t pid;
 
 	CHECK(opener != MAP_FAILED);
-	mount_bpffs();
-	close(file_create("f"));
-	deny(map, "f");
 	attach_pinned(map);
 	pid = child_start(open_all_the_time, opener);
 	for (unsigned int i = 0; i < 20; i++)
@@ -460,14 +469,10 @@ TEST(attach_pinned_after_a_killed_loader)
 
 TEST(attach_pinned_fails)
 {
-	int map = map_create(32, 4, 8);
+	int map = map_that_denies();
 	struct bpf_program *prog;
-	struct loader *loader;
+	struct loader *loader = object_load_by_id(map, &prog);
 
-	mount_bpffs();
-	close(file_create("f"));
-	deny(map, "f");
-	loader = object_load_by_id(map, &prog);
 	/* It can't be renamed to this. */
 	CHECK_SYS(mkdir(PINNED_LINK, 0700));
 	CHECK_ERR(inode_map_attach_pinned(map, prog, PINNED_LINK), EISDIR);

@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#define CGROUPS		"/sys/fs/cgroup"
-
 #define KIB		1024UL
 #define MIB		(KIB * KIB)
 
@@ -66,18 +64,8 @@ static void cgroup_enter(void)
 
 static void cgroup_create(const char *name)
 {
-	char controllers[256] = "";
-
-	if (access(CGROUPS "/cgroup.controllers", R_OK))
-		SKIP("there is no cgroup2 file system at " CGROUPS);
-	file_read(CGROUPS "/cgroup.controllers", controllers, sizeof(controllers));
-	if (!strstr(controllers, "memory"))
-		SKIP("this kernel has no memory cgroups");
-	file_write(CGROUPS "/cgroup.subtree_control", "+memory");
 	snprintf(cgroup, sizeof(cgroup), CGROUPS "/inode_map_%s", name);
-	/* Left by a case that failed. */
-	rmdir(cgroup);
-	CHECK_SYS(mkdir(cgroup, 0755));
+	memory_cgroup_create(cgroup);
 }
 
 /* A map whose creator is in the cgroup. */

@@ -6,7 +6,6 @@
 #include "harness.h"
 
 #include <linux/perf_event.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "lookup.skel.h"
@@ -23,9 +22,7 @@ static struct lookup *programs_open(const char *name, struct bpf_program **progr
 	struct lookup *programs = lookup__open();
 
 	CHECK(programs);
-	*program = bpf_object__find_program_by_name(programs->obj, name);
-	CHECK(*program);
-	bpf_program__set_autoload(*program, true);
+	*program = want_program(programs->obj, name);
 	return programs;
 }
 
@@ -33,33 +30,22 @@ static struct lookup *programs_open(const char *name, struct bpf_program **progr
 static struct lookup *programs_load(const char *name, unsigned int id, struct bpf_program **program)
 {
 	struct lookup *programs = programs_open(name, program);
-	int err;
 
 	programs->bss->map_id = id;
 	programs->bss->pid = getpid();
-	err = lookup__load(programs);
-	if (err == -ESRCH)
-		SKIP("this kernel does not have what %s is attached to", name);
-	CHECK_OK(err);
+	load_programs(programs->skeleton, name);
 	return programs;
 }
 
 /* The one program that is attached. */
 static struct bpf_link *attached;
 
-static void attach(struct bpf_program *program)
-{
-	attached = bpf_program__attach(program);
-	if (!attached)
-		FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
-}
-
 static struct lookup *program_attach(const char *name, unsigned int id)
 {
 	struct bpf_program *program;
 	struct lookup *programs = programs_load(name, id, &program);
 
-	attach(program);
+	attached = attach_program(program);
 	return programs;
 }
 
@@ -87,35 +73,6 @@ static struct value get(int map, int fd)
 
 /* What makes the programs run. They look at the file "f" or the directory ".". */
 
-static void open_file(struct bpf_program *program)
-{
-	(void)program;
-	close(file_open("f", O_RDONLY));
-}
-
-static void lock_file(struct bpf_program *program)
-{
-	struct flock lock = { .l_type = F_RDLCK };
-	int fd = file_open("f", O_RDONLY);
-
-	(void)program;
-	CHECK_SYS(fcntl(fd, F_SETLK, &lock));
-	close(fd);
-}
-
-static void make_syscall(struct bpf_program *program)
-{
-	(void)program;
-	syscall(SYS_getpid);
-}
-
-static void test_run(struct bpf_program *program)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-
-	CHECK_OK(bpf_prog_test_run_opts(bpf_program__fd(program), &opts));
-}
-
 static void check_kind(const char *name, void (*trigger)(struct bpf_program *program),
 		       const char *path)
 {
@@ -129,7 +86,7 @@ static void check_kind(const char *name, void (*trigger)(struct bpf_program *pro
 
 	set(map, other, 1);
 	programs = programs_load(name, map_id_of(map), &program);
-	attach(program);
+	attached = attach_program(program);
 
 	/* Not in the map: a miss. */
 	trigger(program);
@@ -167,42 +124,42 @@ static void check_kind(const char *name, void (*trigger)(struct bpf_program *pro
 
 TEST(lsm)
 {
-	check_kind("on_lsm", open_file, "f");
+	check_kind("on_lsm", trigger_open, "f");
 }
 
 TEST(lsm_sleepable)
 {
-	check_kind("on_lsm_sleepable", open_file, "f");
+	check_kind("on_lsm_sleepable", trigger_open, "f");
 }
 
 TEST(fentry)
 {
-	check_kind("on_fentry", open_file, "f");
+	check_kind("on_fentry", trigger_open, "f");
 }
 
 TEST(fentry_sleepable)
 {
-	check_kind("on_fentry_sleepable", test_run, ".");
+	check_kind("on_fentry_sleepable", trigger_test_run, ".");
 }
 
 TEST(fexit)
 {
-	check_kind("on_fexit", open_file, "f");
+	check_kind("on_fexit", trigger_open, "f");
 }
 
 TEST(fmod_ret)
 {
-	check_kind("on_fmod_ret", open_file, "f");
+	check_kind("on_fmod_ret", trigger_open, "f");
 }
 
 TEST(tp_btf)
 {
-	check_kind("on_tp_btf", lock_file, "f");
+	check_kind("on_tp_btf", trigger_lock, "f");
 }
 
 TEST(tracepoint)
 {
-	check_kind("on_tracepoint", make_syscall, ".");
+	check_kind("on_tracepoint", trigger_syscall, ".");
 }
 
 static bool has_hits(void *arg)
@@ -267,13 +224,13 @@ TEST(wrong_map_id)
 	programs = program_attach("on_lsm", id);
 	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		programs->bss->map_id = wrong[i];
-		open_file(NULL);
+		trigger_open(NULL);
 		CHECK_EQ(programs->bss->calls, i + 1);
 		if (programs->bss->hits)
 			FAIL("a hit in the map %u, wrong id number %u", wrong[i], i);
 	}
 	programs->bss->map_id = id;
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->hits, 1);
 }
 
@@ -287,7 +244,7 @@ TEST(found_from_first_update_on)
 
 	CHECK_EQ(programs->bss->hits, 0);
 	set(map, fd, 3);
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->calls, calls + 1);
 	CHECK_EQ(programs->bss->hits, 1);
 	CHECK_EQ(programs->bss->number, 3);
@@ -303,14 +260,14 @@ TEST(freed_map)
 
 	set(map, fd, 1);
 	programs = program_attach("on_lsm", map_id_of(map));
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->hits, 1);
 	close(map);
 	counts_wait(0, 0, 0, 0);
-	open_file(NULL);
+	trigger_open(NULL);
 	later = map_create(32, sizeof(struct value), 8);
 	set(later, fd, 2);
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->hits, 1);
 }
 
@@ -349,18 +306,18 @@ TEST(two_maps)
 	struct lookup *programs = programs_load("two_maps", map_id_of(maps[0]), &program);
 
 	programs->bss->other_map_id = map_id_of(maps[1]);
-	attach(program);
+	attached = attach_program(program);
 	set(maps[0], fd, 11);
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->number, 11);
 	CHECK_EQ(programs->bss->other_number, 0);
 	CHECK_OK(inode_map_set_fd(maps[1], fd, large, BPF_ANY, 0));
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->number, 11);
 	CHECK_EQ(programs->bss->other_number, 22);
 	CHECK_OK(inode_map_remove_fd(maps[0], fd));
 	programs->bss->hits = 0;
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->hits, 0);
 	CHECK_EQ(programs->bss->other_number, 22);
 }
@@ -383,7 +340,7 @@ TEST(sizes)
 
 		CHECK_OK(inode_map_set_fd(map, fd, written, BPF_ANY, 0));
 		programs->bss->map_id = map_id_of(map);
-		open_file(NULL);
+		trigger_open(NULL);
 		memcpy(value, written, size);
 		for (unsigned int j = 0; j < 6; j++) {
 			if (programs->bss->sizes_hit[j] != (asked[j] <= size))
@@ -519,7 +476,7 @@ TEST(bound_map)
 	programs->rodata->denied_id = id;
 	programs->rodata->denied_pid = getpid();
 	CHECK_OK(lookup__load(programs));
-	attach(program);
+	attached = attach_program(program);
 	CHECK_OK(inode_map_bind(map, bpf_program__fd(program)));
 	/* Twice is not two references. */
 	CHECK_OK(inode_map_bind(map, bpf_program__fd(program)));
@@ -566,14 +523,14 @@ TEST(removed_file)
 	struct lookup *programs = program_attach("on_lsm", map_id_of(map));
 
 	set(map, fd, 1);
-	open_file(NULL);
+	trigger_open(NULL);
 	CHECK_EQ(programs->bss->hits, 1);
 	close(fd);
 	CHECK_SYS(unlink("f"));
 	CHECK_EQ(map_count(map), 0);
 	for (int i = 0; i < 50; i++) {
 		close(file_create("f"));
-		open_file(NULL);
+		trigger_open(NULL);
 		CHECK_SYS(unlink("f"));
 	}
 	CHECK_EQ(programs->bss->hits, 1);

@@ -16,22 +16,16 @@ static struct null *program_load(const char *name, struct bpf_program **program)
 {
 	struct null *programs = null__open();
 	struct bpf_program *other;
-	int err;
 
 	CHECK(programs);
 	bpf_object__for_each_program(other, programs->obj)
 		bpf_program__set_autoload(other, false);
-	*program = bpf_object__find_program_by_name(programs->obj, name);
-	CHECK(*program);
+	*program = want_program(programs->obj, name);
 	if (!lsm_has_hook(*program))
 		SKIP("this kernel lets no program be attached to %s",
 		     bpf_program__section_name(*program));
-	bpf_program__set_autoload(*program, true);
 	programs->bss->pid = getpid();
-	err = null__load(programs);
-	if (err == -ESRCH)
-		SKIP("this kernel does not have what %s is attached to", name);
-	CHECK_OK(err);
+	load_programs(programs->skeleton, name);
 	return programs;
 }
 
@@ -40,9 +34,7 @@ static struct null *program_attach(const char *name)
 	struct bpf_program *program;
 	struct null *programs = program_load(name, &program);
 
-	attached = bpf_program__attach(program);
-	if (!attached)
-		FAIL("attaching %s: %s", name, strerror(errno));
+	attached = attach_program(program);
 	return programs;
 }
 

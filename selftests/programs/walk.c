@@ -3,12 +3,10 @@
  * Walks of BPF programs over maps: that they meet what bpf(2) does, what they may do to the entries
  * they meet, and that they come to a right end, whatever others do to the map meanwhile.
  */
-#include "harness.h"
 #include "order.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "sleepy.h"
 #include "walk.skel.h"
@@ -31,9 +29,7 @@ static void program_choose(const char *name)
 {
 	programs = walk__open();
 	CHECK(programs);
-	program = bpf_object__find_program_by_name(programs->obj, name);
-	CHECK(program);
-	bpf_program__set_autoload(program, true);
+	program = want_program(programs->obj, name);
 }
 
 static void program_load(const char *name, int map)
@@ -153,10 +149,8 @@ static void check_kind(const char *name, void (*trigger)(void), unsigned int key
 	}
 	close(file_create("f"));
 	program_load(name, map);
-	if (trigger == run_by_open) {
-		link = bpf_program__attach(program);
-		CHECK(link);
-	}
+	if (trigger == run_by_open)
+		link = attach_program(program);
 	trigger();
 	CHECK_EQ(check_met(map, key_size), 16);
 	check_fields("g", 20, 1000);
@@ -361,8 +355,7 @@ TEST(insert_in_walk)
 	fill(map, 32, "g", 10, 100);
 	close(file_create("f"));
 	program_load("insert_in_walk", map);
-	link = bpf_program__attach(program);
-	CHECK(link);
+	link = attach_program(program);
 	for (unsigned int i = 0; i < 3; i++) {
 		run_by_open();
 		CHECK_EQ(programs->bss->runs, i + 1);

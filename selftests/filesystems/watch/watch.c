@@ -7,7 +7,6 @@
  * Here is what watchers see; lifetimes.c has how long entries and watches live, and audit.
  */
 #include <poll.h>
-#include <stdarg.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 
@@ -38,17 +37,7 @@ bool program_finds(struct fault *program, int fd)
 
 char seen[1 << 16];
 
-__attribute__((format(printf, 1, 2)))
-static void see(const char *format, ...)
-{
-	size_t length = strlen(seen);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(seen + length, sizeof(seen) - length, format, args);
-	va_end(args);
-	CHECK(strlen(seen) < sizeof(seen) - 1);
-}
+#define SEE(...)	text_append(seen, sizeof(seen), __VA_ARGS__)
 
 /* The bits of inotify; those of fanotify have the same values. */
 static const char *mask_text(__u32 mask)
@@ -92,7 +81,7 @@ void inotify_drain(int inotify)
 		for (at = buffer; at < buffer + got;) {
 			struct inotify_event *event = (struct inotify_event *)at;
 
-			see("inotify %d:%s%s%s%s\n", event->wd, mask_text(event->mask),
+			SEE("inotify %d:%s%s%s%s\n", event->wd, mask_text(event->mask),
 			    event->cookie ? " cookie" : "", event->len ? " " : "",
 			    event->len ? event->name : "");
 			at += sizeof(*event) + event->len;
@@ -114,7 +103,7 @@ void fanotify_drain(int fanotify, const char *what)
 		for (event = (void *)buffer; FAN_EVENT_OK(event, got);
 		     event = FAN_EVENT_NEXT(event, got)) {
 			/* How much tells which objects are reported, and by what names. */
-			see("%s:%s %u bytes\n", what, mask_text(event->mask),
+			SEE("%s:%s %u bytes\n", what, mask_text(event->mask),
 			    event->event_len);
 			if (event->fd >= 0)
 				close(event->fd);

@@ -244,6 +244,4 @@ void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void guard_start(void);
 void guard_stop(void);
 
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-
 #endif /* BYPASS_H */

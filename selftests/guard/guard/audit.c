@@ -188,34 +188,6 @@ static int read_by(const char *exe, const char *path)
 	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
 }
 
-static bool is_shell(void *pid)
-{
-	char path[32], executable[sizeof(SHELL)] = "";
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", *(pid_t *)pid);
-	return readlink(path, executable, sizeof(executable) - 1) > 0 && !strcmp(executable, SHELL);
-}
-
-/* Whether the memory of a process of the shell is kept from others. */
-static bool is_kept(void)
-{
-	int status, kept;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(SHELL, "dash", "-c", "while :; do sleep 1; done", NULL);
-		_exit(127);
-	}
-	CHECK(wait_until(is_shell, &pid, 10));
-	kept = !sh("cat /proc/%d/mem >/dev/null 2>error; grep -qi 'denied\\|permitted' error", pid);
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, &status, 0));
-	return kept;
-}
-
 /* Executables that only such rules name live as before. */
 STEP(audit_only_for)
 {
@@ -234,13 +206,13 @@ STEP(audit_only_for)
 	HAS_NOT("executable=" SHELL " ");
 	SAYS("list");
 	MATCHES("^audit .* audit-only-for\\(" SHELL "\\):read  .*/f$");
-	CHECK(!is_kept());
+	CHECK(!memory_is_kept(SHELL));
 	QUIET("allow", "--ops", "read", "--only-for", "./copy", "g");
-	CHECK(!is_kept());
+	CHECK(!memory_is_kept(SHELL));
 	QUIET("allow", "--ops", "read", "--only-for", SHELL, "f");
-	CHECK(is_kept());
+	CHECK(memory_is_kept(SHELL));
 	QUIET("allow", "--ops", "read", "--audit", "--only-for", SHELL, "f");
-	CHECK(!is_kept());
+	CHECK(!memory_is_kept(SHELL));
 }
 
 /* Of whatever kind they are whom the rule is only for. */

@@ -14,33 +14,6 @@
 
 static pid_t victim;
 
-static bool is_victims(void *unused)
-{
-	char path[64], target[256] = "";
-
-	(void)unused;
-	snprintf(path, sizeof(path), "/proc/%d/exe", victim);
-	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "/exe");
-}
-
-static void start_victim(void)
-{
-	fflush(stdout);
-	victim = CHECK_SYS(fork());
-	if (!victim) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(ALLOWED_EXE, "exe", "-c", "while :; do sleep 1; done", NULL);
-		_exit(127);
-	}
-	CHECK(wait_until(is_victims, NULL, 10));
-}
-
-static void end_victim(void)
-{
-	CHECK_SYS(kill(victim, SIGKILL));
-	CHECK_SYS(waitpid(victim, NULL, 0));
-}
-
 static int try_seize(void)
 {
 	int err = ptrace(PTRACE_SEIZE, victim, NULL, NULL) ? errno : 0;
@@ -113,7 +86,7 @@ STEP(control_told)
 	make("f");
 	CHECK_EQ(sh("cp /usr/bin/dash exe"), 0);
 	QUIET("allow", "--ops", "read", "--only-for", ALLOWED_EXE, "f");
-	start_victim();
+	victim = shell_start(ALLOWED_EXE);
 	check_told("denied", EPERM);
 	CHECK_EQ(state->refused - before, 3);
 	SAYS("status");
@@ -122,5 +95,5 @@ STEP(control_told)
 	check_told("audit", 0);
 	SAYS("status", "--json");
 	HAS("\"refused\":");
-	end_victim();
+	child_kill(victim);
 }

@@ -43,8 +43,6 @@ void step_register(struct step *step);
 	}								\
 	static void step_##name(void)
 
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-
 /* What the tool said at last. */
 static char out[1 << 20] __attribute__((unused));
 static char err[1 << 16] __attribute__((unused));
@@ -224,6 +222,11 @@ static inline char *get_file(const char *path)
 	close(fd);
 	return text;
 }
+
+/* A process of this executable, which is a shell and waits until child_kill(). */
+pid_t shell_start(const char *executable);
+/* Whether the memory of such a process is kept from others. */
+bool memory_is_kept(const char *shell);
 
 /* JSON (RFC 8259): returns what follows one value, or NULL if it is none. */
 const char *json_value(const char *text);

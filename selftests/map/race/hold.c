@@ -162,8 +162,7 @@ TEST(seen_on_return)
 		CHECK_OK(race__load(programs));
 		link = attach_hold_mask();
 		CHECK(link);
-		links[0] = bpf_program__attach(programs->progs.look_once);
-		CHECK(links[0]);
+		links[0] = attach_program(programs->progs.look_once);
 		programs->bss->map_id = map_id_of(maps[1]);
 		tasks_start(1, first_value, &pid);
 		if (!wait_until(is_holding, NULL, 10))

@@ -16,16 +16,11 @@ void programs_load(const char *first, const char *second)
 	programs = race__open();
 	CHECK(programs);
 	programs->bss->pid = getpid();
-	for (unsigned int i = 0; i < 2 && names[i]; i++) {
-		program[i] = bpf_object__find_program_by_name(programs->obj, names[i]);
-		CHECK(program[i]);
-		bpf_program__set_autoload(program[i], true);
-	}
+	for (unsigned int i = 0; i < 2 && names[i]; i++)
+		program[i] = want_program(programs->obj, names[i]);
 	CHECK_OK(race__load(programs));
-	for (unsigned int i = 0; i < 2 && names[i]; i++) {
-		links[i] = bpf_program__attach(program[i]);
-		CHECK(links[i]);
-	}
+	for (unsigned int i = 0; i < 2 && names[i]; i++)
+		links[i] = attach_program(program[i]);
 }
 
 void programs_destroy(void)

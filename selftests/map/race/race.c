@@ -47,8 +47,10 @@ void check_either(const char *what, int err, int allowed, int also_allowed)
 
 struct shared *shared;
 
-unsigned int tasks, processors;
+unsigned int tasks;
+static unsigned int processors;
 int maps[20];
+int file;
 
 void msleep(unsigned int ms)
 {
@@ -186,19 +188,4 @@ TEST(inode_in_2_maps)
 TEST(inode_in_20_maps)
 {
 	check_many_maps(20);
-}
-
-/* The same inode into the same map: one of them adds it. The addon before it is still going. */
-
-int file;
-
-/* Two processors add the same inode at the same moment: the addon that both make. */
-
-void run_on_cpu(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu % processors, &set);
-	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 }

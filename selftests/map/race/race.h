@@ -42,7 +42,7 @@ void value_check(const struct value *value);
 int value_set(int map, int fd, __u64 seed);
 void check_either(const char *what, int err, int allowed, int also_allowed);
 extern struct shared *shared;
-extern unsigned int tasks, processors;
+extern unsigned int tasks;
 extern int maps[20];
 void msleep(unsigned int ms);
 void barrier(void);
@@ -55,7 +55,6 @@ void parallel(unsigned int nr_tasks, void (*run)(unsigned int task));
 void parallel_for(unsigned int seconds, unsigned int nr_tasks,
 		  void (*run)(unsigned int task));
 extern int file;
-void run_on_cpu(unsigned int cpu);
 
 /* programs.c */
 

@@ -4,7 +4,6 @@
  * that tracefs shows; what was seen, by tracefs here and by programs in programs.c, is compared to
  * that.
  */
-#include <stdarg.h>
 #include <sys/sysmacros.h>
 
 #include "observe.h"
@@ -13,17 +12,7 @@
 
 static char expected[1 << 15];
 
-__attribute__((format(printf, 1, 2)))
-static void expect(const char *format, ...)
-{
-	size_t length = strlen(expected);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(expected + length, sizeof(expected) - length, format, args);
-	va_end(args);
-	CHECK(strlen(expected) < sizeof(expected) - 1);
-}
+#define EXPECT(...)	text_append(expected, sizeof(expected), __VA_ARGS__)
 
 struct subject {
 	int map;
@@ -33,14 +22,14 @@ struct subject {
 
 static void expect_insert(const struct subject *subject, bool weak)
 {
-	expect("inode_map_insert: map_id=%u dev=%u:%u ino=%lu handle=%u %s\n",
+	EXPECT("inode_map_insert: map_id=%u dev=%u:%u ino=%lu handle=%u %s\n",
 	       map_id_of(subject->map), major(subject->stat.st_dev), minor(subject->stat.st_dev),
 	       subject->stat.st_ino, subject->handle, weak ? "weak" : "pinned");
 }
 
 static void expect_remove(const struct subject *subject, const char *reason)
 {
-	expect("inode_map_remove: map_id=%u dev=%u:%u ino=%lu handle=%u reason=%s\n",
+	EXPECT("inode_map_remove: map_id=%u dev=%u:%u ino=%lu handle=%u reason=%s\n",
 	       map_id_of(subject->map), major(subject->stat.st_dev), minor(subject->stat.st_dev),
 	       subject->stat.st_ino, subject->handle, reason);
 }

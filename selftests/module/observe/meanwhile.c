@@ -190,17 +190,6 @@ static unsigned long long now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-static void kill_child(pid_t pid)
-{
-	int status;
-
-	/* One that has found something wrong is over already. */
-	if (waitpid(pid, &status, WNOHANG) == pid)
-		FAIL("a child process ended (status %#x)", status);
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, &status, 0));
-}
-
 static void check_stable(struct listing *listing, const int maps[2], unsigned int nr_stable)
 {
 	static unsigned char seen[2][STABLE + 16];
@@ -269,7 +258,7 @@ TEST(churn)
 		listing_free(&listing);
 	}
 	for (int i = 0; i < 4; i++)
-		kill_child(pids[i]);
+		child_kill(pids[i]);
 	printf("# %u reads, %u lines\n", reads, nr_lines);
 	/* The others were there to be seen. */
 	CHECK(nr_lines > reads * 2 * (STABLE + 10));
@@ -328,7 +317,7 @@ TEST(unmount_while_read)
 		CHECK_EQ(map_count(map), 0);
 	}
 	for (int i = 0; i < 2; i++)
-		kill_child(pids[i]);
+		child_kill(pids[i]);
 	printf("# %u unmounts\n", rounds);
 }
 

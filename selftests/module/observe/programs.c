@@ -12,14 +12,10 @@ static struct observe *programs_start(const char *first, const char *second)
 {
 	const char *names[] = { first, second };
 	struct observe *programs = observe__open();
-	struct bpf_program *program;
 
 	CHECK(programs);
-	for (int i = 0; i < 2; i++) {
-		program = bpf_object__find_program_by_name(programs->obj, names[i]);
-		CHECK(program);
-		bpf_program__set_autoload(program, true);
-	}
+	for (int i = 0; i < 2; i++)
+		want_program(programs->obj, names[i]);
 	CHECK_OK(observe__load(programs));
 	CHECK_OK(observe__attach(programs));
 	return programs;

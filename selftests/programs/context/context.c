@@ -10,7 +10,6 @@
  */
 #include <linux/perf_event.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/syscall.h>
 
 #include "context.h"
@@ -42,11 +41,7 @@ void programs_open(const char *const *names)
 
 struct bpf_link *attach(const char *name)
 {
-	struct bpf_link *link = bpf_program__attach(program(name));
-
-	if (!link)
-		FAIL("attaching %s: %s", name, strerror(errno));
-	return link;
+	return attach_program(program(name));
 }
 
 /* Have a program of the syscall type change the map @id. */
@@ -66,20 +61,11 @@ __u64 get(const __u64 *counter)
 
 bool stop;
 
-void move_to_cpu(unsigned int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &cpus);
-	CHECK_SYS(sched_setaffinity(0, sizeof(cpus), &cpus));
-}
-
 static void *thread_run(void *arg)
 {
 	struct thread *thread = arg;
 
-	move_to_cpu(thread->cpu);
+	run_on_cpu(thread->cpu);
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
 		thread->run();
 	return NULL;
@@ -184,7 +170,7 @@ static void need_nmis(void)
 /* The other processors are sent an NMI, which has them print where they are. */
 static void send_nmis(unsigned int from_cpu)
 {
-	move_to_cpu(from_cpu);
+	run_on_cpu(from_cpu);
 	file_write("/proc/sysrq-trigger", "l");
 }
 

@@ -75,7 +75,6 @@ struct bpf_link *attach(const char *name);
 void run_on(const char *name, __u32 id);
 __u64 get(const __u64 *counter);
 extern bool stop;
-void move_to_cpu(unsigned int cpu);
 void thread_start(struct thread *thread, unsigned int cpu, void (*run)(void));
 void threads_stop(struct thread *threads, unsigned int nr);
 void run_both(void (*first)(void), void (*second)(void), bool (*enough)(void *unused));

@@ -31,7 +31,7 @@ static void check_end(void (*end)(unsigned int round))
 	LOAD("delete_entries", "delete_on_sample");
 	attach_samples("delete_on_sample", 500);
 	thread_start(&thread, 1, delete_entries);
-	move_to_cpu(0);
+	run_on_cpu(0);
 	while (now() < least || (!deleted_both_ways() && now() < most))
 		end(rounds++);
 	threads_stop(&thread, 1);
@@ -155,7 +155,7 @@ TEST(freed_while_another_is_held_up)
 	set(other, file, 2);
 	LOAD("delete_entries", "hold_irq_work", "on_unlink_ended");
 	attach("on_unlink_ended");
-	move_to_cpu(0);
+	run_on_cpu(0);
 	thread_start(&thread, 1, delete_held);
 	CHECK(wait_until(is_holding, NULL, 10));
 	run_on("delete_entries", map_id_of(other));

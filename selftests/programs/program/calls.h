@@ -13,8 +13,6 @@
 /* What user space writes. */
 #define NUMBER		0x1122334455667788
 
-#define COUNT_OF(array)	(sizeof(array) / sizeof((array)[0]))
-
 /* Each function: what it returns when ..., and what it does when it returns 0. */
 struct function {
 	const char *name;
@@ -47,8 +45,6 @@ extern struct bpf_link *attached;
 void attach(struct bpf_program *program);
 struct program *program_attach(const char *name);
 void programs_destroy(struct program *programs);
-void open_file(struct bpf_program *program);
-void test_run(struct bpf_program *program);
 int run_once(struct run *run);
 int run_in_file_open(struct program *programs);
 void set(int map, int fd, __u64 number, __u32 key_flags);

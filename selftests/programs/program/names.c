@@ -12,7 +12,7 @@ static int map_create_named(const char *name)
 
 static void check_names(struct bpf_program *program, struct program *programs, const int *want)
 {
-	test_run(program);
+	trigger_test_run(program);
 	check_results(programs, want, 6);
 }
 
@@ -26,7 +26,7 @@ static bool name_is(void *arg)
 {
 	struct names *names = arg;
 
-	test_run(names->program);
+	trigger_test_run(names->program);
 	return names->programs->bss->results[0] == names->id;
 }
 

@@ -8,9 +8,6 @@
  * are none. values.c has what becomes of values, names.c how a map is found by its name, refused.c
  * what the verifier lets pass, and what it refuses.
  */
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
-
 #include "calls.h"
 
 const struct function functions[] = {
@@ -37,9 +34,7 @@ static struct program *programs_open(const char *name, struct bpf_program **prog
 	struct program *programs = program__open();
 
 	CHECK(programs);
-	*program = bpf_object__find_program_by_name(programs->obj, name);
-	CHECK(*program);
-	bpf_program__set_autoload(*program, true);
+	*program = want_program(programs->obj, name);
 	return programs;
 }
 
@@ -52,21 +47,6 @@ struct program *programs_load(const char *name, struct bpf_program **program)
 	return programs;
 }
 
-/* A clock that is this process's, by whose hard interrupts the program runs. */
-static struct bpf_link *attach_clock(struct bpf_program *program)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = 1000000,
-	};
-	int event = CHECK_SYS(syscall(SYS_perf_event_open, &attr, 0, -1, -1,
-				      PERF_FLAG_FD_CLOEXEC));
-
-	return bpf_program__attach_perf_event(program, event);
-}
-
 /* The one program that is attached. */
 struct bpf_link *attached;
 
@@ -76,13 +56,11 @@ void attach(struct bpf_program *program)
 	case BPF_PROG_TYPE_SYSCALL:
 		return;
 	case BPF_PROG_TYPE_PERF_EVENT:
-		attached = attach_clock(program);
+		attached = attach_to_clock(program);
 		break;
 	default:
-		attached = bpf_program__attach(program);
+		attached = attach_program(program);
 	}
-	if (!attached)
-		FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
 }
 
 struct program *program_attach(const char *name)
@@ -102,35 +80,6 @@ void programs_destroy(struct program *programs)
 }
 
 /* What makes the programs run. They look at the file "f" or the directory ".". */
-
-void open_file(struct bpf_program *program)
-{
-	(void)program;
-	close(file_open("f", O_RDONLY));
-}
-
-static void lock_file(struct bpf_program *program)
-{
-	struct flock lock = { .l_type = F_RDLCK };
-	int fd = file_open("f", O_RDONLY);
-
-	(void)program;
-	CHECK_SYS(fcntl(fd, F_SETLK, &lock));
-	close(fd);
-}
-
-static void make_syscall(struct bpf_program *program)
-{
-	(void)program;
-	syscall(SYS_getpid);
-}
-
-void test_run(struct bpf_program *program)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-
-	CHECK_OK(bpf_prog_test_run_opts(bpf_program__fd(program), &opts));
-}
 
 static void make_file(struct bpf_program *program)
 {
@@ -168,7 +117,7 @@ int run_once(struct run *run)
 
 int run_in_file_open(struct program *programs)
 {
-	return run_once(&(struct run){ programs, NULL, open_file });
+	return run_once(&(struct run){ programs, NULL, trigger_open });
 }
 
 /* Maps */
@@ -260,49 +209,49 @@ void check_type(const char *name, void (*trigger)(struct bpf_program *program),
 
 TEST(lsm)
 {
-	check_type("on_lsm", open_file, "f", DO_TRUSTED);
+	check_type("on_lsm", trigger_open, "f", DO_TRUSTED);
 }
 
 TEST(lsm_sleepable)
 {
-	check_type("on_lsm_sleepable", open_file, "f", DO_ALL);
+	check_type("on_lsm_sleepable", trigger_open, "f", DO_ALL);
 }
 
 TEST(fentry)
 {
-	check_type("on_fentry", open_file, "f", DO_TRUSTED);
+	check_type("on_fentry", trigger_open, "f", DO_TRUSTED);
 }
 
 TEST(fentry_sleepable)
 {
-	check_type("on_fentry_sleepable", test_run, ".", DO_TRUSTED);
+	check_type("on_fentry_sleepable", trigger_test_run, ".", DO_TRUSTED);
 }
 
 TEST(fexit)
 {
-	check_type("on_fexit", open_file, "f", DO_TRUSTED);
+	check_type("on_fexit", trigger_open, "f", DO_TRUSTED);
 }
 
 TEST(fmod_ret)
 {
-	check_type("on_fmod_ret", open_file, "f", DO_TRUSTED);
+	check_type("on_fmod_ret", trigger_open, "f", DO_TRUSTED);
 }
 
 TEST(tp_btf)
 {
-	check_type("on_tp_btf", lock_file, "f", DO_TRUSTED);
+	check_type("on_tp_btf", trigger_lock, "f", DO_TRUSTED);
 }
 
 TEST(tracepoint)
 {
-	check_type("on_tracepoint", make_syscall, ".", DO_TRUSTED);
+	check_type("on_tracepoint", trigger_syscall, ".", DO_TRUSTED);
 }
 
 /* Since 7.x it has them, too. */
 TEST(raw_tracepoint)
 {
 	if (!VERIFIER_REFUSES(program, "on_raw_tracepoint", "is not allowed"))
-		check_type("on_raw_tracepoint", make_syscall, ".", DO_TRUSTED);
+		check_type("on_raw_tracepoint", trigger_syscall, ".", DO_TRUSTED);
 }
 
 /* In a hard interrupt, where nothing can be replaced. */
@@ -313,7 +262,7 @@ TEST(perf_event)
 
 TEST(syscall)
 {
-	check_type("on_syscall", test_run, ".", DO_TRUSTED);
+	check_type("on_syscall", trigger_test_run, ".", DO_TRUSTED);
 }
 
 /* Maps that are none, no longer one, or just one */
@@ -326,13 +275,13 @@ TEST(no_map)
 	int freed = map_create(32, sizeof(struct value), 8), fd = file_create("f");
 	__u32 id = map_id_of(map), freed_id = map_id_of(freed);
 	__u32 wrong[] = { 0, map_id_of(hash), freed_id, id + 256, id + (1U << 31), UINT32_MAX };
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = open_file };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
 
 	set(map, fd, NUMBER, 0);
 	set(freed, fd, NUMBER, 0);
 	close(freed);
 	counts_wait(1, 1, 1, 1);
-	for (unsigned int i = 0; i < COUNT_OF(wrong); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		run.programs->bss->map_id = wrong[i];
 		FOR_EACH_FUNCTION(function, DO_ALL)
 			check_function(&run, function, functions[function].no_map, map, fd,
@@ -343,7 +292,7 @@ TEST(no_map)
 /* A map is one from the moment that it is created: nobody need have updated it. */
 TEST(fresh_map)
 {
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = open_file };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
 	int other = map_create(32, sizeof(struct value), 8), fd = file_create("f");
 
 	set(other, fd, NUMBER, 0);

@@ -30,7 +30,7 @@ static void check_misses(struct run *run, int map, int fd)
 
 static void check_any(const char *name, const __u64 *addresses, unsigned int nr)
 {
-	struct run run = { .trigger = open_file };
+	struct run run = { .trigger = trigger_open };
 	int fd = file_create("f"), map = map_create(32, sizeof(struct value), 8);
 
 	set(map, fd, NUMBER, 0);
@@ -59,7 +59,7 @@ TEST(any_number)
 		0xffffffffff600000, 0xffffffffff600001,
 	};
 
-	check_any("any_number", addresses, COUNT_OF(addresses));
+	check_any("any_number", addresses, ARRAY_SIZE(addresses));
 }
 
 TEST(any_pointer)
@@ -67,14 +67,14 @@ TEST(any_pointer)
 	static const char *const names[] = { "any_object", "any_stack", "any_value", "any_context" };
 	const __u64 unused = 0;
 
-	for (unsigned int i = 0; i < COUNT_OF(names); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
 		check_any(names[i], &unused, 1);
 }
 
 /* An address is what an inode is found by, wherever the program has it from. */
 TEST(address)
 {
-	struct run find = { .trigger = open_file }, run = { .trigger = open_file };
+	struct run find = { .trigger = trigger_open }, run = { .trigger = trigger_open };
 	int fd = file_create("f"), map = map_create(32, sizeof(struct value), 8);
 
 	find.programs = programs_load("addresses", &find.program);
@@ -99,7 +99,7 @@ TEST(address)
 /* A pointer that the verifier has lost its trust in. The file that is being opened has it. */
 TEST(walked)
 {
-	check_type("any_walked", open_file, "f", DO_LOOKED_UP);
+	check_type("any_walked", trigger_open, "f", DO_LOOKED_UP);
 }
 
 /* What the verifier must refuse, and what it is to say, lest it be for another reason. */

@@ -11,7 +11,7 @@ static int map_create_flags(unsigned int flags)
 
 TEST(prog_flags)
 {
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = open_file };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
 	int both = map_create_flags(0), rdonly = map_create_flags(BPF_F_RDONLY_PROG);
 	int wronly = map_create_flags(BPF_F_WRONLY_PROG), fd = file_create("f");
 
@@ -24,7 +24,7 @@ TEST(prog_flags)
 			{ wronly, functions[function].wronly_prog },
 		};
 
-		for (unsigned int i = 0; i < COUNT_OF(cases); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
 			run.programs->bss->map_id = map_id_of(cases[i].map);
 			set(cases[i].map, fd, NUMBER + function, 0);
 			check_function(&run, function, cases[i].want, cases[i].map, fd,
@@ -47,12 +47,12 @@ TEST(prog_flags)
 TEST(descriptor_flags)
 {
 	static const unsigned int flags[] = { BPF_F_RDONLY, BPF_F_WRONLY };
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = open_file };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
 	struct value value = { .number = NUMBER };
 	struct inode_map_key key;
 	int fd = file_create("f");
 
-	for (unsigned int i = 0; i < COUNT_OF(flags); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		bool readable = flags[i] == BPF_F_RDONLY;
 		int map = map_create_flags(flags[i]);
 		int full = CHECK_SYS(bpf_map_get_fd_by_id(map_id_of(map)));
@@ -99,7 +99,7 @@ TEST(other_sizes)
 	programs->bss->map_id = map_id_of(map);
 	programs->bss->results[3] = 1;
 	run_in_file_open(programs);
-	check_results(programs, want, COUNT_OF(want));
+	check_results(programs, want, ARRAY_SIZE(want));
 	CHECK_EQ(programs->bss->number, NUMBER);
 	CHECK_EQ(get(map, fd), NUMBER);
 }
@@ -115,13 +115,13 @@ TEST(no_size)
 		map_create_flags(BPF_F_WRONLY_PROG),
 	};
 
-	for (unsigned int i = 0; i < COUNT_OF(maps); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(maps); i++) {
 		set(maps[i], fd, NUMBER, 0);
 		programs->bss->map_id = map_id_of(maps[i]);
 		programs->bss->results[4] = NOTHING;
 		programs->bss->results[5] = NOTHING;
 		run_in_file_open(programs);
-		check_results(programs, want, COUNT_OF(want));
+		check_results(programs, want, ARRAY_SIZE(want));
 	}
 }
 
@@ -134,7 +134,7 @@ TEST(null_memory)
 	set(map, fd, NUMBER, 0);
 	programs->bss->map_id = map_id_of(map);
 	run_in_file_open(programs);
-	check_results(programs, want, COUNT_OF(want));
+	check_results(programs, want, ARRAY_SIZE(want));
 	CHECK_EQ(get(map, fd), NUMBER);
 }
 
@@ -166,7 +166,7 @@ TEST(read)
 
 	for (unsigned int i = 0; i < BUFFER_SIZE; i++)
 		value[i] = i + 1;
-	for (unsigned int i = 0; i < COUNT_OF(value_sizes); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(value_sizes); i++) {
 		unsigned int value_size = value_sizes[i];
 		int map = map_create(32, value_size, 8);
 		int wronly = CHECK_OK(map_try_create(BPF_MAP_TYPE_HASH, 32, value_size, 8,
@@ -209,7 +209,7 @@ static void check_replace(const char *name)
 		set(map, fd, NUMBER, flags);
 		before = map_only_key(map);
 		run_in_file_open(programs);
-		check_results(programs, want, COUNT_OF(want));
+		check_results(programs, want, ARRAY_SIZE(want));
 		CHECK_OK(inode_map_get_fd(map, fd, &value));
 		CHECK_EQ(value.number, WRITTEN);
 		CHECK_EQ(value.count, 8);
@@ -263,7 +263,7 @@ TEST(replaced_then_removed)
 TEST(reasons)
 {
 	static char text[1 << 16];
-	struct run run = { .programs = program_attach("on_lsm"), .trigger = open_file };
+	struct run run = { .programs = program_attach("on_lsm"), .trigger = trigger_open };
 	int map = map_create(32, sizeof(struct value), 8), fd = file_create("f");
 	char *replaced, *deleted;
 	ssize_t size;
@@ -315,7 +315,7 @@ static void check_delete(bool by_handle)
 		key = map_only_key(map);
 		programs->bss->handle = by_handle ? key.handle : 0;
 		run_in_file_open(programs);
-		check_results(programs, want, COUNT_OF(want));
+		check_results(programs, want, ARRAY_SIZE(want));
 		CHECK(!map_has(map, fd));
 		CHECK(bpf_map_lookup_elem(map, &key, &value) && errno == ENOENT);
 		CHECK(bpf_map_delete_elem(map, &key) && errno == ENOENT);
@@ -327,7 +327,7 @@ static void check_delete(bool by_handle)
 		map_put(other, fd, 1, flags);
 		programs->bss->handle = by_handle ? map_only_key(map).handle : 0;
 		run_in_file_open(programs);
-		check_results(programs, want, COUNT_OF(want));
+		check_results(programs, want, ARRAY_SIZE(want));
 		CHECK_EQ(map_get(other, fd), 1);
 		counts_wait(2, 1, 1, !flags);
 		CHECK_OK(inode_map_remove_fd(other, fd));
@@ -357,7 +357,7 @@ TEST(delete_wrong_handle)
 	set(map, fds[1], 2, 0);
 	programs->bss->map_id = map_id_of(map);
 	programs->bss->todo = DO_DELETE_HANDLE;
-	for (unsigned int i = 0; i < COUNT_OF(wrong); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		programs->bss->handle = wrong[i];
 		CHECK_ERR(run_in_file_open(programs), ENOENT);
 		CHECK_EQ(map_count(map), 2);
@@ -381,7 +381,7 @@ TEST(delete_then_update)
 	programs->bss->map_id = map_id_of(map);
 	for (unsigned int i = 0; i < 20; i++) {
 		run_in_file_open(programs);
-		check_results(programs, want, COUNT_OF(want));
+		check_results(programs, want, ARRAY_SIZE(want));
 		CHECK_EQ(get(map, fd), WRITTEN);
 		/* Another entry has another handle. */
 		CHECK(map_only_key(map).handle != last);

@@ -11,17 +11,7 @@
 
 #include "asking.h"
 
-#define COUNT_OF(array)	(sizeof(array) / sizeof((array)[0]))
-
 /* Programs */
-
-static struct bpf_program *program_of(struct request *programs, const char *name)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(programs->obj, name);
-
-	CHECK(program);
-	return program;
-}
 
 /* Those whose names are there, attached. */
 struct request *programs_attach(const char *name, const char *also)
@@ -29,9 +19,9 @@ struct request *programs_attach(const char *name, const char *also)
 	struct request *programs = request__open();
 
 	CHECK(programs);
-	bpf_program__set_autoload(program_of(programs, name), true);
+	want_program(programs->obj, name);
 	if (also)
-		bpf_program__set_autoload(program_of(programs, also), true);
+		want_program(programs->obj, also);
 	CHECK_OK(request__load(programs));
 	programs->bss->pid = getpid();
 	CHECK_OK(request__attach(programs));
@@ -265,7 +255,7 @@ TEST(no_inode)
 	} programs_of[] = { { "get_null", NOTHING }, { "request_null", -EINVAL } };
 	int map = map_of_values(8);
 
-	for (unsigned int i = 0; i < COUNT_OF(programs_of); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(programs_of); i++) {
 		struct request *programs;
 
 		/* 7.x does not say so, and wants the program to have asked. */

@@ -23,31 +23,19 @@ static inline void programs_open(void)
 
 static inline struct bpf_program *program_find(const char *name)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(programs->obj, name);
-
-	CHECK(program);
-	bpf_program__set_autoload(program, true);
-	return program;
+	return want_program(programs->obj, name);
 }
 
 /* Let the programs of these names, up to a NULL, look at what this process does. */
 static inline void programs_attach(int map, const char *const names[])
 {
-	struct bpf_program *program;
-	int err;
-
 	programs_open();
 	for (unsigned int i = 0; names[i]; i++)
 		program_find(names[i]);
 	programs->bss->map_id = map < 0 ? 0 : map_id_of(map);
 	programs->bss->pid = getpid();
-	err = tree__load(programs);
-	if (err == -ESRCH)
-		SKIP("this kernel does not have what %s is attached to", names[0]);
-	CHECK_OK(err);
-	bpf_object__for_each_program(program, programs->obj)
-		if (bpf_program__autoload(program) && !bpf_program__attach(program))
-			FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
+	load_programs(programs->skeleton, names[0]);
+	attach_programs(programs->obj);
 }
 
 #define ATTACH(map, ...)	programs_attach(map, (const char *const[]){ __VA_ARGS__, NULL })

@@ -3,7 +3,6 @@
  * Pinned and weak entries that programs make, and inodes that end while a program updates them.
  */
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/statfs.h>
 
@@ -101,8 +100,7 @@ TEST(internal_mounts)
 	CHECK(read(pipes[0], &byte, 1) == 1);
 	snprintf(path, sizeof(path), "/proc/%d/ns/uts", pid);
 	fd = file_open(path, O_RDONLY);
-	CHECK_SYS(kill(pid, SIGKILL));
-	CHECK_SYS(waitpid(pid, NULL, 0));
+	child_kill(pid);
 	/* The namespace is this descriptor's by now. */
 	use_internal(map, fd);
 

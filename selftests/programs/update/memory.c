@@ -27,7 +27,6 @@ TEST(too_many_in_one_run)
 	programs_destroy();
 }
 
-#define CGROUPS	"/sys/fs/cgroup"
 #define CGROUP	CGROUPS "/inode_map_update"
 
 /* A job of a process in the cgroup; its memory is shared, so that the result can be read. */
@@ -91,21 +90,6 @@ static void check_number(const struct job *job, int map, int fd, unsigned int nu
 		CHECK_EQ(value[sizeof(value) - 1], (char)number);
 }
 
-static void cgroup_create(void)
-{
-	char controllers[256] = "";
-
-	if (access(CGROUPS "/cgroup.controllers", R_OK))
-		SKIP("there is no cgroup2 file system at " CGROUPS);
-	file_read(CGROUPS "/cgroup.controllers", controllers, sizeof(controllers));
-	if (!strstr(controllers, "memory"))
-		SKIP("this kernel has no memory cgroups");
-	file_write(CGROUPS "/cgroup.subtree_control", "+memory");
-	/* Left by a case that failed. */
-	rmdir(CGROUP);
-	CHECK_SYS(mkdir(CGROUP, 0755));
-}
-
 static struct job *job_new(unsigned int count)
 {
 	struct rlimit limit = { count + 100, count + 100 };
@@ -135,7 +119,7 @@ static void use_limit(bool large, unsigned int count, unsigned long room, unsign
 	struct job *job;
 	int map;
 
-	cgroup_create();
+	memory_cgroup_create(CGROUP);
 	/* Its creator pays, whoever runs the program. */
 	file_write(CGROUP "/cgroup.procs", "0");
 	map = map_create(32, large ? sizeof(programs->bss->large) : 4, count);

@@ -21,27 +21,19 @@ struct update *programs;
 
 void program_choose(const char *name)
 {
-	struct bpf_program *program;
-
 	if (!programs)
 		programs = update__open();
 	CHECK(programs);
-	program = bpf_object__find_program_by_name(programs->obj, name);
-	CHECK(program);
-	bpf_program__set_autoload(program, true);
+	want_program(programs->obj, name);
 }
 
 /* Load and attach what was chosen, to update the map @id for this process. */
 void programs_attach(unsigned int id)
 {
-	struct bpf_program *program;
-
 	programs->bss->pid = getpid();
 	programs->bss->map_id = id;
 	CHECK_OK(update__load(programs));
-	bpf_object__for_each_program(program, programs->obj)
-		if (bpf_program__autoload(program) && !bpf_program__attach(program))
-			FAIL("attaching %s: %s", bpf_program__name(program), strerror(errno));
+	attach_programs(programs->obj);
 }
 
 void program_attach(const char *name, int map)
