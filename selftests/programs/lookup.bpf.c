@@ -8,15 +8,12 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "value.h"
+
 char _license[] SEC("license") = "GPL";
 
 extern void bpf_rcu_read_lock(void) __ksym;
 extern void bpf_rcu_read_unlock(void) __ksym;
-
-struct value {
-	__u64 number;
-	__u64 count;
-};
 
 __u32 pid;
 __u32 map_id;

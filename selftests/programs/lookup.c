@@ -8,13 +8,8 @@
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 
+#include "value.h"
 #include "lookup.skel.h"
-
-/* As the programs have it. */
-struct value {
-	__u64 number;
-	__u64 count;
-};
 
 /* A skeleton in which only the program @name will be loaded. */
 static struct lookup *programs_open(const char *name, struct bpf_program **program)

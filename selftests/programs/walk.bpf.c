@@ -11,15 +11,12 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "value.h"
+
 char _license[] SEC("license") = "GPL";
 
 /* walk.c has the same. */
 #define MET_MAX	16384
-
-struct value {
-	__u64 number;
-	__u64 count;
-};
 
 __u32 pid;
 volatile __u32 enabled;

@@ -9,15 +9,11 @@
 #include <sys/mman.h>
 
 #include "sleepy.h"
+#include "value.h"
 #include "walk.skel.h"
 
 /* walk.bpf.c has the same. */
 #define MET_MAX	16384
-
-struct value {
-	__u64 number;
-	__u64 count;
-};
 
 #define SECONDS	2
 

@@ -7,16 +7,9 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "words.h"
+
 char _license[] SEC("license") = "GPL";
-
-/* All of a value follows from its seed: see race.c, which has the same. */
-#define WORDS	125
-#define WORD(seed, i)	((seed) * 0x9e3779b97f4a7c15 + (i))
-
-struct value {
-	__u64 seed;
-	__u64 words[WORDS];
-};
 
 __u32 pid;
 __u32 map_id;

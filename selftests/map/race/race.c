@@ -12,8 +12,6 @@
 
 #include "race.h"
 
-#define WORD(seed, i)	((seed) * 0x9e3779b97f4a7c15 + (i))
-
 void value_fill(struct value *value, __u64 seed)
 {
 	value->seed = seed;

@@ -6,19 +6,12 @@
 #define RACE_H
 
 #include "harness.h"
+#include "words.h"
 
 #define TASKS		8
 
 /* How long a case goes on with its rounds. */
 #define SECONDS		2
-
-/* All of a value follows from its seed: see race.bpf.c, which has the same. */
-#define WORDS		125
-
-struct value {
-	__u64 seed;
-	__u64 words[WORDS];
-};
 
 struct shared {
 	unsigned int arrived, generation;

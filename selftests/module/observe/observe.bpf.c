@@ -8,6 +8,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+#include "event.h"
+
 char _license[] SEC("license") = "GPL";
 
 /* What the programs read of the module's structures, wherever it is in them. */
@@ -43,16 +45,6 @@ struct trace_event_raw_inode_map_remove {
 	__u32 handle;
 	__u32 reason;
 } __attribute__((preserve_access_index));
-
-struct event {
-	__u64 ino;
-	__u32 map_id;
-	__u32 major;
-	__u32 minor;
-	__u32 handle;
-	__u32 removed;
-	__u32 detail;		/* pinned or not, or the reason */
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -5,6 +5,7 @@
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 
+#include "event.h"
 #include "observe.skel.h"
 #include "observe.h"
 
@@ -20,17 +21,6 @@ static struct observe *programs_start(const char *first, const char *second)
 	CHECK_OK(observe__attach(programs));
 	return programs;
 }
-
-/* As the programs have it. */
-struct event {
-	__u64 ino;
-	__u32 map_id;
-	__u32 major;
-	__u32 minor;
-	__u32 handle;
-	__u32 removed;
-	__u32 detail;
-};
 
 static struct event events[1 << 14];
 static unsigned int nr_events;

@@ -10,6 +10,8 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "outcomes.h"
+
 char _license[] SEC("license") = "GPL";
 
 extern void bpf_rcu_read_lock(void) __ksym;
@@ -32,24 +34,6 @@ struct inode_map_entry {
 	__u32 handle;
 	__u8 value[0];
 } __attribute__((preserve_access_index));
-
-/* As context.c has it. */
-struct value {
-	__u64 tag;
-	__u64 copy;
-	__u64 last;
-	__u64 count;
-};
-
-/* How often a change succeeded, or why it did not. */
-struct outcomes {
-	__u64 ok;
-	__u64 busy;
-	__u64 absent;
-	__u64 dead;		/* no map */
-	__u64 other;
-	__s64 error;		/* the last of the others */
-};
 
 __u32 pid;
 volatile __u32 map_id;

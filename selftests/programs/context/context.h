@@ -9,22 +9,7 @@
 
 #include <pthread.h>
 
-/* As the programs have them. */
-struct value {
-	__u64 tag;
-	__u64 copy;
-	__u64 last;
-	__u64 count;
-};
-
-struct outcomes {
-	__u64 ok;
-	__u64 busy;
-	__u64 absent;
-	__u64 dead;
-	__u64 other;
-	__s64 error;
-};
+#include "outcomes.h"
 
 /* How long a case that only tries goes on. */
 #define SECONDS		2

@@ -5,10 +5,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
-struct value {
-	__u64 number;
-	__u64 count;
-};
+#include "value.h"
 
 /* What a program is to do: call this function. */
 enum todo {

@@ -5,10 +5,7 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
-struct value {
-	__u64 number;
-	__u64 count;
-};
+#include "value.h"
 
 /* The value that a program got: none. (No errno, and no number that is used.) */
 #define NOTHING		(-10000)

@@ -5,10 +5,7 @@
 #ifndef TREE_H
 #define TREE_H
 
-struct value {
-	__u64 number;
-	__u64 count;
-};
+#include "value.h"
 
 /* Answers that are kept. */
 #define ANSWERS		4

@@ -10,11 +10,9 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
-char _license[] SEC("license") = "GPL";
+#include "command.h"
 
-/* update.c has the same. */
-#define COMMAND		0x494d
-#define CHILDREN	2
+char _license[] SEC("license") = "GPL";
 
 extern struct file *bpf_get_task_exe_file(struct task_struct *task) __ksym;
 extern void bpf_put_file(struct file *file) __ksym;

@@ -6,11 +6,7 @@
 #define UPDATE_H
 
 #include "harness.h"
-
-/* update.bpf.c has the same. */
-#define COMMAND		0x494d
-
-#define CHILDREN	2
+#include "command.h"
 
 #define SECONDS		3
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The values of the test of races, whose programs (race.bpf.c) look whether one is whole: all of it
+ * follows from its seed.
+ */
+#ifndef WORDS_H
+#define WORDS_H
+
+#define WORDS	125
+#define WORD(seed, i)	((seed) * 0x9e3779b97f4a7c15 + (i))
+
+struct value {
+	__u64 seed;
+	__u64 words[WORDS];
+};
+
+#endif /* WORDS_H */

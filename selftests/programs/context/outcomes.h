@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the test of contexts and its programs (context.bpf.c) agree on.
+ */
+#ifndef OUTCOMES_H
+#define OUTCOMES_H
+
+struct value {
+	__u64 tag;
+	__u64 copy;
+	__u64 last;
+	__u64 count;
+};
+
+/* How often a change succeeded, or why it did not. */
+struct outcomes {
+	__u64 ok;
+	__u64 busy;
+	__u64 absent;
+	__u64 dead;		/* no map */
+	__u64 other;
+	__s64 error;		/* the last of the others */
+};
+
+#endif /* OUTCOMES_H */
