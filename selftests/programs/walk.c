@@ -3,6 +3,7 @@
  * Walks of BPF programs over maps: that they meet what bpf(2) does, what they may do to the entries
  * they meet, and that they come to a right end, whatever others do to the map meanwhile.
  */
+#include "harness.h"
 #include "order.h"
 
 #include <pthread.h>

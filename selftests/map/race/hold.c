@@ -4,13 +4,13 @@
  * first value, a program that points to a value whose entry goes.
  */
 #include <linux/membarrier.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "sleepy.h"
 #include "race.h"
 
 static void make_pipes(unsigned int task)
@@ -68,41 +68,24 @@ TEST(recycled_inodes)
 
 static const char *hold_path;
 
-static void *serve_fault(void *arg)
+static void *wake_when_told(void *unused)
 {
-	int uffd = *(int *)arg;
-	struct uffd_msg msg;
-	struct uffdio_zeropage zero = { };
-
-	CHECK(read(uffd, &msg, sizeof(msg)) == sizeof(msg));
+	(void)unused;
 	while (!programs->bss->go)
 		msleep(1);
-	zero.range.start = (unsigned long)programs->bss->user_page;
-	zero.range.len = sysconf(_SC_PAGESIZE);
-	CHECK_SYS(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	sleepy_page_wake();
 	return NULL;
 }
 
 /* A page whose first access makes the task sleep until it may go on, where that can be had. */
 static void make_sleepy_page(void)
 {
-	static struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	long size = sysconf(_SC_PAGESIZE);
-	static int uffd;
 	pthread_t thread;
+	bool sleeps = sleepy_page_make();
 
-	programs->bss->user_page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(programs->bss->user_page != MAP_FAILED);
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (uffd < 0)
-		return;
-	range.range.start = (unsigned long)programs->bss->user_page;
-	range.range.len = size;
-	CHECK_SYS(ioctl(uffd, UFFDIO_API, &api));
-	CHECK_SYS(ioctl(uffd, UFFDIO_REGISTER, &range));
-	CHECK(!pthread_create(&thread, NULL, serve_fault, &uffd));
+	programs->bss->user_page = sleepy_address;
+	if (sleeps)
+		CHECK(!pthread_create(&thread, NULL, wake_when_told, NULL));
 }
 
 static void open_held(unsigned int task)
