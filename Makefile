@@ -1,6 +1,8 @@
 # The inode map: the kernel module, the BPF objects, the programs, their tests.
 # 'make help' tells what can be made. What is built for a kernel is in
 # build/RELEASE, so that kernels do not mix.
+# selftests/, fuzz/ and scripts/ have a Makefile.inc each: how the tests and the
+# fuzzers are built, and what runs in virtual machines.
 
 # --- What can be chosen on the command line -----------------------------------
 
@@ -308,7 +310,7 @@ clean:
 	rm -rf build inode_map.ko inode-guard
 
 help:
-	@echo "Targets:"
+	@echo "Build and install:"
 	@echo "  all         inode_map.ko, inode-guard and the examples (default)"
 	@echo "  examples    the examples in bpf/; they are not installed. They go to"
 	@echo "              $(BUILD)/bpf/"
@@ -317,54 +319,68 @@ help:
 	@echo "  uninstall   remove what install installed"
 	@echo "  dkms-install  the module only, built by dkms for each kernel; dkms-uninstall"
 	@echo "  deb         Debian's packages, in build/deb"
-	@echo "  test-packages  install, boot, upgrade and purge them in systems of Debian 12 and 13"
+	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
+	@echo
+	@echo "Look at it, in a virtual machine:"
 	@echo "  deps        install what building and testing needs (Debian 12 and later)"
-	@echo "  test        run the tests in a virtual machine"
-	@echo "  test-all    likewise on each of these kernels, one after the other, with a table:"
+	@echo "  demo        show the inode map at work"
+	@echo "  shell       a shell in one that has everything"
+	@echo
+	@echo "Test a change:"
+	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
+	@echo "  test        run the tests in a virtual machine: TESTS='NAME...' some of them"
+	@echo "  smoke       a few of the tests on two kernels, rt and sid"
+	@echo "  model       check the models of the protocol, and that they fail with faults put back"
+	@echo
+	@echo "Test a release:"
+	@echo "  test-all    run the tests on each of these kernels, one after the other, with a table:"
 	@echo "              $(shell scripts/test-all --list)"
-	@echo "  smoke       a few of the tests on two of them, rt and sid"
 	@echo "  test-templates  build the templates in C, Go and Rust in a system of Debian 13, and"
 	@echo "              test them there"
-	@echo "  model       check the models of the protocol, and that they fail with faults put back"
+	@echo "  test-packages  install, boot, upgrade and purge them in systems of Debian 12 and 13"
+	@echo
+	@echo "Look for what no test has:"
 	@echo "  stress      do everything at once for DURATION seconds in a virtual machine"
 	@echo "  fuzz        run programs of calls at random, guided by where that brings the"
 	@echo "              module's code, for DURATION seconds"
 	@echo "  fuzz-tool   fuzz what inode-guard takes from others, with sanitizers, for DURATION"
 	@echo "              seconds"
+	@echo
+	@echo "Measure:"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
 	@echo "  bench-scale  likewise with 1,000,000 entries"
-	@echo "  demo        show the inode map at work in a virtual machine"
-	@echo "  shell       a shell in a virtual machine that has everything"
-	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
-	@echo "  clean       remove what was built (.kernel/, the test kernels, stays)"
 	@echo
-	@echo "Variables:"
+	@echo "Variables of what is built and installed:"
 	@echo "  KDIR=DIR            build tree or headers of the kernel that all, install and"
 	@echo "                      uninstall are for: of the running kernel if installed,"
 	@echo "                      or else of the test kernel. Now:"
 	@echo "                      $(or $(KDIR),none found)"
+	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
+	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
+	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
+	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
+	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
+	@echo "  V=1                 show the commands"
+	@echo
+	@echo "Variables of what runs in virtual machines:"
 	@echo "  KERNEL=NAME         test kernel for test, stress, bench, demo, shell, check: stock (default),"
 	@echo "                      another of those of test-all, debug, kcsan, or a directory (see"
 	@echo "                      scripts/kernel); those of other systems (scripts/root --list)"
 	@echo "                      are Debian's, as root only, each with its own compilers"
+	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  SYSTEMS='NAME...'   systems of test-packages; default: all of them"
 	@echo "  MODELS='NAME...'    models to check; default: all of them"
-	@echo "  CLANG=PROGRAM       compiler of the BPF programs (clang); test takes the oldest and"
-	@echo "                      the newest that there are packages of: $(shell scripts/deps --clangs)"
-	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1200, debug 7200; twice that on one processor)"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1800, debug 10800; twice that on one processor)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
-	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (240, debug 1440)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (480, debug 2880)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
 	@echo "                      busy with other things (1, debug 6)"
-	@echo "  DURATION=SECONDS    how long stress, fuzz and fuzz-tool run (60)"
+	@echo
+	@echo "Variables of stress, fuzz and fuzz-tool:"
+	@echo "  DURATION=SECONDS    how long they run (60)"
 	@echo "  SEED=NUMBER         for the choices that these make; default: any, and printed"
 	@echo "  REPRODUCE=FILE      what fuzz runs over and over: a file that it made when it failed, or one"
 	@echo "                      of fuzz/seeds/; or what fuzz-tool runs once, likewise"
 	@echo "  MINIMISE=FILE       such a file, which fuzz makes shorter while it still fails"
 	@echo "  FROM_NOTHING=1      fuzz begins without the programs that there are"
-	@echo "  ACCEL=kvm           hardware virtualisation, not emulation (see scripts/vm --help)"
-	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
-	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
-	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
-	@echo "  V=1                 show the commands"
