@@ -10,6 +10,7 @@
  */
 #include <linux/fs.h>
 #include <linux/fuse.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>

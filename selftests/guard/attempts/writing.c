@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to change what is in a file, and to append to it. ../bypass/ runs them, and sees whether
- * the file has changed.
+ * Ways to change what is in a file, and to append to it: the tables of all, and those of write(2)
+ * and its like. ../bypass/ runs them, and sees whether anything has changed.
  */
-#include "bypass.h"
-#include "ext4.h"
-
-#include <linux/aio_abi.h>
-#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/io_uring.h>
-#include <sched.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
-#ifndef RWF_NOAPPEND
-#define RWF_NOAPPEND	0x20
-#endif
-#define IORING_OP_FTRUNCATE	55
-#define TEXT_NEW	"what somebody else has written over it"
-#define SIZE_NEW	(sizeof(TEXT_NEW) - 1)
+#include "writing.h"
 
-static char text_new[4096] __attribute__((aligned(4096))) = TEXT_NEW;
+char text_new[4096] __attribute__((aligned(4096))) = TEXT_NEW;
 
-static int written(long size)
+int written(long size)
 {
 	if (size < 0)
 		return size;
@@ -146,7 +135,7 @@ static int run_setuid(struct target *t)
 
 /* Truncation */
 
-static int close_opened(long fd)
+int close_opened(long fd)
 {
 	return fd < 0 ? fd : close(fd);
 }
@@ -200,7 +189,7 @@ static int source_pipe(void)
 }
 
 /* A file with another content. */
-static int source_file(const struct target *t)
+int source_file(const struct target *t)
 {
 	int fd = CHECK_SYS(open(scratch(t, "source"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 
@@ -272,357 +261,6 @@ static int try_dedupe(struct target *t)
 	int fd = descriptor(t);
 
 	return fd < 0 ? fd : dedupe(file_open(scratch_file(t, "same", TEXT), O_RDWR), fd);
-}
-
-/* fallocate(2) */
-
-static int allocate(const struct target *t, int mode, off_t at, off_t size)
-{
-	int fd = descriptor(t);
-
-	return fd < 0 ? fd : result(fallocate(fd, mode, at, size));
-}
-
-static int try_allocate(struct target *t)
-{
-	return allocate(t, 0, 0, FILE_SIZE * 2);
-}
-
-static int try_allocate_beyond(struct target *t)
-{
-	return allocate(t, FALLOC_FL_KEEP_SIZE, FILE_SIZE * 2, FILE_SIZE);
-}
-
-static int try_punch_hole(struct target *t)
-{
-	return allocate(t, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
-}
-
-static int try_zero_range(struct target *t)
-{
-	return allocate(t, FALLOC_FL_ZERO_RANGE, 0, 4096);
-}
-
-static int try_collapse_range(struct target *t)
-{
-	return allocate(t, FALLOC_FL_COLLAPSE_RANGE, 0, 4096);
-}
-
-static int try_insert_range(struct target *t)
-{
-	return allocate(t, FALLOC_FL_INSERT_RANGE, 0, 4096);
-}
-
-static int try_uring_fallocate(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_FALLOCATE, .addr = 4096,
-					.len = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
-
-	request.fd = descriptor(t);
-	return request.fd < 0 ? request.fd : uring(&request, 0);
-}
-
-/* XFS had it first: struct xfs_flock64. */
-struct space_resv {
-	__s16 type, whence;
-	__s64 start, len;
-	__s32 sysid;
-	__u32 pid;
-	__s32 pad[4];
-};
-
-#define FS_IOC_ZERO_RANGE	_IOW('X', 57, struct space_resv)
-
-static int try_ioctl_zero_range(struct target *t)
-{
-	struct space_resv range = { .len = 4096 };
-	int fd = descriptor(t);
-
-	return fd < 0 ? fd : result(ioctl(fd, FS_IOC_ZERO_RANGE, &range));
-}
-
-/* What file systems have of their own */
-
-/* As the other file, which loses its content to this exchange of blocks. */
-static int try_donate_extents(struct target *t)
-{
-	struct move_extent move = { .len = 1 };
-	int fd = descriptor(t), source;
-	long err;
-
-	if (fd < 0)
-		return fd;
-	source = source_file(t);
-	CHECK_SYS(fsync(fd));
-	CHECK_SYS(fsync(source));
-	move.donor_fd = fd;
-	err = result(ioctl(source, EXT4_IOC_MOVE_EXT, &move));
-	if (err)
-		return err;
-	/* What is in memory is what was there before. */
-	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
-	return move.moved_len ? 0 : -ENODATA;
-}
-
-static int try_swap_boot(struct target *t)
-{
-	int fd = descriptor(t);
-
-	return fd < 0 ? fd : result(ioctl(fd, EXT4_IOC_SWAP_BOOT, 0));
-}
-
-/* Memory */
-
-static int store(const struct target *t)
-{
-	memcpy(t->memory, TEXT_NEW, SIZE_NEW);
-	return 0;
-}
-
-static int try_mmap(struct target *t)
-{
-	int err = map_target(t, PROT_READ | PROT_WRITE, MAP_SHARED);
-
-	return err ? err : store(t);
-}
-
-static int try_mprotect(struct target *t)
-{
-	int err = map_target(t, PROT_READ, MAP_SHARED);
-
-	if (!err)
-		err = result(mprotect(t->memory, FILE_SIZE, PROT_READ | PROT_WRITE));
-	return err ? err : store(t);
-}
-
-static int try_pkey_mprotect(struct target *t)
-{
-	int err = map_target(t, PROT_READ, MAP_SHARED);
-
-	if (!err)
-		err = result(syscall(SYS_pkey_mprotect, t->memory, FILE_SIZE,
-				     PROT_READ | PROT_WRITE, -1));
-	return err ? err : store(t);
-}
-
-static int try_madvise_remove(struct target *t)
-{
-	int err = map_target(t, PROT_READ, MAP_SHARED);
-
-	return err ? err : result(madvise(t->memory, 4096, MADV_REMOVE));
-}
-
-static int prepare_map_read(struct target *t)
-{
-	return map_target(t, PROT_READ, MAP_SHARED);
-}
-
-static int prepare_map_write(struct target *t)
-{
-	return map_target(t, PROT_READ | PROT_WRITE, MAP_SHARED);
-}
-
-static int run_mprotect_before(struct target *t)
-{
-	int err = result(mprotect(t->memory, FILE_SIZE, PROT_READ | PROT_WRITE));
-
-	return err ? err : store(t);
-}
-
-static int run_madvise_before(struct target *t)
-{
-	return result(madvise(t->memory, 4096, MADV_REMOVE));
-}
-
-static int run_store_before(struct target *t)
-{
-	return store(t);
-}
-
-/* No write: the file is not changed. */
-static int try_private(struct target *t)
-{
-	int err = map_target(t, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-
-	return err ? err : store(t);
-}
-
-/* io_uring and aio */
-
-static int try_uring_write(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
-					.len = SIZE_NEW };
-
-	request.fd = descriptor(t);
-	return request.fd < 0 ? request.fd : written(uring(&request, 0));
-}
-
-static int try_uring_poll_thread(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
-					.len = SIZE_NEW };
-
-	request.fd = descriptor(t);
-	return request.fd < 0 ? request.fd : written(uring(&request, IORING_SETUP_SQPOLL));
-}
-
-static int try_uring_noappend(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
-					.len = SIZE_NEW, .rw_flags = RWF_NOAPPEND };
-
-	request.fd = descriptor(t);
-	return request.fd < 0 ? request.fd : written(uring(&request, 0));
-}
-
-/* The system call in which it is made is a write(2), which appends if the descriptor does. */
-static int try_uring_in_write(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
-					.len = SIZE_NEW, .rw_flags = RWF_NOAPPEND };
-	int ret = -EPERM;
-
-	request.fd = descriptor(t);
-	if (request.fd < 0)
-		return request.fd;
-	for (int i = 0; ret == -EPERM && i < 50; i++)
-		ret = uring_in_write(&request);
-	return written(ret);
-}
-
-static int try_uring_truncate(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD,
-					.addr = (uintptr_t)t->path,
-					.open_flags = O_WRONLY | O_TRUNC };
-
-	return close_opened(uring(&request, 0));
-}
-
-static int try_uring_ftruncate(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_FTRUNCATE, .off = 10 };
-
-	request.fd = descriptor(t);
-	return request.fd < 0 ? request.fd : uring(&request, 0);
-}
-
-static int aio_write(const struct target *t, int flags)
-{
-	struct iocb request = { .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_buf = (uintptr_t)TEXT_NEW,
-				.aio_nbytes = SIZE_NEW, .aio_rw_flags = flags };
-	int fd = descriptor(t);
-
-	request.aio_fildes = fd;
-	return fd < 0 ? fd : written(aio(&request));
-}
-
-static int try_aio(struct target *t)
-{
-	return aio_write(t, 0);
-}
-
-static int try_aio_noappend(struct target *t)
-{
-	return aio_write(t, RWF_NOAPPEND);
-}
-
-/* The position of what a loop device writes is its own. */
-static int try_loop(struct target *t)
-{
-	int loop, fd = descriptor(t);
-
-	if (fd < 0)
-		return fd;
-	loop = loop_open(fd);
-	return loop < 0 ? loop : written(loop_write(loop, text_new, sizeof(text_new)));
-}
-
-/* Directories: names that come and go in one. */
-
-static const char *in_directory(const struct target *t, const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", t->path, name);
-	return path;
-}
-
-static int try_create(struct target *t)
-{
-	return close_opened(result(open(in_directory(t, "new"), O_WRONLY | O_CREAT, 0600)));
-}
-
-static int try_mkdir(struct target *t)
-{
-	return result(mkdir(in_directory(t, "new"), 0700));
-}
-
-static int try_mknod(struct target *t)
-{
-	return result(mknod(in_directory(t, "new"), S_IFIFO | 0600, 0));
-}
-
-static int try_symlink(struct target *t)
-{
-	return result(symlink("nowhere", in_directory(t, "new")));
-}
-
-static int try_bind_socket(struct target *t)
-{
-	return result(mknod(in_directory(t, "new"), S_IFSOCK | 0600, 0));
-}
-
-static int try_link_into(struct target *t)
-{
-	return result(link(scratch_file(t, "file", TEXT), in_directory(t, "new")));
-}
-
-static int try_rename_into(struct target *t)
-{
-	return result(rename(scratch_file(t, "file", TEXT), in_directory(t, "new")));
-}
-
-static int try_rename_within(struct target *t)
-{
-	char old[300];
-
-	snprintf(old, sizeof(old), "%s", in_directory(t, "entry"));
-	return result(rename(old, in_directory(t, "new")));
-}
-
-static int try_rename_out(struct target *t)
-{
-	return result(rename(in_directory(t, "entry"), scratch(t, "moved")));
-}
-
-static int try_unlink_in(struct target *t)
-{
-	return result(unlink(in_directory(t, "entry")));
-}
-
-static int try_uring_mkdir(struct target *t)
-{
-	struct io_uring_sqe request = { .opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .len = 0700 };
-
-	request.addr = (uintptr_t)in_directory(t, "new");
-	return uring(&request, 0);
-}
-
-static int try_tmpfile_link(struct target *t)
-{
-	int fd = result(open(t->path, O_TMPFILE | O_WRONLY, 0600));
-
-	if (fd < 0)
-		return fd;
-	return result(linkat(AT_FDCWD, proc_path(fd), AT_FDCWD, in_directory(t, "new"),
-			     AT_SYMLINK_FOLLOW));
-}
-
-static int try_tmpfile(struct target *t)
-{
-	return close_opened(result(open(t->path, O_TMPFILE | O_WRONLY, 0600)));
 }
 
 #define MOVE_EXT_WHY \
