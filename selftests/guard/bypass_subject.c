@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
- * where rules end. The attempts are in attempts/subject.c, seen.c, limits.c, root.c,
- * memory.c and earlier.c; bypass.c has those
- * on files. Each is made without a rule, when it must take effect, and with one. BYPASS_ONLY=TEXT
- * in the environment tries only what has the text in its name.
+ * where rules end. The attempts are in attempts/subject.c, victim.c, seen.c, limits.c, root.c,
+ * memory.c and earlier.c; bypass/ has those on files. Each is made without a rule, when it must
+ * take effect, and with one. BYPASS_ONLY=TEXT in the environment tries only what has the text in
+ * its name.
  */
 #include "harness.h"
 #include "bypass.h"

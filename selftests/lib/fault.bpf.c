@@ -11,7 +11,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* fault.c has the same. */
+/* The test of allocations that fail (map/fault/programs.c) has the same. */
 #define UPDATE	0x494d
 #define REPLACE	0x494e
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FUSE server, for lifetime.c and the fuzzer: one directory, and files of which it only knows the
+ * A FUSE server, for tests and the fuzzer: one directory, and files of which it only knows the
  * size. A node is the same under all its names. The server answers from its own memory alone, and
  * belongs into a process of its own.
  *

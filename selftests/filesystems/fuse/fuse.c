@@ -20,6 +20,8 @@
 #include "selftests/lib/fault.skel.h"
 #include "fuse.h"
 
+/* Waiting for things that must not take long. The processes that wait are not waited for. */
+
 static bool has_ended(void *arg)
 {
 	pid_t *pid = arg;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long entries and watches of the same inodes live: each as long as without the other.
+ * How long entries and watches of the same inodes live: each as long as without the other. They are
+ * on a filesystem that evicts inodes when it is told to.
  */
 #include <linux/audit.h>
 #include <linux/netlink.h>

@@ -13,6 +13,8 @@
 #include "selftests/lib/fault.skel.h"
 #include "watch.h"
 
+/* Lookups by a program: of the file of a descriptor, in one map. */
+
 struct fault *program_attach(int map)
 {
 	struct fault *program = fault__open_and_load();

@@ -14,6 +14,8 @@
 
 #include "victim.h"
 
+/* Those that are allowed */
+
 static int try_allowed(void)
 {
 	return run_act(ALLOWED, "read");

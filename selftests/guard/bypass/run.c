@@ -7,6 +7,11 @@
 
 #include "runs.h"
 
+/*
+ * Descriptors that wait for their runs do so in a socket, one behind the other: each process that
+ * is forked would have to close them all.
+ */
+
 static int stash[2];
 
 void stash_open(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The calls that a sweep is made of, what comes before each try, and what is looked at after it.
+ * They are made on two maps, with a few entries that must stay, and on a file for each try.
  */
 #include "fault.h"
 

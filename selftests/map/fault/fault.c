@@ -14,6 +14,8 @@
  */
 #include "fault.h"
 
+/* What is in the map, so that one can compare. */
+
 static char *snapshot(void)
 {
 	char *text = calloc(1, 4096), *at = text;

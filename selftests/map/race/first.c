@@ -29,6 +29,8 @@ static bool next_round(unsigned int task, void (*judge)(void))
 	return !shared->stop;
 }
 
+/* The same inode into the same map: one of them adds it. The addon before it is still going. */
+
 static void judge_noexist(void)
 {
 	CHECK_EQ(shared->won, 1);
@@ -184,6 +186,8 @@ TEST(one_pin)
 		CHECK_OK(inode_map_remove_fd(maps[i], file));
 	counts_wait(TASKS, 0, 0, 0);
 }
+
+/* Two processors add the same inode at the same moment: the addon that both make. */
 
 static void race_addon(unsigned int task)
 {

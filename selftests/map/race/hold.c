@@ -13,6 +13,11 @@
 #include "sleepy.h"
 #include "race.h"
 
+/*
+ * Who shows an entry is slow, and meanwhile its inode ends. A pipe's is freed at once, and its memory
+ * taken for a process's.
+ */
+
 static void make_pipes(unsigned int task)
 {
 	__u64 value = 1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program has deleted is gone at once, for whoever looks in whichever way, and there is
- * room for another entry.
+ * What a program has deleted is gone at once, though a worker has yet to erase it: for whoever
+ * looks in whichever way, and there is room for another entry. Each of those who look is the
+ * first: the worker is quick.
  */
 #include "context.h"
 

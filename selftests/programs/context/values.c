@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Values that programs point to while others replace and delete them.
+ * Values that programs point to while others replace and delete them. Two programs, one of which
+ * sleeps, keep a pointer to the value of a file that is opened, write to it after a while, and
+ * tell in it which value they mean. One file's value stays, the others' come and go.
  */
 #include <sched.h>
 #include <sys/mman.h>

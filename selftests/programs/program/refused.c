@@ -6,6 +6,8 @@
 #include "program_refused.skel.h"
 #include "calls.h"
 
+/* What is no inode and no dentry is in no map, whatever it is, and does no harm. */
+
 /* Those with an inode or dentry that the verifier does not look at. */
 #define DO_LOOKED_UP	DO_DELETE_HANDLE
 

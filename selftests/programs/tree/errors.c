@@ -5,6 +5,8 @@
  */
 #include "tree_looks.h"
 
+/* A program that has interrupted a rename is told so at once, and what does not depend on it. */
+
 static void check_move(int distance, __u64 number)
 {
 	CHECK_EQ(programs->bss->tree_calls, 2);
