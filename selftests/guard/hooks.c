@@ -27,7 +27,7 @@ static const struct hooks table[] = {
 #include "hooks.h"
 };
 
-#define NR	(sizeof(table) / sizeof(table[0]))
+#define NR	(ARRAY_SIZE(table))
 
 /* How often a word is among others. */
 static unsigned int count_word(const char *words, const char *word)

@@ -82,7 +82,7 @@ static unsigned int check_program(struct bpf_program *program, unsigned int *sum
 
 static bool is_asked(const char *name)
 {
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
 		if (!strcmp(name, asked[i]))
 			return true;
 	return false;
@@ -116,7 +116,7 @@ TEST(guard)
 		if (!tests)
 			FAIL("%s does not ask for NULL", bpf_program__name(program));
 	}
-	CHECK_EQ(found, sizeof(asked) / sizeof(asked[0]));
+	CHECK_EQ(found, ARRAY_SIZE(asked));
 	printf("# all together: %u steps\n", sum);
 	if (sum >= STEPS_TOGETHER)
 		FAIL("all together take the verifier %u steps", sum);

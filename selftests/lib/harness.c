@@ -157,12 +157,15 @@ void child_kill(pid_t pid)
 		FAIL("a child process ended (status %#x)", status);
 }
 
+/* Asked for in the beginning: sysconf(3) opens a file, which a case's programs would see. */
+static unsigned int processors;
+
 void run_on_cpu(unsigned int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	CPU_SET(cpu % processors, &set);
 	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 }
 
@@ -283,6 +286,7 @@ int main(int argc, char **argv)
 	int option = getopt_long(argc, argv, "h", options, NULL);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
 	if (option == 'h')
 		return usage(argv[0]), 0;
 	if (option == 't' && test_table)

@@ -255,8 +255,7 @@ void verifier_must_refuse(const void *object, size_t size, const struct refused 
 		size_t size_;						\
 		const void *object_ = skeleton##__elf_bytes(&size_);	\
 									\
-		verifier_must_refuse(object_, size_, refused,		\
-				     sizeof(refused) / sizeof((refused)[0]));	\
+		verifier_must_refuse(object_, size_, refused, ARRAY_SIZE(refused)); \
 	} while (0)
 
 /* 32-byte keys. FOR_EACH_LIFETIME(flags) { ... }: once for pinned entries, once for weak ones. */

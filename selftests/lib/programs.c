@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs: finding, loading and attaching them, and those that the verifier refuses: see harness.h.
+ * BPF programs: finding, loading and attaching them, and those that the verifier refuses: see
+ * harness.h.
  */
 #include "harness.h"
 

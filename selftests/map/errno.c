@@ -154,7 +154,7 @@ TEST(bad_key_32)
 	};
 
 	CHECK_OK(map_set(map, fd, 1));
-	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		union inode_map_any_key next_key;
 
 		CHECK_ERR(lookup(map, &bad[i]), EINVAL);

@@ -120,7 +120,7 @@ TEST(fast_updater)
 	pid = child_start(update_for_ever, &large);
 	/* Until it is held up itself. */
 	sleep(1);
-	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
 		took = longest(others[i].run, small);
 		printf("# %s: %.3f s at most, without the updater %.3f s\n", others[i].name, took,
 		       before[i]);
@@ -216,7 +216,7 @@ TEST(map_maker)
 	double alone = mean(change_mtu), beside;
 	pid_t pid;
 
-	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		pid = child_start(create_for_ever, (void *)&sizes[i]);
 		sleep(1);
 		beside = mean(change_mtu);

@@ -63,7 +63,7 @@ TEST(found_at_every_step)
 	static const char *const names[] = { "at_bucket", "before_entry", "between", "learn" };
 	int map = map_create(32, 4, ENTRIES);
 
-	programs_load(names, sizeof(names) / sizeof(names[0]));
+	programs_load(names, ARRAY_SIZE(names));
 	programs->bss->map_id = map_id_of(map);
 	for (unsigned int i = 0; i < ENTRIES / 4; i++) {
 		insert(map, i);
@@ -130,7 +130,7 @@ TEST(found_by_others)
 	double end = now() + SECONDS;
 	unsigned int rounds = 0;
 
-	programs_load(names, sizeof(names) / sizeof(names[0]));
+	programs_load(names, ARRAY_SIZE(names));
 	do {
 		int map = map_create(32, 4, FEW_ENTRIES);
 

@@ -505,7 +505,7 @@ static void forbid_lsm_list(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
 
 	CHECK_SYS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	CHECK_SYS(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
@@ -546,7 +546,7 @@ TEST(lsm_where_the_list_is_a_file)
 	forbid_lsm_list();
 	CHECK_EQ(inode_map_check_lsm(), expected);
 	hide("/sys/kernel/security");
-	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(lists); i++) {
 		file_write("/sys/kernel/security/lsm", lists[i].text);
 		CHECK_EQ(inode_map_check_lsm(), lists[i].expected);
 	}

@@ -192,7 +192,7 @@ TEST(harmless_settings)
 		"address 02:00:00:00:00:01", "numtxqueues 2", "xdp off",
 	};
 
-	for (unsigned int i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(settings); i++) {
 		ip("link set " INODE_MAP_DEVICE " %s", settings[i]);
 		CHECK(!(device_flags() & IFF_UP));
 	}
@@ -369,7 +369,7 @@ static int lookup_prog_load(enum bpf_prog_type type, struct bpf_prog_load_opts *
 		RETURN_INSNS,
 	};
 
-	return prog_load(type, opts, insns, sizeof(insns) / sizeof(insns[0]));
+	return prog_load(type, opts, insns, ARRAY_SIZE(insns));
 }
 
 struct prog_kind {
@@ -394,7 +394,7 @@ TEST(programs_can_not_use_the_map)
 	int map = map_create(32, 4, 8);
 
 	CHECK_SYS(hash);
-	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		const struct prog_kind *kind = &kinds[i];
 		LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = kind->attach);
 		int prog;

@@ -217,7 +217,7 @@ TEST(wrong_map_id)
 	CHECK_OK(bpf_map_update_elem(hash, &key, &value, 0));
 
 	programs = program_attach("on_lsm", id);
-	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		programs->bss->map_id = wrong[i];
 		trigger_open(NULL);
 		CHECK_EQ(programs->bss->calls, i + 1);
@@ -329,7 +329,7 @@ TEST(sizes)
 
 	for (unsigned int i = 0; i < sizeof(written); i++)
 		written[i] = i * 7 + i / 256;
-	for (unsigned int i = 0; i < sizeof(value_sizes) / sizeof(value_sizes[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(value_sizes); i++) {
 		unsigned int size = value_sizes[i];
 		int map = map_create(32, size, 4);
 

@@ -210,7 +210,7 @@ TEST(addresses)
 	struct bpf_program *program;
 	struct null *programs = program_load("ask", &program);
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		programs->bss->address = cases[i].address;
 		CHECK_OK(bpf_prog_test_run_opts(bpf_program__fd(program), &opts));
 		if (programs->bss->is_null != cases[i].is_null)

@@ -98,7 +98,7 @@ static int token_create(void)
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
 	pid = child_start(run_container, &sockets[1]);
 	fd = receive_fd(sockets[0]);
-	for (unsigned int i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(options); i++)
 		CHECK_SYS(fsconfig(fd, FSCONFIG_SET_STRING, options[i], "any", 0));
 	CHECK_SYS(fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
 	send_fd(sockets[0], CHECK_SYS(fsmount(fd, FSMOUNT_CLOEXEC, 0)));
@@ -155,7 +155,7 @@ static int load(int btf_fd, __s32 function, int token)
 		.bpf = {
 			.prog_type = BPF_PROG_TYPE_SYSCALL,
 			.insns = (__u64)(unsigned long)first,
-			.insn_cnt = insns + sizeof(insns) / sizeof(insns[0]) - first,
+			.insn_cnt = insns + ARRAY_SIZE(insns) - first,
 			.license = (__u64)(unsigned long)"GPL",
 			.prog_flags = BPF_F_SLEEPABLE | (token >= 0 ? WITH_TOKEN : 0),
 			.fd_array = (__u64)(unsigned long)fds,

@@ -225,7 +225,7 @@ TEST(no_such_map)
 	close(freed);
 	counts_wait(1, 1, 1, 1);
 	program_load("walk_by_hand", map);
-	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		programs->bss->map_id = wrong[i];
 		run();
 		CHECK_ERR(programs->bss->result, ENODEV);
@@ -587,7 +587,7 @@ TEST(verifier)
 		{ "refused_opaque", "invalid read from stack" },
 	};
 
-	for (unsigned int i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(accepted); i++) {
 		program_choose(accepted[i]);
 		CHECK_OK(walk__load(programs));
 		walk__destroy(programs);

@@ -125,7 +125,7 @@ static void look_up_names(void)
 {
 	static const char *const names[] = { "stat", "maps", "limits", "environ", "io", "mem" };
 
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		char path[64];
 
 		snprintf(path, sizeof(path), "m/%d/%s", s->process, names[i]);

@@ -261,7 +261,7 @@ const struct exception exceptions[] = {
 	NOT(ISO9660, REMOUNT, "can't be remounted read-only, being it"),
 };
 
-const unsigned int nr_exceptions = sizeof(exceptions) / sizeof(exceptions[0]);
+const unsigned int nr_exceptions = ARRAY_SIZE(exceptions);
 
 unsigned int nr_steps(const struct event *event)
 {

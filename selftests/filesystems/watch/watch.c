@@ -59,7 +59,7 @@ static const char *mask_text(__u32 mask)
 	static char text[512];
 
 	*text = 0;
-	for (unsigned int i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
 		if (!(mask & bits[i].bit))
 			continue;
 		strcat(strcat(text, " "), bits[i].name);

@@ -42,7 +42,8 @@ bool memory_is_kept(const char *shell)
 	pid_t pid = shell_start(shell);
 	int status;
 
-	status = sh("cat /proc/%d/mem >/dev/null 2>error; grep -qi 'denied\\|permitted' error", pid);
+	status = sh("cat /proc/%d/mem >/dev/null 2>error; grep -qi 'denied\\|permitted' error",
+		    pid);
 	child_kill(pid);
 	return !status;
 }

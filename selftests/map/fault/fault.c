@@ -194,7 +194,7 @@ static void update_sweeps(unsigned int key_size, __u32 flags)
 
 	maps_setup(key_size, 4);
 	key_flags = flags;
-	for (unsigned int i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(operations); i++) {
 		/* The entry "1" is pinned. */
 		if (flags && operations[i].prepare == choose_entry)
 			continue;

@@ -106,7 +106,7 @@ static void program_sweeps(__u32 flags)
 	changer->bss->map_id = map_id_of(map);
 	changer->bss->flags = flags;
 	CHECK_OK(fault__attach(changer));
-	for (unsigned int i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(operations); i++) {
 		/* The entry "1" is pinned. */
 		if (flags && operations[i].prepare == choose_open_entry)
 			continue;

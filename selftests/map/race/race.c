@@ -45,7 +45,8 @@ void check_either(const char *what, int err, int allowed, int also_allowed)
 
 struct shared *shared;
 
-unsigned int tasks, processors;
+unsigned int tasks;
+static unsigned int processors;
 int maps[20];
 int file;
 

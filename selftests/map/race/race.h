@@ -35,7 +35,7 @@ void value_check(const struct value *value);
 int value_set(int map, int fd, __u64 seed);
 void check_either(const char *what, int err, int allowed, int also_allowed);
 extern struct shared *shared;
-extern unsigned int tasks, processors;
+extern unsigned int tasks;
 extern int maps[20];
 void msleep(unsigned int ms);
 void barrier(void);

@@ -55,7 +55,7 @@ TEST(small_reads)
 	}
 	/* The text has totals that must not change. */
 	counts_wait(2, 2 * MANY, MANY, MANY);
-	for (unsigned int i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(chunks); i++) {
 		struct listing listing;
 		char *text;
 

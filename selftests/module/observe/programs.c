@@ -29,7 +29,7 @@ static int event_store(void *unused, void *event, size_t size)
 {
 	(void)unused;
 	CHECK_EQ(size, sizeof(struct event));
-	CHECK(nr_events < sizeof(events) / sizeof(events[0]));
+	CHECK(nr_events < ARRAY_SIZE(events));
 	events[nr_events++] = *(struct event *)event;
 	return 0;
 }

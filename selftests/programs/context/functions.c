@@ -115,7 +115,7 @@ TEST(functions)
 	const bool rt = kernel_is_rt();
 
 	setup();
-	for (unsigned int i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(functions); i++) {
 		struct function function = functions[i];
 
 		if (rt && function.rt_name)
@@ -186,7 +186,7 @@ TEST(breakpoints)
 	};
 
 	setup();
-	for (unsigned int i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(functions); i++)
 		check_function(&functions[i], "on_sample", break_at_function);
 }
 

@@ -111,7 +111,7 @@ TEST(gone_at_once)
 		gone_for_programs, gone_for_proc, gone_for_exist, gone_for_noexist,
 		gone_for_max_entries,
 	};
-	const unsigned int nr = sizeof(gone) / sizeof(gone[0]);
+	const unsigned int nr = ARRAY_SIZE(gone);
 
 	setup();
 	map = map_create(32, sizeof(struct value), 1);

@@ -275,7 +275,8 @@ TEST(no_map)
 	int freed = map_create(32, sizeof(struct value), 8), fd = file_create("f");
 	__u32 id = map_id_of(map), freed_id = map_id_of(freed);
 	__u32 wrong[] = { 0, map_id_of(hash), freed_id, id + 256, id + (1U << 31), UINT32_MAX };
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"),
+			   .trigger = trigger_open };
 
 	set(map, fd, NUMBER, 0);
 	set(freed, fd, NUMBER, 0);
@@ -292,7 +293,8 @@ TEST(no_map)
 /* A map is one from the moment that it is created: nobody need have updated it. */
 TEST(fresh_map)
 {
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
+	struct run run = { .programs = program_attach("on_lsm_sleepable"),
+			   .trigger = trigger_open };
 	int other = map_create(32, sizeof(struct value), 8), fd = file_create("f");
 
 	set(other, fd, NUMBER, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that the verifier must refuse, each for a reason that refused.c has. None of them ever runs.
+ * Programs that the verifier must refuse, each for a reason that refused.c has. None of them ever
+ * runs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

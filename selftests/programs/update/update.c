@@ -373,7 +373,7 @@ TEST(no_such_map)
 	close(freed);
 	counts_wait(1, 0, 0, 0);
 	program_attach("on_ioctl", map);
-	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		programs->bss->map_id = wrong[i];
 		CHECK_ERR(update(fd, 1, BPF_ANY), ENODEV);
 	}
