@@ -303,10 +303,15 @@ $(tool_fuzz_names:%=$(BUILD)/tool/%): $(BUILD)/tool/%: $(BUILD)/tool/fuzz/tool/%
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 	@:
 
-$(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
+bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c bench/module.c,$(wildcard bench/*.c)))
+
+$(bench_objects): $(BUILD)/%.o: %.c $(BUILD)/bench/bench.skel.h Makefile
 	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(BUILD)/bench/bench: $(bench_objects)
+	$(say) LD $@
+	$(Q)$(CC) $(sysroot) $(CFLAGS) $(bench_objects) $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/tool/*/*/*.d)
 

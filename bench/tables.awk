@@ -15,6 +15,12 @@ function title(table)
 		return "Instructions on a filesystem"
 	if (table == "profile")
 		return "Functions of the kernel that cost others more on a filesystem with entries, in instructions"
+	if (table == "profile operations")
+		return "Functions in which the instructions of an operation are"
+	if (table == "profile unmount")
+		return "Functions that an unmount of 8 files with entries costs more in, in instructions"
+	if (table == "profile guard")
+		return "Functions that inode-guard costs a file more in that it does not guard, in instructions"
 	if (table == "guard")
 		return "Instructions of a file that inode-guard does not guard"
 	if (table == "scale")
