@@ -305,7 +305,7 @@ bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 
 bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c bench/module.c,$(wildcard bench/*.c)))
 
-$(bench_objects): $(BUILD)/%.o: %.c $(BUILD)/bench/bench.skel.h Makefile
+$(bench_objects): $(BUILD)/%.o: %.c $(BUILD)/bench/bench.skel.h $(BUILD)/bench/rival.skel.h Makefile
 	$(say) CC $@
 	$(Q)$(CC) $(program_cflags) -c $< -o $@
 
@@ -317,7 +317,7 @@ $(BUILD)/bench/bench: $(bench_objects)
 
 # --- In the virtual machine ---------------------------------------------------
 
-.PHONY: deps kernel guest programs test test-all test-templates smoke model stress fuzz fuzz-tool bench bench-scale demo shell check
+.PHONY: deps kernel guest programs test test-all test-templates smoke model stress fuzz fuzz-tool bench bench-scale bench-day demo shell check
 test-all:
 	+@MAKE='$(MAKE)' TESTS='$(TESTS)' scripts/test-all
 
@@ -387,10 +387,10 @@ fuzz-tool: kernel
 		$(MAKE) --no-print-directory KDIR="$$kdir" BUILD="$$build" tool-fuzz-programs && \
 		DURATION='$(DURATION)' REPRODUCE='$(REPRODUCE)' scripts/fuzz-tool "$$build/tool"
 
-bench bench-scale: kernel
+bench bench-scale bench-day: kernel
 	+@kdir=$$(scripts/kernel '$(KERNEL)' build) && \
 		$(MAKE) --no-print-directory KDIR="$$kdir" module guard bench-program
-	@KERNEL='$(KERNEL)' scripts/bench $(if $(filter bench-scale,$@),--scale)
+	@KERNEL='$(KERNEL)' scripts/bench $(patsubst bench-%,--%,$(filter bench-%,$@))
 
 demo: guest
 	@KERNEL='$(KERNEL)' scripts/demo
@@ -522,7 +522,8 @@ help:
 	@echo "  fuzz-tool   fuzz what inode-guard takes from others, with sanitizers, for DURATION"
 	@echo "              seconds"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
-	@echo "  bench-scale  likewise with 1,000,000 entries"
+	@echo "  bench-scale  likewise with 1,000,000 entries, and with 10,000 maps"
+	@echo "  bench-day   likewise of what a user feels, next to other guards; as root"
 	@echo "  demo        show the inode map at work in a virtual machine"
 	@echo "  shell       a shell in a virtual machine that has everything"
 	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"

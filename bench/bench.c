@@ -43,6 +43,7 @@
 #include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -83,7 +84,7 @@ static void enter_cgroup(void)
 
 static void prepare(unsigned int most)
 {
-	struct rlimit limit = { 8192, 8192 };
+	struct rlimit limit = { 16384, 16384 };
 
 	MUST(!setrlimit(RLIMIT_NOFILE, &limit));
 	insmod(MODULES "/inode_map.ko");
@@ -138,13 +139,26 @@ static void bench(bool quick)
 	bench_guard();
 }
 
+static unsigned int number(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || value < 10 * CALLS || value > 100000000)
+		die("%s is not a number of entries", text);
+	return value;
+}
+
 static void usage(FILE *file)
 {
-	fprintf(file, "Usage: bench [--quick | --scale | --smp | --profile]\n\n"
+	fprintf(file, "Usage: bench [--quick | --scale | --smp | --profile | --day]\n\n"
 		      "  --quick  at most 10,000 entries\n"
 		      "  --scale  1,000,000 entries next to 1,000 (100,000 with --quick)\n"
+		      "  --entries N  or so many\n"
 		      "  --smp    lookups per second, on 2 processors of 3; boot with maxcpus=1\n"
-		      "  --profile  what scripts/profile looks at\n");
+		      "  --profile  what scripts/profile looks at\n"
+		      "  --profile-guard  likewise of what inode-guard costs\n"
+		      "  --day    what a user feels; with --quick of less\n");
 }
 
 int main(int argc, char **argv)
@@ -152,11 +166,15 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "quick", no_argument, NULL, 'q' },
 		{ "scale", no_argument, NULL, 'l' },
+		{ "entries", required_argument, NULL, 'e' },
 		{ "smp", no_argument, NULL, 's' },
 		{ "profile", no_argument, NULL, 'p' },
+		{ "profile-guard", no_argument, NULL, 'g' },
+		{ "day", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
+	unsigned int entries = 0;
 	bool quick = false;
 	char what = 0;
 	int option;
@@ -166,9 +184,14 @@ int main(int argc, char **argv)
 		case 'q':
 			quick = true;
 			break;
+		case 'e':
+			entries = number(optarg);
+			break;
 		case 'l':
 		case 's':
 		case 'p':
+		case 'g':
+		case 'd':
 			what = option;
 			break;
 		case 'h':
@@ -187,16 +210,21 @@ int main(int argc, char **argv)
 	if (what == 's') {
 		prepare(CALLS);
 		bench_smp();
-	} else if (what == 'p') {
+	} else if (what == 'p' || what == 'g') {
 		prepare(SAMPLES);
 		take_priority();
 		maps_make(1);
 		close(maps[INODE_MAP]);
-		profile();
+		profile(what == 'g');
+	} else if (what == 'd') {
+		prepare(1);
+		describe();
+		bench_day(quick);
 	} else if (what == 'l') {
 		prepare(1);
 		take_priority();
-		bench_scale(quick ? 100000 : 1000000);
+		describe();
+		bench_scale(entries ?: quick ? 100000 : 1000000);
 	} else {
 		bench(quick);
 	}

@@ -123,6 +123,7 @@ extern const char *const get_names[NR_COLUMNS];
 
 struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
 		    enum outcome outcome);
+struct cost measure_one(const char *name, unsigned int times, const char *path);
 void bench_miss(void);
 void bench_get(unsigned int n);
 void bench_tree(void);
@@ -133,6 +134,7 @@ void bench_calls(void);
 void bench_create(void);
 
 /* memory.c */
+double memory_now(void);
 void bench_memory(void);
 void bench_memory_pinned(void);
 
@@ -150,10 +152,21 @@ void bench_ordinary(void);
 void bench_guard(void);
 
 /* profile.c */
-void profile(void);
+void profile(bool of_guard);
 
 /* scale.c */
 void bench_scale(unsigned int n);
+
+/* rivals.c */
+void rival_begin(const char *dir, unsigned int n);
+void rival_end(void);
+void fanotify_begin(const char *dir, unsigned int n, const char *const *mounts);
+void fanotify_end(void);
+void audit_begin(const char *dir, unsigned int n);
+void audit_end(const char *dir, unsigned int n);
+
+/* day.c */
+void bench_day(bool quick);
 
 /* smp.c */
 void bench_smp(void);

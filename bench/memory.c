@@ -69,7 +69,7 @@ static double charged(const char *name)
 }
 
 /* Memory of the kernel: slabs, whoever is charged for them, and whole pages that we are. */
-static double memory(void)
+double memory_now(void)
 {
 	/* The counters of a cgroup are summed up every other second. */
 	pause_ms(5000);
@@ -102,11 +102,11 @@ static void memory_insert(enum column column, const char *dir)
 void bench_memory(void)
 {
 	for (enum column column = 0; column < EMPTY; column++) {
-		double before = memory();
+		double before = memory_now();
 
 		memory_insert(column, BASE "/in");
 		emit("memory", "bytes per entry; inode excluded", column_names[column],
-		     (memory() - before) / MEMORY_ENTRIES);
+		     (memory_now() - before) / MEMORY_ENTRIES);
 		close(maps[column]);
 		settle(0, 0);
 		/* Deletes what inode storage has for inodes, too. */
@@ -127,11 +127,11 @@ void bench_memory_pinned(void)
 	      "mount -o loop " BASE "/image " BASE "/ext4");
 	files_create(BASE "/ext4", MEMORY_ENTRIES);
 	drop_caches();
-	before = memory();
+	before = memory_now();
 	memory_insert(INODE_MAP, BASE "/ext4");
 	drop_caches();
 	emit("memory", "bytes per entry; inode included", column_names[INODE_MAP],
-	     (memory() - before) / MEMORY_ENTRIES);
+	     (memory_now() - before) / MEMORY_ENTRIES);
 	close(maps[INODE_MAP]);
 	MUST(!umount(BASE "/ext4"));
 	settle(0, 0);

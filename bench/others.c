@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What entries cost those who have nothing to do with them: who unmounts the filesystem, and who uses
- * other files of it; and what inode-guard costs these.
+ * What entries cost those who have nothing to do with them: who unmounts the filesystem, and who
+ * uses other files of it; and what inode-guard costs these.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -145,7 +145,7 @@ void bench_ordinary(void)
 	settle(0, 0);
 }
 
-/* What inode-guard costs a file that it does not guard, with rules for another of the same filesystem. */
+/* What inode-guard costs a file without a rule, with rules for another of the same filesystem. */
 void bench_guard(void)
 {
 	static const struct {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What scripts/profile looks at: it stops the machine at getpgid(2), and steps through what comes between
- * one that says what comes next and the one behind, or through one function of the kernel that is called
- * there. Each is done some times over, and the shortest way counts.
+ * What scripts/profile looks at: it stops the machine at getpgid(2), and has QEMU write down the
+ * instructions from one that says what comes next to the one behind, or those of one function of
+ * the kernel that is called there. Each is done some times over, and the shortest way counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,11 +70,12 @@ static void profile_end(void)
 enum { GETPGID, REPLACE, HASH_UPDATE, SHUTDOWN, NR_WANTED };
 
 static const char *const wanted[NR_WANTED] = {
-	"__x64_sys_getpgid", "bpf_inode_map_replace", "htab_map_update_elem", "generic_shutdown_super"
+	"__x64_sys_getpgid", "bpf_inode_map_replace", "htab_map_update_elem",
+	"generic_shutdown_super"
 };
 static unsigned long long addresses[NR_WANTED];
 
-/* Have @show called for each of the kernel's functions, those of modules and of BPF programs included. */
+/* Have @show called for each function of the kernel, those of modules and BPF programs as well. */
 static void symbols_walk(void (*show)(unsigned long long address, const char *name))
 {
 	FILE *file = fopen("/proc/kallsyms", "re");
@@ -136,7 +137,7 @@ static void profile_others(void)
 	settle(0, 0);
 }
 
-/* What inode-guard costs a file that it does not guard. It stays: its programs' names are asked for. */
+/* What inode-guard costs a file without a rule. It stays: its programs' names are asked for. */
 static void profile_guard(void)
 {
 	const char *path = ordinary_files();
@@ -233,7 +234,18 @@ static void profile_unmount(const char *column, bool entries)
 	settle(0, 0);
 }
 
-void profile(void)
+static void profile_all(void)
+{
+	profile_calls(INODE_MAP, BASE "/in");
+	profile_calls(STORAGE, BASE "/in");
+	profile_programs();
+	profile_unmount("no entries", false);
+	profile_unmount("entries", true);
+	profile_others();
+}
+
+/* Without the guard, which takes minutes to begin, or of what the guard costs. */
+void profile(bool of_guard)
 {
 	symbols_find();
 	printf("mark,%llx\nwait,%u\nend,%u\nafter,%u\nready\n",
@@ -244,13 +256,10 @@ void profile(void)
 		profile_mark(PROFILE_WAIT, 0);
 		pause_ms(10);
 	}
-	profile_calls(INODE_MAP, BASE "/in");
-	profile_calls(STORAGE, BASE "/in");
-	profile_programs();
-	profile_unmount("no entries", false);
-	profile_unmount("entries", true);
-	profile_others();
-	profile_guard();
+	if (of_guard)
+		profile_guard();
+	else
+		profile_all();
 	profile_mark(PROFILE_END, 0);
 	for (unsigned int i = 0; i < nr_profiled; i++)
 		printf("call,%u,%s,%s,%s\n", PROFILE_MARK + i, profiled[i].table, profiled[i].row,

@@ -70,6 +70,24 @@ struct cost measure(const char *name, unsigned int times, const char *dir, unsig
 	return cost;
 }
 
+/**
+ * measure_one - instructions of an operation of a program, for one file that it finds
+ * @name: the program
+ * @times: how often it does it
+ * @path: the file
+ *
+ * Return: the cost.
+ */
+struct cost measure_one(const char *name, unsigned int times, const char *path)
+{
+	double clock = clock_cost(path);
+	struct bpf_link *link = attach(name);
+	double all = run_program(path, A_HIT);
+
+	detach(link);
+	return (struct cost) { .median = (all - clock) / times, .mean = (all - clock) / times };
+}
+
 static void measure_get(const char *row, const char *dir, unsigned int n, enum outcome outcome)
 {
 	struct cost costs[NR_COLUMNS];
