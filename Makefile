@@ -206,10 +206,15 @@ include fuzz/Makefile.inc
 bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
 	@:
 
-$(BUILD)/bench/bench: bench/bench.c $(BUILD)/bench/bench.skel.h Makefile
+bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c bench/module.c,$(wildcard bench/*.c)))
+
+$(bench_objects): $(BUILD)/%.o: %.c $(BUILD)/bench/bench.skel.h $(BUILD)/bench/rival.skel.h Makefile
 	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(program_cflags) $< $(LDFLAGS) $(libraries) -pthread -lm -o $@
+	$(Q)$(CC) $(program_cflags) -c $< -o $@
+
+$(BUILD)/bench/bench: $(bench_objects)
+	$(say) LD $@
+	$(Q)$(CC) $(sysroot) $(CFLAGS) $(bench_objects) $(LDFLAGS) $(libraries) -pthread -lm -o $@
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
@@ -348,7 +353,8 @@ help:
 	@echo
 	@echo "Measure:"
 	@echo "  bench       count instructions in a virtual machine, next to other maps"
-	@echo "  bench-scale  likewise with 1,000,000 entries"
+	@echo "  bench-scale  likewise with 1,000,000 entries, and with 10,000 maps"
+	@echo "  bench-day   likewise of what a user feels, next to other guards; as root"
 	@echo
 	@echo "Variables of what is built and installed:"
 	@echo "  KDIR=DIR            build tree or headers of the kernel that all, install and"

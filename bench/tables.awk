@@ -15,10 +15,20 @@ function title(table)
 		return "Instructions on a filesystem"
 	if (table == "profile")
 		return "Functions of the kernel that cost others more on a filesystem with entries, in instructions"
+	if (table == "profile operations")
+		return "Functions in which the instructions of an operation are"
+	if (table == "profile unmount")
+		return "Functions that an unmount of 8 files with entries costs more in, in instructions"
+	if (table == "profile guard")
+		return "Functions that inode-guard costs a file more in that it does not guard, in instructions"
 	if (table == "guard")
 		return "Instructions of a file that inode-guard does not guard"
+	if (table == "day")
+		return "Instructions of the whole machine, no guard = 1.00"
 	if (table == "scale")
-		return "Instructions for each entry, in a map of 1,000 and one of 1,000,000"
+		return "Instructions for each entry of a map, and bytes"
+	if (table == "maps")
+		return "Instructions where there are many maps"
 	if (table == "smp")
 		return "Lookups per second, inode storage = 1.00"
 	return table
@@ -34,7 +44,7 @@ function heading(column)
 		return "hash on the pointer"
 	if (column == "empty")
 		return "empty function"
-	return column
+	return words(column)
 }
 
 # 1234567 becomes 1,234,567.
@@ -48,7 +58,7 @@ function number(value, column)
 {
 	if (value == "")
 		return "–"
-	if (column == "ratio" || table == "smp")
+	if (column == "ratio" || table == "smp" || (table == "day" && value < 100))
 		return sprintf("%.3f", value)
 	if (value >= 1000)
 		return commas(sprintf("%.0f", value))
@@ -105,6 +115,6 @@ END {
 		}
 	}
 	if (about["kernel"])
-		printf "\nLinux %s, %s. Written by `make bench`; how each figure is measured: `bench/bench.c`.\n",
-			about["kernel"], about["date"]
+		printf "\nLinux %s, %s. Written by `%s`; how each figure is measured: `bench/bench.c`.\n",
+			about["kernel"], about["date"], about["command"]
 }

@@ -35,6 +35,7 @@
  * fault: FAULT_REVIVAL b_none_lost -DUPDATERS=2 -DKEEP=0
  * fault: FAULT_UNLOCKED_END a_unreachable_after_end -DUPDATERS=2 -DKEEP=0
  * fault: FAULT_NO_ORPHAN a_unreachable_after_end -DUPDATERS=2 -DKEEP=1
+ * fault: FAULT_NOT_LAST b_none_lost -DUPDATERS=2 -DKEEP=0
  * fault: FAULT_PLAIN_STORE d_update_is_seen -DUPDATERS=2 -DKEEP=1 -DBYSTANDER -DSTAYS
  */
 #ifndef UPDATERS
@@ -55,7 +56,7 @@ byte attached;		/* addon->attached */
 byte owed[MARKS];	/* calls of inode_addon_release() that are queued to the worker */
 byte nr_owed;
 
-#define mark_freeing(m)	addon_die(m)
+#define mark_freeing(m)	addon_die_with_mark(m)
 #define mark_freed(m)	addon_freed(m)
 
 #include "fsnotify.pml"
@@ -102,6 +103,41 @@ inline addon_die(a) {
 	:: atomic { gone > 0 -> entry_release(a); gone-- }
 	:: else -> break
 	od
+}
+
+/*
+ * inode_addon_die_with_mark(), in fsnotify's callback: the users that these entries were are counted out
+ * there. (Where there is a pin as well it is addon_die(): pin.pml.)
+ */
+inline addon_die_with_mark(a) {
+#ifdef FAULT_UNLOCKED_END
+	atomic { entries_out(a) };
+	dead = dead | BIT(a);
+#else
+	atomic { dead = dead | BIT(a); entries_out(a) };
+#endif
+	if
+	:: gone > 0 ->
+		atomic {
+			CHECK(c_not_freed_in_use, IS_USED(a) && users[a] >= owed[a] + gone);
+			users[a] = users[a] - gone;
+			gone = 0;
+#ifdef FAULT_NOT_LAST
+			last = true
+#else
+			last = users[a] == 0
+#endif
+		}
+		if
+		:: last ->
+			last = false;
+			/* That of fsnotify is left. */
+			CHECK(c_not_freed_in_use, m_ref[a] > 1);
+			mark_put(a)
+		:: else
+		fi
+	:: else
+	fi
 }
 
 inline entries_out(a) {
@@ -323,6 +359,7 @@ end:	do
 proctype bystander() {
 	MARK_LOCALS;
 	byte m = NONE, err = OK, gone = 0;
+	bool last = false;
 
 	if
 	:: atomic { has_name && has_sb -> descriptors++; i_count++ }
@@ -342,7 +379,7 @@ out:	skip
 proctype vfs() {
 	MARK_LOCALS;
 	byte c = NONE, m = NONE, old = NONE, done = 0, gone = 0;
-	bool umount = false;
+	bool umount = false, last = false;
 
 	if
 	:: umount = true

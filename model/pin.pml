@@ -20,6 +20,7 @@
  *
  * fault: FAULT_UNPIN d_update_is_seen -DUPDATERS=2
  * fault: FAULT_STILL_KEEPS b_none_lost -DUPDATERS=2
+ * fault: FAULT_PIN_STAYS b_none_lost -DUPDATERS=2
  */
 #ifndef UPDATERS
 #define UPDATERS	2
@@ -109,13 +110,47 @@ inline addon_release() {
 	fi
 }
 
+#define NUMBER(set)	((set & 1) + (set >> 1 & 1) + (set >> 2 & 1) + (set >> 3 & 1))
+
+/* inode_addon_die_with_mark(); or inode_addon_die(), if there is a pin. */
 inline addon_die() {
 	atomic {
 		dead = true;
 		out = entries;
 		removed = removed | entries;
-		entries = 0
+		entries = 0;
+#ifdef FAULT_PIN_STAYS
+		if
+		:: true ->
+#else
+		if
+		:: pin == NONE ->
+#endif
+			CHECK(b_none_lost, pinned_users >= NUMBER((out & pinned)));
+			pinned_users = pinned_users - NUMBER((out & pinned));
+			nr = NUMBER(out);
+			out = 0
+		:: else
+		fi
 	}
+	if
+	:: nr > 0 ->
+		atomic {
+			CHECK(c_not_freed_in_use, users >= owed + nr);
+			users = users - nr;
+			nr = 0;
+			last = users == 0
+		}
+		if
+		:: last ->
+			last = false;
+			/* That of fsnotify is left. */
+			CHECK(c_not_freed_in_use, m_ref[A] > 1);
+			mark_put(A)
+		:: else
+		fi
+	:: else
+	fi;
 	do
 	:: out != 0 ->
 		atomic { e = FIRST_BIT(out); out = out & ~BIT(e) }
@@ -174,7 +209,7 @@ inline delete(entry) {
 
 proctype updater(byte me) {
 	MARK_LOCALS;
-	byte p = NONE, err = OK, out = 0, e = 0;
+	byte p = NONE, err = OK, out = 0, e = 0, nr = 0;
 	bool due = false, last = false;
 
 	if
@@ -249,7 +284,7 @@ proctype deleter() {
 
 proctype worker() {
 	MARK_LOCALS;
-	byte p = NONE, out = 0, e = 0;
+	byte p = NONE, out = 0, e = 0, nr = 0;
 	bool due = false, last = false;
 
 end:	do
@@ -260,8 +295,8 @@ end:	do
 
 proctype vfs() {
 	MARK_LOCALS;
-	byte c = NONE, m = NONE, old = NONE, done = 0, out = 0, e = 0;
-	bool due = false;
+	byte c = NONE, m = NONE, old = NONE, done = 0, out = 0, e = 0, nr = 0;
+	bool due = false, last = false;
 
 	if
 	:: goto stays

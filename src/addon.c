@@ -70,6 +70,58 @@ static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 	return INODE_MAP_UNLINKED;
 }
 
+/*
+ * Take the entries of a locked addon out of their maps. Those that are the caller's to let go of are put
+ * on a list, and the number of them is returned.
+ */
+static unsigned int inode_addon_unlink_all(struct inode_addon *addon, struct hlist_head *gone)
+{
+	struct inode_map_entry *entry;
+	struct hlist_node *next;
+	unsigned int nr = 0;
+
+	addon->dead = true;
+	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
+		/* Or a program has ended it. Then a worker will let go of it. */
+		if (!inode_map_unlink(entry, inode_end_reason(addon)))
+			continue;
+		hlist_add_head(&entry->in_addon, gone);
+		nr++;
+	}
+	return nr;
+}
+
+/*
+ * The end of an addon in fsnotify's callback for its own mark. There is nothing to wait for, where there is
+ * no other mark: the addon's own has been taken off the inode already, and the last user's reference is
+ * not its last one, since fsnotify has another until the callback has returned. So nobody is asked to let
+ * go of the inode. Returns whether it was so.
+ */
+static bool inode_addon_die_with_mark(struct inode_addon *addon)
+{
+	struct inode_map_entry *entry;
+	struct hlist_node *next;
+	HLIST_HEAD(gone);
+	unsigned int nr;
+
+	spin_lock(&addon->lock);
+	if (addon->pin || addon->anchor) {
+		spin_unlock(&addon->lock);
+		return false;
+	}
+	nr = inode_addon_unlink_all(addon, &gone);
+	/* Whoever attaches a pin from here on is a user, and will take it off. */
+	hlist_for_each_entry(entry, &gone, in_addon)
+		addon->pinned_users -= entry->pinned;
+	spin_unlock(&addon->lock);
+
+	hlist_for_each_entry_safe(entry, next, &gone, in_addon)
+		inode_map_entry_retire(entry);
+	if (nr && refcount_sub_and_test(nr, &addon->users))
+		inode_mark_put(&addon->mark);
+	return true;
+}
+
 /**
  * inode_addon_die - take every entry of an addon out of its map
  * @addon: the addon; no entry can be added from then on
@@ -83,12 +135,7 @@ void inode_addon_die(struct inode_addon *addon)
 	HLIST_HEAD(gone);
 
 	spin_lock(&addon->lock);
-	addon->dead = true;
-	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		/* Or a program has ended it. Then a worker will let go of it. */
-		if (inode_map_unlink(entry, inode_end_reason(addon)))
-			hlist_add_head(&entry->in_addon, &gone);
-	}
+	inode_addon_unlink_all(addon, &gone);
 	spin_unlock(&addon->lock);
 
 	hlist_for_each_entry_safe(entry, next, &gone, in_addon)
@@ -107,7 +154,9 @@ void inode_addon_die(struct inode_addon *addon)
  */
 void inode_addon_lost(struct inode_addon *addon, struct inode_mark *mark)
 {
-	if (!inode_remark(addon, mark))
+	if (inode_remark(addon, mark))
+		return;
+	if (mark != &addon->mark || !inode_addon_die_with_mark(addon))
 		inode_addon_die(addon);
 }
 

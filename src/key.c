@@ -99,6 +99,16 @@ void inode_map_key_put(struct inode_map_target *target)
 	fdput(target->fd);
 }
 
+/* A function of its own: a struct kstat is filled with zeros wherever there may be one. */
+static noinline dev_t inode_map_ask_dev(const struct inode_map_target *target)
+{
+	struct kstat stat;
+
+	if (vfs_getattr_nosec(&fd_file(target->fd)->f_path, &stat, STATX_INO, AT_STATX_DONT_SYNC))
+		return target->inode->i_sb->s_dev;
+	return stat.dev;
+}
+
 /**
  * inode_map_target_dev - the device that an inode is on, as stat(2) says
  * @target: one that names a descriptor
@@ -112,13 +122,9 @@ void inode_map_key_put(struct inode_map_target *target)
  */
 dev_t inode_map_target_dev(const struct inode_map_target *target)
 {
-	dev_t dev = target->inode->i_sb->s_dev;
-	struct kstat stat;
+	const struct super_block *sb = target->inode->i_sb;
 
-	if (target->inode->i_sb->s_magic != BTRFS_SUPER_MAGIC ||
-	    vfs_getattr_nosec(&fd_file(target->fd)->f_path, &stat, STATX_INO, AT_STATX_DONT_SYNC))
-		return dev;
-	return stat.dev;
+	return sb->s_magic == BTRFS_SUPER_MAGIC ? inode_map_ask_dev(target) : sb->s_dev;
 }
 
 /**

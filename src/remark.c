@@ -190,12 +190,13 @@ static bool inode_addon_is_in_use(struct inode_addon *addon)
  */
 static bool inode_addon_goes_on(struct inode_addon *addon)
 {
-	bool in_use;
+	bool may;
 
 	spin_lock(&addon->lock);
-	in_use = inode_addon_is_in_use(addon);
+	/* A superblock that is being shut down could not be held. */
+	may = inode_addon_is_in_use(addon) && atomic_read(&addon->inode->i_sb->s_active);
 	spin_unlock(&addon->lock);
-	return in_use && inode_has_name(addon->inode);
+	return may && inode_has_name(addon->inode);
 }
 
 /* Make @remark the addon's, or have the one that it has look for a place once more. */

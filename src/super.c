@@ -12,11 +12,14 @@
  * or the hold's (hold.c): another superblock may be at the address meanwhile. If it has the device
  * as well, the two share a worker.
  *
- * Lock: supers_lock, which is taken in process context and by callbacks of RCU. Nothing nests in it.
+ * Lock: supers_lock, which is taken in process context and by callbacks of RCU. Nothing nests in it. Who
+ * finds one that has users needs RCU only: it is freed after a grace period, and its users never go up
+ * from zero.
  */
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/module.h>
+#include <linux/rculist.h>
 #include <linux/slab.h>
 
 #include "super.h"
@@ -44,19 +47,32 @@ static void inode_map_super_work(struct work_struct *work)
 	}
 }
 
-/* Under the lock. */
+/* Under the lock, or under RCU: then its last user may be gone. */
 static struct inode_map_super *inode_map_super_find(const struct super_block *sb)
 {
 	struct inode_map_super *super;
 
-	lockdep_assert_held(&supers_lock);
-	hlist_for_each_entry(super, &supers[hash_ptr(sb, SUPERS_BITS)], in_supers)
+	hlist_for_each_entry_rcu(super, &supers[hash_ptr(sb, SUPERS_BITS)], in_supers,
+				 lockdep_is_held(&supers_lock))
 		if (super->sb == sb && super->dev == sb->s_dev)
 			return super;
 	return NULL;
 }
 
-/* Count the caller in as a user of what there is. Otherwise @new becomes that, unless it is NULL. */
+/* The usual way: count the caller in as a user of what has one. */
+static struct inode_map_super *inode_map_super_try(const struct super_block *sb)
+{
+	struct inode_map_super *super;
+
+	rcu_read_lock();
+	super = inode_map_super_find(sb);
+	if (super && !refcount_inc_not_zero(&super->users))
+		super = NULL;
+	rcu_read_unlock();
+	return super;
+}
+
+/* Count the caller in as a user of what there is. Otherwise @new becomes that. */
 static struct inode_map_super *inode_map_super_enter(const struct super_block *sb,
 						     struct inode_map_super *new)
 {
@@ -66,8 +82,8 @@ static struct inode_map_super *inode_map_super_enter(const struct super_block *s
 	super = inode_map_super_find(sb);
 	if (super) {
 		refcount_inc(&super->users);
-	} else if (new) {
-		hlist_add_head(&new->in_supers, &supers[hash_ptr(sb, SUPERS_BITS)]);
+	} else {
+		hlist_add_head_rcu(&new->in_supers, &supers[hash_ptr(sb, SUPERS_BITS)]);
 		super = new;
 	}
 	spin_unlock_bh(&supers_lock);
@@ -86,7 +102,7 @@ struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t 
 {
 	struct inode_map_super *super, *new;
 
-	super = inode_map_super_enter(sb, NULL);
+	super = inode_map_super_try(sb);
 	if (super)
 		return super;
 	new = kzalloc(sizeof(*new), gfp);
@@ -120,10 +136,10 @@ void inode_map_super_put(struct inode_map_super *super)
 	spin_lock_bh(&supers_lock);
 	last = refcount_dec_and_test(&super->users);
 	if (last)
-		hlist_del(&super->in_supers);
+		hlist_del_rcu(&super->in_supers);
 	spin_unlock_bh(&supers_lock);
 	if (last)
-		kfree(super);
+		kfree_rcu(super, rcu);
 }
 
 /**

@@ -6,6 +6,7 @@
 #define _INODE_MAP_SUPER_H
 
 #include <linux/llist.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -30,6 +31,7 @@ struct inode_map_release {
  * @users: addons and holds. With the last one it is freed
  * @releases: what is to be let go of
  * @work: does so, one after the other
+ * @rcu: frees it
  */
 struct inode_map_super {
 	struct hlist_node in_supers;
@@ -38,6 +40,7 @@ struct inode_map_super {
 	refcount_t users;
 	struct llist_head releases;
 	struct work_struct work;
+	struct rcu_head rcu;
 };
 
 struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t gfp);

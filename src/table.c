@@ -149,6 +149,17 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	trace_inode_map_insert(map, entry);
 }
 
+/* __xa_insert() as far as it goes without sleeping: the index allocates likewise by itself. */
+static bool inode_map_index_add(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
+{
+	XA_STATE(xas, &map->index, inode_map_slot(handle));
+
+	if (xas_load(&xas))
+		return false;
+	xas_store(&xas, entry);
+	return !xas_error(&xas);
+}
+
 /*
  * inode_map_insert() with the next handle, if it is unused and the index has room for it, or gets some
  * without sleeping. Returns whether it was and has.
@@ -161,7 +172,7 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 	entry->handle = handle;
 	/* First: it can end as soon as it can be found. */
 	atomic_inc(&map->nr_entries);
-	if (__xa_insert(&map->index, inode_map_slot(handle), entry, INODE_MAP_GFP_NOWAIT)) {
+	if (!inode_map_index_add(map, entry, handle)) {
 		atomic_dec(&map->nr_entries);
 		return false;
 	}
@@ -179,13 +190,17 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
 			      struct inode_map_entry *new)
 {
+	XA_STATE(xas, &map->index, inode_map_slot(old->handle));
+
 	new->handle = old->handle;
 	if (cmpxchg(&old->fate, NULL, new))
 		return false;
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
 	inode_map_hash_replace(map, old, new);
-	__xa_store(&map->index, inode_map_slot(new->handle), new, 0);
+	/* It is there, so that nothing is allocated and nothing can fail; found first, it takes less. */
+	xas_load(&xas);
+	xas_store(&xas, new);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
 	trace_inode_map_insert(map, new);
 	return true;

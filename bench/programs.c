@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations of programs: each program of bench.bpf.c that measures one is run here.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common.h"
+
+/* How often a program is run for each file. */
+#define RUNS		3
+
+/* The programs of each column, in bench.bpf.c. */
+const char *const get_names[NR_COLUMNS] = {
+	"by_inode_get", "storage_get", "by_number_get", "by_pointer_get", "lru_get", "floor_lookup"
+};
+
+static const char *const set_names[NR_COLUMNS] = {
+	"by_inode_set", "storage_set", "by_number_set", "by_pointer_set", "lru_set", NULL
+};
+
+static const char *const tree_names[NR_COLUMNS] = {
+	"by_inode_tree", "storage_tree", "by_number_tree", "by_pointer_tree", "lru_tree", NULL
+};
+
+/* Instructions of the program that is attached, for one file, with the clock's. */
+static __u64 run_program(const char *path, enum outcome outcome)
+{
+	__u64 least = 0;
+
+	for (unsigned int i = 0; i < RUNS; i++) {
+		programs->bss->elapsed = 0;
+		close(file_open(path));
+		MUST(programs->bss->elapsed);
+		if (outcome != ANY_OUTCOME && !!programs->bss->result != outcome)
+			die("%s: the outcome is %ld", path, programs->bss->result);
+		keep_least(&least, programs->bss->elapsed);
+	}
+	return least;
+}
+
+/* The instructions of the clock, which is all that the program does. */
+static double clock_cost(const char *path)
+{
+	struct bpf_link *link = attach("nothing");
+	double cost = run_program(path, ANY_OUTCOME);
+
+	detach(link);
+	return cost;
+}
+
+/* Instructions of an operation of a program, for up to SAMPLES of the @n files of a directory. */
+struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
+			   enum outcome outcome)
+{
+	unsigned int nr = n < SAMPLES ? n : SAMPLES;
+	double clock = clock_cost(file_path(dir, 0));
+	struct bpf_link *link = attach(name);
+	__u64 samples[SAMPLES];
+	struct cost cost;
+
+	for (unsigned int i = 0; i < nr; i++)
+		samples[i] = run_program(file_path(dir, (unsigned long long)i * n / nr), outcome);
+	detach(link);
+	cost = cost_of(samples, nr);
+	cost.median = (cost.median - clock) / times;
+	cost.mean = (cost.mean - clock) / times;
+	return cost;
+}
+
+/**
+ * measure_one - instructions of an operation of a program, for one file that it finds
+ * @name: the program
+ * @times: how often it does it
+ * @path: the file
+ *
+ * Return: the cost.
+ */
+struct cost measure_one(const char *name, unsigned int times, const char *path)
+{
+	double clock = clock_cost(path);
+	struct bpf_link *link = attach(name);
+	double all = run_program(path, A_HIT);
+
+	detach(link);
+	return (struct cost) { .median = (all - clock) / times, .mean = (all - clock) / times };
+}
+
+static void measure_get(const char *row, const char *dir, unsigned int n, enum outcome outcome)
+{
+	struct cost costs[NR_COLUMNS];
+
+	for (enum column column = 0; column < NR_COLUMNS; column++)
+		costs[column] = measure(get_names[column], BENCH_TIMES, dir, n,
+					column == EMPTY ? A_MISS : outcome);
+	emit_costs("programs", row, costs, n);
+}
+
+void bench_get(unsigned int n)
+{
+	char row[64];
+
+	maps_make(n);
+	insert_all(BASE "/in", n);
+	snprintf(row, sizeof(row), "hit in %u", n);
+	measure_get(row, BASE "/in", n, A_HIT);
+	maps_free();
+}
+
+/* Files whose inodes are in no map at all, and files whose inodes are in another inode map. */
+void bench_miss(void)
+{
+	int other = inode_map_make(SAMPLES), mine;
+
+	MUST(other >= 0);
+	maps_make(CALLS);
+	insert_all(BASE "/in", CALLS);
+	measure_get("miss", BASE "/out", SAMPLES, A_MISS);
+	mine = maps[INODE_MAP];
+	maps[INODE_MAP] = other;
+	for (unsigned int i = 0; i < SAMPLES; i++) {
+		int fd = file_open(file_path(BASE "/out", i));
+
+		MUST(!call(BPF_MAP_UPDATE_ELEM, INODE_MAP, fd, BPF_NOEXIST));
+		close(fd);
+	}
+	maps[INODE_MAP] = mine;
+	emit_cost("programs", "miss; in another map", INODE_MAP,
+		  measure(get_names[INODE_MAP], BENCH_TIMES, BASE "/out", SAMPLES, A_MISS));
+	close(other);
+	maps_free();
+}
+
+void bench_set(void)
+{
+	maps_make(CALLS);
+	insert_all(BASE "/in", CALLS);
+	for (enum column column = 0; column < EMPTY; column++) {
+		/* Few files: what was replaced waits for a grace period. */
+		emit_cost("programs", "replace", column,
+			  measure(set_names[column], BENCH_TIMES, BASE "/in", 16, A_MISS));
+		pause_ms(1000);
+	}
+	maps_free();
+}
+
+/* The file is below BENCH_DEPTH directories, and has the name that measure() looks for. */
+void bench_tree(void)
+{
+	static const unsigned int depths[] = { 1, 4, BENCH_DEPTH };
+	char leaf[256] = BASE "/tree", path[256], row[64];
+
+	MUST(!mkdir(leaf, 0755));
+	for (unsigned int i = 1; i < BENCH_DEPTH; i++) {
+		strcat(leaf, "/d");
+		MUST(!mkdir(leaf, 0755));
+	}
+	files_create(leaf, 1);
+	maps_make(CALLS);
+	insert_all(BASE "/in", CALLS - 3);
+	for (unsigned int i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+		snprintf(path, sizeof(path), "%s", leaf);
+		for (unsigned int up = 1; up < depths[i]; up++)
+			*strrchr(path, '/') = 0;
+		insert_one(path);
+		snprintf(row, sizeof(row), "tree at depth %u", depths[i]);
+		for (enum column column = 0; column < EMPTY; column++)
+			emit_cost("programs", row, column,
+				  measure(tree_names[column], BENCH_TREE_TIMES, leaf, 1, A_HIT));
+		remove_one(path);
+	}
+	maps_free();
+}
