@@ -221,6 +221,48 @@ TEST(update_32_weak)
 	update_sweeps(32, INODE_MAP_WEAK);
 }
 
+/* So many entries are half of the buckets that a map begins with (src/hash.c). */
+#define GROW_AT		32
+
+static int settled_map;
+
+/* Each try has a map of its own, whose table gets bigger for the next entry. */
+static void new_full_map(void)
+{
+	char name[16];
+
+	settled_map = map;
+	map = map_create(map_key_size, map_value_size, 2 * GROW_AT);
+	for (unsigned int i = 0; i < GROW_AT; i++) {
+		snprintf(name, sizeof(name), "grow%u", i);
+		file = file_open(name, O_RDWR | O_CREAT);
+		key_set_fd(file);
+		value_set(i);
+		CHECK_OK(call_update());
+		close_file();
+	}
+	new_file();
+}
+
+static void close_full_map(void)
+{
+	close_file();
+	close(map);
+	map = settled_map;
+}
+
+/* Without a bigger table the entry goes into the one that there is. */
+TEST(update_that_grows)
+{
+	const struct operation operation = {
+		"insert into a full table", new_full_map, call_update, check_and_delete,
+		close_full_map, 7, 3, SETTLE,
+	};
+
+	maps_setup(32, 4);
+	sweeps(&operation);
+}
+
 /* Values that need more than a page: there are other allocators to fail, and to fall back on. */
 TEST(update_large)
 {
