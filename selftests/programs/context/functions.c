@@ -171,8 +171,7 @@ static struct bpf_link *break_at_function(const char *function)
 TEST(breakpoints)
 {
 	static const struct function functions[] = {
-		/* For this process, only the module calls these, with the map's lock. */
-		{ "__xa_store", NULL, BUSY },
+		/* For this process, only the module calls this, with the map's lock. */
 		{ "__xa_erase", NULL, BUSY },
 		/* Also for files, or for entries before they are locked. */
 		{ "xas_store", NULL, BUSY },
