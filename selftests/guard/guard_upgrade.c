@@ -316,7 +316,6 @@ static void run_killed(void *arg)
 {
 	(void)arg;
 	start_old();
-	check_killed(pins, 5);
 	check_killed(pins, 40);
 	check_killed(exchanges, 1);
 	/* It has come to its end, and what it took the place of is partly removed. */
