@@ -524,7 +524,7 @@ static void check_killed(void)
 	CHECK_EQ(tool_end(service), 0);
 	DENIED(try_write("plain"));
 	CHECK(access(SOCKET, F_OK));
-	/* Nor does anything hold names any more. */
+	/* No names are held any more. */
 	CHECK_EQ(sh("mkdir seven && touch seven/f && ln -s seven next && mv -T next current"), 0);
 	CHECK_EQ(try_write("elsewhere/f"), 0);
 }

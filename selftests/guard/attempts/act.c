@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What a program does that an attempt executes: before anything else, it reads the secret in the
- * way that its environment names. The exit status is the error.
+ * A program that an attempt executes reads the secret before anything else, in the way that its
+ * environment names. The exit status is the error.
  */
 #include <linux/io_uring.h>
 

@@ -91,7 +91,7 @@ static int try_utime(struct target *t)
 	return result(utime(t->path, &when));
 }
 
-/* Like touch(1): whoever may write a file may do so. */
+/* Like touch(1): permission to write is enough. */
 static int try_touch(struct target *t)
 {
 	/* The clock may be too coarse to show the change. */

@@ -41,7 +41,7 @@ static void become_user(void)
 	CHECK_SYS(setresuid(NOBODY, NOBODY, NOBODY));
 }
 
-/* What a user's program does: each executes the allowed program in the end */
+/* Acts of a user's program: each executes the allowed program in the end */
 
 static int act_execute(void)
 {
@@ -78,7 +78,7 @@ static int act_execute_in_thread(void)
 	return run_in_thread(act_execute);
 }
 
-/* What a process does that waits for a byte on its standard input */
+/* Acts of a process that waits for a byte on its standard input */
 
 static void await_word(void)
 {

@@ -6,7 +6,7 @@
 
 #define SHELL	"/usr/bin/dash"
 
-/* Return the number of lines that the watcher has printed so far, and put them in @out. */
+/* End the watcher, with its output in out; return the number of lines. */
 static unsigned int shown(pid_t watcher)
 {
 	unsigned int lines = 0;

@@ -335,7 +335,7 @@ STEP(watch_once)
 /* More events than the buffer holds. */
 #define EVENTS	3000
 
-/* Start a watcher and stop it while that many events happen. */
+/* Start a watcher, and suspend it while that many events happen. */
 static pid_t watch_overrun(char **argv)
 {
 	pid_t pid;
