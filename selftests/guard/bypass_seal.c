@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A sealed guard: what root does to end it or to have it deny less. The attempts are in
- * attempts/seal.c and seal_tool.c. Each is made with a guard that is not sealed, when it must work,
- * or else it proves nothing; and with one that is, when it must be stopped, and the guard be as
- * before.
+ * A sealed guard: what root does to end it or to make it deny less. The attempts are in
+ * attempts/seal.c and seal_tool.c. Each runs once with a guard that is not sealed, where it must
+ * work (or else it proves nothing), and once with a sealed guard, which must stop it and stay as it
+ * was.
  *
- * Nobody can take a sealed guard away: this comes last of all, in a machine of its own
- * (scripts/test, scripts/run-selftests). BYPASS_ONLY=TEXT in the environment tries only what has
- * the text in its name.
+ * A sealed guard can't be removed, so this test comes last of all, in a machine of its own
+ * (scripts/test, scripts/run-selftests). BYPASS_ONLY=TEXT in the environment selects the attempts
+ * whose names contain TEXT.
  */
 #include "harness.h"
 #include "bypass.h"
@@ -23,7 +23,7 @@
 #define LESS		DIR_PATH "/less"
 #define OUTPUT		DIR_PATH "/output"
 
-/* The rules that everything is tried against. */
+/* The rules that every attempt runs against. */
 static const char rules[] =
 	"deny " DIR_PATH "/strict\n"
 	"deny --ops read --only-for /bin/mount --only-for /bin/umount " DIR_PATH "/secret\n"
@@ -43,7 +43,9 @@ __attribute__((constructor)) static void set_leaves(void)
 	test_leaves = true;
 }
 
-/* Where the guard can be sealed. Of the directory there is what is below the case's mount. */
+/*
+ * In init's mount namespace the guard can be sealed; DIR_PATH there is what the case's mount hides.
+ */
 static void go_home(void)
 {
 	int fd = file_open("/proc/1/ns/mnt", O_RDONLY);
@@ -84,7 +86,7 @@ static bool is_running(void)
 	return !sh("inode-guard status >" OUTPUT " 2>&1");
 }
 
-/* What was before an attempt that has ended it. */
+/* Restore what an attempt ended: mounts, guard and rules. */
 static void restore(void)
 {
 	restore_mounts();
@@ -153,7 +155,7 @@ static int try_open(const char *path, int flags)
 	return fd < 0 ? fd : 0;
 }
 
-/* It still denies, and, if that is in doubt, the tool finds all of it. */
+/* The guard still denies and, if that is in doubt, the tool finds all of it. */
 static void check_whole(const char *name, bool doubt)
 {
 	if (try_open("strict", O_RDONLY) == -EPERM && (!doubt || is_running()))
@@ -194,7 +196,7 @@ static void attempts_run(bool sealed)
 				attempt_run(attempt, sealed);
 }
 
-/* What the tool itself is told to do. */
+/* Commands for the tool itself. */
 static const char *const commands[] = {
 	"remove strict", "remove --tree tree", "remove way/name", "remove --all",
 	"allow strict", "allow --ops write strict", "deny --audit strict", "deny --inode strict",
@@ -243,7 +245,7 @@ TEST(unsealed)
 	guard("apply " CONF);
 	seal_early_switch = file_open(FTRACE_SWITCH, O_WRONLY);
 	attempts_run(false);
-	/* The last of them stops it. */
+	/* The last of these attempts stops the guard. */
 	commands_run(false);
 	sh("inode-guard stop >" OUTPUT " 2>&1");
 	check_none_wrong();
@@ -270,7 +272,7 @@ static void says(const char *command, const char *text)
 	}
 }
 
-/* Somebody could change the guard by what he has from before. */
+/* The seal is refused if somebody could still change the guard with what they already hold. */
 TEST(refused)
 {
 	int fd;
@@ -292,7 +294,7 @@ TEST(refused)
 	guard_stop();
 }
 
-/* What denies more, and what is only looked at. */
+/* A sealed guard takes rules that deny more, and commands that only look. */
 static void check_adding(void)
 {
 	CHECK_EQ(try_open("other", O_WRONLY), 0);
@@ -315,14 +317,14 @@ static void check_adding(void)
 }
 
 /*
- * Where names lead is up to root, and rules for names follow them: what they were for is not to
- * lose its own.
+ * Root decides where names lead, and rules for names follow them; a file must not lose its own rule
+ * that way.
  */
 static void check_names(void)
 {
 	CHECK_EQ(sh(": >way/name"), 0);
 	CHECK_EQ(try_open("way/name", O_RDONLY), -EPERM);
-	/* One that has no name by which it would have its rule again. */
+	/* A file with a rule that it could not get back by a name. */
 	CHECK_EQ(sh(": >fixed"), 0);
 	guard("deny --inode --ops rename fixed");
 	CHECK_SYS(mount("fixed", "weak", NULL, MS_BIND, NULL));
@@ -360,7 +362,7 @@ static bool has_no_service(void *unused)
 	return !has_service(unused);
 }
 
-/* With the rules of CONF. */
+/* Start the service, with the rules of CONF. */
 static void begin_service(void)
 {
 	CHECK_EQ(sh("cp " CONF " /etc/inode-guard.conf"), 0);
@@ -371,7 +373,7 @@ static void begin_service(void)
 	}
 }
 
-/* Somebody watches, and then the service does, by which others watch. */
+/* Watch directly, then through the service. */
 static void check_watching(void)
 {
 	CHECK_EQ(sh("inode-guard watch >" OUTPUT " 2>&1 & echo $! >pid"), 0);
@@ -397,7 +399,7 @@ static void check_limits(void)
 	CHECK_EQ(try_open("spot/file", O_RDONLY), 0);
 	guard("refresh");
 	CHECK_EQ(try_open("spot/file", O_RDONLY), -EPERM);
-	/* Another executable at the name of the one that may. */
+	/* Another executable takes the name of the permitted one. */
 	CHECK_EQ(sh("cp /bin/dash mount.new && cp /bin/mount mount.old"), 0);
 	CHECK(sh("/bin/dash -c ': <secret' 2>/dev/null"));
 	CHECK_EQ(sh("mv mount.new $(readlink -f /bin/mount)"), 0);
@@ -405,7 +407,7 @@ static void check_limits(void)
 	CHECK_EQ(sh("mv mount.old $(readlink -f /bin/mount)"), 0);
 }
 
-/* Sealed by a service as the machine boots, which has gone when others try. */
+/* A service seals the guard at boot, and is gone when the attempts run. */
 TEST(add)
 {
 	go_home();
@@ -426,7 +428,7 @@ TEST(add)
 	check_none_wrong();
 }
 
-/* From then on there is no going back, and nothing is made any more. */
+/* From here on nothing can be undone, and no rules are made any more. */
 TEST(all)
 {
 	go_home();

@@ -2,9 +2,9 @@
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
  * where rules end. The attempts are in attempts/subject.c, victim.c, seen.c, limits.c, root.c,
- * memory.c and earlier.c; bypass/ has those on files. Each is made without a rule, when it must
- * take effect, and with one. BYPASS_ONLY=TEXT in the environment tries only what has the text in
- * its name.
+ * memory.c and earlier.c; bypass/ has those on files. Each runs once without a rule, when it must
+ * take effect, and once with a rule. BYPASS_ONLY=TEXT in the environment selects the attempts whose
+ * names contain TEXT.
  */
 #include "harness.h"
 #include "bypass.h"
@@ -23,7 +23,7 @@ static void subject_child(void *arg)
 	*outcome = attempt->run();
 }
 
-/* In a directory of its own, where what it leaves behind goes with the rest of the case. */
+/* Run in a directory of its own, so that leftovers go away with the rest of the case. */
 static int subject_run(const struct subject_attempt *attempt)
 {
 	static int number;
@@ -112,7 +112,7 @@ TEST(limits)
 	limits_run(memory_limits);
 	limits_run(earlier_limits);
 	limits_run(limits);
-	/* The last of them has ended it, if it was tried. */
+	/* The last attempt has stopped the guard, if it ran. */
 	if (!access("/sys/fs/bpf/inode-guard", F_OK))
 		guard_stop();
 	check_none_wrong();

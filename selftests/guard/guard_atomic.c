@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A change of inode-guard's policy has no middle: the tool is killed at each of its bpf(2) and
- * unlink(2) system calls, in turn, and after each the old policy or the new one is in force for
- * every file, and the next command works; and who opens files during a change sees the one or the
- * other.
+ * A change of inode-guard's policy is atomic. The test kills the tool at each of its bpf(2) and
+ * unlink(2) system calls in turn. After each kill, either the old policy or the new one is in force
+ * for every file, and the next command works. A task that opens files during a change sees either
+ * the old policy or the new one.
  *
- * Opening the pins, which comes before everything else and changes nothing, counts for one call.
+ * Opening the pins comes first and changes nothing; it counts as one call.
  */
 #include "harness.h"
 
@@ -21,10 +21,10 @@ static char *const paths[FILES] = {
 	"f0", "f1", "f2", "f3", "f4", "f5", "tree-a/f", "tree-b/f",
 };
 
-/* Descriptors of them from before there was a rule. */
+/* Descriptors of the files, opened before there was a rule. */
 static int held[FILES];
 
-/* Files that can't be read, a bit each: by name, and by descriptors from before. */
+/* A bit for each file that can't be read: by name, then by a descriptor from before the rules. */
 static unsigned int denied(void)
 {
 	unsigned int mask = 0;
@@ -42,7 +42,7 @@ static unsigned int denied(void)
 
 #define EITHER_WAY(mask)	((mask) | (mask) << FILES)
 
-/* Two policies with all kinds of rules, which have no file in common that both deny or allow. */
+/* Two policies with all kinds of rules. No file is denied by both or allowed by both. */
 #define OLD	EITHER_WAY(1U << 0 | 1U << 1 | 1U << 2 | 1U << 6)
 #define NEW	EITHER_WAY(1U << 3 | 1U << 4 | 1U << 5 | 1U << 7)
 
@@ -82,7 +82,7 @@ static bool is_meant(const struct call *call)
 	       (call->number == SYS_bpf && call->command != BPF_OBJ_GET);
 }
 
-/* How often the old and the new policy was in force after the tool was killed. */
+/* How often the old and the new policy was in force after a kill. */
 static unsigned int seen_old, seen_new;
 
 static void check_either(unsigned int nth, unsigned int before, unsigned int after)
@@ -97,8 +97,8 @@ static void check_either(unsigned int nth, unsigned int before, unsigned int aft
 }
 
 /*
- * From @before to @after and back, killed on the way at each call in turn; each time the same
- * command then does what it is for.
+ * Change from @before to @after and back, killing the tool at each call in turn. After each kill
+ * the same command succeeds when it runs again.
  */
 static void kill_everywhere(char **forth, unsigned int after, char **back, unsigned int before)
 {
@@ -120,14 +120,14 @@ static void kill_everywhere(char **forth, unsigned int after, char **back, unsig
 		check_denied(before);
 	}
 	printf("# %s, %s: %u calls\n", forth[1], back[1], nth - 1);
-	/* It was killed before the moment at which the policy changes, and after. */
+	/* Some kills came before the policy changed, and some after. */
 	CHECK(nth > 10 && seen_old > 5 && seen_new > 5);
 }
 
 /* Concurrent openers */
 
 struct observer {
-	volatile unsigned int sure;	/* how often nothing changed meanwhile */
+	volatile unsigned int sure;	/* rounds without a change of policy */
 	volatile unsigned int old, new, mixed;
 	volatile bool stop;
 };

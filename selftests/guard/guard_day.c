@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A day's work of a Debian system, beside rules that are for other files: everything goes as it does
- * without a guard, and nothing is denied. The system is a file that scripts/day makes, with apt, gcc, git,
- * rsync, systemd and more; what is done in it is in day/work, which says how each thing ended. It is done
- * twice, each time in the system as it was: without a guard, and with one.
+ * A day's work on a Debian system, with rules for other files: everything works as it does without
+ * a guard, and nothing is denied. scripts/day makes the system, a file, with apt, gcc, git, rsync,
+ * systemd and more. day/work does the work and prints how each item ended. The test runs it twice,
+ * each time in a fresh system: without a guard, and with one.
  */
 #include "steps.h"
 
@@ -11,12 +11,12 @@
 
 #define SYSTEM		"/root/day.squashfs"
 #define WORK		"/root/day"
-/* On the same file system as the work. */
+/* On the same filesystem as the work. */
 #define OTHER		"root/srv/other"
 
 /*
- * The system at "root": writable by an overlay, its /home/day on ext4. It has the work, and what every
- * system has mounted.
+ * Set up the system at "root": an overlay makes it writable, and its /home/day is on ext4. It
+ * contains the work and the mounts that every system has.
  */
 static void enter_system(void)
 {
@@ -38,14 +38,14 @@ static void leave_system(void)
 	CHECK_EQ(sh("umount -R root && umount upper && rmdir upper root"), 0);
 }
 
-/* Do the work; what it says. */
+/* Do the work; return its output. */
 static char *work(const char *sections)
 {
 	CHECK_EQ(sh("chroot root /day/work %s >done", sections), 0);
 	return get_file("done");
 }
 
-/* The first line of what was done that is not there, or NULL. */
+/* Return the first line of @done that @there lacks, or NULL. */
 static const char *lacks_line(const char *there, const char *done)
 {
 	size_t length;
@@ -73,7 +73,7 @@ static void check_same(const char *without, const char *with)
 	FAIL("\"%.*s\" is different without a guard", (int)strcspn(line, "\n"), line);
 }
 
-/* Files of all kinds, beside those that are worked with. */
+/* Make files of all kinds, next to those that the work uses. */
 static void make_others(void)
 {
 	CHECK_EQ(sh("for other in " OTHER " root/home/day/other; do "
@@ -84,7 +84,7 @@ static void make_others(void)
 		    "mknod $other/null c 1 77 || exit; done"), 0);
 }
 
-/* Rules of all kinds for these: none is about what the work is done with, but as whom a rule is for. */
+/* Rules of all kinds for these files, none of which the work uses. */
 static const char rules[] =
 	"deny %s/denied %s/later\n"
 	"deny --inode %s/inode\n"
@@ -103,7 +103,7 @@ static const char rules[] =
 	"deny --only-for-cgroup /none %s/cgroup\n"
 	"deny --only-for %s/tool %s/exe\n";
 
-/* Executables that the work itself uses, which may do what others may not. */
+/* The work itself uses these executables, which may do what others may not. */
 static const char for_workers[] =
 	"deny --only-for root/usr/bin/git --only-for root/usr/bin/dpkg --only-for root/usr/bin/rsync "
 	"--only-for root/usr/bin/sqlite3 --only-for root/usr/bin/sed --only-for root/usr/bin/vim.tiny "
@@ -132,12 +132,12 @@ static void apply_rules(void)
 	fputs(for_workers, file);
 	CHECK(!fclose(file));
 	QUIET("apply", "conf");
-	/* They hold. */
+	/* The rules are in force. */
 	DENIED(try_read(OTHER "/denied"));
 	DENIED(try_write("root/home/day/other/tree/sub/file"));
 }
 
-/* How many denials the list tells of. */
+/* The number of denials that the list shows. */
 static unsigned long long count_hits(void)
 {
 	unsigned long long hits = 0;
@@ -159,7 +159,7 @@ static void check_denials(unsigned long long before, const char *watched)
 	HAS("\"dropped\":0,\"refused\":0,");
 }
 
-/* A rule for what is worked with is noticed, in all three ways. */
+/* A rule for a file of the work shows in its output, in the events and in the hits. */
 static void check_noticed(const char *without)
 {
 	unsigned long long before = count_hits();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What is done every day to files that have rules, each by the program that people do it with: it makes
- * another file of them, and inode-guard's rules must hold for that as well. Mounting, and releases that
- * are swapped, are in guard_service.c.
+ * Everyday operations on files that have rules, each with the program that people use for it. The
+ * program replaces the file by a new one, and inode-guard's rules must hold for that as well.
+ * guard_service.c covers mounts and the swapping of releases.
  */
 #include "steps.h"
 
@@ -28,7 +28,7 @@ static void has_text(const char *path, const char *text)
 		FAIL("%s: \"%s\"", path, get_file(path));
 }
 
-/* A program may write a file, and another file is at its name when it has: twice, to be sure. */
+/* @command may write @path, and replaces it by a new file. Run it twice, to be sure. */
 static void replaces(const char *command, const char *path)
 {
 	ino_t before;
@@ -45,7 +45,7 @@ static void replaces(const char *command, const char *path)
 	}
 }
 
-/* As it does by itself, where it is not told otherwise, outside of /tmp. */
+/* vim's defaults for files outside of /tmp. */
 static void check_vim(void)
 {
 	put_file("notes", "one\n");
@@ -82,7 +82,7 @@ static void check_archives(void)
 	replaces(SED " -i s/new/newer/ installed", "installed");
 }
 
-/* Who logs may go on, and the old file keeps what it has. */
+/* Programs can go on logging, and the old file keeps its contents. */
 static void check_logrotate(void)
 {
 	CHECK_SYS(mkdir("logs", 0755));
@@ -96,7 +96,7 @@ static void check_logrotate(void)
 	has_text("logs/log.2", "line\n");
 }
 
-/* Make a package of what is in a directory. */
+/* Build a package from the contents of a directory. */
 static void make_package(const char *version)
 {
 	CHECK_EQ(sh("mkdir -p package/DEBIAN && printf 'Package: habit\\nVersion: %s\\n"
@@ -111,7 +111,7 @@ static void install_package(const char *version)
 		FAIL("dpkg -i habit-%s.deb: %s", version, get_file("said"));
 }
 
-/* Of dpkg as well, which is itself the one that may change them. */
+/* dpkg may change the files, and replaces its own executable, too. */
 static void check_dpkg(void)
 {
 	CHECK_EQ(sh("mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates && "

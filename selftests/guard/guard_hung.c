@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * inode-guard where file systems hang: each command ends in a time that does not grow with how many
- * these are, does what is about others, and does not hold up other commands meanwhile.
+ * inode-guard with hung filesystems. Each command ends within a time that does not grow with their
+ * number, does its work on the others, and does not hold up other commands.
  */
 #include "harness.h"
 
@@ -12,7 +12,7 @@
 
 #define MOUNTS	6
 
-/* Seconds: what those that hang may take; one after the other took 5 each. And what work takes. */
+/* Seconds that hung lookups may take (one after the other: 5 each), and the time for the work. */
 #define PATIENCE	5
 #define BOUND		(2 * PATIENCE + 6 * test_slowdown())
 
@@ -36,7 +36,7 @@ static void mount_one(unsigned int i)
 	close(fd);
 }
 
-/* Run a command, and have it be through in time. */
+/* Run a command; it must end in time. */
 static int timed(char **argv)
 {
 	double begun = now(), seconds;
@@ -57,19 +57,19 @@ static void check_shown(void)
 	MATCHES("^hanging .*/m5/f$");
 	CHECK_EQ(timed(WORDS("status")), 4);
 	HAS(" 6 hanging, 1 executable hanging, ");
-	/* Nothing is lost of the rules. */
+	/* No rule is lost. */
 	CHECK_EQ(timed(WORDS("save", "saved")), 0);
 	CHECK_EQ(sh("grep -q '^deny .*/local$' saved && grep -q '^deny .*/m0/f$' saved && "
 		    "grep -q '^deny .*/m5/f$' saved"), 0);
 }
 
-/* What hangs is told, all of it. */
+/* The tool reports every file that hangs. */
 static void check_told(void)
 {
 	CHECK_EQ(timed(WORDS("apply", "conf")), 1);
 	CHECK(strstr(err, "/m0/f: took too long to look up") &&
 	      strstr(err, "/m5/f: took too long to look up"));
-	/* What is left out because it hangs stays as it was. */
+	/* A rule that is skipped because its file hangs stays as it was. */
 	CHECK_EQ(timed(WORDS("apply", "--skip-missing", "conf")), 4);
 	DENIED(try_write("local"));
 	CHECK_EQ(timed(WORDS("status")), 4);
@@ -82,7 +82,7 @@ static bool has_helpers(void *pid)
 	return !sh("grep -qs '^[0-9]* ([^)]*) [A-Z] %d ' /proc/[0-9]*/stat", *(pid_t *)pid);
 }
 
-/* Whether a process is in a call that waits for its output. */
+/* Whether a process is blocked in a call that writes or opens a file for its output. */
 static bool is_blocked(void *pid)
 {
 	static const long calls[] = {
@@ -108,7 +108,7 @@ static bool is_blocked(void *pid)
 	return false;
 }
 
-/* While a command waits others don't. */
+/* While a command waits, others don't. */
 static void check_others(char **waiting)
 {
 	pid_t pid = tool_start(waiting, "waiting");
@@ -124,7 +124,7 @@ static void check_others(char **waiting)
 	seconds = now() - begun;
 	printf("# beside %s: %.1f s\n", waiting[1], seconds);
 	ended = waitpid(pid, &status, WNOHANG) == pid;
-	/* Else this tells nothing. */
+	/* Otherwise this proves nothing. */
 	CHECK(!ended || seconds > PATIENCE);
 	if (seconds > PATIENCE + 3 * test_slowdown())
 		FAIL("beside %s: %.1f s", waiting[1], seconds);
@@ -132,7 +132,7 @@ static void check_others(char **waiting)
 		CHECK_SYS(waitpid(pid, &status, 0));
 }
 
-/* Nor while it can't get rid of what it has to say, or waits for the file that it is to write. */
+/* Nor do they wait for a command that can't write its output or open its output file. */
 static void check_blocked(char **argv, int output)
 {
 	double begun, seconds;
@@ -142,7 +142,7 @@ static void check_blocked(char **argv, int output)
 	pid = CHECK_SYS(fork());
 	if (!pid)
 		tool_exec(argv, output, output);
-	/* It opens the pins before it blocks. */
+	/* The command opens the pins before it blocks. */
 	CHECK(wait_until(is_blocked, &pid, 20));
 	begun = now();
 	QUIET("deny", "--ops", "delete", "other");
@@ -172,7 +172,7 @@ static void check_output(void)
 	check_blocked(WORDS("save", "m3/saved"), STDOUT_FILENO);
 }
 
-/* What a pattern or an executable is can't be known: the rules of before stay. */
+/* The tool can't look up a pattern or an executable: the rules from before stay. */
 static void check_conf(void)
 {
 	put_file("conf", "deny --ops write m0/[f]\ndeny --ops read --only-for m1/exe third\n"
@@ -195,7 +195,7 @@ static void run(void *unused)
 	unsigned int i;
 
 	(void)unused;
-	/* The kernel is to ask each time. */
+	/* Make the kernel ask the server each time. */
 	fuse_server_valid = 0;
 	make("local");
 	make("other");
@@ -207,7 +207,7 @@ static void run(void *unused)
 		    "done >conf; echo deny --ops write $PWD/local >>conf; "
 		    "cp /bin/true m1/exe && chmod 755 m1/exe && "
 		    "echo deny --ops read --only-for $PWD/m1/exe $PWD/third >>conf"), 0);
-	/* And so many that what is said of them is more than the tool collects before it writes. */
+	/* Enough files that the output is larger than the tool's buffer. */
 	CHECK_EQ(sh("mkdir many && cd many && for i in $(seq 40); do "
 		    "touch $(printf 'f%%0199d' $i) || exit; done && "
 		    "echo deny --ops delete $PWD/* >>../conf"), 0);
@@ -224,7 +224,7 @@ static void run(void *unused)
 	check_others(WORDS("deny", "m0/f", "m1/f", "m2/f"));
 	check_output();
 	CHECK_EQ(timed(WORDS("remove", "m5/f")), 0);
-	/* And when they answer again all is as it was. */
+	/* When the servers answer again, everything is as before. */
 	for (i = 0; i < MOUNTS; i++)
 		CHECK_SYS(kill(servers[i], SIGCONT));
 	DENIED(try_write("m0/f"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * "inode-guard start" and "stop" that are killed on the way: what they leave is not taken for a
- * running guard, guards all that has a rule or nothing, and the next start or stop completes it.
+ * "inode-guard start" and "stop", killed on the way: the rest does not pass for a running guard,
+ * and guards either all files with rules or none. The next start or stop completes it.
  */
 #include "harness.h"
 
@@ -41,7 +41,7 @@ static bool pins_link(const struct call *call)
 	return call->number == SYS_bpf && call->command == BPF_OBJ_PIN && count_pins("guard_");
 }
 
-/* What is a directory is tried as a file first. */
+/* The tool tries a directory as a file first. */
 static bool removes(const struct call *call)
 {
 	return (call->number == SYS_unlinkat && !call->flags) || is_rmdir(call);
@@ -66,7 +66,7 @@ static void check_nothing_left(void)
 	ALLOWED(try_read("f"));
 }
 
-/* Each stop is killed when it has removed one more pin: so each state on the way is left once. */
+/* Kill each stop when it has removed one more pin: every intermediate state occurs once. */
 static void check_stop(void)
 {
 	unsigned int pins, removed;
@@ -90,7 +90,7 @@ static void check_stop(void)
 	printf("# stop: %u pins\n", pins);
 }
 
-/* As long as it makes maps, it is quick. */
+/* Kill a start early, while it makes maps: that part is quick. */
 static void check_start_early(void)
 {
 	unsigned int nth;
@@ -109,7 +109,7 @@ static void check_start_early(void)
 	check_nothing_left();
 }
 
-/* Some of its programs are attached. */
+/* Kill a start after it has attached some of the programs. */
 static void check_start_late(unsigned int programs)
 {
 	CHECK(killed_at(WORDS("start"), makes_link, programs / 2));
@@ -117,11 +117,11 @@ static void check_start_late(unsigned int programs)
 	CHECK_EQ(count_pins("guard_"), programs / 2 - 1);
 	QUIET("stop");
 	check_nothing_left();
-	/* The hook of reading and writing has a pin of its program, and no link. */
+	/* The hook for reading and writing has a pin for its program, and no link. */
 	CHECK(killed_at(WORDS("start"), pins_link, programs));
 	CHECK_EQ(count_pins("guard_"), programs - 1);
 	check_status(1, "damaged");
-	/* Here it is completed. */
+	/* This start completes it. */
 	QUIET("start");
 	check_status(0, "running");
 	CHECK_EQ(count_pins("guard_"), programs);
@@ -140,7 +140,7 @@ static void run(void *arg)
 	check_stop();
 	check_start_early();
 	check_start_late(programs);
-	/* A start on what a killed stop has left begins anew. */
+	/* A start on the remains of a killed stop begins anew. */
 	CHECK(killed_at(WORDS("stop"), removes, 20));
 	check_status(1, "damaged");
 	QUIET("start");

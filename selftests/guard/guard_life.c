@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * inode-guard from "start" to "stop": that the guard is there as long, what is said when it is not,
- * or only in part, and what "start" refuses.
+ * inode-guard from "start" to "stop": how long the guard lives, what the tool says when the guard
+ * is missing or incomplete, and what "start" refuses.
  */
 #include "harness.h"
 
@@ -35,7 +35,7 @@ static void check_not_running(void)
 	FAILS(3, "not running", "watch");
 	put_file("conf", "deny file\n");
 	FAILS(3, "not running", "apply", "conf");
-	/* This one needs no guard. */
+	/* This command needs no guard. */
 	QUIET("apply", "--check", "conf");
 }
 
@@ -54,7 +54,7 @@ static void check_running(void)
 	ALLOWED(try_read("file"));
 }
 
-/* As many rules as there can be, and one; of those for trees an eighth, but not less than 1024. */
+/* The limit on rules, and one more. Rules for trees have an eighth of it, but at least 1024. */
 static void check_full(void)
 {
 	QUIET("apply", "conf-5000");
@@ -64,7 +64,7 @@ static void check_full(void)
 	FAILS(1, "no room for more rules", "apply", "conf-5001");
 	SAYS("status");
 	MATCHES("^running: enforcing, 5000 of 5000 rules");
-	/* There is room for another policy of that size to take its place. */
+	/* There is room to replace it by another policy of that size. */
 	QUIET("apply", "conf-others");
 	SAYS("status");
 	MATCHES("^running: enforcing, 5000 of 5000 rules");
@@ -106,20 +106,20 @@ static void check_adopted(void)
 	DENIED(try_read("file"));
 }
 
-/* The tool's own executable and libraries are files like others. */
+/* A rule can deny the tool its own executable and libraries. */
 static void check_lock_out(void)
 {
 	volatile struct guard_state *state = state_map();
 
 	QUIET("deny", "--tree", "--ops", "read,exec", "/");
 	CHECK(tool_run(WORDS("remove", "--all"), NULL) > 2);
-	/* Who has the guard's memory open already can still say that nothing is to be denied. */
+	/* A process that already has the guard's memory open can still switch to audit mode. */
 	state->audit = 1;
 	QUIET("remove", "--all");
 	state->audit = 0;
 }
 
-/* A program's pin is gone, and with it the program. */
+/* A program's pin is removed, and the program with it. */
 static void check_damaged(void)
 {
 	CHECK_SYS(unlink(GUARD_PINS "/guard_open"));
@@ -144,10 +144,10 @@ static void check_other_version(void)
 	FAILS(1, "of another version", "status");
 	FAILS(1, "of another version", "start");
 	FAILS(1, "of another version", "deny", "file");
-	/* What it was does not matter to stop. */
+	/* stop works with any version. */
 }
 
-/* A map that is another one, with larger values: the kernel would write behind what there is for one. */
+/* Another map, with larger values, at the pin: the kernel would write past the tool's buffer. */
 static void check_other_map(void)
 {
 	CHECK_SYS(rename(GUARD_PINS "/texts", "/sys/fs/bpf/texts"));
@@ -192,7 +192,7 @@ TEST(life)
 	guarded(run_life);
 }
 
-/* Each limit is told by its name. */
+/* Each error names its limit. */
 static void run_limits(void *arg)
 {
 	(void)arg;
@@ -220,7 +220,7 @@ TEST(limits)
 	guarded(run_limits);
 }
 
-/* Where its pins can't be seen a guard that runs is not one that does not. */
+/* If the tool can't see the pins of a running guard, it says so, and does not say "not running". */
 static void check_unreachable(void)
 {
 	char *const commands[] = { "start", "stop", "list", "save", "refresh", "watch" };
@@ -263,7 +263,7 @@ static void run_unreachable(void *arg)
 	check_failure(status, 1, "this is another mount namespace", "list", __LINE__);
 	SAYS("list");
 	DENIED(try_read("file"));
-	/* No longer than it runs, which the kernel ends a while after its pins are gone. */
+	/* Only while the guard runs. The kernel frees it some time after its pins are gone. */
 	QUIET("stop");
 	FAILS(3, "not running", "list");
 	QUIET("start");
@@ -275,7 +275,7 @@ TEST(unreachable)
 	guarded(run_unreachable);
 }
 
-/* Where the pins are: what others can make there, if everybody can */
+/* The place of the pins: what other users can make there, if everybody can write to it */
 
 #define PINS	"/sys/fs/bpf/inode-guard"
 
@@ -305,7 +305,7 @@ static int link_pins(void)
 	return symlink(DIR_PATH "/precious", PINS);
 }
 
-/* Nothing is made of it, and nothing of it is removed. */
+/* The tool neither uses nor removes anything there. */
 static void check_refused(void)
 {
 	FAILS(1, "is not the guard's", "start");
@@ -332,7 +332,7 @@ static void run_pins(void *arg)
 	CHECK_SYS(chmod(PINS, 0755));
 	check_refused();
 	CHECK_SYS(rmdir(PINS));
-	/* As long as nobody can put another in the place of root's own. */
+	/* start works while nobody can replace root's own directory. */
 	QUIET("start");
 	CHECK_EQ(as_user(link_pins), EEXIST);
 	QUIET("stop");
@@ -341,7 +341,7 @@ static void run_pins(void *arg)
 	CHECK_SYS(chmod("/sys/fs/bpf", 0777));
 	FAILS(1, "others than root can rename what is in /sys/fs/bpf", "start");
 	CHECK_SYS(umount("/sys/fs/bpf"));
-	/* Of another filesystem. */
+	/* Another type of filesystem. */
 	CHECK_SYS(mount("tmpfs", "/sys/fs/bpf", "tmpfs", 0, "mode=700"));
 	CHECK_SYS(mkdir(PINS, 0700));
 	CHECK_SYS(close(CHECK_SYS(open(PINS "/file", O_CREAT | O_WRONLY, 0600))));
@@ -374,7 +374,7 @@ static void few_descriptors(void)
 		_exit(126);
 }
 
-/* As many as it says that it takes. */
+/* The number that the tool's error message asks for. */
 static void enough_descriptors(void)
 {
 	const struct rlimit limit = { 64, 270 };
@@ -405,7 +405,7 @@ static void check_descriptors(void)
 	QUIET("stop");
 }
 
-/* The kernel does not call the programs: as far as the tool can see, it does not when asked. */
+/* Simulate a kernel that does not call the programs: seccomp fails the tool's probe. */
 static void without_probe(void)
 {
 	struct sock_filter filter[] = {

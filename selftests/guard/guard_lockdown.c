@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * inode-guard on a kernel that is locked down, from a running kernel on: first to keep root from
- * changing it (integrity), then from reading what is in it as well (confidentiality). There is no way
- * back, so that these come last of all tests, in this order.
+ * inode-guard on a kernel that is locked down while it runs: first for integrity (root can't change
+ * the kernel), then for confidentiality (root can't read its memory either). Lockdown can't be
+ * undone, so these tests come last of all, in this order.
  */
 #include "harness.h"
 
@@ -10,7 +10,7 @@
 
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 
-/* The kernel has the mode that is in force in square brackets. */
+/* The file has the current mode in square brackets. */
 static void lock_down(const char *mode)
 {
 	char word[32];
@@ -30,7 +30,7 @@ static void fill(char *name, size_t length)
 /* Programs read names in words of 8 bytes. */
 static const size_t lengths[] = { 1, 7, 8, 9, 31, 32, 33, 40, 41, 247, 248, 255 };
 
-/* What comes to be at a name has its rule, and what is at a longer, shorter or similar one has not. */
+/* A file made at a name gets its rule; one at a longer, shorter or similar name does not. */
 static void check_names(void)
 {
 	char name[256];
@@ -54,7 +54,7 @@ static void check_names(void)
 	CHECK_SYS(chmod(name, 0600));
 }
 
-/* Each name as it is, in the path of a file that is denied. */
+/* Events show each name unchanged, in the path of a denied file. */
 static void check_events(void)
 {
 	char path[4096] = "", name[256], line[4352];
@@ -91,7 +91,7 @@ static void check_all(void)
 		    "name lockdown dev inode_map && rm /sys/fs/bpf/lockdown"), 0);
 }
 
-/* A guard that runs goes on when the kernel is locked down, and one can be started afterwards. */
+/* A running guard survives the lockdown, and a new one can be started afterwards. */
 static void run_locked_down(void *mode)
 {
 	make("before");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * 100,000 rules of inode-guard: applied, with a line that tells how far it is, listed, saved,
- * changed, removed.
+ * 100,000 rules of inode-guard: apply them, with a line of progress; list, save, change and remove
+ * them.
  */
 #include "harness.h"
 
@@ -45,7 +45,7 @@ static void make_files(void)
 	fclose(conf);
 }
 
-/* Some of them, from all over. */
+/* Try some of the files, spread over all of them. */
 static void check_read(int error)
 {
 	char path[64];
@@ -57,7 +57,7 @@ static void check_read(int error)
 	}
 }
 
-/* Where standard error is a terminal, it shows how far it is. Such a thing holds only so much. */
+/* On a terminal, apply shows progress. Read it meanwhile: a terminal's buffer is small. */
 static void apply_at_terminal(const char *conf)
 {
 	int master = CHECK_SYS(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)), fd;

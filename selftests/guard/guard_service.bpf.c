@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A rename that takes long once every hook has been asked, with its directory locked.
- */
+/* Delay a rename after all hooks have run, with its directory locked. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -12,7 +10,7 @@ __u32 tid;
 void *user_page;
 volatile __u32 sleeping;
 
-/* Attached before the guard's, it is called behind them. */
+/* Attached before the guard's program, it runs after that. */
 SEC("lsm.s/inode_rename")
 int BPF_PROG(slow_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry)

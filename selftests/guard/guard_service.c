@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * inode-guard's service: it keeps rules for names up to date when something on the way to one changes,
- * logs what is denied, and is not needed for what is in force.
+ * inode-guard's service: it keeps rules for names up to date when a component of a path changes,
+ * and logs denials. The rules in force don't depend on it.
  */
 #include "steps.h"
 
@@ -22,7 +22,7 @@ static pid_t service;
 static int journal, notifications;
 static struct guard_service *slow;
 
-/* A socket that somebody sends datagrams to. */
+/* Bind a socket to receive datagrams. */
 static int listen_at(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -34,7 +34,7 @@ static int listen_at(const char *path)
 	return fd;
 }
 
-/* What has come to a socket, up to @text, must come; @seconds at most. Zeros are made spaces. */
+/* Wait for a datagram with @text, @seconds at most. Return it with NUL bytes replaced by spaces. */
 static char *expect(int fd, const char *text, double seconds)
 {
 	static char message[65536];
@@ -71,7 +71,7 @@ static bool is_denied(void *path)
 	return try_write_with(path, O_CREAT) == EPERM;
 }
 
-/* Soon, and how soon. */
+/* Wait until writes are denied; print how long it took. */
 static void becomes_denied(const char *what, const char *path)
 {
 	double begun = now();
@@ -101,7 +101,7 @@ static void check_state(const char *state, const char *path)
 	MATCHES(pattern);
 }
 
-/* As release tools and the kubelet do it: a symbolic link is renamed over. */
+/* Rename over a symbolic link, as release tools and the kubelet do. */
 static void check_release(void)
 {
 	CHECK_EQ(sh("ln -s two next && mv -T next current"), 0);
@@ -126,8 +126,8 @@ static void *rename_slowly(void *dir)
 }
 
 /*
- * The service hears of a change before that is made. It must not look before: as long as the change
- * takes, its directory is locked. Here @path leads through @dir, or through a mount of it.
+ * The service hears of a change before the kernel makes it. It must not look before: the directory
+ * stays locked during the change. @path leads through @dir, or through a mount of it.
  */
 static void check_slow_rename(char *dir, const char *path)
 {
@@ -147,7 +147,7 @@ static void check_slow_rename(char *dir, const char *path)
 	slow->bss->user_page = sleepy_page();
 	CHECK(!pthread_create(&thread, NULL, rename_slowly, dir));
 	CHECK(wait_until(is_slow, NULL, 20));
-	/* For it to look, if it would. */
+	/* Time for the service to look too early, if it does. */
 	sleep(2);
 	sleepy_page_wake();
 	CHECK(!pthread_join(thread, NULL));
@@ -156,7 +156,7 @@ static void check_slow_rename(char *dir, const char *path)
 	snprintf(file, sizeof(file), "%s/two/f", dir);
 	begun = now();
 	becomes_denied(path, file);
-	/* Every half a minute it looks at everything. */
+	/* The service looks at everything every 30 seconds. */
 	if (now() - begun > 20)
 		FAIL("after %.1f s", now() - begun);
 }
@@ -177,7 +177,7 @@ static void check_directory(void)
 	check_state("active", "dir/f");
 }
 
-/* What was missing when the files were applied. */
+/* A directory that did not exist when the files were applied. */
 static void check_missing(void)
 {
 	CHECK_EQ(sh("mkdir -p later/still"), 0);
@@ -209,7 +209,7 @@ static bool exe_may(void *unused)
 	return !read_with("./python", "secret");
 }
 
-/* As update-alternatives does it. */
+/* Change an executable's link as update-alternatives does. */
 static void check_executable(void)
 {
 	CHECK_EQ(read_with("./python", "secret"), 0);
@@ -223,7 +223,7 @@ static void check_reload(void)
 	CHECK_EQ(sh("echo deny --ops write $PWD/more >>" CONF), 0);
 	CHECK_SYS(kill(service, SIGHUP));
 	becomes_denied("the files were read again", "more");
-	/* What can't be read changes nothing, and is told. */
+	/* A file that can't be parsed changes nothing, and the service reports it. */
 	CHECK_EQ(sh("cp " CONF " conf.good && echo nonsense >>" CONF), 0);
 	CHECK_SYS(kill(service, SIGHUP));
 	expect(notifications, "READY=1", 20);
@@ -233,8 +233,8 @@ static void check_reload(void)
 }
 
 /*
- * A pattern that matches nothing yet stops nothing else; a file that it matches has the rule soon, and
- * long before the service looks at everything again.
+ * A pattern without a match does not hold up the rest. A new match gets the rule soon, long before
+ * the service looks at everything again.
  */
 static void check_pattern(void)
 {
@@ -263,7 +263,7 @@ static bool has_at_most(void *count)
 	return descriptors() <= *(unsigned int *)count;
 }
 
-/* It runs for ever: what it opens to look at rules it closes. While it looks, it has more of them. */
+/* It runs forever, so it must not leak descriptors. While it looks, it has more of them. */
 static void check_descriptors(void)
 {
 	unsigned int before = descriptors(), count;
@@ -296,14 +296,13 @@ static void check_journal(void)
 	CHECK(strstr(entry, "INODE_GUARD_CGROUP_ID=") && strstr(entry, "INODE_GUARD_CGROUP\n"));
 	CHECK(strstr(entry, "INODE_GUARD_LABEL\n") && strstr(entry, "simple\n"));
 	CHECK(strstr(entry, "{\"time\":\""));
-	/* Not more than so many a second, and how many were left out. */
+	/* The service limits entries per second, and logs how many it left out. */
 	for (int i = 0; i < 2000; i++)
 		DENIED(try_write("plain"));
 	expect(journal, "denials left out", 20);
 }
 
-/* Nobody outside sees when a watcher has reached the service: so there is an event at each look. */
-/* A log that takes nothing holds nobody up. */
+/* A journal that accepts nothing holds up nobody. */
 static void check_hung_journal(void)
 {
 	for (int i = 0; i < 2000; i++)
@@ -323,7 +322,7 @@ static void hold(const char *change)
 	CHECK_EQ(sh("%s", change), 0);
 }
 
-/* The service goes on, and after a moment only what the paths lead to has the rules. */
+/* Resume the service. Soon only the files that the paths lead to have the rules. */
 static void follow_again(void)
 {
 	CHECK_SYS(kill(service, SIGCONT));
@@ -331,7 +330,7 @@ static void follow_again(void)
 	CHECK_EQ(sh("! inode-guard status | grep 'not followed'"), 0);
 }
 
-/* As long as nobody asked for it. */
+/* Without --hold nothing is held. */
 static void check_no_hold(void)
 {
 	CHECK_EQ(sh("mkdir elsewhere && touch elsewhere/f"), 0);
@@ -343,12 +342,12 @@ static void check_no_hold(void)
 	CHECK_EQ(sh("rm -r elsewhere"), 0);
 }
 
-/* While it can't look, whatever has the name is decided about by the rule: how it is called. */
+/* With --hold, the rule applies by the last component's name while the service can't look. */
 static void check_held(void)
 {
 	CHECK_EQ(sh("mkdir elsewhere elsewhere/sub && touch elsewhere/f elsewhere/g"), 0);
 	CHECK_EQ(try_write("elsewhere/f"), 0);
-	/* A rule of the directory says nothing about a name in it. */
+	/* A rule for the directory does not cover names in it. */
 	QUIET("allow", "--ops", "write", "elsewhere/sub");
 
 	hold("mkdir four && touch four/f four/g && ln -s four next && mv -T next current");
@@ -356,10 +355,10 @@ static void check_held(void)
 	DENIED(try_write("current/f"));
 	DENIED(try_write("elsewhere/f"));
 	CHECK_EQ(try_write("elsewhere/g"), 0);
-	/* What it names only. */
+	/* Only the operations that the rule names. */
 	CHECK_EQ(sh("cat current/f >/dev/null"), 0);
 	CHECK_EQ(rename("elsewhere/g", "elsewhere/h"), 0);
-	/* What can be made there. */
+	/* A new file of that name. */
 	DENIED(try_write_with("elsewhere/sub/f", O_CREAT));
 	CHECK(symlink("x", "elsewhere/sub/f") == -1 && errno == EPERM);
 	CHECK(mkdir("elsewhere/sub/f", 0755) == -1 && errno == EPERM);
@@ -368,33 +367,33 @@ static void check_held(void)
 	follow_again();
 	DENIED(try_write("current/f"));
 
-	/* A directory, and what is below it. */
+	/* A directory, and the files below it. */
 	hold("mkdir new && touch new/f && mv dir old2 && mv new dir");
 	DENIED(try_write("dir/f"));
 	follow_again();
 	DENIED(try_write("dir/f"));
 
-	/* A tree behind a link, by what the link leads to. */
+	/* A tree behind a link is held by the name of the link's target. */
 	hold("mkdir -p r2/sub && touch r2/sub/x r2/x && ln -s r2 n && mv -T n release");
 	DENIED(try_write("release/x"));
 	DENIED(try_write("r2/sub/x"));
 	CHECK_EQ(sh("touch elsewhere/x"), 0);
 	follow_again();
 	DENIED(try_write("release/sub/x"));
-	/* And by a new link in the place of one that is removed. */
+	/* A new link in place of a removed one works likewise. */
 	hold("mkdir p2 && cp other p2/ && rm programs && ln -s ./p2/ programs");
 	CHECK(sh("programs/other -c : 2>/dev/null"));
 	follow_again();
 	CHECK(sh("programs/other -c : 2>/dev/null"));
 
-	/* The only ones that may still may. */
+	/* Executables that the rule allows are still allowed. */
 	hold("mkdir -p keys/2 && echo key >keys/2/secret && ln -s 2 keys/n && mv -T keys/n keys/data");
 	DENIED(try_open("keys/data/secret", O_RDONLY));
 	CHECK_EQ(sh("./python -c 'read line <keys/data/secret'"), 0);
 	follow_again();
 	DENIED(try_open("keys/data/secret", O_RDONLY));
 
-	/* A filesystem that is mounted, and unmounted. */
+	/* Mounting and unmounting a filesystem. */
 	CHECK_EQ(sh("mkdir other-mnt && touch other-mnt/f"), 0);
 	hold("mount --bind other-mnt mnt");
 	DENIED(try_write("mnt/f"));
@@ -404,7 +403,7 @@ static void check_held(void)
 	DENIED(try_write("elsewhere/f"));
 	follow_again();
 
-	/* What can't be held. */
+	/* Changes that can't be held. */
 	hold("mkdir r3 && touch r3/x && ln -s $(printf '%0128d' 0 | sed 's#00#./#g')r3 n && "
 	     "mv -T n release && mount -t tmpfs -o size=1m none mtree && touch mtree/x");
 	CHECK_EQ(try_write("mtree/x"), 0);
@@ -414,7 +413,7 @@ static void check_held(void)
 	DENIED(try_write("release/x"));
 }
 
-/* The rule of @name, which is just tried, has reported as often as @hits says. */
+/* The audit rule of @name has reported the number of accesses in @hits. */
 static void check_reported(const char *name, const char *hits)
 {
 	char pattern[128];
@@ -425,15 +424,15 @@ static void check_reported(const char *name, const char *hits)
 }
 
 /*
- * Rules that are just tried report meanwhile as well, once, and deny nothing. That is looked at when the
- * service goes on: as it is, it may have the lock.
+ * Audit rules report meanwhile, too, once, and deny nothing. Check that after resuming the service,
+ * which may be stopped with the lock held.
  */
 static void check_held_audit(void)
 {
 	hold("mkdir tr2 && touch tr2/tried && ln -s tr2 n && mv -T n trial");
 	CHECK_EQ(try_open("trial/tried", O_WRONLY), 0);
 	CHECK_EQ(chmod("tr2/tried", 0600), 0);
-	/* They take room from no others: who may still may. */
+	/* Audit rules take no room from the others: permitted executables still may. */
 	CHECK_EQ(sh("echo line >elsewhere/same"), 0);
 	DENIED(try_read("elsewhere/same"));
 	CHECK_EQ(read_with("./python", "elsewhere/same"), 0);
@@ -448,14 +447,14 @@ static void check_held_audit(void)
 	check_reported("trial", "attr=2");
 }
 
-/* What fails is followed as well: nothing is held for ever. */
+/* The service follows failed changes, too: nothing is held forever. */
 static void check_held_failures(void)
 {
 	hold("! mv -T dir/f dir 2>/dev/null; ! mount -t nothing none mnt 2>/dev/null");
 	follow_again();
 }
 
-/* With nobody who could follow. */
+/* With no service that could follow. */
 static void check_held_killed(void)
 {
 	CHECK_SYS(kill(service, SIGKILL));
@@ -468,13 +467,14 @@ static void check_held_killed(void)
 	DENIED(try_write("current/f"));
 }
 
+/* Nobody outside sees when a watcher has reached the service, so deny something at each look. */
 static bool has_line(void *file)
 {
 	DENIED(try_write("plain"));
 	return !sh("grep -q 'operation.*/plain\\|denied write .*/plain ' %s", (char *)file);
 }
 
-/* Several at a time. */
+/* Several watchers at a time. */
 static void check_watchers(void)
 {
 	char *const files[] = { "watch-0", "watch-1", "watch-2" };
@@ -493,7 +493,7 @@ static void check_watchers(void)
 	}
 }
 
-/* At any moment: the policy in the kernel stays as it is. */
+/* The service is killed: the policy in the kernel stays as it is. */
 static void check_killed(void)
 {
 	int system_log;
@@ -505,10 +505,10 @@ static void check_killed(void)
 	DENIED(try_write("current/f"));
 	SAYS("status");
 	HAS("running: enforcing, ");
-	/* Rules that somebody makes meanwhile stay when it is there again. */
+	/* Rules that somebody makes meanwhile stay when the service is back. */
 	make("own");
 	QUIET("deny", "--ops", "write", "own");
-	/* Where there is no journal. */
+	/* A system without the journal. */
 	CHECK_SYS(unlink(JOURNAL));
 	system_log = listen_at(SYSTEM_LOG);
 	start_service(true);
@@ -524,7 +524,7 @@ static void check_killed(void)
 	CHECK_EQ(tool_end(service), 0);
 	DENIED(try_write("plain"));
 	CHECK(access(SOCKET, F_OK));
-	/* Nor is anything held by name. */
+	/* No names are held any more. */
 	CHECK_EQ(sh("mkdir seven && touch seven/f && ln -s seven next && mv -T next current"), 0);
 	CHECK_EQ(try_write("elsewhere/f"), 0);
 }

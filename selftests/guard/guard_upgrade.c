@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The service takes the place of a guard of another version: at no moment is anything open that has a
- * rule, who may do something is never denied it, and when it is killed on the way or can't go on one of
- * the two is whole.
+ * The service replaces a guard of another version. A file with a rule is never open meanwhile, and
+ * permitted executables are never denied. If the service is killed on the way or has to give up,
+ * one of the two guards is complete.
  */
 #include "kill.h"
 
@@ -12,18 +12,18 @@
 
 #define CONF		"/etc/inode-guard.conf"
 #define NEXT_PINS	GUARD_PINS "-next"
-/* It is there when the service is ready. */
+/* The socket exists when the service is ready. */
 #define SOCKET		"/run/inode-guard.socket"
-/* What programs are attached, and pinned, by this name. */
+/* Count the programs of this name that are loaded. */
 #define COUNT_PROGRAMS	"bpftool prog list 2>/dev/null | grep -c 'name guard_open '"
-/* Reads the file again and again, and says how often it could and could not. */
+/* Reads the file in a loop, and prints "yes" or "no" for each attempt. */
 #define READER		"while [ ! -e over ]; do if { read line <f; } 2>/dev/null; then echo yes; " \
 			"else echo no; fi; sleep 0.02; done"
-/* Others, which begin all the time. */
+/* New processes, which keep starting. */
 #define BEGINNERS	"while [ ! -e over ]; do ./exe -c 'if { read line <f; } 2>/dev/null; then echo " \
 			"yes; else echo no; fi'; sleep 0.02; done"
 
-/* What the one who tries all the time tells. */
+/* Results of try_on(). */
 struct tries {
 	unsigned long count;
 	unsigned long opened;
@@ -32,7 +32,7 @@ struct tries {
 
 static volatile struct tries *tries;
 
-/* A shell, by its executable, that runs a script. */
+/* A script, and the shell that runs it. */
 struct script {
 	const char *exe;
 	const char *text;
@@ -49,7 +49,7 @@ static void run_script(void *arg)
 	_exit(127);
 }
 
-/* By a new descriptor, and by one from before. */
+/* Try with a new descriptor, and with one from before the rule. */
 static void try_on(void *held)
 {
 	while (!tries->over) {
@@ -81,7 +81,7 @@ static bool has_programs(void *count)
 	return count_programs() == *(int *)count;
 }
 
-/* The pins of one guard are there, and its programs alone. */
+/* Only one guard's pins exist, and only one guard's programs are loaded. */
 static void check_alone(void)
 {
 	int one = 1;
@@ -98,7 +98,7 @@ static void make_old(void)
 	FAILS(1, "of another version", "status");
 }
 
-/* Run the service until it is ready; returns how long that took. */
+/* Run the service until it is ready; return how long that took. */
 static double upgrade(char *const *words)
 {
 	double begun = now();
@@ -191,7 +191,7 @@ TEST(upgrade)
 	guarded(run_upgrade);
 }
 
-/* What the other guard does not know is not so for this one. */
+/* A process that the old guard had not seen is unseen by the new one, too. */
 static void run_unseen(void *arg)
 {
 	struct script reader = { "./exe", "while [ ! -e go ]; do sleep 0.1; done; " READER, "reader" };
@@ -220,7 +220,7 @@ TEST(unseen)
 	guarded(run_unseen);
 }
 
-/* It only reported: so does this one, unless it is told otherwise. */
+/* The old guard was in audit mode: so is the new one, unless told otherwise. */
 static void run_audit(void *arg)
 {
 	(void)arg;
@@ -245,7 +245,7 @@ TEST(audit)
 	guarded(run_audit);
 }
 
-/* The other guard stays. */
+/* The old guard stays. */
 static void check_refused(const char *text)
 {
 	FAILS(1, text, "service");
@@ -265,7 +265,7 @@ static void run_refused(void *arg)
 	check_refused("there is neither");
 	put_file(CONF, "deny --ops none f\n");
 	check_refused(CONF ":1: ");
-	/* Somebody has made what is no directory of the guard. */
+	/* The directory for the new pins is not the guard's. */
 	CHECK_EQ(sh("cp conf " CONF), 0);
 	CHECK_SYS(mkdir(NEXT_PINS, 0755));
 	CHECK_SYS(chmod(NEXT_PINS, 0755));
@@ -318,7 +318,7 @@ static void run_killed(void *arg)
 	start_old();
 	check_killed(pins, 40);
 	check_killed(exchanges, 1);
-	/* It has come to its end, and what it took the place of is partly removed. */
+	/* The upgrade is done, and the old guard is partly removed. */
 	check_killed(removes_other, 10);
 	make_old();
 	CHECK(killed_at(WORDS("service"), exchanges, 1));

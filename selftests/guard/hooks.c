@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The kernel's security hooks: hooks.h knows each, and what the guard has of it. A kernel that has
- * others, for whatever, is to be looked at before the guard is said to be for it.
+ * The kernel's security hooks: hooks.h lists them all, and what the guard does with each. If a
+ * kernel has other hooks, somebody must look at them before the guard may claim to support it.
  */
 #include "harness.h"
 
@@ -15,7 +15,7 @@
 #define PREFIX	"bpf_lsm_"
 
 struct hooks {
-	const char *names;		/* with a space between */
+	const char *names;		/* separated by spaces */
 	bool used;
 	const char *why;
 };
@@ -29,7 +29,7 @@ static const struct hooks table[] = {
 
 #define NR	(ARRAY_SIZE(table))
 
-/* How often a word is among others. */
+/* How often a word occurs in a list of words. */
 static unsigned int count_word(const char *words, const char *word)
 {
 	size_t length = strlen(word);
@@ -49,7 +49,7 @@ static const struct hooks *find(const char *name)
 	return NULL;
 }
 
-/* Calls @run for each hook in the table. */
+/* Call @run for each hook in the table. */
 static void for_each_name(void (*run)(const struct hooks *hooks, const char *name))
 {
 	char names[2048], *rest, *name;
@@ -94,7 +94,7 @@ TEST(names)
 	check_none_wrong();
 }
 
-/* That the kernel has no hook which the table does not know. */
+/* The table knows every hook of the running kernel. */
 TEST(kernel)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -113,15 +113,15 @@ TEST(kernel)
 	}
 	btf__free(btf);
 	printf("# %u functions\n", found);
-	/* Those of the BPF security module are there, or nothing was looked at. */
+	/* The BPF security module's functions must be there, or the loop looked at nothing. */
 	CHECK(found > 200);
 	check_none_wrong();
 }
 
-/* Those of the guard, and those of its seal. */
+/* The programs of the guard, and those of its seal. */
 static const struct bpf_object *objects[2];
 
-/* The hook that a program is for, or NULL: it is for something else. */
+/* The hook that a program attaches to, or NULL if it is none. */
 static const char *hook_of(const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program), *slash = strchr(section, '/');
@@ -157,7 +157,7 @@ static void check_is_used(const struct bpf_program *program)
 		wrong(hook, "there is a program for it, and the table does not say so");
 }
 
-/* That the guard has programs for those that the table says are used, and for no others. */
+/* The guard has programs for all hooks that the table marks as used, and for no others. */
 TEST(guard)
 {
 	struct guard_bpf *guard = guard_bpf__open();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Every security hook that Linux 6.12 to 7.2 have, and what the guard has of it: hooks.c compares
- * this with the kernel that runs and with the guard's programs.
+ * Every security hook of Linux 6.12 to 7.2, and what the guard does with it: hooks.c compares this
+ * with the running kernel and with the guard's programs.
  *
- * USED(hook, what for), NOT_USED(hooks, why not). Hooks are words, by the names of lsm_hook_defs.h.
+ * USED(hook, what for), NOT_USED(hooks, why not). The hooks are words, named as in lsm_hook_defs.h.
  */
 
 /* Opening, reading, writing, mapping, executing */
@@ -76,7 +76,7 @@ NOT_USED("fs_context_submount fs_context_dup fs_context_parse_param sb_eat_lsm_o
 NOT_USED("initramfs_populated", "before there is a guard")
 NOT_USED("quotactl", "how much users may have; of the file that this is in, quota_on")
 
-/* Executables that may what others may not */
+/* Executables that may do what others may not */
 USED("bprm_check_security", "executing one under a tracer, and which libraries it loads")
 USED("bprm_committing_creds", "whom the guard has seen execute one, and with which filters")
 USED("task_alloc", "that children count as their parents do")
@@ -90,14 +90,14 @@ NOT_USED("perf_event_open perf_event_read perf_event_write",
 	 "perf_event_alloc knows whom it is about")
 NOT_USED("task_movememory", "it moves pages between nodes, and nothing is read")
 
-/* A guard that is sealed: seal.bpf.c */
+/* A sealed guard: seal.bpf.c */
 USED("bprm_committed_creds", "which processes are the tool's")
 USED("bpf_map bpf_prog", "who gets maps and programs of the guard")
 USED("locked_down", "what can change the kernel, as kernel_lockdown(7) has it")
 USED("kernel_load_data kernel_read_file", "loading another kernel, or a module")
 USED("capable", "unloading a module by force")
 
-/* What security modules note about files, and what they call it */
+/* What security modules note about files, and how they label them */
 NOT_USED("inode_alloc_security inode_free_security inode_free_security_rcu file_alloc_security "
 	 "file_free_security file_release backing_file_alloc backing_file_free sb_alloc_security "
 	 "sb_delete sb_free_security bdev_alloc_security bdev_free_security bdev_setintegrity "
@@ -113,7 +113,7 @@ NOT_USED("inode_getsecurity inode_setsecurity inode_listsecurity inode_getsecid 
 	 "audit_rule_known audit_rule_match audit_rule_free",
 	 "labels, which the module decides about that has them")
 
-/* What is about no file */
+/* Hooks that are not about files */
 NOT_USED("task_free task_fix_setgid task_fix_setgroups task_setpgid "
 	 "task_getpgid task_getsid task_setnice task_setioprio task_getioprio task_prlimit "
 	 "task_setrlimit task_setscheduler task_getscheduler task_kill cred_alloc_blank cred_free "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the verifier makes of the guard's programs, as this compiler has built them: the tests for
- * NULL are in what it translates them to, and they are far from its limits.
+ * The verifier on the guard's programs, as built by this compiler: the tests for NULL are still in
+ * the translated programs, and the programs are far from the verifier's limits.
  */
 #include "harness.h"
 
@@ -13,13 +13,13 @@
 #include "bpf/guard/seal.skel.h"
 #include "selftests/programs/null.skel.h"
 
-/* A program may take the verifier so many steps (BPF_COMPLEXITY_LIMIT_INSNS). Others need room. */
+/* The verifier's limit (BPF_COMPLEXITY_LIMIT_INSNS). Each program must stay well below it. */
 #define STEPS_MAX	1000000
 #define STEPS_NEAR	(STEPS_MAX / 10)
-/* And all of the guard's together so many: for each it takes newer verifiers some microseconds. */
+/* The limit for the guard's programs together: newer verifiers take some microseconds a step. */
 #define STEPS_TOGETHER	(STEPS_MAX / 5 * 3)
 
-/* So many times it may look through the names of the kernel's types: see to_read(). */
+/* The limit for searches through the names of the kernel's types: see to_read(). */
 #define SEARCHES_MAX	2500
 #define SEARCH		"btf_find_by_name_kind"
 #define TRACING		"/sys/kernel/tracing"
@@ -30,7 +30,7 @@ static const char *const asked[] = {
 	"guard_rename", "guard_mmap",
 };
 
-/* The comparison that inode_map_is_null() makes, and nothing else does. */
+/* Count the comparisons that only inode_map_is_null() makes. */
 static unsigned int count_tests(const struct bpf_insn *insns, size_t nr)
 {
 	unsigned int tests = 0;
@@ -41,7 +41,7 @@ static unsigned int count_tests(const struct bpf_insn *insns, size_t nr)
 	return tests;
 }
 
-/* Those of the program that the kernel has made of it; tells how long the verifier took. */
+/* Count the tests in the translated program; @steps: instructions that the verifier processed. */
 static unsigned int count_translated(int fd, unsigned int *steps)
 {
 	struct bpf_prog_info info = {};
@@ -64,7 +64,7 @@ static unsigned int count_translated(int fd, unsigned int *steps)
 	return tests;
 }
 
-/* Returns how many tests the program has. Adds to @sum. */
+/* Return how many tests the program has. Add its steps to @sum. */
 static unsigned int check_program(struct bpf_program *program, unsigned int *sum)
 {
 	unsigned int want = count_tests(bpf_program__insns(program),
@@ -123,7 +123,7 @@ TEST(guard)
 	guard_bpf__destroy(programs);
 }
 
-/* Of a probe, of the times that it was hit. */
+/* The hits of a probe. */
 static unsigned long count_hits(void)
 {
 	char text[4096], *line;
@@ -134,7 +134,7 @@ static unsigned long count_hits(void)
 	return strtoul(line + strlen("searches"), NULL, 10);
 }
 
-/* Each takes as long as a thousand steps, and more, before Linux 7. */
+/* Each search takes as long as a thousand steps, or more, before Linux 7. */
 TEST(searches)
 {
 	unsigned long searches;
@@ -153,7 +153,7 @@ TEST(searches)
 		FAIL("the verifier searches the kernel's types %lu times", searches);
 }
 
-/* Those that are only loaded when the guard is sealed, in their time. */
+/* The programs that are loaded only to seal the guard. */
 TEST(seal)
 {
 	struct seal_bpf *programs = seal_bpf__open();

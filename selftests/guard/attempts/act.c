@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What a program does that is executed for an attempt: by a name in its environment, before
- * anything else, it reads the secret in one way or another. The exit status is the error.
+ * A program that an attempt executes reads the secret before anything else, in the way that its
+ * environment names. The exit status is the error.
  */
 #include <linux/io_uring.h>
 
@@ -108,7 +108,7 @@ int become_act(const char *path, const char *name)
 	return -errno;
 }
 
-/* Opened by the allowed program, and then it is another that runs. */
+/* The allowed program opens the secret, and another program continues with the descriptor. */
 static int pass_on(const char *name)
 {
 	int fd = result(open(SECRET, O_RDONLY));
@@ -134,7 +134,7 @@ static int act_exec_other(void)
 	return become_act(OTHER, "read");
 }
 
-/* To be attacked: has read the secret, has it open as descriptor 100. */
+/* A victim: has read the secret, and has it open as descriptor 100. */
 static int act_wait(void)
 {
 	int err = read_secret();
@@ -152,7 +152,7 @@ static int act_pause(void)
 	return 0;
 }
 
-/* Foreign code has been loaded into it. */
+/* Read the secret if foreign code has been loaded. */
 static int act_read_preloaded(void)
 {
 	char line[512];

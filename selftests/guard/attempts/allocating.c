@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to change a file's blocks: fallocate(2), and what file systems have of their own. In the
- * tables of writing.c.
+ * Ways to change a file's blocks: fallocate(2), and calls of single filesystems. The attempts are
+ * in the tables of writing.c.
  */
 #include <linux/falloc.h>
 #include <linux/io_uring.h>
@@ -55,7 +55,7 @@ int try_uring_fallocate(struct target *t)
 	return request.fd < 0 ? request.fd : uring(&request, 0);
 }
 
-/* XFS had it first: struct xfs_flock64. */
+/* XFS had these calls first, with struct xfs_flock64. */
 struct space_resv {
 	__s16 type, whence;
 	__s64 start, len;
@@ -74,9 +74,9 @@ int try_ioctl_zero_range(struct target *t)
 	return fd < 0 ? fd : result(ioctl(fd, FS_IOC_ZERO_RANGE, &range));
 }
 
-/* What file systems have of their own */
+/* Calls of single filesystems */
 
-/* As the other file, which loses its content to this exchange of blocks. */
+/* Exchange the file's blocks with another file's. The call is made on the other file. */
 int try_donate_extents(struct target *t)
 {
 	struct move_extent move = { .len = 1 };
@@ -92,7 +92,7 @@ int try_donate_extents(struct target *t)
 	err = result(ioctl(source, EXT4_IOC_MOVE_EXT, &move));
 	if (err)
 		return err;
-	/* What is in memory is what was there before. */
+	/* The page cache still has the old content. */
 	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	return move.moved_len ? 0 : -ENODATA;
 }

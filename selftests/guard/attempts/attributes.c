@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to change what a file is other than its content: mode, owner, times, extended attributes,
- * access control lists, flags. ../bypass/ runs them, and sees whether anything has changed.
+ * Ways to change a file's mode, owner, times, extended attributes, access control lists and flags.
+ * ../bypass/ runs them, and detects changes.
  */
 #include "bypass.h"
 
@@ -91,10 +91,10 @@ static int try_utime(struct target *t)
 	return result(utime(t->path, &when));
 }
 
-/* As touch(1) does: who may write may do so, too. */
+/* Like touch(1): permission to write is enough. */
 static int try_touch(struct target *t)
 {
-	/* The clock may be coarser than the test is quick. */
+	/* The clock may be too coarse to show the change. */
 	usleep(20000);
 	return result(utimensat(AT_FDCWD, t->path, NULL, 0));
 }
@@ -187,7 +187,7 @@ static int try_uring_fsetxattr(struct target *t)
 	return request.fd < 0 ? request.fd : uring(&request, 0);
 }
 
-/* Access control lists: user OWNER may read and write, as setfacl(1) has it. */
+/* Access control lists: OWNER may read and write, as with setfacl(1). */
 
 #define ACL	"system.posix_acl_access"
 
@@ -244,7 +244,7 @@ static int try_set_xflags(struct target *t)
 	return result(ioctl(fd, FS_IOC_FSSETXATTR, &flags));
 }
 
-/* What <linux/fs.h> calls struct file_attr, from 6.17 on. */
+/* This is struct file_attr in <linux/fs.h> since 6.17. */
 struct file_flags {
 	__u64 xflags;
 	__u32 extsize, nextents, projid, cowextsize;
@@ -252,7 +252,7 @@ struct file_flags {
 
 static const char *file_setattr_is_missing(void)
 {
-	/* It looks at the flags first. */
+	/* The call checks the flags first. */
 	syscall(SYS_file_setattr_, AT_FDCWD, "", NULL, 0, -1);
 	return errno == ENOSYS ? "this kernel has no file_setattr(2)" : NULL;
 }
@@ -294,7 +294,7 @@ static int try_set_flags_compat(struct target *t)
 }
 #endif
 
-/* From then on nobody can write to it. */
+/* Afterwards nobody can write to the file. */
 static int try_verity(struct target *t)
 {
 	struct fsverity_enable_arg enable = {
@@ -306,7 +306,7 @@ static int try_verity(struct target *t)
 }
 
 #define BY_FD(flags)	.open_flags = (flags), .by_descriptor = true
-/* Changing the owner, or security attributes, takes privileges over the filesystem. */
+/* Changing the owner, or security attributes, needs privileges over the filesystem. */
 #define ROOT		.ways = ANY_PATH & PRIVILEGED
 #define ONLY_NAMES	.ways = ANY_NAME
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What bcachefs has of its own: subvolumes, snapshots, and attributes that are inherited. Run by
- * ../bypass/, where the kernel has bcachefs. Debian has no tool that makes such a filesystem, but a
- * superblock is enough: the kernel makes the rest.
+ * Calls of bcachefs only: subvolumes, snapshots, and inherited attributes. Run by ../bypass/, if
+ * the kernel has bcachefs. Debian has no tool to make such a filesystem, but a superblock is
+ * enough: the kernel makes the rest.
  */
 #include "bypass.h"
 
@@ -20,7 +20,7 @@ struct subvolume {
 #define IOC_DESTROY		_IOW(0xbc, 17, struct subvolume)
 #define IOC_REINHERIT		_IOR(0xbc, 64, const char *)
 
-/* Its superblock is at this byte, and describes a disk of so many bytes. */
+/* The superblock's offset, and the size of the disk, in bytes. */
 #define SUPERBLOCK		4096
 #define SIZE			(32 << 20)
 #define MAGIC			0xa990ce66f67385c6, 0xeff73d80cf606ad9
@@ -29,18 +29,18 @@ struct subvolume {
 
 static char buffer[FILE_SIZE];
 
-/* Of version 1.13, by words: where what follows begins, and the words. It has no checksum. */
+/* A superblock of version 1.13, as words at offsets. It has no checksum. */
 static const struct {
 	unsigned int at;
 	__u64 words[8];
 } superblock[] = {
 	{ 16, { 0x040d040d, MAGIC, 0x1d, 0x1d, 0x2d, 0x2d } },	/* the version; ids */
-	/* Its sector; blocks of 8 sectors, one device, 28 words behind the layout. */
+	/* The superblock's sector; blocks of 8 sectors, one device, 28 words after the layout. */
 	{ 104, { 8, 0, 8 | 1 << 24 | 28ULL << 32, 0, 1ULL << 32 } },
 	/* Options, as for a new filesystem without checksums; tree nodes of 128 sectors. */
 	{ 144, { 0x8111000080080100, 0x0111c102, 0, 0xfa30000000, 0x100000064, 0x1e0000 } },
 	{ 208, { 0x07ba80 } },					/* features */
-	{ 240, { MAGIC, 11 << 8 | 1 << 16, 8 } },		/* where superblocks are */
+	{ 240, { MAGIC, 11 << 8 | 1 << 16, 8 } },		/* positions of the superblocks */
 	{ 752, { 20 | 11ULL << 32, 144, MEMBER } },
 	{ 912, { 8 | 1ULL << 32, MEMBER } },
 };
@@ -65,7 +65,7 @@ static const char *below(const struct target *t, const char *name)
 	return path;
 }
 
-/* The calls are made on whatever file of the filesystem. */
+/* The calls are made on any file of the filesystem. */
 
 static int create(const struct target *t, const char *path, const char *from)
 {
@@ -92,7 +92,7 @@ static int try_create(struct target *t)
 	return create(t, below(t, "subvolume"), NULL);
 }
 
-/* Another directory becomes what the file is in: a subvolume. */
+/* Replace the file's directory by a subvolume. */
 static int prepare_around(struct target *t)
 {
 	const char *directory = directory_of(t);
@@ -134,7 +134,7 @@ static int try_destroy_around(struct target *t)
 	return destroy(t, directory_of(t));
 }
 
-/* How it is compressed. */
+/* Compression is an inherited attribute. */
 static int prepare_inherited(struct target *t)
 {
 	return result(setxattr(directory_of(t), "bcachefs.compression", "lz4", 3, 0));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What a process has of a file from before the rule, other than descriptors: mappings that grow,
- * pages in a pipe, memory that an io_uring or userfaultfd(2) knows. The kernel asks about none of
- * these again. Run by ../bypass/; reading.c and writing.c have the mappings themselves.
+ * Access from before the rule other than descriptors: growing mappings, pages in a pipe, memory
+ * that an io_uring or userfaultfd(2) holds. The kernel calls no hook for any of these again. Run by
+ * ../bypass/; reading.c and writing.c have the mappings themselves.
  */
 #include "bypass.h"
 
@@ -14,9 +14,9 @@
 
 static char buffer[FILE_SIZE];
 
-/* Mappings that are changed */
+/* Changing mappings */
 
-/* Twice the text, of which the first is mapped. */
+/* Write the text twice, and map the first half. */
 static int prepare_half(struct target *t)
 {
 	int fd = file_open(t->path, O_RDWR);
@@ -69,7 +69,7 @@ static int run_pipe(struct target *t)
 	return judge_text(buffer, result(read(t->fd, buffer, sizeof(buffer))));
 }
 
-/* Memory that an io_uring keeps: it need not be mapped any more. */
+/* Memory that an io_uring holds: it need not stay mapped. */
 
 static int prepare_registered(struct target *t)
 {
@@ -85,7 +85,7 @@ static int prepare_registered(struct target *t)
 	return 0;
 }
 
-/* Between it and one end of a pipe. */
+/* Transfer between that memory and one end of a pipe. */
 static int use_registered(const struct target *t, int opcode, int fd)
 {
 	struct io_uring_sqe request = { .opcode = opcode, .fd = fd, .len = PAGE };
@@ -116,7 +116,7 @@ static int run_registered_write(struct target *t)
 	return use_registered(t, IORING_OP_READ_FIXED, pipes[0]);
 }
 
-/* A hole at the end of the file, in a mapping that can only be read. */
+/* A hole at the end of the file, in a read-only mapping */
 
 static int prepare_hole(struct target *t)
 {
@@ -137,7 +137,7 @@ static int run_fault(struct target *t)
 	};
 	struct uffdio_copy copy = { .dst = (uintptr_t)t->memory, .len = PAGE };
 	static char page[PAGE] __attribute__((aligned(PAGE))) = "what somebody else has written";
-	/* As users may have it, too. */
+	/* Ordinary users can have such a descriptor, too. */
 	int fd = result(syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
 
 	if (fd < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What btrfs has of its own: subvolumes, sending them, encoded reads and writes, defragmentation,
- * and looking into its trees. Run by ../bypass/; reading.c has clones, machinery.c a snapshot.
+ * Calls of btrfs only: subvolumes and sending them, encoded reads and writes, defragmentation, and
+ * tree searches. Run by ../bypass/; reading.c has clones, machinery.c a snapshot.
  */
 #include "bypass.h"
 
@@ -72,7 +72,7 @@ static __u64 subvolume_id(const char *path)
 	return lookup.treeid;
 }
 
-/* The directory that a path is in, opened, and the path's last component. */
+/* Open the parent directory of a path, and return the path's last component in @name. */
 static int open_parent(const char *path, const char **name)
 {
 	char parent[256];
@@ -83,7 +83,7 @@ static int open_parent(const char *path, const char **name)
 	return file_open(parent, O_RDONLY | O_DIRECTORY);
 }
 
-/* Another directory becomes what the file is in: a subvolume. */
+/* Replace the file's directory by a subvolume. */
 static int prepare_in_subvolume(struct target *t)
 {
 	const char *directory = directory_of(t), *name;
@@ -107,7 +107,7 @@ static const char *in_directory(const struct target *t, const char *name)
 	return path;
 }
 
-/* The directory becomes one. */
+/* Replace the directory by a subvolume. */
 static int prepare_as_subvolume(struct target *t)
 {
 	const char *name;
@@ -138,7 +138,7 @@ static int prepare_subvolume_below(struct target *t)
 
 /* Sending */
 
-/* @subvolume is the descriptor of any file in it. */
+/* @subvolume is a descriptor of any file in the subvolume. */
 static int send_all(int subvolume)
 {
 	struct btrfs_ioctl_send_args send = { .send_fd = memfd_create("stream", MFD_CLOEXEC) };
@@ -177,7 +177,7 @@ static int try_send(struct target *t)
 	return err ? err : send_all(fd);
 }
 
-/* Making and deleting them, as names in a directory */
+/* Making and deleting subvolumes, as names in a directory */
 
 static int try_create(struct target *t)
 {
@@ -225,7 +225,7 @@ static int run_destroy_v2(struct target *t)
 	return fd < 0 ? fd : result(ioctl(fd, BTRFS_IOC_SNAP_DESTROY_V2, &of));
 }
 
-/* By its number, with any directory of the filesystem. */
+/* By its id, with any directory of the filesystem. */
 static int run_destroy_by_id(struct target *t)
 {
 	struct btrfs_ioctl_vol_args_v2 of = {
@@ -245,7 +245,7 @@ static int run_destroy_around(struct target *t)
 	return subvolume_destroy(fd, name);
 }
 
-/* What a subvolume is like */
+/* Properties of a subvolume */
 
 static int run_set_read_only(struct target *t)
 {
@@ -308,7 +308,7 @@ static int prepare_on_disk(struct target *t)
 	return 0;
 }
 
-/* The flags of its last extent. */
+/* Return the flags of the last extent, and the number of extents in @nr. */
 static unsigned int extents_of(int fd, unsigned int *nr)
 {
 	struct {
@@ -322,7 +322,7 @@ static unsigned int extents_of(int fd, unsigned int *nr)
 	return any.extents[*nr - 1].fe_flags;
 }
 
-/* The content stays; where it is does not, and here not how it is written down either. */
+/* The content stays, and its location changes; here its encoding changes, too. */
 static int run_defragment(struct target *t)
 {
 	struct btrfs_ioctl_defrag_range_args range = {
@@ -357,7 +357,7 @@ static int run_defragment_all(struct target *t)
 	return before == 2 && after == 1 ? 0 : -ENODATA;
 }
 
-/* So little that it is among what describes the file. */
+/* Make the file so small that it is stored inline, with the metadata. */
 static int prepare_inline(struct target *t)
 {
 	int fd = file_open(t->path, O_RDWR);
@@ -388,7 +388,7 @@ static int run_search(struct target *t)
 	return has_text(search.buf, sizeof(search.buf)) ? 0 : -ENODATA;
 }
 
-/* The names of an inode, by its number, which can be guessed: the call is made on any file. */
+/* The names of an inode by its number, which can be guessed. The call is made on any file. */
 static int run_names(struct target *t)
 {
 	static __u64 room[512];

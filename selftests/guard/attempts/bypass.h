@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the parts of the bypass test share: see ../bypass/, which runs the tables of attempts.
+ * Shared by the parts of the bypass test: see ../bypass/, which runs the tables of attempts.
  *
- * An attempt does one thing to a file in one way, really, and finds out whether it took effect. It
- * runs in another process, where it may leave descriptors and mappings, and with own_process
- * whatever else goes with a process. It may change the file, and what it makes itself below
- * scratch(), but must undo what is the whole machine's: swap, accounting, /proc/sys, loop devices.
+ * An attempt really does one thing to a file in one way, and finds out whether it took effect. It
+ * runs in another process, where it may leave descriptors and mappings, and with own_process any
+ * other state of a process. It may change the file, and files that it makes below scratch(), but
+ * must undo changes to the whole machine: swap, accounting, /proc/sys, loop devices.
  */
 #ifndef BYPASS_H
 #define BYPASS_H
@@ -21,13 +21,13 @@
 
 #define OPERATION(name, word, meaning)	name = 1 << GUARD_##name,
 
-/* Sets of the operations that rules name: READ and so on. */
+/* Sets of the operations in rules: READ and so on. */
 enum operation {
 	GUARD_OPERATIONS(OPERATION)
 	ALL = GUARD_ALL,
 };
 
-/* Where an attempt makes sense. */
+/* The filesystems on which an attempt makes sense. */
 enum filesystem {
 	TMPFS	= 1 << 0,
 	EXT4	= 1 << 1,
@@ -39,21 +39,21 @@ enum filesystem {
 	COMMON	= TMPFS | EXT4,
 };
 
-/* What the file is; FILE_SIZE is the size of a text. */
+/* The kind of the file; FILE_SIZE is the size of a text. */
 enum kind {
 	TEXT,
 	PROGRAM,			/* a small static program that returns RAN */
-	DYNAMIC,			/* one that the dynamic linker runs, and does so too */
+	DYNAMIC,			/* a program that also runs through the dynamic linker */
 	LIBRARY,
 	SCRIPT,				/* returns RAN */
 	DIRECTORY,			/* with one file in it, "entry" */
 	SWAP,
-	SYMLINK,			/* to SYMLINK_TARGET, which is not there */
-	STREAM,				/* a socket that somebody listens at */
+	SYMLINK,			/* to SYMLINK_TARGET, which does not exist */
+	STREAM,				/* a listening stream socket */
 	PACKETS,			/* likewise, of the type SOCK_SEQPACKET */
 	DATAGRAMS,			/* a socket that takes datagrams */
-	BLOCK,				/* a node of a block device that has a text */
-	DISK,				/* likewise, of one that takes SCSI commands */
+	BLOCK,				/* a node of a block device that contains a text */
+	DISK,				/* likewise, of a device that takes SCSI commands */
 	FIFO,
 };
 
@@ -61,185 +61,185 @@ enum kind {
 #define SYMLINK_TARGET	"/nowhere"
 #define RAN		42
 
-/* How the file is reached. */
+/* How the attempt reaches the file. */
 enum way {
-	DIRECT,				/* by the name that the rule was given */
-	BEFORE,				/* by a descriptor opened before there was a rule */
+	DIRECT,				/* by the name in the rule */
+	BEFORE,				/* by a descriptor from before the rule */
 	HARD_LINK,
 	SYMBOLIC_LINK,
 	PROC_FD,			/* /proc/self/fd/N of a descriptor opened with O_PATH */
-	BIND_MOUNT,			/* in a bind mount of its filesystem */
-	BIND_FILE,			/* bound to another name, in another namespace */
+	BIND_MOUNT,			/* in a bind mount of the filesystem */
+	BIND_FILE,			/* bound to another name, in another mount namespace */
 	CHROOT,
-	USER_NAMESPACE,			/* as root of one */
-	PARENT_MOVED,			/* the directory it is in has another name now */
-	USER,				/* as an ordinary user, whose file it is */
+	USER_NAMESPACE,			/* as root of a user namespace */
+	PARENT_MOVED,			/* after its directory was renamed */
+	USER,				/* as an ordinary user who owns the file */
 	WAYS,
 };
 
-/* Sets of ways. BEFORE is for those that say with which flags to open. */
+/* Sets of ways. BEFORE is for attempts that give the flags of open(2). */
 #define BY(way)		(1U << (way))
 #define ANY_NAME	(BY(DIRECT) | BY(HARD_LINK) | BY(BIND_MOUNT) | BY(CHROOT) | \
 			 BY(USER_NAMESPACE) | BY(PARENT_MOVED))
 #define ANY_PATH	(ANY_NAME | BY(SYMBOLIC_LINK) | BY(PROC_FD) | BY(BIND_FILE))
-#define PRIVILEGED	(~BY(USER_NAMESPACE))		/* takes more than root of a namespace */
+#define PRIVILEGED	(~BY(USER_NAMESPACE))		/* needs more than a namespace's root */
 
-/* What is to become of an attempt; see ../bypass/. CONTROL: without a rule. */
+/* The expected result of an attempt; see ../bypass/. CONTROL: without a rule. */
 enum expectation {
 	CONTROL,
 	STOPPED,
-	OTHERS,				/* works; other operations are denied */
+	OTHERS,				/* works while other operations are denied */
 	PASSES,				/* works, for the reason in the table */
 };
 
 struct target {
 	const char *path;
-	const char *root;		/* of the filesystem, as it is reached */
-	int number;			/* of this run: for names */
+	const char *root;		/* the way's path to the filesystem's root */
+	int number;			/* of this run: makes names unique */
 	int fd;				/* opened before, or -1 */
 	int open_flags;
 	enum kind kind;
-	void *memory;			/* for prepare() */
+	void *memory;			/* set by prepare() */
 	int spare;
 };
 
 struct attempt {
 	const char *name;
 	/*
-	 * The operations each of which stops it, if denied; or which do not: see why_not. With
-	 * by_descriptor those of opening the file are added, where it is not open before.
+	 * Denying any one of these operations stops the attempt, unless why_not is set. With
+	 * by_descriptor, the operations of opening the file are added, if it is not open before.
 	 */
 	unsigned int operations;
 	int (*run)(struct target *target);	/* 0: it took effect; or a negative errno */
-	/* Optional: before there is a rule, in the process that the one of run() is forked from. */
+	/* Optional: runs before there is a rule, in the parent of the process of run(). */
 	int (*prepare)(struct target *target);
 	unsigned int ways;		/* 0: ANY_PATH */
 	unsigned int filesystems;	/* 0: COMMON */
 	enum kind kind;
-	int open_flags;			/* of descriptor(); has BEFORE if by_descriptor */
+	int open_flags;			/* for descriptor(); by_descriptor adds the way BEFORE */
 	bool by_descriptor;
-	unsigned int of_entry;		/* operations on what is in the directory that it is */
-	bool changes_directory;		/* in which the name is: a write to that, too */
-	bool every_way;			/* always, not some of them: see ../bypass/ */
-	bool own_process;		/* whose namespaces, credentials, ... it changes */
-	bool unchanged;			/* the file is as before, other than after most writes */
-	bool sets_time;			/* the file's, apart from what it does: attr would stop that */
-	/* If not CONTROL: this is to become of it where write is denied and append allowed. */
+	unsigned int of_entry;		/* operations on an entry of the directory */
+	bool changes_directory;		/* it also writes to the directory of the name */
+	bool every_way;			/* try all ways, not just some: see ../bypass/ */
+	bool own_process;		/* it changes namespaces, credentials, ... of its process */
+	bool unchanged;			/* it leaves the file as before, unlike most writes */
+	bool sets_time;			/* it also sets the file's time, which attr would stop */
+	/* If not CONTROL: the expected result where write is denied and append allowed. */
 	enum expectation append_only;
-	int error;			/* when stopped; 0: EPERM */
-	const char *why_not;		/* it is not stopped, for this reason */
+	int error;			/* of a stopped attempt; 0: EPERM */
+	const char *why_not;		/* the reason why it is not stopped */
 	const char *(*missing)(void);	/* optional: why this kernel can't do it, or NULL */
 };
 
 #define TRY(name_, operations_, run_, ...) \
 	{ .name = (name_), .operations = (operations_), .run = (run_), ## __VA_ARGS__ }
 
-/* Tables end with an attempt without a name. */
+/* An attempt without a name ends a table. */
 extern const struct attempt reading[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
 	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
 	f2fs_calls[], disks[], ocfs2_calls[], bcachefs_calls[];
 
-/* Make an image that the kernel can mount as bcachefs: whether it was made. */
+/* Make an image that the kernel can mount as bcachefs; return whether that worked. */
 bool bcachefs_make(const char *path);
 
-/* Have this machine mount, by NFS, what is at @root on it: 0 or a negative errno. */
+/* Export @root by NFS, and mount it on this machine: 0 or a negative errno. */
 #define CLIENT_PATH	DIR_PATH "/nfs"
 int nfs_serve(const char *root);
-/* Ends that, if it was begun. */
+/* Stop that, if it was started. */
 void nfs_stop(void);
 
-/* A name in a directory that no rule guards, on the same mount. Valid until 16 others are made. */
+/* A name in a directory without rules, on the same mount. Valid until 16 others are made. */
 const char *scratch(const struct target *target, const char *name);
-/* A copy of what a file of this kind has in it, there. */
+/* Likewise, with a new file of this kind at the name. */
 const char *scratch_file(const struct target *target, const char *name, enum kind kind);
 
-/* The directory that the file is in, and its name there. Valid until the next call. */
+/* The file's directory, and its name there. Valid until the next call. */
 const char *directory_of(const struct target *target);
 const char *name_of(const struct target *target);
 
-/* The one opened before, or one that is opened now: negative errno. */
+/* The descriptor from before, or a new one; or a negative errno. */
 int descriptor(const struct target *target);
-/* A path that leads to it. Valid until the next call. */
+/* A path to a descriptor's file. Valid until the next call. */
 const char *proc_path(int fd);
-/* Have that descriptor in the target, and a mapping of the file: 0 or a negative errno. */
+/* Put that descriptor, or also a mapping of the file, into the target: 0 or a negative errno. */
 int open_target(struct target *target);
 int map_target(struct target *target, int prot, int flags);
 
-/* Be root of a user namespace, with a mount namespace, too. */
+/* Become root of a new user namespace, with a new mount namespace. */
 void enter_user_namespace(void);
 
 void make_file(const char *path, enum kind kind);
-/* A static program, or a dynamic linker, of this code, which may be anywhere. */
-/* The dynamic linker, and a shared library, of this very program: their paths are the architecture's. */
+/* This program's dynamic linker, and a shared library: the paths depend on the architecture. */
 const char *loader(void);
 const char *library(void);
+/* Make a static program, or a dynamic linker, of position-independent code. */
 void make_program_of(const char *path, const void *code, size_t size);
-/* Whether this is what a new text begins with. */
+/* Whether @bytes begin like a new text. */
 bool is_text(const char *bytes);
-/* Map what is in it as code; or map it, and have that be code then: 0 or a negative errno. */
+/* Map the file as code; or map it, and then make that executable: 0 or a negative errno. */
 int map_code(int fd);
 int protect_code(int fd);
-/* Write through a shared mapping, which is made writable if it is not: 0 or a negative errno. */
+/* Write through a shared mapping, after making it writable if needed: 0 or a negative errno. */
 int write_mapped(int fd, int prot);
-/* What it came to if somebody has read this: 0 or a negative errno; @size may be one. */
+/* The result of reading @bytes: 0 or a negative errno; @size may be one. */
 int judge_text(const char *bytes, long size);
-/* For prepare(): the text in two pieces, the second of which is written first. */
+/* For prepare(): put the text into two fragments, of which the second is written first. */
 int make_fragmented(struct target *target);
-/* Have two texts share what is the same in them: 0 if all is, or a negative errno. */
+/* Deduplicate two texts: 0 if they share everything, or a negative errno. */
 int dedupe(int from, int to);
-/* -1 with errno becomes -errno. */
+/* Turn -1 with errno into -errno. */
 long result(long ret);
 
 /* Run a program by calling @exec in a child process: 0 if it returned RAN, or a negative errno. */
 int run_program(int (*exec)(void *arg), void *arg);
 int exec_path(void *path);		/* for run_program() */
-int exec_by_loader(void *path);		/* likewise, of a dynamic program, by ld.so */
+int exec_by_loader(void *path);		/* likewise, a dynamic program through ld.so */
 
 #ifdef __x86_64__
-/* ioctl(2) by the system call of 32-bit programs, with a page that they can name: 0 or -errno. */
+/* ioctl(2) as 32-bit programs call it, and a page that they can address: 0 or -errno. */
 void *low_memory(void);
 long ioctl_compat(int fd, unsigned int command, void *argument);
 #endif
 /*
- * A system call of a 32-bit program, made for it: 0 or -errno. It inherits @fd, the first argument;
- * @text is the second, or, with @vector, what the second describes. Flags are the sixth.
+ * Make a system call in a 32-bit program: 0 or -errno. It inherits @fd, the first argument. @text
+ * is the second argument or, with @vector, what the second describes. Flags are the sixth.
  */
 #if defined(__x86_64__) || defined(__aarch64__)
 #define HAVE_COMPAT_PROGRAM
 int write_compat(int fd, const char *text, bool vector, unsigned int flags);
 #endif
-/* A child process crashes, with this in /proc/sys/kernel/core_pattern. */
+/* Crash a child process, with this in /proc/sys/kernel/core_pattern. */
 void dump_core(const char *core_pattern);
 
-/* One request, by an io_uring made for it. Returns what the request does: negative errno. */
+/* Make one request with a new io_uring. Returns the request's result or a negative errno. */
 struct io_uring_sqe;
 int uring(const struct io_uring_sqe *request, unsigned int setup_flags);
-/* Likewise, of a write, issued when a write(2) to something else ends, unless that takes too long. */
+/* Likewise for a write that is issued when another write(2) ends, unless that takes too long. */
 int uring_in_write(const struct io_uring_sqe *request);
 /*
- * Have memory registered with an io_uring that processes have which are forked: its number, or a
- * negative errno. A request of that.
+ * Register memory with an io_uring that child processes inherit: its number, or a negative errno.
+ * uring_with() makes a request there.
  */
 int uring_register(void *memory, size_t size);
 int uring_with(int number, const struct io_uring_sqe *request);
-/* Likewise by aio: io_submit(2). */
+/* Likewise with aio: io_submit(2). */
 struct iocb;
 int aio(struct iocb *request);
 
-/* A loop device for a descriptor, or a negative errno. It is gone after a read or a write. */
+/* A loop device for a descriptor, or a negative errno. The first read or write frees it. */
 int loop_open(int fd);
-/* One that stays, for a new text: the number. */
+/* A loop device that stays, for a new text: its device number. */
 dev_t loop_make(const char *path);
 int loop_read(int loop);		/* 0: a text */
-/* The node of a disk, of which there are not many. */
+/* Make a node of a SCSI disk; there are only a few disks. */
 void make_disk(const char *path);
 long loop_write(int loop, const void *bytes, size_t size);
 
-/* Whether an attempt of this name is to be tried: BYPASS_ONLY in the environment. */
+/* Whether BYPASS_ONLY in the environment selects an attempt of this name. */
 bool bypass_selects(const char *name);
 
-/* Run the tool; the case fails if that does. */
+/* Run the tool; the case fails if the tool fails. */
 void guard(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void guard_start(void);
 void guard_stop(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to a device that has a rule by one of its nodes, and what is done to devices by calls of their
- * own. Run by ../bypass/.
+ * Ways to a device that has a rule through one of its nodes, and calls that only devices have. Run
+ * by ../bypass/.
  */
 #include "bypass.h"
 
@@ -12,7 +12,7 @@
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 
-/* Another node of the same device. */
+/* Make another node of the same device. */
 static const char *make_alias(const struct target *t)
 {
 	const char *alias = scratch(t, "alias");
@@ -28,7 +28,7 @@ static int alias_open(const struct target *t, int flags)
 	return result(open(make_alias(t), flags | O_CLOEXEC));
 }
 
-/* So that the device has it, and not only its node's cache. */
+/* Write through to the device, past the node's page cache. */
 static int put(int fd)
 {
 	memset(buffer, 'X', sizeof(buffer));
@@ -81,7 +81,7 @@ static int try_alias_map(struct target *t)
 	return memory == MAP_FAILED ? -errno : judge_text(memory, FILE_SIZE);
 }
 
-/* Opened before there was a rule for the other node. */
+/* Open the other node before there is a rule. */
 static int prepare_alias(struct target *t)
 {
 	t->fd = alias_open(t, O_RDWR);
@@ -131,7 +131,7 @@ static int try_append(struct target *t)
 	return fd < 0 ? fd : put(fd);
 }
 
-/* With somebody who reads, so that it does not wait. */
+/* With a reader, so that opening does not block. */
 static int try_fifo_append(struct target *t)
 {
 	int reader = result(open(t->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)), fd, ret;
@@ -146,10 +146,10 @@ static int try_fifo_append(struct target *t)
 }
 
 #define BY_FD(flags)	.open_flags = (flags), .by_descriptor = true
-/* No rule for a tree is for the devices in it. */
+/* Rules for a tree do not cover the devices in it. */
 #define A_BLOCK		.kind = BLOCK, .filesystems = TMPFS
 #define ONCE		A_BLOCK, .ways = BY(DIRECT), .every_way = true
-/* Others are not a node's, or there would be a device in a user's namespace. */
+/* Other ways need a device in a user's namespace, or don't reach a node. */
 #define BY_NODE		A_BLOCK, .ways = (ANY_PATH & PRIVILEGED)
 
 const struct attempt devices[] = {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to what is on a block device that are neither its nodes nor calls for blocks: commands of
- * its own (SCSI), other devices over it (device mapper, md), and partitions. Run by ../bypass/.
+ * Ways to a block device's data other than its nodes and block I/O: SCSI commands, stacked devices
+ * (device mapper, md), and partitions. Run by ../bypass/.
  *
- * The disks are those of scsi_debug: many, that have the same text, since what is on one is on all.
+ * scsi_debug makes the disks: many, with the same text, because they share their data.
  */
 #include "bypass.h"
 
@@ -24,7 +24,7 @@
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 
-/* The device number of one of them, which @name is to say, or 0: it is not there yet. */
+/* The device number of a disk, and its name in @name; 0 if it is not there yet. */
 static dev_t disk_number(unsigned int index, char name[32])
 {
 	char path[64], text[32];
@@ -85,7 +85,7 @@ void make_disk(const char *path)
 
 /* Commands */
 
-/* READ(10) or WRITE(10), of all that the text is. */
+/* READ(10) or WRITE(10) of the whole text. */
 static int command(const struct target *t, unsigned char operation, int direction)
 {
 	unsigned char block[10] = { operation, [8] = SECTORS }, sense[32];
@@ -110,7 +110,7 @@ static int try_command_read(struct target *t)
 	return err ? err : judge_text(buffer, FILE_SIZE);
 }
 
-/* What is there already: all disks have it. */
+/* Write the text that is there already: all disks share it. */
 static int try_command_write(struct target *t)
 {
 	int fd = file_open(scratch_file(t, "text", TEXT), O_RDONLY);
@@ -127,7 +127,7 @@ static int try_partitions(struct target *t)
 	return fd < 0 ? fd : result(ioctl(fd, BLKRRPART));
 }
 
-/* Other devices that have what is on it */
+/* Stacked devices */
 
 static int read_node(const struct target *t, dev_t device)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What the kernel does by itself with a file, since somebody who might has told it to: swapping;
- * and what it does without asking about the file, as an NFS client and by pins. Run by
- * ../bypass_subject.c, with the guard started.
+ * Uses of a file by the kernel itself, after a permitted request: swapping; and uses without hooks
+ * for the file, by an NFS client and by pins. Run by ../bypass_subject.c, with the guard started.
  */
 #include "bypass.h"
 #include "subject.h"
@@ -17,7 +16,7 @@ static bool is_denied(const char *path, int flags)
 	return open(path, flags) < 0 && errno == EPERM;
 }
 
-/* How many kB of it are in use, or -1. */
+/* The kB of a swap file in use, or -1. */
 static int swap_used(const char *path)
 {
 	FILE *swaps = fopen("/proc/swaps", "re");
@@ -50,7 +49,7 @@ static int try_swap(void)
 		memset(memory + i * PAGE, i + 1, PAGE);
 	CHECK_SYS(madvise(memory, PAGES * PAGE, MADV_PAGEOUT));
 	used = swap_used(path);
-	/* To stop it the kernel opens it. */
+	/* swapoff(2) opens the file. */
 	if (!err && !swapoff(path))
 		err = -ENOTRECOVERABLE;
 	guard("remove --all");
@@ -61,7 +60,7 @@ static int try_swap(void)
 
 #define PIN	"/sys/fs/bpf/bypass"
 
-/* The file's permissions are all that is asked for. */
+/* The kernel checks only the file's permissions. */
 static int try_pin(void)
 {
 	int map = CHECK_OK(bpf_map_create(BPF_MAP_TYPE_ARRAY, "bypass", 4, 4, 1, NULL)), err;
@@ -84,8 +83,8 @@ static int try_pin(void)
 }
 
 /*
- * A client that does not have a name in its cache asks its server to open the file and to truncate
- * it at once: 0 if the server has.
+ * If a name is not in its cache, an NFS client asks the server to open and truncate the file in one
+ * request: 0 if the server did.
  */
 static int truncate_at_server(const char *rule, const char *name)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Ways to change a directory: names that come and go in it. In the tables of writing.c.
- */
+/* Ways to change a directory: adding and removing names. In the tables of writing.c. */
 #include <linux/io_uring.h>
 
 #include "writing.h"

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Ways to execute what is in a file. Run by ../bypass/.
- */
+/* Ways to execute a file's content. Run by ../bypass/. */
 #include "bypass.h"
 
 #include <elf.h>
@@ -9,14 +7,14 @@
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 
-/* execve(2) and its like */
+/* execve(2) and similar calls */
 
 static int try_execve(struct target *t)
 {
 	return run_program(exec_path, (void *)t->path);
 }
 
-/* Its interpreter says so when it can't read it. */
+/* Hide the error of an interpreter that can't read the script. */
 static int exec_silent(void *path)
 {
 	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
@@ -69,7 +67,7 @@ static int try_vfork(struct target *t)
 	return WEXITSTATUS(status) == RAN ? 0 : -WEXITSTATUS(status);
 }
 
-/* As the interpreter of something else */
+/* As the interpreter of another file */
 
 static int try_interpreter(struct target *t)
 {
@@ -82,7 +80,7 @@ static int try_interpreter(struct target *t)
 	return run_program(exec_path, (void *)script);
 }
 
-/* A program that has it as its dynamic linker. */
+/* Make a program that names the file as its dynamic linker. */
 static int try_dynamic_linker(struct target *t)
 {
 	struct {
@@ -112,7 +110,7 @@ static int try_dynamic_linker(struct target *t)
 	return run_program(exec_path, (void *)path);
 }
 
-/* By the dynamic linker */
+/* Through the dynamic linker */
 
 int exec_by_loader(void *path)
 {
@@ -127,7 +125,7 @@ static int try_loader(struct target *t)
 
 static int exec_preload(void *path)
 {
-	/* The dynamic linker warns of what it can't load, and goes on. */
+	/* The dynamic linker warns about a library that it can't load, and continues. */
 	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
 	setenv("LD_PRELOAD", path, 1);
 	return execl("/bin/dash", "dash", "-c",
@@ -146,7 +144,7 @@ static int try_map_code(struct target *t)
 	return map_target(t, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 }
 
-/* Then all that can be read can be executed. */
+/* With this personality, everything readable is executable. */
 static int try_personality(struct target *t)
 {
 	CHECK_SYS(personality(READ_IMPLIES_EXEC));
@@ -175,7 +173,7 @@ static int try_mprotect(struct target *t)
 	return err ? err : run_mprotect(t);
 }
 
-/* exit_group(RAN) is all there is in a program, behind its headers. */
+/* Apart from its headers, a program contains only exit_group(RAN). */
 static int run_code_before(struct target *t)
 {
 	Elf64_Ehdr *header = t->memory;
@@ -190,7 +188,7 @@ static int run_code_before(struct target *t)
 	return WIFEXITED(status) && WEXITSTATUS(status) == RAN ? 0 : -EPERM;
 }
 
-/* What executes files by itself */
+/* Execution by the kernel itself */
 
 #define BINFMT	"/proc/sys/fs/binfmt_misc"
 
@@ -227,7 +225,7 @@ static int try_format(struct target *t)
 	return run_format(t);
 }
 
-/* It has been opened when it was registered. */
+/* With "F", the kernel opens the interpreter at registration. */
 static int prepare_format(struct target *t)
 {
 	register_format(t, "F");
@@ -239,7 +237,7 @@ static bool has_run(void *path)
 	return !access(path, F_OK);
 }
 
-/* The kernel runs it as the handler of core dumps. It tells by a file that it ran. */
+/* The kernel runs the file as the core dump handler, which creates a file. */
 static int try_core_handler(struct target *t)
 {
 	char pattern[300];
@@ -257,7 +255,7 @@ static int prepare_sign(struct target *t)
 	char text[300];
 	int fd;
 
-	/* In the test's namespace of mounts, which the kernel's helpers are not in. */
+	/* In the test's mount namespace, where the kernel's helpers don't run. */
 	snprintf(text, sizeof(text), "#!/bin/sh\n>/proc/%d/root$1\n", getpid());
 	fd = file_open(t->path, O_WRONLY | O_TRUNC);
 	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
@@ -295,7 +293,7 @@ static int try_shell(struct target *t)
 	return run_program(exec_shell, (void *)t->path);
 }
 
-/* Who may execute a program and not read it finds it in the memory of the process. */
+/* A task that may execute a program but not read it can find it in the process's memory. */
 static int try_read_memory(struct target *t)
 {
 	char mem[64], line[256], magic[4] = "";

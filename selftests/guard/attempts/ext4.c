@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What ext4 has of its own that is no exchange of blocks: writing.c and reading.c have those. Run
- * by ../bypass/.
+ * Calls of ext4 only, other than exchanges of blocks, which writing.c and reading.c have. Run by
+ * ../bypass/.
  */
 #include "bypass.h"
 #include "ext4.h"
@@ -18,7 +18,7 @@ static int set_flags(int fd, int clear)
 	return result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 }
 
-/* As ext3 had its files: without extents. */
+/* As in ext3: without extents. */
 static int prepare_old(struct target *t)
 {
 	int fd = file_open(t->path, O_RDONLY), err;

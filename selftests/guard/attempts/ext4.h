@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/*
- * What ext4 has of its own, which is in no header: for reading.c, writing.c and ext4.c.
- */
+/* Declarations for ext4 that are in no header: for reading.c, writing.c and ext4.c. */
 #ifndef EXT4_H
 #define EXT4_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What f2fs has of its own: atomic writes, moving blocks to another file, erasing, compression,
- * defragmentation, and files that stay where they are. Run by ../bypass/.
+ * Calls of f2fs only: atomic writes, moving blocks to another file, erasing, compression,
+ * defragmentation, and pinned files. Run by ../bypass/.
  */
 #include "bypass.h"
 
@@ -12,7 +12,7 @@
 #ifndef F2FS_IOC_START_ATOMIC_REPLACE
 #define F2FS_IOC_START_ATOMIC_REPLACE	_IO(F2FS_IOCTL_MAGIC, 25)
 #endif
-/* It compresses so much at once. */
+/* The unit of compression. */
 #define CLUSTER		(4 * 4096)
 
 static char buffer[2 * CLUSTER];
@@ -27,7 +27,7 @@ static int call(const struct target *t, unsigned long command, void *argument)
 	return ret < 0 ? ret : 0;
 }
 
-/* Atomic writes. What was written so and is not committed goes when it is closed. */
+/* Atomic writes. Closing the file drops what was written and not committed. */
 
 static int try_start_atomic(struct target *t)
 {
@@ -44,7 +44,7 @@ static int try_abort_atomic(struct target *t)
 	return call(t, F2FS_IOC_ABORT_ATOMIC_WRITE, NULL);
 }
 
-/* By nothing that is written. */
+/* Replace the content with nothing. */
 static int try_replace_atomic(struct target *t)
 {
 	int fd = descriptor(t);
@@ -76,7 +76,7 @@ static int try_move(struct target *t)
 	return err ? err : judge_text(buffer, result(pread(other, buffer, FILE_SIZE, 0)));
 }
 
-/* The blocks of another file become this one's. */
+/* Move the blocks of another file into this one. */
 static int try_move_to(struct target *t)
 {
 	int fd = descriptor(t), other;
@@ -100,11 +100,11 @@ static int run_defragment(struct target *t)
 {
 	struct f2fs_defragment range = { .len = FILE_SIZE };
 
-	/* Now and then the blocks are in a row by chance, and none is moved. */
+	/* Sometimes the blocks are contiguous by chance, and none is moved. */
 	return call(t, F2FS_IOC_DEFRAGMENT, &range);
 }
 
-/* As it has to be when it is to stay where it is, or be compressed. */
+/* Pinning and compression need an empty file. */
 static int prepare_empty(struct target *t)
 {
 	return result(truncate(t->path, 0));
@@ -119,7 +119,7 @@ static int run_pin(struct target *t)
 		return fd;
 	if (ioctl(fd, F2FS_IOC_SET_PIN_FILE, &pin) < 0)
 		return -errno;
-	/* How often that has been in the way. */
+	/* The number of times that garbage collection was blocked. */
 	return ioctl(fd, F2FS_IOC_GET_PIN_FILE, &pinned) < 0 ? -errno : 0;
 }
 
@@ -207,7 +207,7 @@ static int run_decompress(struct target *t)
 	return saved_blocks(fd) ? -ENODATA : 0;
 }
 
-/* From then on nobody can write to it. */
+/* Afterwards nobody can write to the file. */
 static int run_release(struct target *t)
 {
 	__u64 blocks;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The files that attempts are made on, running programs, and small helpers of all attempts. Called
- * by ../bypass/ to make files, and by the attempts.
+ * Making the files that attempts use, running programs, and small helpers for all attempts.
+ * ../bypass/ and the attempts call these.
  */
 #include "bypass.h"
 
@@ -186,7 +186,7 @@ static void make_text(const char *path)
 	write_file(path, text, sizeof(text), 0644);
 }
 
-/* exit(RAN), wherever it is in memory. */
+/* exit(RAN), position-independent. */
 #if defined(__x86_64__)
 #define MACHINE	EM_X86_64
 static const unsigned char exit_code[] = {
@@ -244,7 +244,7 @@ static void make_program(const char *path)
 static int find_interpreter(struct dl_phdr_info *info, size_t size, void *found)
 {
 	(void)size;
-	/* The program itself is the first. */
+	/* The first object is the program itself. */
 	for (unsigned int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_INTERP)
 			*(const char **)found = (const char *)(info->dlpi_addr +
@@ -307,7 +307,7 @@ static void make_directory(const char *path)
 	make_text(entry);
 }
 
-/* What mkswap(8) makes: a version, the last page, and a signature at the end of the first page. */
+/* What mkswap(8) writes: a version, the last page, and a signature at the end of page 0. */
 static void make_swap(const char *path)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -322,7 +322,7 @@ static void make_swap(const char *path)
 	free(bytes);
 }
 
-/* Its other end is this process, which keeps it open. */
+/* This process keeps the listening end open. */
 static void make_socket(const char *path, int type)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -415,7 +415,7 @@ int run_program(int (*exec)(void *arg), void *arg)
 	if (error)
 		return -error;
 	if (WIFSIGNALED(status))
-		return -ECANCELED;	/* the kernel gave up when there was no way back */
+		return -ECANCELED;	/* killed: execve(2) failed after the point of no return */
 	return WEXITSTATUS(status) == RAN ? 0 : -EPERM;
 }
 
@@ -447,8 +447,8 @@ long ioctl_compat(int fd, unsigned int command, void *argument)
 #endif
 
 /*
- * Makes the system call that the words say that follow it, at COMPAT_WORDS, and ends itself: with
- * RAN if it returned no error, or else with that.
+ * Makes the system call that the words at COMPAT_WORDS describe, and exits with RAN if it returned
+ * no error, or else with the error.
  */
 #define COMPAT_ADDRESS	0x08048000
 #define COMPAT_WORDS	0xc0

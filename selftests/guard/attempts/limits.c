@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Where a rule does not reach, other than by an attempt on the file that it is for: the manual says
- * so, and here it is shown. Run by ../bypass/, with the guard started.
+ * Limits of a rule, other than by an attempt on its file: the manual names them, and this file
+ * shows them. Run by ../bypass_subject.c, with the guard started.
  */
 #include "bypass.h"
 #include "subject.h"
@@ -28,7 +28,7 @@ static int read_file(const char *path)
 	return judge_text(bytes, size);
 }
 
-/* Both must be so: what the rule is for is denied, and the other is not. */
+/* The rule must deny @denied, and not @open_path. */
 static int only_denied(const char *denied, const char *open_path)
 {
 	if (read_file(denied) != -EPERM)
@@ -69,7 +69,7 @@ static int try_mount_below(void)
 	return only_denied(TREE "/file", TREE "/below/file");
 }
 
-/* A bind mount that puts files into the tree does not put them below its inode. */
+/* A bind mount in the tree does not put its files below the tree's inode. */
 static int try_bind_below(void)
 {
 	make_tree();
@@ -106,7 +106,7 @@ static int try_mounted_again(void)
 	return read_file("mounted/file");
 }
 
-/* By a handle that was taken while its name was known; then all names are dropped from memory. */
+/* Open a handle taken while the name was known, after all names are dropped from memory. */
 static int open_cold(const char *directory, const char *path, bool deny)
 {
 	union {
@@ -149,7 +149,7 @@ static int try_cold_other(void)
 	return open_cold("mounted/tree", "mounted/other/file", true);
 }
 
-/* One that is there before the rule goes on, and can do with the process what it likes. */
+/* A tracer that was attached before the rule keeps full control of the process. */
 static int try_traced_before(void)
 {
 	static char registers[1024];
@@ -175,7 +175,7 @@ static int try_traced_before(void)
 	return err;
 }
 
-/* The interpreter may read the file, and so may every script: it is the same executable. */
+/* The interpreter may read the file, so every script may: the executable is the same. */
 static int try_interpreter(void)
 {
 	make_file("file", TEXT);
@@ -198,7 +198,7 @@ static int try_unpin(void)
 	guard("deny --ops read file");
 	CHECK_EQ(read_file("file"), -EPERM);
 	CHECK_EQ(sh("rm -r /sys/fs/bpf/inode-guard"), 0);
-	/* Each of its programs goes after grace periods of several kinds, long ones on PREEMPT_RT. */
+	/* The kernel frees each program after several grace periods, long ones on PREEMPT_RT. */
 	return wait_until(is_open, "file", 60) ? 0 : -EPERM;
 }
 
@@ -207,7 +207,7 @@ const struct subject_attempt limits[] = {
 	  .run = try_cold_control, .may = true },
 	{ .name = "a tree: open_by_handle_at(2) when the file's name is not in memory",
 	  .run = try_cold },
-	/* It can't be told that it is not in the tree. */
+	/* The guard can't tell that the file is not in the tree. */
 	{ .name = "a tree: open_by_handle_at(2) of a file elsewhere, its name not in memory",
 	  .run = try_cold_other },
 	{ .name = "a tree: another name of a file in it, outside of it",
@@ -236,7 +236,7 @@ const struct subject_attempt limits[] = {
 	{ .name = "a script of an interpreter that may",
 	  .run = try_interpreter, .may = true,
 	  .why_not = "what runs is the interpreter, whatever its script says: do not name one" },
-	/* The last one, because it ends the guard. */
+	/* Last, because it ends the guard. */
 	{ .name = "removing what the guard has in /sys/fs/bpf",
 	  .run = try_unpin, .may = true,
 	  .why_not = "the guard is not safe from those who may stop it: root, and who may load BPF "

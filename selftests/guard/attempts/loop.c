@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A loop device for a descriptor: it reads and writes the file below without asking. Called by the
- * attempts; who reads or writes is done with the device, and it is free again.
+ * A loop device for a descriptor: it reads and writes the file below without a hook. Called by the
+ * attempts. The first read or write also frees the device.
  */
 #include "bypass.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Ways through other parts of the kernel that use files: swap, accounting, core dumps, loop
- * devices, overlayfs, snapshots, the device below. Run by ../bypass/.
+ * devices, overlayfs, snapshots, the underlying device. Run by ../bypass/.
  */
 #include "bypass.h"
 
@@ -24,7 +24,7 @@ static int try_swap(struct target *t)
 	return 0;
 }
 
-/* What a process leaves when it ends. */
+/* A process that exits leaves an accounting record. */
 static void make_record(void)
 {
 	pid_t pid;
@@ -57,7 +57,7 @@ static int run_accounting(struct target *t)
 	return result(acct(NULL));
 }
 
-/* The kernel deletes what has the name, and makes a new file. */
+/* The kernel deletes the file of that name, and makes a new one. */
 static int try_core_dump(struct target *t)
 {
 	struct stat stat;
@@ -116,11 +116,11 @@ static int run_loop_write(struct target *t)
 	return overwrite(t->fd);
 }
 
-/* Overlays, in a namespace of mounts that goes with the process */
+/* Overlays, in a mount namespace that ends with the process */
 
 static char through[300];
 
-/* In a mount namespace of its own, and with @users also in a user namespace. */
+/* Mount it in a new mount namespace and, with @users, in a new user namespace. */
 static int overlay_in(const struct target *t, const char *lower, const char *upper, bool users)
 {
 	const char *work = scratch(t, "work"), *merged = scratch(t, "merged");
@@ -145,7 +145,7 @@ static int overlay(const struct target *t, const char *lower, const char *upper)
 	return overlay_in(t, lower, upper, false);
 }
 
-/* The file is in the lower layer, the one that is never changed. */
+/* The file is in the lower layer, which never changes. */
 static int as_lower_in(const struct target *t, bool users)
 {
 	const char *upper = scratch(t, "upper");
@@ -159,7 +159,7 @@ static int as_lower(const struct target *t)
 	return as_lower_in(t, false);
 }
 
-/* As every user can have it. */
+/* As any user can set it up. */
 static int as_users_lower(const struct target *t)
 {
 	return as_lower_in(t, true);
@@ -350,7 +350,7 @@ static int try_upper_link(struct target *t)
 	return result(link(through, name));
 }
 
-/* Copies that filesystems make, and the device below */
+/* Copies that filesystems make, and the underlying device */
 
 static int try_snapshot(struct target *t)
 {

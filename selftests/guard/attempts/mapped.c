@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Ways to change a file that is mapped. In the tables of writing.c.
- */
+/* Ways to change a mapped file. The attempts are in the tables of writing.c. */
 #include <sys/syscall.h>
 
 #include "writing.h"
@@ -72,7 +70,7 @@ int run_store_before(struct target *t)
 	return store(t);
 }
 
-/* No write: the file is not changed. */
+/* A private mapping does not change the file. */
 int try_private(struct target *t)
 {
 	int err = map_target(t, PROT_READ | PROT_WRITE, MAP_PRIVATE);

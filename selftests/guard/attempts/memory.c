@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What root sees of a file in the memory of the kernel, and of processes that may read it: by
- * /proc/kcore and by probes. Run by ../bypass_subject.c, with the guard started.
+ * What root sees of a file in the memory of the kernel and of permitted processes, through
+ * /proc/kcore and probes. Run by ../bypass_subject.c, with the guard started.
  */
 #include "bypass.h"
 #include "subject.h"
@@ -15,7 +15,7 @@
 
 static char buffer[1 << 16];
 
-/* Where a page of the file is, in physical memory: 0 if that can't be known. */
+/* The physical address of a page of the file, or 0 if unknown. */
 static uint64_t page_of(int fd)
 {
 	volatile char *memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
@@ -30,7 +30,7 @@ static uint64_t page_of(int fd)
 	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
-/* The part of /proc/kcore that has this address: none if there is no such part. */
+/* The segment of /proc/kcore with this address, or an empty one. */
 static Elf64_Phdr part_of(int kcore, uint64_t physical)
 {
 	Elf64_Ehdr header;
@@ -47,7 +47,7 @@ static Elf64_Phdr part_of(int kcore, uint64_t physical)
 	return (Elf64_Phdr){};
 }
 
-/* A file with a rule, a page of which is in memory: its address there. */
+/* Make a file with a rule and with a page in memory; return the page's address. */
 static uint64_t make_guarded(void)
 {
 	uint64_t physical;
@@ -93,7 +93,7 @@ static int trace_write(const char *file, const char *text)
 	return err;
 }
 
-/* The first words of the text, as probes show them. */
+/* The first words of the text, in the format of the probes. */
 static const char *text_shown(void)
 {
 	static char shown[64];
@@ -106,7 +106,7 @@ static const char *text_shown(void)
 	return shown;
 }
 
-/* Whether a probe sees the text when something is done. */
+/* Whether a probe sees the text while @provoke runs. */
 static int probe(const char *events, const char *definition, int (*provoke)(void))
 {
 	int fd, err;
@@ -137,7 +137,7 @@ static int provoke_kprobe(void)
 	return 0;
 }
 
-/* It reads whatever address it is told to. */
+/* A kprobe reads any address that its definition names. */
 static int try_kprobe(void)
 {
 	uint64_t physical = make_guarded();
@@ -162,7 +162,7 @@ static int try_kprobe(void)
 #define FIRST_ARGUMENT	"%r2"
 #endif
 
-/* Where in the program's file a function of it is. */
+/* The offset of a function in the program's file. */
 struct place_in_file {
 	uintptr_t address;
 	uintptr_t offset;
@@ -180,7 +180,7 @@ static int find_place(struct dl_phdr_info *info, size_t size, void *found)
 		if (part->p_type == PT_LOAD && place->address - begin < part->p_memsz)
 			place->offset = place->address - begin + part->p_offset;
 	}
-	/* The program itself is the first. */
+	/* The first object is the program itself. */
 	return 1;
 }
 
@@ -200,7 +200,7 @@ static int provoke_uprobe(void)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
 }
 
-/* What the allowed program has read is an argument of a function of its. */
+/* The allowed program passes what it has read to one of its functions. */
 static int try_uprobe(void)
 {
 	struct place_in_file place = { .address = (uintptr_t)judge_text };

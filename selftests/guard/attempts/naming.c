@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to delete, replace, rename, cover and link names. ../bypass/ runs them, and sees what
- * became of the file and its name.
+ * Ways to delete, replace, rename, cover and link names. ../bypass/ runs them, and checks the file
+ * and its name afterwards.
  */
 #include "bypass.h"
 
@@ -46,7 +46,7 @@ static int try_uring_unlink(struct target *t)
 	return uring(&request, 0);
 }
 
-/* Renaming. An exchange puts another file in its place, which is denied as a deletion, too. */
+/* Renaming. An exchange puts another file in its place, which counts as a deletion, too. */
 
 static int move(const char *from, const char *to, unsigned int flags)
 {
@@ -123,7 +123,7 @@ static int try_uring_rename_over(struct target *t)
 	return uring(&request, 0);
 }
 
-/* Covering, in a namespace of mounts that goes with the process */
+/* Covering, in a mount namespace that ends with the process */
 
 static int is_covered(const struct target *t, ino_t before)
 {
@@ -146,7 +146,7 @@ static int try_bind_over(struct target *t)
 	return is_covered(t, before);
 }
 
-/* As somebody who is root only in his own namespaces. */
+/* As a user who is root only in a user namespace. */
 static int try_bind_over_user(struct target *t)
 {
 	ino_t before = file_ino(t->path);
@@ -172,7 +172,7 @@ static int try_mount_over(struct target *t)
 	return stat.st_dev == before ? -ENODATA : 0;
 }
 
-/* What is at the path then is another. */
+/* Afterwards the path leads to another file. */
 static int try_mount_above(struct target *t)
 {
 	CHECK_SYS(unshare(CLONE_NEWNS));
@@ -226,13 +226,13 @@ static int try_fsmount(struct target *t)
 	return 0;
 }
 
-/* The old root goes over it. */
+/* Put the old root on it. */
 static int try_pivot_root(struct target *t)
 {
 	const char *root = t->root;
 
 	CHECK_SYS(unshare(CLONE_NEWNS));
-	/* The first root of all can't be the old one. */
+	/* The initial root can't be the old root. */
 	CHECK_SYS(chroot(DIR_PATH "/chroot"));
 	CHECK_SYS(mount(root, root, NULL, MS_BIND, NULL));
 	CHECK_SYS(chdir(root));
@@ -287,7 +287,7 @@ static int try_bind_elsewhere(struct target *t)
 	return result(mount(t->path, other, NULL, MS_BIND, NULL));
 }
 
-/* None is made by a path through /proc, or to another mount. */
+/* Links can't be made through /proc paths, or to another mount. */
 #define NAMES		.ways = ANY_NAME, .changes_directory = true
 #define DIRECTORIES	.ways = ANY_NAME & ~BY(HARD_LINK), .changes_directory = true, \
 			.kind = DIRECTORY

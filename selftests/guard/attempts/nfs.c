@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The kernel's NFS server: a client, this machine itself, does what it likes with a file that is
- * guarded where the server is. Run by ../bypass/, which calls nfs_stop() at its end.
+ * The kernel's NFS server: a client (this machine itself) uses a file that has a rule on the
+ * server. Run by ../bypass/, which calls nfs_stop() at the end.
  *
- * The server is told what it exports, and to whom, by what exportfs(8) and mountd(8) write to.
+ * The test writes the server's exports and clients to the files that exportfs(8) and mountd(8) use.
  */
 #include "bypass.h"
 
@@ -14,19 +14,19 @@
 #define NFSD		"/proc/fs/nfsd"
 #define CACHES		"/proc/net/rpc/"
 #define EXPORT_FLAGS	(0x0002 | 0x0400 | 0x2000)	/* any port, no subtree check, fsid */
-/* Where the server notes who its clients are. */
+/* The server's record of its clients. */
 #define RECOVERY	DIR_PATH "/nfs-recovery"
 #define FOREVER		"2147483647"
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
-static const char *exported;		/* the root of what the client has at CLIENT_PATH */
+static const char *exported;		/* the root that the client has at CLIENT_PATH */
 
 int nfs_serve(const char *root)
 {
 	char line[256];
 	bool tracks;
 
-	/* Modules, or built in. */
+	/* NFS may be modules or built in. */
 	if (sh("modprobe -a nfsd nfs nfsv4 2>/dev/null; "
 	       "grep -qw nfsd /proc/filesystems && grep -qw nfs4 /proc/filesystems"))
 		FAIL("there is no NFS (scripts/vm --module nfsd --module nfsv4)");
@@ -36,14 +36,14 @@ int nfs_serve(const char *root)
 	if (access(RECOVERY, F_OK))
 		CHECK_SYS(mkdir(RECOVERY, 0700));
 	/*
-	 * Kernels without the old way to keep track of clients keep none here, so that nobody can
-	 * say that all have come back: the time for that is as short as can be.
+	 * Kernels without legacy client tracking track no clients here, so nobody can report that
+	 * all of them are back: make the grace period as short as possible.
 	 */
 	if (tracks)
 		file_write(NFSD "/nfsv4recoverydir", RECOVERY "\n");
 	else
 		file_write(NFSD "/nfsv4gracetime", "10\n");
-	/* Version 3 would want a portmapper. */
+	/* Version 3 would need a portmapper. */
 	file_write(NFSD "/versions", "-3 +4 +4.1 +4.2\n");
 	file_write(CACHES "auth.unix.ip/channel", "nfsd 127.0.0.1 " FOREVER " client\n");
 	snprintf(line, sizeof(line), "client %s " FOREVER " %d 65534 65534 0\n", root,
@@ -53,7 +53,7 @@ int nfs_serve(const char *root)
 	file_write(CACHES "nfsd.fh/channel", line);
 	file_write(NFSD "/portlist", "tcp 2049\n");
 	file_write(NFSD "/threads", "2\n");
-	/* Nobody has anything to claim again. */
+	/* No client has anything to reclaim. */
 	if (tracks)
 		file_write(NFSD "/v4_end_grace", "Y\n");
 	CHECK_SYS(mkdir(CLIENT_PATH, 0755));
@@ -94,7 +94,7 @@ static const char *at_client(const struct target *t)
 	return path;
 }
 
-/* A name beside it, there. */
+/* A name next to the file, on the client. */
 static const char *new_name(const struct target *t)
 {
 	static char path[260];
@@ -103,7 +103,7 @@ static const char *new_name(const struct target *t)
 	return path;
 }
 
-/* One where no rule is. */
+/* A name that has no rule, on the client. */
 static const char *elsewhere(const struct target *t, const char *name)
 {
 	return scratch(&(struct target){ .root = CLIENT_PATH, .number = t->number }, name);
@@ -157,7 +157,7 @@ static int run_punch(struct target *t)
 	return result(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
 }
 
-/* The server makes the copy. */
+/* The server copies. */
 static int run_copy(struct target *t)
 {
 	int fd = open_client(t), copy;
@@ -207,7 +207,7 @@ static int run_setxattr(struct target *t)
 	return result(setxattr(at_client(t), "user.bypass", "value", 5, 0));
 }
 
-/* Everybody may read and write, as nfs4_setfacl(1) has it. */
+/* Everybody may read and write, as with nfs4_setfacl(1). */
 static int run_set_acl(struct target *t)
 {
 	struct {
@@ -272,7 +272,7 @@ const struct attempt nfs_calls[] = {
 	TRY("NFS: read, opened before", READ, run_read, SERVED, .prepare = prepare_open,
 	    .open_flags = O_RDONLY | O_DIRECT),
 	TRY("NFS: copy_file_range(2) from it", READ, run_copy, PREPARED, .open_flags = O_RDONLY),
-	/* A client that may write alone dates what it has in its cache, before the server refuses. */
+	/* With a write delegation, the client sets times in its cache before the server refuses. */
 	TRY("NFS: write", WRITE | APPEND, run_write, PREPARED, .open_flags = O_WRONLY,
 	    .sets_time = true),
 	TRY("NFS: write, opened before", WRITE | APPEND, run_write, SERVED,

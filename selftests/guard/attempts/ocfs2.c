@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What ocfs2 has of its own: copies that share blocks, and moving these. Run by ../bypass/, where
- * there is mkfs.ocfs2, which scripts/deps does not install: it comes with services.
+ * Calls of ocfs2 only: copies that share blocks, and moving blocks. Run by ../bypass/ if there is
+ * mkfs.ocfs2, which scripts/deps does not install, because the package brings services.
  */
 #include "bypass.h"
 
@@ -22,7 +22,7 @@ struct move_extents {
 
 static char buffer[FILE_SIZE];
 
-/* The call is made on whatever file of the filesystem. */
+/* The call is made on any file of the filesystem. */
 static int reflink(const struct target *t, const char *from, const char *to)
 {
 	struct reflink both = { (uintptr_t)from, (uintptr_t)to, 0 };

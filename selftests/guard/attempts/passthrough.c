@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * FUSE passthrough: a filesystem whose server has the kernel read and write another file in place
- * of its own, here the guarded one. The filesystem is a single file; the server is a process of
- * this program. Run by ../bypass/.
+ * FUSE passthrough: a server has the kernel read and write another file, here the guarded one, in
+ * place of its own. The filesystem is a single file; the server is a process of this program. Run
+ * by ../bypass/.
  */
 #include "bypass.h"
 
@@ -49,7 +49,7 @@ static void reply(const struct server *server, __u64 unique, int error, const vo
 	struct fuse_out_header head = { sizeof(head) + size, error, unique };
 	const struct iovec parts[2] = { { &head, sizeof(head) }, { (void *)data, size } };
 
-	/* It may have been interrupted. */
+	/* The request may have been interrupted. */
 	CHECK(writev(server->device, parts, 2) > 0 || errno == ENOENT);
 }
 
@@ -125,7 +125,7 @@ static void serve(void *arg)
 	}
 }
 
-/* Its end is that of the process that has called this, or of the filesystem. */
+/* Start the server, which ends with the calling process, or with the filesystem. */
 static const char *start(const struct target *t, int guarded)
 {
 	const char *path = scratch(t, "passthrough");
@@ -141,7 +141,7 @@ static const char *start(const struct target *t, int guarded)
 	return path;
 }
 
-/* The attempts: the file of the filesystem is opened, for what the guarded one is wanted for. */
+/* The attempts open the FUSE file with the access that they want to the guarded one. */
 
 static int open_through(const struct target *t, int flags)
 {
@@ -242,9 +242,9 @@ static int run_map_protect(struct target *t)
 }
 
 #define ONCE		.ways = BY(DIRECT), .filesystems = EXT4, .own_process = true
-/* With a descriptor that gives no right to anything, which the kernel takes. */
+/* The kernel accepts an O_PATH descriptor, which gives no access by itself. */
 #define BY_PATH		ONCE, .open_flags = O_PATH
-/* The kernel tells nobody why it could not open the file. */
+/* The kernel does not pass on why it could not open the file. */
 #define UNTOLD		.error = EIO
 #define BEFORE_RULE	ONCE, .open_flags = O_PATH, .prepare = prepare_through
 

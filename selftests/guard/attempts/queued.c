@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to write by io_uring, by aio and by a loop device. In the tables of writing.c.
+ * Ways to write with io_uring, aio and a loop device. The attempts are in the tables of writing.c.
  */
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
@@ -34,7 +34,7 @@ int try_uring_noappend(struct target *t)
 	return request.fd < 0 ? request.fd : written(uring(&request, 0));
 }
 
-/* The system call in which it is made is a write(2), which appends if the descriptor does. */
+/* The request runs inside a write(2), which appends if the descriptor does. */
 int try_uring_in_write(struct target *t)
 {
 	struct io_uring_sqe request = { .opcode = IORING_OP_WRITE, .addr = (uintptr_t)TEXT_NEW,
@@ -86,7 +86,7 @@ int try_aio_noappend(struct target *t)
 	return aio_write(t, RWF_NOAPPEND);
 }
 
-/* The position of what a loop device writes is its own. */
+/* A loop device writes at a position of its own. */
 int try_loop(struct target *t)
 {
 	int loop, fd = descriptor(t);

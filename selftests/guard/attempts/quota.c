@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A file as the one that a filesystem keeps its quotas in: the kernel reads it, writes it and makes
- * it immutable. Run by ../bypass/.
+ * A guarded file as a quota file: the kernel reads it, writes it and makes it immutable. Run by
+ * ../bypass/.
  */
 #include "bypass.h"
 
 #include <linux/dqblk_xfs.h>
 #include <linux/quota.h>
 
-#define FORMAT_OLD	1	/* QFMT_VFS_OLD: takes any content of so many records */
+#define FORMAT_OLD	1	/* QFMT_VFS_OLD: any content is valid */
 #define RECORD_SIZE	40
-#define QUOTA_OF	100	/* whose quota is set: within the file */
+#define QUOTA_OF	100	/* sets this id's quota, which is in the file */
 
-/* The device that the filesystem is on, by a name of its own. */
+/* Make a node for the filesystem's device. */
 static const char *device(const struct target *t)
 {
 	static char path[64];
@@ -24,7 +24,7 @@ static const char *device(const struct target *t)
 	return path;
 }
 
-/* Such quotas take a mount option, which changes nothing by itself. */
+/* Such quotas need a mount option, which changes nothing by itself. */
 static int prepare_quota(struct target *t)
 {
 	CHECK_SYS(truncate(t->path, FILE_SIZE / RECORD_SIZE * RECORD_SIZE));

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Ways to read a file: each of these attempts gets at the bytes. Run by ../bypass/.
- */
+/* Ways to read a file: each of these attempts gets at its content. Run by ../bypass/. */
 #include "bypass.h"
 #include "ext4.h"
 
@@ -22,7 +20,7 @@
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 
-/* What came into the buffer. */
+/* Judge the content of the buffer. */
 static int judge(long size)
 {
 	return judge_text(buffer, size);
@@ -33,7 +31,7 @@ static int read_all(int fd)
 	return fd < 0 ? fd : judge(result(pread(fd, buffer, sizeof(buffer), 0)));
 }
 
-/* read(2) and its like */
+/* read(2) and similar calls */
 
 static int try_read(struct target *t)
 {
@@ -100,7 +98,7 @@ static int try_relative(struct target *t)
 	return read_all(result(openat(dir, name_of(t), O_RDONLY | O_CLOEXEC)));
 }
 
-/* From descriptor to descriptor: what comes out of the pipe or file. */
+/* From descriptor to descriptor: judge what arrives in the pipe or file. */
 
 static int try_sendfile(struct target *t)
 {
@@ -188,7 +186,7 @@ static int try_clone_range(struct target *t)
 	return err ? err : read_all(copy);
 }
 
-/* Whether the content is a guess that one has made. */
+/* Deduplication tells whether a guess of the content is right. */
 static int try_dedupe(struct target *t)
 {
 	int fd = descriptor(t);
@@ -196,7 +194,7 @@ static int try_dedupe(struct target *t)
 	return fd < 0 ? fd : dedupe(fd, file_open(scratch_file(t, "guess", TEXT), O_RDWR));
 }
 
-/* The exchange of blocks that defragmentation uses leaves the content with the other file. */
+/* The block exchange for defragmentation leaves the content in the other file. */
 static int try_move_extents(struct target *t)
 {
 	struct move_extent move = { .len = 1 };
@@ -251,7 +249,7 @@ static int try_mmap_private_write(struct target *t)
 	return read_mapping(t, PROT_WRITE, MAP_PRIVATE);
 }
 
-/* What can't be accessed can be made readable. */
+/* An inaccessible mapping can be made readable. */
 static int prepare_map_nothing(struct target *t)
 {
 	return map_target(t, PROT_NONE, MAP_PRIVATE);
@@ -271,7 +269,7 @@ static int try_mprotect(struct target *t)
 	return err ? err : run_mprotect(t);
 }
 
-/* It reaches behind the protection of mappings, but what was never permitted to be mapped. */
+/* It bypasses the protection of mappings, but can't read what could not be mapped. */
 static int run_proc_mem(struct target *t)
 {
 	int mem = file_open("/proc/self/mem", O_RDONLY);
@@ -286,7 +284,7 @@ static int try_proc_mem(struct target *t)
 	return err ? err : run_proc_mem(t);
 }
 
-/* Where the processor can tell execution from reading, this is not readable in itself. */
+/* If the CPU can tell execution from reading, this mapping is not readable by itself. */
 static int try_mmap_exec(struct target *t)
 {
 	int err = map_target(t, PROT_EXEC, MAP_PRIVATE);
@@ -391,7 +389,7 @@ static int try_aio(struct target *t)
 	return fd < 0 ? fd : judge(aio(&request));
 }
 
-/* Descriptors that go to others */
+/* Descriptors passed to other processes */
 
 static int try_inherited(struct target *t)
 {
@@ -468,7 +466,7 @@ static int try_pidfd_getfd(struct target *t)
 	return read_all(got);
 }
 
-/* A listener is given a descriptor for whatever file somebody opens. */
+/* fanotify gives a listener a descriptor for any file that somebody opens. */
 static int try_fanotify(struct target *t)
 {
 	int listener = CHECK_SYS(fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK, O_RDONLY));
@@ -484,7 +482,7 @@ static int try_fanotify(struct target *t)
 	return event.fd < 0 ? -EPERM : read_all(event.fd);
 }
 
-/* The kernel reads it for us, and doesn't like what it reads. */
+/* The kernel reads the file for the caller, and rejects the content. */
 
 static int try_load_module(struct target *t)
 {

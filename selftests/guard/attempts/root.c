@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What root can do that no rule for files is about, while nothing below / can be changed. Run by
+ * What root can do that rules for files do not cover, while nothing below / can be changed. Run by
  * ../bypass_subject.c, with the guard started.
  */
 #include "bypass.h"
@@ -10,7 +10,7 @@
 #include <linux/bpf.h>
 #include <linux/kexec.h>
 
-/* Where there is memory and nothing else, and how much of it. */
+/* Memory that nothing else uses, and its size. */
 #ifdef __aarch64__
 #define KERNEL_ADDRESS	((void *)((1UL << 30) + (16UL << 20)))
 #else
@@ -18,7 +18,7 @@
 #endif
 #define KERNEL_SIZE	4096
 
-/* The rule must hold, or else it proves nothing. */
+/* The rule must hold, or else this proves nothing. */
 static int guard_all(void)
 {
 	int fd;
@@ -29,8 +29,8 @@ static int guard_all(void)
 }
 
 /*
- * Where the driver is built in there may be no module but the inode map's, which is loaded: the
- * kernel sees that when all who may refuse a module have had their say.
+ * With the driver built in, the only module may be inode_map itself, which is loaded: the kernel
+ * finds that out after everyone who may refuse a module had a say.
  */
 static int load_again(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What root tries with the pins, maps and programs of a guard, and with the kernel. Run by
- * ../bypass_seal.c, where there is what each needs: in the mount namespace of process 1.
+ * What root tries with the guard's pins, maps and programs, and with the kernel. Run by
+ * ../bypass_seal.c in the mount namespace of process 1, which has what the attempts need.
  */
 #include "bypass.h"
 #include "seal.h"
@@ -39,7 +39,7 @@ static int try_rename_pin(void)
 	return result(rename(PINS "/guard_open", BPF_DIR "/moved"));
 }
 
-/* With another in their place they would not be found. */
+/* A new entry could take a pin's place and hide it from the tool. */
 static int try_new_name(void)
 {
 	if (mkdir(PINS "/new", 0700))
@@ -54,7 +54,7 @@ static int try_mode(void)
 	return result(chmod(PINS, 0700));
 }
 
-/* For as long as somebody has it no tool can change anything. */
+/* While somebody holds this lock, no tool can change anything. */
 static int lock_directory(const char *path)
 {
 	int fd = result(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -150,13 +150,13 @@ static int try_umount_lazily(void)
 	return result(umount2(BPF_DIR, MNT_DETACH));
 }
 
-/* With all that is mounted below. */
+/* With everything mounted below. */
 static int try_umount_above(void)
 {
 	return result(umount2("/sys", MNT_DETACH));
 }
 
-/* In another namespace, from where it comes to be here as well. */
+/* Unmount in another namespace, from where the unmount propagates to this one. */
 static int umount_elsewhere(const char *path)
 {
 	int err;
@@ -196,7 +196,7 @@ static int try_get_map_to_read(void)
 	return fd < 0 ? fd : 0;
 }
 
-/* What there is of a name, of a kind: 0 if it can be had, or why not. */
+/* Look for an object by id: 0 if it can be opened, or the error. */
 static int get_by_id(int (*next)(__u32 from, __u32 *id), int (*get)(__u32 id), bool (*is)(int fd))
 {
 	int fd, err = -ENOENT;
@@ -266,7 +266,7 @@ static const struct bpf_insn nothing[] = {
 	{ .code = BPF_JMP | BPF_EXIT },
 };
 
-/* One that says in the place of the hook that a map may be had. */
+/* Load a program that could replace the hook's decision about maps. */
 static int try_decide(void)
 {
 	int fd = load_program(BPF_PROG_TYPE_TRACING, nothing, ARRAY_SIZE(nothing),
@@ -275,7 +275,7 @@ static int try_decide(void)
 	return fd < 0 ? fd : 0;
 }
 
-/* One that could change the tool's memory. */
+/* Load a program that could change the tool's memory. */
 static int try_write_user(void)
 {
 	static const struct bpf_insn code[] = {
@@ -314,7 +314,7 @@ static int try_early_switch(void)
 	return switch_off(seal_early_switch);
 }
 
-/* By another mount of it. */
+/* Through another mount of procfs. */
 static int try_switch_elsewhere(void)
 {
 	int fd;
@@ -326,7 +326,7 @@ static int try_switch_elsewhere(void)
 	return fd < 0 ? fd : switch_off(fd);
 }
 
-/* What Debian's modules have behind them: see include/linux/module_signature.h. */
+/* The end of Debian's modules: see include/linux/module_signature.h. */
 #define SIGNATURE_END	"~Module signature appended~\n"
 #define SIGNATURE_HEAD	12
 
@@ -385,7 +385,7 @@ static const char *no_module(void)
 	       NULL;
 }
 
-/* As it would be done to the guard's module, which is in use: rmmod -f. */
+/* Try with dummy what rmmod -f would do to the guard's module, which is in use. */
 static int try_unload_by_force(void)
 {
 	int err;
@@ -412,7 +412,7 @@ static int try_kernel(void)
 	return load_kernel();
 }
 
-/* Of a file that is none: whether it is looked at. */
+/* The file is no kernel: does the kernel look at it? */
 static int try_kernel_file(void)
 {
 	int fd = file_create(DIR_PATH "/kernel"), err;
@@ -460,7 +460,7 @@ static const char *no_ports(void)
 
 #define DISK		"/sys/power/disk"
 
-/* The kernel says so before somebody tries. */
+/* The kernel tells that in advance. */
 static int try_hibernation(void)
 {
 	char text[256];
@@ -488,7 +488,7 @@ static const char *no_debugfs(void)
 	return access(DEBUG_FILE, F_OK) ? "it has no " DEBUG_FILE : NULL;
 }
 
-/* Those that end the guard, or its mounts, come last. */
+/* Attempts that end the guard, or unmount its files, come last. */
 const struct seal_attempt seal_pins[] = {
 	SEAL_TRY("the pins: rename(2) of their directory", try_rename),
 	SEAL_TRY("the pins: mkdir(2) among them", try_new_name),

@@ -9,24 +9,24 @@
 #define PINS		BPF_DIR "/inode-guard"
 #define FTRACE_SWITCH	"/proc/sys/kernel/ftrace_enabled"
 
-/* What root tries with a guard that runs, to end it or to change what it denies. */
+/* What root tries with a running guard, to end it or to change what it denies. */
 struct seal_attempt {
 	const char *name;
-	/* 0: it worked, and what is not the guard's is as before; or a negative errno. */
+	/* 0: it worked, and everything but the guard is as before; or a negative errno. */
 	int (*run)(void);
-	int error;			/* when it is stopped, if not EPERM */
-	bool ends;			/* the guard, or cuts it off, if it works */
-	int always;			/* the kernel itself stops it so, sealed or not */
+	int error;			/* of a stopped attempt, if not EPERM */
+	bool ends;			/* it ends the guard or cuts it off, if it works */
+	int always;			/* the kernel itself stops it with this, sealed or not */
 	const char *(*missing)(void);	/* optional: why this kernel can't do it, or NULL */
 };
 
 #define SEAL_TRY(name_, run_, ...) \
 	{ .name = (name_), .run = (run_), ## __VA_ARGS__ }
 
-/* The pins, maps and programs; the kernel; the tool's own processes. */
+/* For the pins, maps and programs; for the kernel; for the tool's own processes. */
 extern const struct seal_attempt seal_pins[], seal_kernel[], seal_tool[];
 
-/* Opened when nothing was sealed. */
+/* Opened before anything was sealed. */
 extern int seal_early_switch;
 
 #endif /* SEAL_H */

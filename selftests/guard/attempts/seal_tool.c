@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What root tries with the tool of a guard, which alone may change it when it is sealed: to have
- * it do something else, or to be taken for it. Run by ../bypass_seal.c.
+ * What root tries with the guard's tool, which alone may change a sealed guard: make it do
+ * something else, or pass for it. Run by ../bypass_seal.c.
  */
 #include "bypass.h"
 #include "seal.h"
@@ -18,7 +18,7 @@
 #define COPY		DIR_PATH "/copy"
 #define PRELOAD		"/etc/ld.so.preload"
 
-/* Being taken for it: the tool has to be able to look at the guard. */
+/* Passing for the tool: it succeeds if the tool can look at the guard. */
 
 static void exec_status(const char *path)
 {
@@ -82,7 +82,7 @@ static int shared_child(void *arg)
 	return 0;
 }
 
-/* With a root directory that another process can change. */
+/* The tool shares its root directory with another process, which can change it. */
 static int try_shared_root(void)
 {
 	static char stack[1 << 16] __attribute__((aligned(16)));
@@ -91,7 +91,7 @@ static int try_shared_root(void)
 					 NULL)));
 }
 
-/* One that takes no system call away, but could. */
+/* A filter that allows every system call, although it need not. */
 static int try_filter(void)
 {
 	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
@@ -157,14 +157,14 @@ static int try_write_library(void)
 	return fd < 0 ? fd : 0;
 }
 
-/* A process of it that has maps of the guard open */
+/* A process of the tool that has maps of the guard open */
 
 struct watcher {
 	pid_t pid;
 	int map;
 };
 
-/* As code: the dynamic linker begins with a mapping that is none. */
+/* Mapped as code: the dynamic linker's first mapping is not executable. */
 static bool has_mapped(pid_t pid, const char *path)
 {
 	return !sh("grep -q 'r-xp .*%s' /proc/%d/maps 2>/dev/null", path, pid);
@@ -186,7 +186,7 @@ static bool has_map(void *arg)
 	return waitpid(watcher->pid, NULL, WNOHANG) == watcher->pid;
 }
 
-/* Returns whether it has one. */
+/* Start a watcher; return whether it has a map. */
 static bool watcher_start(struct watcher *watcher)
 {
 	watcher->pid = CHECK_SYS(fork());
@@ -238,7 +238,7 @@ static int attack_by_copying(const struct watcher *watcher)
 	struct iovec own = { &byte, 1 }, its = { NULL, 1 };
 	long ret = result(process_vm_writev(watcher->pid, &own, 1, &its, 1, 0));
 
-	/* There is nothing at 0. */
+	/* Nothing is mapped at 0. */
 	return ret == -EFAULT ? 0 : ret;
 }
 
@@ -270,7 +270,7 @@ static int try_descriptor(void)
 	return with_watcher(attack_descriptor);
 }
 
-/* Whether it has a map and the library. */
+/* The watcher must have a map and the library. */
 static int run_preloaded(void)
 {
 	struct watcher watcher;
@@ -303,7 +303,7 @@ static int try_preload_of_all(void)
 #define NSS_LIBRARY	"libnss_foreign.so.2"
 #define NAMES		3000
 
-/* With maps open it looks up names, for which it loads what root has told it to. */
+/* While it has maps open, the tool looks up names, and loads libraries that root has configured. */
 static bool loads_for_names(struct watcher *watcher)
 {
 	static char names[NAMES * sizeof("root")];

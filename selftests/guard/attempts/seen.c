@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules that only certain executables are exempt from: processes that execute one of them, but which
- * somebody else may have had his hands in, before the rule or by what he has set for them. Run by
- * ../bypass_subject.c; those of seen_limits with the guard started, and they make their rules.
+ * Rules that exempt only certain executables: processes that execute one of these, but that
+ * somebody else may have tampered with, before the rule or by what they set for the program. Run by
+ * ../bypass_subject.c; those of seen_limits with the guard started, and they make their own rules.
  */
 #include "bypass.h"
 #include "subject.h"
@@ -18,14 +18,14 @@
 #define RULE		"deny --ops read --only-for " ALLOWED " " SECRET
 #define RULE_FOR_OTHER	"deny --ops read --only-for " OTHER " " SECRET
 
-/* What is set for a program before it is executed */
+/* State that is set for a program before it is executed */
 
 static void set_no_new_privs(void)
 {
 	CHECK_SYS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-/* One that lets everything through: the next need not. */
+/* Add a filter that allows everything; another need not. */
 static void add_filter(void)
 {
 	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -41,7 +41,7 @@ static void become_user(void)
 	CHECK_SYS(setresuid(NOBODY, NOBODY, NOBODY));
 }
 
-/* What a user's program does: each executes the allowed one in the end. */
+/* Acts of a user's program: each executes the allowed program in the end */
 
 static int act_execute(void)
 {
@@ -61,7 +61,7 @@ static int act_filter(void)
 	return act_execute();
 }
 
-/* Where it has no_new_privs. */
+/* With no_new_privs set already. */
 static int act_another_filter(void)
 {
 	add_filter();
@@ -78,7 +78,7 @@ static int act_execute_in_thread(void)
 	return run_in_thread(act_execute);
 }
 
-/* What a process does that is told by its standard input when to go on */
+/* Acts of a process that waits for a byte on its standard input */
 
 static void await_word(void)
 {
@@ -174,7 +174,7 @@ static int try_roots_filter(void)
 	return run_act(ALLOWED, "read");
 }
 
-/* As service managers do it. */
+/* Like service managers. */
 static void start_for_user(void)
 {
 	become_user();
@@ -225,7 +225,7 @@ static void give_word(void)
 	CHECK_EQ(write(word, &byte, 1), 1);
 }
 
-/* Have a program begin. */
+/* Start a program. */
 static void begin(const char *path, const char *act)
 {
 	int in[2], out[2];
@@ -247,7 +247,7 @@ static void begin(const char *path, const char *act)
 	await_answer();
 }
 
-/* And have it go on to the end. */
+/* Let it run to its end. */
 static int finish(void)
 {
 	give_word();
@@ -291,7 +291,7 @@ static int try_child_of_adopted(void)
 	return finish();
 }
 
-/* The administrator's word is for what it executed then. */
+/* The administrator adopted it for the executable that it ran then. */
 static int try_executed_between(void)
 {
 	begin(ALLOWED, "execute-to-wait");
@@ -304,7 +304,7 @@ static int try_executed_between(void)
 	return finish();
 }
 
-/* As long as a rule names its executable it is protected, and then not. */
+/* The process is protected while a rule names its executable, and unprotected afterwards. */
 static int from_earlier_rule(void (*meanwhile)(void))
 {
 	guard(RULE);
@@ -378,7 +378,7 @@ static int try_from_audit(void)
 	return finish();
 }
 
-/* Such an executable obeys its environment: only a rule in force keeps it from that. */
+/* Such an executable obeys its environment; only a rule in force prevents that. */
 static int try_from_trial(void)
 {
 	guard("deny --audit --ops read --only-for " ALLOWED " " SECRET);

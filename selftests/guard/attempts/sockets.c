@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Ways to talk to who listens at a UNIX socket that has a name. Run by ../bypass/.
- */
+/* Ways to talk to the listener at a UNIX socket with a name. Run by ../bypass/. */
 #include "bypass.h"
 
 #include <linux/io_uring.h>
@@ -43,7 +41,7 @@ static int try_datagrams(struct target *t)
 	return connect_to(t, make(SOCK_DGRAM));
 }
 
-/* As one that has been connected before it is connected to something. */
+/* Connect a socket that is connected already. */
 static int try_reconnect(struct target *t)
 {
 	int pair[2];
@@ -121,7 +119,7 @@ static int run_send(struct target *t)
 	return sent < 0 ? sent : 0;
 }
 
-/* What is said there changes nothing about the file. */
+/* Talking through the socket does not change the file. */
 #define TALK		.unchanged = true
 
 const struct attempt sockets[] = {

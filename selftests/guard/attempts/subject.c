@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules that only certain executables are exempt from: who passes for one of them, and who does
- * not. Each attempt gets at the secret, or at the process of the allowed program (victim.c). Run by
+ * Rules that exempt only certain executables: who passes for one of these, and who does not. Each
+ * attempt gets at the secret, or at the process of the allowed program (victim.c). Run by
  * ../bypass_subject.c.
  *
  * The allowed program is a copy of the test, which does what ACT in its environment says (act.c).
@@ -14,7 +14,7 @@
 
 #include "victim.h"
 
-/* Those that are allowed */
+/* Attempts that are allowed */
 
 static int try_allowed(void)
 {
@@ -77,7 +77,7 @@ static int try_uring_poll(void)
 	return run_act(ALLOWED, "uring-poll");
 }
 
-/* Those that are not */
+/* Attempts that are denied */
 
 static int try_other(void)
 {
@@ -131,8 +131,8 @@ static int try_argument_zero(void)
 }
 
 /*
- * This process puts copies in place of all that it has mapped of its program, and then says that it
- * is another.
+ * This process replaces all mappings of its program by copies, and then tells the kernel that it
+ * executes another.
  */
 static void copy_mapping(unsigned long begin, unsigned long end, const char *access)
 {
@@ -195,7 +195,7 @@ static int try_become_map(void)
 	char *field;
 
 	CHECK(stat && fgets(line, sizeof(line), stat));
-	/* By the numbers that proc(5) gives the fields. */
+	/* The numbers of the fields are those of proc(5). */
 	memset(&map, 0, sizeof(map));
 	field = strrchr(line, ')') + 1;
 	for (int number = 3; field && number <= 51; number++) {
@@ -215,7 +215,7 @@ static int try_become_map(void)
 	return read_secret();
 }
 
-/* What is not stopped */
+/* Attempts that nothing stops */
 
 static int try_preload(void)
 {
@@ -236,7 +236,7 @@ static int try_user_namespace(void)
 	return run_act(ALLOWED, "read");
 }
 
-/* Opens a file, and returns RAN if it can read from it, or else the error. */
+/* Opens a file, and exits with RAN if it can read from it, or else with the error. */
 #if defined(__x86_64__)
 asm(".pushsection .rodata\n"
     "	.global interpreter_begin, interpreter_end\n"
@@ -291,7 +291,7 @@ asm(".pushsection .rodata\n"
 #if defined(__x86_64__) || defined(__aarch64__)
 extern const char interpreter_begin[], interpreter_end[];
 
-/* In a namespace of mounts of one's own, another file has the name of the dynamic linker. */
+/* In a new mount namespace, put another file in place of the dynamic linker. */
 static int try_linker(void)
 {
 	pid_t pid;
@@ -314,7 +314,7 @@ static int try_linker(void)
 
 static int try_overwrite(void)
 {
-	/* As OTHER, it would be denied. */
+	/* OTHER itself would be denied. */
 	CHECK_EQ(sh("cat " OTHER " >" ALLOWED), 0);
 	return run_act(ALLOWED, "read");
 }
@@ -385,7 +385,7 @@ const struct subject_attempt subjects[] = {
 	DENIED_TO("perf_event_open(2), then execve(2) of it", try_perf_exec),
 	DENIED_WITH("a core dump of its process", try_crash, ENODATA),
 	DENIED_TO("a loop device", try_loop),
-	/* Where everybody can have his own mounts, and so his own dynamic linker: see below. */
+	/* Users there can have their own mounts, and so their own dynamic linker: see below. */
 	DENIED_TO("the executable in a user namespace", try_user_namespace),
 	DENIED_WITH("LD_PRELOAD", try_preload, ENODATA),
 

@@ -9,28 +9,28 @@
 #include <pthread.h>
 
 #define SECRET_TREE	DIR_PATH "/private"
-#define SECRET		SECRET_TREE "/secret"	/* what only ALLOWED may read */
+#define SECRET		SECRET_TREE "/secret"	/* only ALLOWED may read this */
 #define ALLOWED		DIR_PATH "/allowed"
-#define OTHER		DIR_PATH "/other"	/* a copy of it */
+#define OTHER		DIR_PATH "/other"	/* a copy of ALLOWED */
 #define LIBRARY_FILE	DIR_PATH "/foreign.so"
 
 struct subject_attempt {
 	const char *name;
-	int (*run)(void);		/* 0: it has the secret, or the process; negative errno */
-	bool may;			/* and shall, or can't be kept from it: see why_not */
-	int error;			/* when it is stopped, if not EPERM */
+	int (*run)(void);		/* 0: it got the secret or the process; -errno */
+	bool may;			/* it is allowed, or can't be prevented: see why_not */
+	int error;			/* of a stopped attempt, if not EPERM */
 	const char *why_not;
 };
 
-/* Load another kernel, which is not started, of course: 0 or a negative errno. */
+/* Load another kernel without starting it: 0 or a negative errno. */
 int load_kernel(void);
 
 extern const struct subject_attempt subjects[], limits[], root_limits[], memory_limits[],
 	earlier_limits[], seen[], seen_limits[];
 
 /*
- * What a program does that is executed with such a name in the variable ACT of its environment, before
- * anything else: it returns 0 or a negative errno, which becomes the exit status.
+ * If a program is executed with such a name in the environment variable ACT, it does this before
+ * anything else. The result, 0 or a negative errno, becomes the exit status.
  */
 struct act {
 	const char *name;
@@ -41,16 +41,16 @@ extern const struct act seen_acts[];
 
 /* For acts: read SECRET. */
 int read_secret(void);
-/* What a function returns in another thread. */
+/* Run a function in another thread; return its result. */
 int run_in_thread(int (*run)(void));
-/* The error that a process ends with. */
+/* The error that a process exits with. */
 int exit_error(pid_t pid);
-/* Execute a program for an act, in a child process or in this one, if that does not fail. */
+/* Execute a program for an act in a child process; or in this one, returning only on error. */
 int run_act(const char *path, const char *name);
 int become_act(const char *path, const char *name);
-/* This process tells the kernel that it executes another file: 0 or a negative errno. */
+/* Tell the kernel that this process executes another file: 0 or a negative errno. */
 int pretend(const char *path);
-/* Samples of what a process does, with its stack: a descriptor or a negative errno. */
+/* Sample what a process does, with its stack: a descriptor or a negative errno. */
 int perf_open(pid_t pid, bool from_exec);
 
 #endif /* SUBJECT_H */

@@ -43,7 +43,7 @@ void guard(const char *format, ...)
 
 void guard_start(void)
 {
-	/* What a case that failed has left. */
+	/* A failed case may have left a guard. */
 	sh("inode-guard stop >/dev/null 2>&1");
 	guard("start");
 }

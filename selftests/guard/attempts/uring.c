@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * One request by an io_uring, or by aio, with nothing but system calls. Called by the attempts.
- */
+/* One request with io_uring or aio, using only system calls. Called by the attempts. */
 #include "bypass.h"
 
 #include <linux/aio_abi.h>
@@ -58,7 +56,7 @@ static void ring_enter(const struct ring *ring, unsigned int submit, unsigned in
 	CHECK_SYS(syscall(SYS_io_uring_enter, ring->fd, submit, complete, flags, NULL, 0));
 }
 
-/* Submit some, and wait until so many are complete. */
+/* Submit requests, and wait until @complete of them are done. */
 static void ring_submit(struct ring *ring, const struct io_uring_sqe *requests, unsigned int nr,
 			unsigned int complete)
 {
@@ -73,7 +71,7 @@ static void ring_submit(struct ring *ring, const struct io_uring_sqe *requests, 
 	ring_enter(ring, nr, complete);
 }
 
-/* What the request came to that was completed in that place. */
+/* The result of the request at @place in the completion queue. */
 static int ring_result(const struct ring *ring, unsigned int place)
 {
 	struct io_uring_cqe *done = (void *)(ring->rings + ring->params.cq_off.cqes);
@@ -108,7 +106,7 @@ int uring_in_write(const struct io_uring_sqe *request)
 	CHECK_SYS(pipe2(pipes, O_CLOEXEC));
 	requests[0].fd = pipes[0];
 	ring_submit(&ring, requests, 2, 0);
-	/* If the time has to be changed for the request, a worker makes it. */
+	/* If the write had to update the file's time, a worker would do it. */
 	CHECK_SYS(futimens(request->fd, NULL));
 	CHECK_EQ(write(pipes[1], "x", 1), 1);
 	ring_enter(&ring, 0, 2);

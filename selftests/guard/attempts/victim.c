@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to the secret by the process of the program that may read it, its memory and its
- * descriptors. In the table of subject.c.
+ * Ways to the secret through the process of the permitted program, its memory and its descriptors.
+ * In the table of subject.c.
  */
 #include <linux/perf_event.h>
 #include <signal.h>
@@ -66,12 +66,12 @@ int try_trace_exec(void)
 	CHECK_SYS(waitpid(pid, &status, 0));
 	if (WIFEXITED(status))
 		return -WEXITSTATUS(status);
-	/* It has stopped behind execve(2), in our hands. */
+	/* It has stopped after execve(2), under our control. */
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
 	return exit_error(pid);
 }
 
-/* A tracer that has been there first. */
+/* Attach the tracer before execve(2). */
 int try_seize_exec(void)
 {
 	int go[2], status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The process that subject.c and victim.c have their attempts on, and the attempts of victim.c in
- * the table of subject.c.
+ * The process that subject.c and victim.c attack, and the attempts of victim.c, which are in the
+ * table of subject.c.
  */
 #ifndef VICTIM_H
 #define VICTIM_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Ways to change what is in a file, and to append to it: the tables of all, and those of write(2)
- * and its like. ../bypass/ runs them, and sees whether anything has changed.
+ * Ways to change a file's content, and to append to it: the tables of all such attempts, and those
+ * with write(2) and similar calls. ../bypass/ runs them, and detects changes.
  */
 #include <linux/fs.h>
 #include <linux/io_uring.h>
@@ -19,7 +19,7 @@ int written(long size)
 	return size ? 0 : -ENODATA;
 }
 
-/* write(2) and its like */
+/* write(2) and similar calls */
 
 static int try_write(struct target *t)
 {
@@ -118,7 +118,7 @@ static int try_clear_append(struct target *t)
 	return written(result(pwrite(fd, TEXT_NEW, SIZE_NEW, 0)));
 }
 
-/* A setuid file that everybody may write to: the kernel takes the bit away. */
+/* A setuid file that everybody may write: the kernel clears the bit. */
 static int prepare_setuid(struct target *t)
 {
 	return result(chmod(t->path, 04666));
@@ -188,7 +188,7 @@ static int source_pipe(void)
 	return pipes[0];
 }
 
-/* A file with another content. */
+/* A file with other content. */
 int source_file(const struct target *t)
 {
 	int fd = CHECK_SYS(open(scratch(t, "source"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -255,7 +255,7 @@ static int try_clone_range(struct target *t)
 	return result(ioctl(fd, FICLONERANGE, &range));
 }
 
-/* The content must be the same, and so stays. */
+/* Deduplication needs equal content, which stays. */
 static int try_dedupe(struct target *t)
 {
 	int fd = descriptor(t);
@@ -271,7 +271,7 @@ static int try_dedupe(struct target *t)
 #define BY_FD(flags)	.open_flags = (flags), .by_descriptor = true
 #define IN_DIRECTORY	.kind = DIRECTORY, .ways = ANY_PATH & ~BY(HARD_LINK)
 #define IN_DIRECTORY_PRIVILEGED	.kind = DIRECTORY, .ways = ANY_PATH & ~BY(HARD_LINK) & PRIVILEGED
-/* To and from it: from one mount to another there is none. */
+/* Renames from and to it, which do not work across mounts. */
 #define TO_DIRECTORY	.kind = DIRECTORY, \
 			.ways = ANY_NAME & ~BY(HARD_LINK)
 
@@ -384,7 +384,7 @@ const struct attempt writing[] = {
 	{ }
 };
 
-/* Where write is denied and append allowed: a log. */
+/* Files where write is denied and append allowed, such as logs. */
 #define CAN		.append_only = OTHERS
 #define CANNOT		.append_only = STOPPED
 
@@ -393,7 +393,7 @@ const struct attempt appending[] = {
 	    BY_FD(O_WRONLY | O_APPEND)),
 	TRY("append only: pwrite(2) with O_APPEND", APPEND, try_pwrite, CAN, HERE,
 	    BY_FD(O_WRONLY | O_APPEND)),
-	/* The flags of such requests can't be seen; it might be one with RWF_NOAPPEND. */
+	/* The guard can't see the flags of such requests, which might have RWF_NOAPPEND. */
 	TRY("append only: io_uring: write with O_APPEND", WRITE, try_uring_write, CANNOT, HERE,
 	    BY_FD(O_WRONLY | O_APPEND)),
 	TRY("append only: write(2)", WRITE, try_write, CANNOT, HERE, BY_FD(O_WRONLY)),

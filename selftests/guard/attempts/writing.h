@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/*
- * The attempts in the tables of writing.c that other files have.
- */
+/* Attempts that are in the tables of writing.c, and defined in other files. */
 #ifndef WRITING_H
 #define WRITING_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What xfs has of its own: the exchange of blocks that defragmentation uses, and calls by handle.
- * Run by ../bypass/.
+ * Calls of xfs only: the exchange of blocks for defragmentation, and calls by handle. Run by
+ * ../bypass/.
  */
 #include "bypass.h"
 
@@ -17,7 +17,7 @@ static void fill(int fd)
 	CHECK_EQ(pwrite(fd, buffer, sizeof(buffer), 0), sizeof(buffer));
 }
 
-/* A file to exchange content with; that of both is on the disk. */
+/* Make a file to exchange content with, and put the content of both on the disk. */
 static int make_donor(const struct target *t, int fd)
 {
 	int donor = CHECK_SYS(open(scratch(t, "donor"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -28,7 +28,7 @@ static int make_donor(const struct target *t, int fd)
 	return donor;
 }
 
-/* The call is made on whatever file of the filesystem. */
+/* The call is made on any file of the filesystem. */
 static int try_exchange(struct target *t)
 {
 	struct xfs_swapext exchange = { .sx_version = XFS_SX_VERSION, .sx_length = FILE_SIZE };
@@ -48,7 +48,7 @@ static int try_exchange(struct target *t)
 	return result(ioctl(donor, XFS_IOC_SWAPEXT, &exchange));
 }
 
-/* The newer call for that, which asks for the permission to write, of both files. */
+/* The newer call for this, which asks for permission to write both files. */
 struct exchange_range {
 	__s32 fd;
 	__u32 pad;
@@ -89,7 +89,7 @@ static int try_exchange_compat(struct target *t)
 }
 #endif
 
-/* Likewise, if the file that it is called for has not been changed since one asked. */
+/* Likewise, if the file of the call has not changed since IOC_START_COMMIT. */
 struct commit_range {
 	struct exchange_range range;
 	__u64 freshness[6];
@@ -111,7 +111,7 @@ static int try_commit_with(struct target *t)
 	return result(ioctl(donor, IOC_COMMIT_RANGE, &commit));
 }
 
-/* By handle: the calls are made on a directory of the filesystem. */
+/* By handle: the calls are made on a directory of the filesystem */
 
 static char handle[sizeof(xfs_handle_t)];
 static unsigned int handle_size;
@@ -145,7 +145,7 @@ static int try_open_read(struct target *t)
 	return fd < 0 ? fd : judge_text(buffer, result(read(fd, buffer, sizeof(buffer))));
 }
 
-/* The kernel does not note the time of what is written so. */
+/* Writes through such a descriptor do not update the file's time. */
 static int try_open_write(struct target *t)
 {
 	int fd = open_by_handle(t, O_WRONLY);

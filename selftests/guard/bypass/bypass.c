@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The file guard, inode-guard: whether each operation is denied on each way to do it.
+ * The file guard, inode-guard: is each operation denied on every way to do it?
  *
- * ../attempts/ has tables of attempts. Each is made
+ * ../attempts/ has tables of attempts. Each runs as
  *
  *   control   without a rule, by each way to the file: it must take effect, or else it proves
  *             nothing
  *   stopped   with a rule that denies one of its operations, each in turn, and by each way: it must
- *             fail, and the file be as before
+ *             fail and leave the file as before
  *   others    with a rule that denies all operations but its own: it must take effect, or else the
  *             guard denies too much
  *   passes    if the table says that it can't be stopped, with a rule: it must take effect, or else
- *             the manual says something that is not so
+ *             the manual is wrong
  *
- * stopped and others likewise with a rule for a tree that the file is in. plan.c has which runs
- * that are, run.c makes them, by look.c it is seen whether the file is as before; here are the
- * places, the rules and the verdict. bypass_subject.c has the subjects, who may do what others may
- * not, and where rules end. --table (print.c) prints what the manual has of both.
- * BYPASS_ONLY=TEXT|TEXT in the environment tries only what has such a text in its name,
- * BYPASS_ALL=1 also what is left out to save time.
+ * stopped and others run again with a rule for a tree that contains the file. plan.c chooses the
+ * runs, run.c makes them, and look.c detects changes of the file; this file has the places, the
+ * rules and the verdict. bypass_subject.c has the subjects (who may do what others may not) and
+ * where rules end. --table (print.c) prints the manual's list of both. BYPASS_ONLY=TEXT|TEXT in the
+ * environment selects attempts with one of the texts in their names; BYPASS_ALL=1 includes those
+ * that are otherwise left out to save time.
  */
 #include "runs.h"
 
-/* Those that are made here; NULL ends them. */
+/* The tables of attempts; NULL ends the list. */
 const struct attempt *const tables[] = {
 	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
 	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
@@ -69,7 +69,7 @@ static bool must_change(const struct attempt *attempt)
 	return !attempt->unchanged && (attempt->operations & ~(READ | EXEC | MMAP));
 }
 
-/* ECANCELED: a process that the kernel ended, because it had gone too far with execve(2). */
+/* ECANCELED: the kernel killed the process, because execve(2) was past the point of no return. */
 static void judge_stopped(const struct run *run, bool changed)
 {
 	int error = run->attempt->error ? run->attempt->error : EPERM;
@@ -177,14 +177,14 @@ static void prepare_place(void)
 	CHECK_SYS(mount(place->root, place->bound, NULL, MS_BIND, NULL));
 }
 
-/* So that files on it can have fs-verity. */
+/* Allow fs-verity for files there. */
 static void allow_verity(void)
 {
 	CHECK_EQ(sh("sed 's/has_journal,/has_journal,verity,/' /etc/mke2fs.conf >mke2fs.conf"), 0);
 	setenv("MKE2FS_CONFIG", DIR_PATH "/mke2fs.conf", 1);
 }
 
-/* So that files on it can exchange their contents, as newer mkfs.xfs has it. */
+/* Allow files there to exchange contents, as newer versions of mkfs.xfs do. */
 static void allow_exchange(const char *root)
 {
 	CHECK_SYS(umount(root));
@@ -204,7 +204,7 @@ static void mount_made(const char *type, const char *root, const char *options)
 	CHECK_EQ(sh("mount -t %s -o loop%s image.%s %s", type, options, type, root), 0);
 }
 
-/* Filesystems that not every kernel has, or every system the tool for. */
+/* Mount a filesystem that some kernels lack, or for which some systems lack the tool. */
 static bool mount_if_there(const char *type, const char *root, const char *make,
 			   const char *options)
 {
@@ -260,7 +260,7 @@ static void make_places(void)
 	allow_exchange(places[3].root);
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++)
 		add_place(&places[i]);
-	/* So that what is written is compressed when a call says so. */
+	/* compress_mode=user: data is compressed when a call asks for it. */
 	if (mount_if_there("f2fs", f2fs.root, "-q -O extra_attr,compression",
 			   ",compress_mode=user"))
 		add_place(&f2fs);
@@ -269,7 +269,7 @@ static void make_places(void)
 		add_place(&ocfs2);
 	if (mount_bcachefs(bcachefs.root))
 		add_place(&bcachefs);
-	/* The same paths, in another root. */
+	/* The same paths, below another root. */
 	CHECK_SYS(mkdir(DIR_PATH "/chroot", 0755));
 	CHECK_SYS(mount("/", DIR_PATH "/chroot", NULL, MS_BIND | MS_REC, NULL));
 }
@@ -278,7 +278,7 @@ TEST(files)
 {
 	double begun = now();
 
-	/* It takes longer than others. */
+	/* This case takes longer than others. */
 	alarm(200 * test_slowdown());
 	sh("modprobe -qa overlay binfmt_misc loop quota_v1 2>/dev/null");
 	stash_open();

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * What a file is like, in one number, without what reading it changes.
- */
+/* Hash a file's state into one number, without what reading it changes. */
 #include <dirent.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -63,7 +61,7 @@ static void hash_entries(int fd)
 	hash_bytes(&sum, sizeof(sum));
 }
 
-/* A FIFO would wait for who writes to it; of what else there is an open must wait for leases. */
+/* Opening a FIFO must not wait for a writer; opening other files must wait for leases. */
 static int open_to_look(const char *path)
 {
 	struct stat stat;

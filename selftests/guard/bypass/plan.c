@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * The runs: which attempts are made, by which ways, with which rule, and what is to become of each.
- */
+/* The runs: which attempts run in which ways, with which rules, and what each must result in. */
 #include "runs.h"
 
-const struct place *place;	/* where runs are added now */
-unsigned int turn;		/* the number of the attempt that they are added for */
+const struct place *place;	/* where add_run() adds runs */
+unsigned int turn;		/* the number of the current attempt */
 
 struct run *runs, **last_run = &runs;
 unsigned int nr_runs, nr_expected[PASSES + 1], nr_wrong;
-int *results;			/* by number; shared with children */
+int *results;			/* by number; shared with child processes */
 
 static unsigned int ways_of(const struct attempt *attempt)
 {
@@ -22,7 +20,7 @@ static unsigned int ways_of(const struct attempt *attempt)
 	return ways;
 }
 
-/* Those that opening it takes. */
+/* The operations that opening a file needs. */
 static unsigned int operations_to_open(unsigned int flags)
 {
 	unsigned int append = flags & O_APPEND ? APPEND : 0;
@@ -39,7 +37,7 @@ static unsigned int operations_to_open(unsigned int flags)
 	}
 }
 
-/* What the file is denied for the attempt to be stopped: one of these. */
+/* A rule that denies any one of these must stop the attempt. */
 static unsigned int operations_of(const struct attempt *attempt, enum way way, bool tree)
 {
 	unsigned int operations = attempt->operations;
@@ -76,9 +74,9 @@ static void add_run(const struct attempt *attempt, enum way way, enum expectatio
 }
 
 /*
- * On one filesystem and with rules for files, in some of the ways that lead to a file, every third
- * from another one on for each attempt; BYPASS_ALL in the environment has all of them tried, and
- * every_way says whose turn it is always.
+ * With rules for files on ext4, each attempt tries every third of the ways that lead to a file,
+ * from a start that changes with the attempt. It tries all ways with BYPASS_ALL in the environment,
+ * or if every_way is set.
  */
 static unsigned int ways_to_try(const struct attempt *attempt, bool tree)
 {

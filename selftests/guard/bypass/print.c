@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What --table prints, a line for each attempt, with tabs: "stopped", "not stopped", or "works"
- * where that is allowed; the operations; what is tried; why it is not stopped. The manual has its
- * list from here.
+ * --table prints a line for each attempt, with tabs: "stopped", "not stopped", or "works" where
+ * that is allowed; the operations; the attempt; the reason why it is not stopped. The manual's list
+ * is made from this.
  */
 #include "runs.h"
 

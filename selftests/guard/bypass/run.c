@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Making the runs: the file of each, the way to it, the process that makes the attempt.
- */
+/* Making the runs: each run's file, the way to it, and the process that makes the attempt. */
 #include <sched.h>
 #include <sys/socket.h>
 
 #include "runs.h"
 
 /*
- * Descriptors that wait for their runs do so in a socket, one behind the other: each process that
- * is forked would have to close them all.
+ * Keep the descriptors of waiting runs in a socket, in order of the runs: otherwise, each child
+ * process would have to close them all.
  */
 
 static int stash[2];
@@ -20,7 +18,7 @@ void stash_open(void)
 
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, stash));
 	CHECK_SYS(setsockopt(stash[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)));
-	/* As many as wait, not the few that net.unix.max_dgram_qlen allows. */
+	/* Room for all of them: net.unix.max_dgram_qlen allows only a few by default. */
 	file_write("/proc/sys/net/unix/max_dgram_qlen", "100000");
 }
 
@@ -66,7 +64,7 @@ static int stash_get(void)
 	return fd;
 }
 
-/* Making the file of a run, and what leads to it */
+/* Making the file of a run, and the way to it */
 
 void run_make(struct run *run)
 {
@@ -103,7 +101,7 @@ const char *describe(const struct run *run)
 	return text;
 }
 
-/* Of the file, and of the name by which it was tried. */
+/* The state of the file, and of the name through which it was tried. */
 uint64_t run_state(const struct run *run)
 {
 	bool with_time = !run->attempt->sets_time || run->denied & ATTR;
@@ -182,11 +180,11 @@ static void go(struct run *run)
 }
 
 /*
- * Many runs have one process in turn, which is much quicker than one for each; those that change
- * more about their process than descriptors and mappings have one of their own.
+ * Many runs share a process, one after the other, which is much quicker than a process each. Runs
+ * that change more of their process than descriptors and mappings have one of their own.
  */
 
-#define NO_RESULT	1		/* the process died in it */
+#define NO_RESULT	1		/* the process died */
 
 static bool has_own_process(const struct run *run)
 {
@@ -203,7 +201,7 @@ static void run_one(struct run *run)
 	results[run->target.number] = run->attempt->run(&run->target);
 }
 
-/* The next one after it that is for the same process, if there is. */
+/* Return the next run for the same process, or NULL. */
 static struct run *next_for_process(struct run *run)
 {
 	struct run *next = run->next;

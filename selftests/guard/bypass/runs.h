@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/*
- * What the files of the bypass test share, besides the attempts: see bypass.c.
- */
+/* Declarations shared by the files of the bypass test, besides the attempts: see bypass.c. */
 #ifndef RUNS_H
 #define RUNS_H
 
 #include "bypass.h"
 #include "subject.h"
 
-/* Not one of them: a second rule, for files that may be appended to and not written. */
+/* Not an operation: adds a second rule, for files that may be appended to but not written. */
 #define ALLOW_APPEND	(ALL + 1)
 
 #define NOBODY	65534
 
-/* A filesystem that attempts are made on, and a bind mount of it. */
+/* A filesystem for the attempts, and a bind mount of it. */
 struct place {
 	enum filesystem filesystem;
 	const char *name, *root, *bound;
@@ -27,7 +25,7 @@ struct run {
 	enum expectation expectation;
 	unsigned int denied;		/* operations */
 	bool tree;
-	char directory[64];		/* the tree, if it is one */
+	char directory[64];		/* the tree, if @tree is set */
 	char path[96];
 	uint64_t before;
 	int result;

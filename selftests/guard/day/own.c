@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What programs do with what is their own, as far as no program of a Debian system is there for it:
- * "work" compiles and calls it. Exits with 0 when all of it went well.
+ * What programs do with their own files and processes, where Debian has no program for it: "work"
+ * compiles and runs this. Exits with 0 if everything succeeded.
  */
 #define _GNU_SOURCE
 #include <linux/io_uring.h>
@@ -38,7 +38,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Streams and datagrams. */
+/* Stream and datagram sockets. */
 static void use_sockets(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "socket" };
@@ -73,7 +73,7 @@ static void use_perf(void)
 	MUST(read(fd, &count, sizeof(count)) == sizeof(count));
 }
 
-/* A write by an io_uring. */
+/* Write through io_uring. */
 static void use_ring(void)
 {
 	struct io_uring_params params = {};
@@ -98,7 +98,7 @@ static void use_ring(void)
 	MUST(pread(file, text, sizeof(text), 0) == 7 && !strcmp(text, "written"));
 }
 
-/* A child, as debuggers do. */
+/* Trace a child, as debuggers do. */
 static void use_trace(void)
 {
 	static volatile long word = 1;
@@ -117,7 +117,7 @@ static void use_trace(void)
 	MUST(waitpid(pid, &status, 0) == pid && !status);
 }
 
-/* The memory of a child, by the other ways that there are. */
+/* Access a child's memory in the other ways. */
 static void use_memory(void)
 {
 	static char text[8] = "secret";

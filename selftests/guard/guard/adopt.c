@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Processes that do not count as those of their executable, since they began before a rule named that:
- * how that is told, and the command by which they count. Who does not count is the subject of
- * attempts/seen.c.
+ * Processes that started before a rule named their executable do not count as its processes: how
+ * the tool reports them, and the command "adopt", which makes them count. attempts/seen.c tests
+ * which processes do not count.
  */
 #include "steps.h"
 
@@ -12,7 +12,7 @@
 #include "events.h"
 
 #define NOBODY		65534
-/* Reads the file each time that there is a file "go", and says how that ends. */
+/* Reads the file whenever there is a file "go", and prints "yes" or "no". */
 #define READER		"while :; do while [ ! -e go ]; do sleep 0.1; done; rm go; " \
 			"if { read line <f; } 2>/dev/null; then echo yes; else echo no; fi; done"
 
@@ -28,7 +28,7 @@ static bool is_reading(void *unused)
 	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "/exe");
 }
 
-/* The executable is there before any rule names it, and a process of it. */
+/* The executable, and a process of it, exist before any rule names it. */
 static void start_reader(void (*set)(void))
 {
 	put_file("f", "line\n");
@@ -60,7 +60,7 @@ static bool answered(void *answers)
 	return !strcmp(get_file("answers"), answers);
 }
 
-/* It tries once more, and has said all of this then. */
+/* Make the reader try once more, and wait until its output is @answers. */
 static void expect_answers(char *answers)
 {
 	put_file("go", "");
@@ -82,7 +82,7 @@ STEP(adopt)
 	HAS_NOT("unseen");
 	SAYS("status", "--json");
 	HAS(",\"unseen\":0}");
-	/* Once more is nothing more. */
+	/* A second time does nothing. */
 	SAYS("adopt", "-v", number);
 	CHECK_EQ(strlen(out), 0);
 	end_reader();
@@ -101,7 +101,7 @@ STEP(adopt_all)
 	end_reader();
 }
 
-/* With what the process is, and with no word of why it is denied, nobody would know. */
+/* Events tell that the process is unseen: otherwise nobody would know why it is denied. */
 STEP(adopt_is_what_is_missing)
 {
 	pid_t pid;
@@ -131,7 +131,7 @@ static void be_user_without_privileges(void)
 	CHECK_SYS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-/* It may be the user's own doing: the administrator has to mean it. */
+/* The user may have done it, so the administrator has to name the process. */
 STEP(adopt_all_leaves_out)
 {
 	start_reader(be_user_without_privileges);
@@ -154,11 +154,11 @@ STEP(adopt_refuses)
 	FAILS(1, "'1x' is not the number of a process", "adopt", "1x");
 	FAILS(1, "'0' is not the number of a process", "adopt", "0");
 	FAILS(1, "process 2147483647: No such process", "adopt", "2147483647");
-	/* A thread of the kernel. */
+	/* A kernel thread. */
 	FAILS(1, "process 2 executes nothing that a rule is only for", "adopt", "2");
 	snprintf(text, sizeof(text), "process %s executes nothing that a rule is only for", own);
 	FAILS(1, text, "adopt", own);
-	/* All or none. */
+	/* All or none of them are adopted. */
 	FAILS(1, text, "adopt", number, own);
 	expect_answers("no\n");
 

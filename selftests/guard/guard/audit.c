@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules that are just tried: they report, and hinder nothing; others deny as if they were not there.
+ * Rules in audit mode: they report and stop nothing. Other rules deny as if these were not there.
  */
 #include "events.h"
 
 #define SHELL	"/usr/bin/dash"
 
-/* What has been shown since the watcher was begun, and how many lines that is. */
+/* End the watcher, with its output in out; return the number of lines. */
 static unsigned int shown(pid_t watcher)
 {
 	unsigned int lines = 0;
@@ -37,7 +37,7 @@ STEP(audit_rule)
 	json_check(out);
 	HAS("\"state\":\"audit\",");
 	HAS("\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":1,\"audit\":true}");
-	/* What is said of it without the option is meant. */
+	/* A command without --audit turns its operations into enforced ones. */
 	QUIET("deny", "--ops", "read", "f");
 	DENIED(try_read("f"));
 	ALLOWED(try_write("f"));
@@ -47,7 +47,7 @@ STEP(audit_rule)
 	ALLOWED(try_read("f"));
 }
 
-/* One access is denied for one operation, and reported for another. */
+/* An access is denied for one operation, and reported for another. */
 STEP(audit_and_denied)
 {
 	pid_t pid;
@@ -61,7 +61,7 @@ STEP(audit_and_denied)
 	CHECK_EQ(shown(pid), 2);
 	MATCHES(" audit read .*/f ");
 	MATCHES(" denied write .*/f ");
-	/* In a tree of which the one is denied, and the other reported. */
+	/* The tree's rule reports one operation, and the file's rule denies the other. */
 	CHECK_SYS(mkdir("d", 0755));
 	make("d/f");
 	QUIET("deny", "--ops", "read", "--audit", "--tree", "d");
@@ -74,7 +74,7 @@ STEP(audit_and_denied)
 	MATCHES(" denied write .*/d/f .* rule=.*/d/f$");
 }
 
-/* What the rule would have been asked instead of is asked, however far up it is. */
+/* The rule that would decide without an audit rule still decides, however far up it is. */
 STEP(audit_of_others)
 {
 	pid_t pid;
@@ -93,7 +93,7 @@ STEP(audit_of_others)
 	CHECK_EQ(shown(pid), 3);
 	MATCHES(" denied read .*/a/b/c/f .* rule=.*/a$");
 	HAS_NOT(" audit ");
-	/* What is allowed above it is, and reported by the nearest. */
+	/* What a rule further up allows is allowed, and the nearest audit rule reports it. */
 	QUIET("allow", "--ops", "read", "--tree", "a");
 	pid = watch_start(WORDS("watch"));
 	ALLOWED(try_read("a/f"));
@@ -104,11 +104,11 @@ STEP(audit_of_others)
 	MATCHES(" audit read .*/a/b/f .* rule=.*/a/b$");
 	MATCHES(" audit read .*/a/b/c/f .* rule=.*/a/b/c/f$");
 	DENIED(try_write("a/b/c/f"));
-	/* A nearer one that is meant decides. */
+	/* A nearer enforced rule decides. */
 	QUIET("allow", "--ops", "write", "--tree", "a/b/c");
 	ALLOWED(try_write("a/b/c/f"));
 	DENIED(try_write("a/b/f"));
-	/* Appending: where it is just tried, those about write are asked. */
+	/* Appending: with an audit rule for append, the rules for write decide. */
 	QUIET("allow", "--ops", "append", "--audit", "--tree", "a/b");
 	QUIET("allow", "--ops", "append", "--audit", "a/b/f");
 	DENIED(try_append("a/b/f"));
@@ -117,7 +117,7 @@ STEP(audit_of_others)
 	ALLOWED(try_append("a/b/f"));
 }
 
-/* Names: what is made, renamed or linked to one. */
+/* Names: files that are made there, renamed there or linked there. */
 STEP(audit_names)
 {
 	pid_t pid;
@@ -132,7 +132,7 @@ STEP(audit_names)
 	await_event("/new ");
 	ALLOWED(try_rename("f", "new"));
 	ALLOWED(try_write("new"));
-	/* It has a rule of its own, and keeps it. */
+	/* The file has a rule of its own, and keeps it. */
 	ALLOWED(try_rename("g", "over"));
 	DENIED(try_read("over"));
 	ALLOWED(link("over", "d/over") ? errno : 0);
@@ -146,11 +146,11 @@ STEP(audit_names)
 	MATCHES(" audit delete .*/new ");
 	MATCHES(" audit write .*/over ");
 	MATCHES(" denied write .*/strict ");
-	/* A rule that is just tried is lost to one that is meant. */
+	/* A file's audit rule gives way to the enforced rule of its new name. */
 	QUIET("deny", "--ops", "read", "h2");
 	ALLOWED(try_rename("h", "h2"));
 	DENIED(try_read("h2"));
-	/* Two that are meant: as ever. */
+	/* Two enforced rules: the rename is denied, as ever. */
 	QUIET("deny", "--ops", "attr", "i");
 	QUIET("deny", "--ops", "read", "i2");
 	DENIED(try_rename("i", "i2"));
@@ -161,7 +161,7 @@ static int try_chmod(const char *path)
 	return chmod(path, 0711) ? errno : 0;
 }
 
-/* Such a rule is not in the way of others that a name has, for the same or for a tree. */
+/* An audit rule does not displace other rules of a name, for the file or for a tree. */
 STEP(audit_and_others_of_a_name)
 {
 	CHECK_EQ(sh("mkdir d e t && touch d/f e/f"), 0);
@@ -171,7 +171,7 @@ STEP(audit_and_others_of_a_name)
 	ALLOWED(try_rename("d", "named"));
 	DENIED(try_open("named/new", O_WRONLY | O_CREAT));
 	DENIED(try_chmod("named/f"));
-	/* A tree that is tried for is lost to one that is meant, and not the other way round. */
+	/* A tree's audit rule gives way to an enforced one, and never the other way round. */
 	QUIET("allow", "--ops", "attr", "--audit", "--tree", "e");
 	QUIET("deny", "--ops", "attr", "--tree", "meant");
 	ALLOWED(try_rename("e", "meant"));
@@ -188,7 +188,7 @@ static int read_by(const char *exe, const char *path)
 	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
 }
 
-/* Executables that only such rules name live as before. */
+/* Audit rules do not change how the executables that they name run. */
 STEP(audit_only_for)
 {
 	pid_t pid;
@@ -215,7 +215,7 @@ STEP(audit_only_for)
 	CHECK(!memory_is_kept(SHELL));
 }
 
-/* Of whatever kind they are whom the rule is only for. */
+/* The same for rules that name users, groups and cgroups. */
 STEP(audit_only_for_others)
 {
 	static const char *const read_as = "setpriv --reuid %u --regid %u --clear-groups cat f >/dev/null";
@@ -270,7 +270,7 @@ STEP(audit_in_files)
 	QUIET("apply", "saved");
 	SAYS("save");
 	CHECK(!strcmp(out, saved));
-	/* It is tried no more. */
+	/* The rules become enforced ones. */
 	CHECK_EQ(sh("sed 's/ --audit//' saved >meant"), 0);
 	SAYS("apply", "-v", "meant");
 	HAS(", changed");

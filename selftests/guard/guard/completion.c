@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * The completion of the command line, called as bash calls it.
- */
+/* Completion of the command line, called the way bash calls it. */
 #include "steps.h"
 
 #define COMPLETION	"/usr/share/bash-completion/completions/inode-guard"
 
-/* What is offered for the last of the words, a line each and sorted, must be these lines. */
+/* The completions of the last word, one per line and sorted, must equal @want. */
 static void completes(const char *words, const char *want)
 {
 	FILE *script = fopen("script", "w");
@@ -30,7 +28,7 @@ static void need_completion(void)
 		FAIL("there is no " COMPLETION);
 }
 
-/* Processes that there are, by number. */
+/* Completes the PIDs of existing processes. */
 static void completes_process(void)
 {
 	char words[32], want[16];
@@ -66,7 +64,7 @@ TOOL_STEP(completion)
 	completes("allow -g roo", "root\n");
 }
 
-/* An option that a command takes is offered, and none that it does not take. */
+/* Completion offers the options that a command takes, and no others. */
 TOOL_STEP(completion_options)
 {
 	static char *const commands[] = {
@@ -102,6 +100,6 @@ TOOL_STEP(completion_paths)
 		  DIR_PATH "/completion_paths/file one\n" DIR_PATH "/completion_paths/files\n");
 	completes("remove " DIR_PATH "/completion_paths/q",
 		  DIR_PATH "/completion_paths/quote\"d\n");
-	/* A relative path, of which the list does not know. */
+	/* A relative path, which the list does not contain. */
 	completes("remove file", "file one\nfile two\nfiles\n");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Files of rules: what apply takes, what it says of what is wrong, and that save writes what apply
- * reads.
+ * Files of rules: what apply takes, how it reports errors, and that apply reads what save writes.
  */
 #include "steps.h"
 
@@ -23,7 +22,7 @@ TOOL_STEP(apply_replaces)
 	DENIED(try_read("new"));
 	SAYS("status", "--json");
 	HAS("\"rules\":2,");
-	/* Lines for one file merge. */
+	/* Lines for one file are merged. */
 	put_file("conf", "deny --ops read,write new\nallow --ops read new\n");
 	QUIET("apply", "conf");
 	ALLOWED(try_read("new"));
@@ -58,7 +57,7 @@ TOOL_STEP(apply_again_changes_nothing)
 	MATCHES("read=1 .*/f$");
 }
 
-/* All of them are told, with file and line, and nothing is applied. */
+/* apply reports all errors, with file and line, and applies nothing. */
 static const char wrong[] =
 	"deny --ops read good\n"
 	"deny --ops reed good\n"		/* 2 */
@@ -106,7 +105,7 @@ TOOL_STEP(apply_tells_all_errors)
 	DENIED(try_write("good"));
 	FAILS(1, "conf:10: a backslash that nothing known follows", "apply", "--check", "conf");
 	check_wrong_lines();
-	/* What can be read only fails when it is looked for. */
+	/* Lines with valid syntax fail only when their paths are looked up. */
 	put_file("conf", "deny --ops read good\ndeny missing/name\n"
 		 "allow --only-for nowhere good\n");
 	FAILS(1, "conf:2: missing/name: No such file", "apply", "conf");
@@ -135,7 +134,7 @@ TOOL_STEP(apply_standard_input)
 	CHECK_EQ(sh("grep -q '^inode-guard: standard input:1: none: No such' error"), 0);
 }
 
-/* Words as in a shell. */
+/* Words are split and quoted as in a shell. */
 TOOL_STEP(conf_quoting)
 {
 	static const struct {
@@ -164,7 +163,7 @@ TOOL_STEP(conf_quoting)
 		fprintf(conf, "\tdeny --ops read  %s%s", words[i].line,
 			i + 1 < ARRAY_SIZE(words) ? "   # comment\n" : "");
 	}
-	/* The last line need not end. */
+	/* The last line needs no newline. */
 	fclose(conf);
 	QUIET("apply", "conf");
 	for (i = 0; i < ARRAY_SIZE(words); i++)
@@ -247,7 +246,7 @@ TOOL_STEP(save_and_apply)
 	QUIET("save", "saved");
 	again = get_file("saved");
 	CHECK(!strcmp(first, again));
-	/* But for the hits. */
+	/* Except for the hits. */
 	QUIET("remove", "--all");
 	QUIET("apply", "saved");
 	SAYS("list", "--json");
@@ -270,7 +269,7 @@ TOOL_STEP(save_what_can_not_be_applied)
 	CHECK(strstr(err, "/gone: is gone"));
 	CHECK(strstr(err, "/moved: leads to another file than the one that is guarded"));
 	CHECK_EQ(sh("grep -q '^# leads elsewhere: deny --ops read --inode .*/moved$' saved"), 0);
-	/* The rest can. */
+	/* The rest can be applied. */
 	QUIET("apply", "saved");
 	DENIED(try_read("stays"));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What is refused about processes of executables that may do what others may not is told like what is
- * denied about files. That it is refused is the subject of attempts/subject.c.
+ * Refused control of processes (of executables that may do what others may not) is reported like
+ * denials for files. attempts/subject.c tests that it is refused.
  */
 #include "steps.h"
 
@@ -32,7 +32,7 @@ static int try_pretend(void)
 	return err;
 }
 
-/* With its parent as its tracer. */
+/* Call execve() while the parent traces the process. */
 static int try_traced_exec(void)
 {
 	int status;
@@ -54,7 +54,7 @@ static int try_traced_exec(void)
 	return 0;
 }
 
-/* Each of them, and what is told of it. */
+/* Try each way, and check its events. */
 static void check_told(const char *verdict, int want)
 {
 	pid_t pid = watch_start(WORDS("watch"));
@@ -63,7 +63,7 @@ static void check_told(const char *verdict, int want)
 	CHECK_EQ(try_seize(), want);
 	await_event("/exe pid=");
 	CHECK_EQ(try_traced_exec(), want);
-	/* Others are told, too, and what is not refused is not. */
+	/* The other refusals are reported as well; without a refusal there is no event. */
 	if (want)
 		CHECK_EQ(try_pretend(), want);
 	else

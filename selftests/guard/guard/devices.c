@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules for devices: by whatever node, when a filesystem on one is mounted, and when one goes and
- * comes again.
+ * Rules for devices: through any node, when a filesystem on the device is mounted, and when the
+ * device goes and comes back.
  */
 #include "steps.h"
 
@@ -9,7 +9,7 @@
 
 static char node[32];
 
-/* A loop device with a filesystem. */
+/* Attach a loop device with a filesystem. */
 static void attach_image(void)
 {
 	CHECK_EQ(sh("modprobe loop 2>/dev/null; truncate -s 8M image && mkfs.ext4 -q image && "
@@ -27,7 +27,7 @@ static int mount_node(const char *dir, unsigned long flags)
 	return err;
 }
 
-/* As newer versions of mount(8) do it. */
+/* Mount with the system calls that newer versions of mount(8) use. */
 static int mount_by_context(bool read_only)
 {
 	int context = CHECK_SYS(syscall(SYS_fsopen, "ext4", 0)), fd, err;
@@ -60,7 +60,7 @@ STEP(device_mounted)
 	DENIED(mount_by_context(true));
 	SAYS("list");
 	MATCHES(" read=2,write=[0-9]+ ");
-	/* What is on it is another matter, and what is on no device. */
+	/* Other filesystems, which need no device, can be mounted. */
 	ALLOWED(mount("none", "m", "tmpfs", 0, NULL) ? errno : 0);
 	CHECK_SYS(umount("m"));
 	QUIET("remove", node);
@@ -100,7 +100,7 @@ STEP(device_made_writable)
 	QUIET("remove", node);
 	ALLOWED(remount(0));
 	QUIET("deny", "--ops", "write", node);
-	/* What is writable already may be changed, and be so no more. */
+	/* A filesystem that is writable already can be remounted, also read-only. */
 	ALLOWED(remount(MS_NOATIME));
 	ALLOWED(remount(MS_RDONLY));
 	QUIET("remove", node);
@@ -120,7 +120,7 @@ static int alias_read(void)
 	return err;
 }
 
-/* Each rule for a device holds by the nodes that have none of their own; and until it is removed. */
+/* A rule for a device holds for all its nodes without rules of their own, until it is removed. */
 STEP(device_nodes)
 {
 	attach_image();
@@ -133,12 +133,12 @@ STEP(device_nodes)
 	DENIED(try_read("second"));
 	DENIED(try_write("second"));
 	DENIED(alias_read());
-	/* Of two about the same operation that which was made last. */
+	/* Of two rules for the same operation, the newer one decides. */
 	QUIET("allow", "--ops", "read", "second");
 	ALLOWED(alias_read());
 	QUIET("remove", "second");
 	DENIED(alias_read());
-	/* The node itself is nothing of the device. */
+	/* Operations on the node itself do not concern the device. */
 	QUIET("deny", node);
 	CHECK_EQ(sh("cp -a %s third && chmod 600 third && mv third fourth && rm fourth", node), 0);
 	QUIET("remove", node);
@@ -159,7 +159,7 @@ static bool file_is_there(void *path)
 	return !access(path, F_OK);
 }
 
-/* The kernel makes the nodes in /dev, and removes them, whatever they are guarded against. */
+/* The kernel can make and remove the nodes in /dev, whatever their rules deny. */
 STEP(device_comes_again)
 {
 	if (sh("grep -qs '^loop ' /proc/modules")) {
@@ -177,6 +177,6 @@ STEP(device_comes_again)
 	CHECK_EQ(unlink(node) ? errno : 0, EPERM);
 	SAYS("list");
 	MATCHES("^active .* /dev/loop0$");
-	/* Nor is that counted. */
+	/* Nor does that count as a hit. */
 	HAS_NOT("write=");
 }

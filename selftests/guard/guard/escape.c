@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Names that are not only to be looked at: what a terminal would obey, and what makes one name look like
- * another or one line like two.
+ * Names with characters that a terminal would obey, or that make one name look like another or one
+ * line like two.
  */
 #include "steps.h"
 
 #include "events.h"
 
-/* Control and format characters, and separators of lines: a sample of each kind, and each that obeys. */
+/* Samples of control and format characters and line separators, and all that terminals obey. */
 static const unsigned int unseen[] = {
 	0x80, 0x84, 0x85, 0x90, 0x9b, 0x9c, 0x9d, 0x9f, 0xad, 0x61c, 0x200b, 0x200e, 0x200f, 0x2028,
 	0x2029, 0x202a, 0x202d, 0x202e, 0x2060, 0x2066, 0x2069, 0xfeff, 0xfff9, 0xfe0f, 0xe0001, 0xe007f,
@@ -27,7 +27,7 @@ static void put_character(char *to, unsigned int number)
 			0x80 | (number >> 6 & 0x3f), 0x80 | (number & 0x3f));
 }
 
-/* The next character of a text in UTF-8, which it must be. */
+/* Return the next character of @at, which must be valid UTF-8. */
 static unsigned int take_character(const unsigned char **at)
 {
 	const unsigned char *c = *at;
@@ -44,7 +44,7 @@ static unsigned int take_character(const unsigned char **at)
 	return number;
 }
 
-/* Nothing of it does anything to a terminal. */
+/* No character in @text may have an effect on a terminal. */
 static void check_clean(const char *what, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -105,7 +105,7 @@ TOOL_STEP(escape_names)
 	CHECK_EQ(lines(), count + 1);
 	HAS("/d/u\\xe2\\x80\\xae\n");
 	HAS("/d/a\\x9bz\n");
-	/* What is there to be looked at stays as it is. */
+	/* Visible characters stay as they are. */
 	for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
 		strcpy(text, "/d/s");
 		put_character(text + 4, seen[i]);
@@ -119,7 +119,7 @@ TOOL_STEP(escape_names)
 	HAS("/d/a\\udc9bz\"");
 	SAYS("save");
 	check_clean("save", out);
-	/* And leads to the same names. */
+	/* What save writes leads to the same names. */
 	SAYS("save", "conf");
 	QUIET("remove", "--all");
 	QUIET("apply", "conf");

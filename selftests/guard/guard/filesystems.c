@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * File systems on which a name, an inode number or a hard link is not what it is elsewhere: what
- * the tool refuses, and what it shows.
+ * Filesystems where names, inode numbers or hard links differ from the usual: what the tool
+ * refuses, and what it shows.
  */
 #include "steps.h"
 
@@ -21,7 +21,7 @@ static void make_subvolume(const char *dir, const char *name)
 	close(fd);
 }
 
-/* The line of "list" for a file, with the state and the device given, as a pattern. */
+/* Find the line of "list" for a file, with a state and a device, both as patterns. */
 static void check_device(const char *state, const char *device, const char *name)
 {
 	char pattern[256];
@@ -41,7 +41,7 @@ static char *device_of(const char *path)
 	return text;
 }
 
-/* Of a file in a subvolume, that of the subvolume. */
+/* For a file in a subvolume: the subvolume's device. */
 STEP(stat_device)
 {
 	if (sh("modprobe btrfs 2>/dev/null; grep -qw btrfs /proc/filesystems && "
@@ -60,7 +60,7 @@ STEP(stat_device)
 	SAYS("list", "--json");
 	json_check(out);
 	HAS_NOT("\"of\":\"superblock\"");
-	/* What a program has given the rule to is known by what a program sees. */
+	/* When a program gave the rule to the file, only the superblock's device is known. */
 	make("m/a/new");
 	CHECK_SYS(rename("m/a/new", "m/a/f"));
 	check_device("active", device_of("m/a/f"), "f");
@@ -87,12 +87,12 @@ STEP(overlay_hard_links)
 	      "apply", "conf");
 	FAILS(1, "make the rule for the file in the layer", "apply", "--check", "conf");
 	FAILS(1, "make the rule for the file in the layer", "deny", "--inode", "m/g");
-	/* That holds in the overlay, too. */
+	/* A rule for the file in the layer holds in the overlay, too. */
 	QUIET("deny", "--ops", "read", "lower/f");
 	DENIED(try_read("m/f"));
 	DENIED(try_read("m/g"));
 	QUIET("remove", "--all");
-	/* What has one name, or is in the upper layer, is a file like others. */
+	/* Rules work for files with one name, and for files in the upper layer. */
 	QUIET("deny", "--ops", "write", "m/other");
 	CHECK_EQ(sh("touch m/new && ln m/new m/link"), 0);
 	QUIET("deny", "--ops", "write", "m/new");
@@ -103,7 +103,7 @@ STEP(overlay_hard_links)
 	QUIET("remove", "--all");
 	CHECK_SYS(umount("m"));
 
-	/* With an index they are one file. */
+	/* With an index, the hard links are one file. */
 	CHECK_EQ(sh("rm -r upper work && mkdir upper work"), 0);
 	CHECK_SYS(mount("overlay", "m", "overlay", 0,
 			"index=on,lowerdir=lower,upperdir=upper,workdir=work"));
@@ -136,7 +136,7 @@ static void check_case_is_refused(char *path)
 	CHECK(!strcmp(out, "[]\n"));
 }
 
-/* In a directory whose names are the same if they differ in case only a rule can't be for a name. */
+/* In a case-insensitive directory, there can be no rule for a name. */
 STEP(case_insensitive)
 {
 	make("f");
@@ -151,19 +151,19 @@ STEP(case_insensitive)
 	check_case_is_refused("m/d/shadow");
 	QUIET("deny", "--ops", "write", "--inode", "m/d/shadow");
 	DENIED(try_write("m/d/SHADOW"));
-	/* The directory itself has a name elsewhere. */
+	/* The directory's own name is in a case-sensitive directory. */
 	QUIET("deny", "--ops", "write", "--tree", "m/d");
 	DENIED(try_open("m/d/DIR/new", O_WRONLY | O_CREAT));
-	/* In others names are names. */
+	/* Other directories are case-sensitive. */
 	CHECK_SYS(mkdir("m/e", 0755));
 	QUIET("deny", "--ops", "write", "m/e/waits");
-	/* Nor can a directory become one that has names of rules. */
+	/* A directory with names of rules can't become case-insensitive. */
 	DENIED(set_flags("m/e", FS_CASEFOLD_FL));
 	CHECK_SYS(mkdir("m/g", 0755));
 	CHECK_EQ(set_flags("m/g", FS_CASEFOLD_FL), 0);
 	QUIET("start", "--audit");
 	CHECK_EQ(set_flags("m/e", FS_CASEFOLD_FL), 0);
-	/* Or if it did all the same it is told. */
+	/* If it did all the same, the tool refuses a rule there. */
 	QUIET("start", "--enforce");
 	FAILS(1, "use --inode", "deny", "m/e/waits");
 	QUIET("remove", "--all");
@@ -189,7 +189,7 @@ STEP(case_insensitive_filesystem)
 
 static struct fscrypt_key_specifier key;
 
-/* Returns whether this kernel can encrypt so. */
+/* Return whether this kernel supports such encryption. */
 static bool make_encrypted(const char *dir)
 {
 	struct {
@@ -216,7 +216,7 @@ static bool make_encrypted(const char *dir)
 	return can;
 }
 
-/* What is left in use of the key when it is removed. */
+/* Remove the key; return the flags that tell whether files still use it. */
 static __u32 remove_key(const char *dir)
 {
 	struct fscrypt_remove_key_arg arg = { .key_spec = key };
@@ -227,7 +227,7 @@ static __u32 remove_key(const char *dir)
 	return arg.removal_status_flags;
 }
 
-/* A rule keeps its file's inode in memory, and with it the key. */
+/* A rule pins its file's inode in memory, and the inode pins the key. */
 STEP(encrypted_directory)
 {
 	if (sh("modprobe -qa loop ext4; truncate -s 16M image && mkfs.ext4 -q -O encrypt image && "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules are for names: whatever comes to be at one has its rule, however it comes there. And rules for
- * inodes, which are not.
+ * Rules for names: any file that comes to be at the name gets the rule, however it got there. And
+ * rules for inodes, which stay with their file.
  */
 #include "steps.h"
 
@@ -26,7 +26,7 @@ STEP(replaced_inode)
 	make_with("new", "new\n");
 	QUIET("deny", "--ops", "write", "--inode", "f");
 	CHECK_SYS(rename("new", "f"));
-	/* The rule was for the file that is gone. */
+	/* The rule was for the old file. */
 	ALLOWED(try_write("f"));
 	SAYS("list");
 	MATCHES("^gone .*  inode  .*/f$");
@@ -39,7 +39,7 @@ STEP(follow)
 
 	make("f");
 	QUIET("deny", "--ops", "write", "f");
-	/* Again and again. */
+	/* Every new file gets the rule. */
 	for (i = 0; i < 3; i++) {
 		make("new");
 		ALLOWED(try_write("new"));
@@ -52,7 +52,7 @@ STEP(follow)
 		 (unsigned long)file_ino("f"));
 	MATCHES(pattern);
 	MATCHES("write=3 ");
-	/* One rule, which goes as a whole. */
+	/* It is one rule, and is removed as a whole. */
 	SAYS("status");
 	HAS(" 1 of ");
 	QUIET("remove", "f");
@@ -62,7 +62,7 @@ STEP(follow)
 	ALLOWED(try_write("f"));
 }
 
-/* It has the rule while it still has its own name, so that there is no moment without. */
+/* The file gets the rule before the rename, so that it is never without. */
 STEP(follow_from_another_name)
 {
 	make("f");
@@ -79,7 +79,7 @@ STEP(follow_denied)
 	make("new");
 	QUIET("deny", "--ops", "write,delete", "f");
 	DENIED(try_rename("new", "f"));
-	/* What was not renamed is not guarded. */
+	/* A file whose rename failed gets no rule. */
 	ALLOWED(try_write("new"));
 	DENIED(try_write("f"));
 	QUIET("deny", "--ops", "rename", "f");
@@ -88,7 +88,7 @@ STEP(follow_denied)
 	ALLOWED(try_write("new"));
 }
 
-/* Busy: a mount in this namespace is on the name. That comes after the security hooks. */
+/* EBUSY, which comes after the security hooks: the name is a mount point in this namespace. */
 STEP(follow_failed)
 {
 	int fd;
@@ -104,7 +104,7 @@ STEP(follow_failed)
 	DENIED(try_write("f"));
 	SAYS("status");
 	HAS(" 1 of ");
-	/* One that has the same rule from elsewhere keeps that. */
+	/* A file that already has the same rule keeps it. */
 	QUIET("deny", "--ops", "write", "new");
 	fd = file_open("f", O_RDONLY);
 	CHECK_SYS(mount("over", "f", NULL, MS_BIND, NULL));
@@ -116,7 +116,7 @@ STEP(follow_failed)
 	close(fd);
 }
 
-/* Or else it could be had to lose its own, for a weaker one. */
+/* Otherwise a rename could replace a file's rule by a weaker one. */
 STEP(follow_with_another_rule)
 {
 	make("f");
@@ -138,14 +138,14 @@ STEP(follow_exchange)
 	QUIET("deny", "--ops", "write", "f");
 	CHECK_SYS(renameat2(AT_FDCWD, "new", AT_FDCWD, "f", RENAME_EXCHANGE));
 	DENIED(try_write("f"));
-	/* The file that had the name keeps the rule. */
+	/* The file that had the name before keeps the rule. */
 	DENIED(try_write("new"));
 	CHECK_SYS(renameat2(AT_FDCWD, "new", AT_FDCWD, "f", RENAME_EXCHANGE));
 	DENIED(try_write("f"));
 	DENIED(try_write("new"));
 }
 
-/* Only the guarded name counts, not another that somebody made for the file. */
+/* Only the guarded name counts, not other links that somebody made to the file. */
 STEP(follow_no_other_link)
 {
 	CHECK_SYS(mkdir("elsewhere", 0755));
@@ -212,7 +212,7 @@ static void create_directory(const char *path)
 	CHECK_SYS(mkdir(path, 0700));
 }
 
-/* What is at a name has its rule, by whatever way it comes there, at once. */
+/* A file that comes to be at a name has its rule at once, in whichever way it was made. */
 STEP(follow_what_is_made)
 {
 	static void (*const ways[])(const char *path) = {
@@ -223,10 +223,10 @@ STEP(follow_what_is_made)
 		QUIET("deny", "--ops", "attr", "f");
 		ways[i]("f");
 		DENIED(try_chmod("f"));
-		/* Also by a name that it gets then. */
+		/* Through its new name, too. */
 		CHECK_SYS(rename("f", "moved"));
 		DENIED(try_chmod("moved"));
-		/* And again. */
+		/* Do it once more. */
 		ways[i]("f");
 		DENIED(try_chmod("f"));
 		SAYS("list");
@@ -238,7 +238,7 @@ STEP(follow_what_is_made)
 	}
 }
 
-/* Nor is there a moment for who waits for it. */
+/* Even a task that waits for the file can't open it before it has the rule. */
 STEP(follow_made_and_opened)
 {
 	QUIET("deny", "--ops", "read", "f");
@@ -252,7 +252,7 @@ STEP(follow_made_and_opened)
 	}
 }
 
-/* It takes what writing to it takes. */
+/* Making the file needs what writing to it needs. */
 STEP(waiting)
 {
 	make("new");
@@ -269,7 +269,7 @@ STEP(waiting)
 	SAYS("list");
 	MATCHES("^waiting .* write=6 .*/f$");
 	ALLOWED(try_write("new"));
-	/* One that is only for some. */
+	/* A rule with --only-for. */
 	QUIET("allow", "--ops", "write", "--only-for", "/usr/bin/dash", "f");
 	DENIED(try_open("f", O_RDONLY | O_CREAT));
 	CHECK_EQ(sh("dash -c 'echo text >f'"), 0);
@@ -277,12 +277,12 @@ STEP(waiting)
 	ALLOWED(try_read("f"));
 	SAYS("list");
 	MATCHES("^active .*/f$");
-	/* There has to be a directory. */
+	/* The directory must exist. */
 	FAILS(1, "No such file", "deny", "nowhere/f");
 	FAILS(1, "No such file", "deny", "--inode", "nothing");
 }
 
-/* The name is what the path leads to: behind symbolic links, also those that lead to nothing. */
+/* The rule is for the name that the path leads to, through symbolic links, even dangling ones. */
 STEP(waiting_behind_links)
 {
 	CHECK_SYS(mkdir("d", 0755));
@@ -294,7 +294,7 @@ STEP(waiting_behind_links)
 	MATCHES("^waiting .*/link$");
 }
 
-/* What changes on the way to a name is told, and not followed. */
+/* The kernel does not follow changes further up a path; list reports them. */
 STEP(elsewhere)
 {
 	CHECK_EQ(sh("mkdir one two && touch one/f two/f && ln -s one current"), 0);
@@ -305,7 +305,7 @@ STEP(elsewhere)
 	MATCHES("^elsewhere .*/current/f$");
 	DENIED(try_chmod("one/f"));
 	ALLOWED(try_chmod("current/f"));
-	/* As it is meant: saved, and looked up anew. */
+	/* save writes the path, and apply looks it up anew. */
 	QUIET("save", "saved");
 	QUIET("apply", "saved");
 	DENIED(try_chmod("current/f"));
@@ -331,7 +331,7 @@ STEP(elsewhere)
 	DENIED(try_chmod("one/f"));
 	CHECK_EQ(sh("touch new && mv new two/f"), 0);
 	ALLOWED(try_chmod("two/f"));
-	/* Something is mounted on the name. */
+	/* Another file is mounted on the name. */
 	CHECK_SYS(mount("two/f", "one/f", NULL, MS_BIND, NULL));
 	SAYS("list");
 	MATCHES("^elsewhere .*/current/f$");
@@ -340,7 +340,7 @@ STEP(elsewhere)
 	MATCHES("^active .*/current/f$");
 }
 
-/* Trees, too, are for names. */
+/* Rules for trees are for names, too. */
 STEP(follow_tree)
 {
 	CHECK_SYS(mkdir("t", 0755));
@@ -353,7 +353,7 @@ STEP(follow_tree)
 	CHECK_SYS(rename("t", "old"));
 	CHECK_SYS(rename("new", "t"));
 	DENIED(try_chmod("t/b"));
-	/* What has had the name keeps the rule. */
+	/* The directory that had the name keeps the rule. */
 	DENIED(try_chmod("old/a"));
 	CHECK_SYS(rename("t", "older"));
 	CHECK_SYS(mkdir("t", 0755));
@@ -375,7 +375,7 @@ STEP(waiting_tree)
 	QUIET("deny", "--ops", "attr", "--tree", "t");
 	SAYS("list");
 	MATCHES("^waiting .*tree  .*/t$");
-	/* Directories in directories, before anything else is seen of them. */
+	/* Nested directories, before anything else touches them. */
 	CHECK_EQ(sh("mkdir -p t/a/b"), 0);
 	CHECK_SYS(mknod("t/a/b/fifo", S_IFIFO | 0600, 0));
 	DENIED(try_chmod("t/a/b"));
@@ -383,7 +383,7 @@ STEP(waiting_tree)
 	DENIED(try_chmod("t"));
 }
 
-/* An entry without a rule, as a tool leaves it that is killed before it has tidied up. */
+/* Leave an entry without a rule, as a killed tool does. */
 static void leave_entry(const char *map, const char *path)
 {
 	const struct guard_entry nothing = {};
@@ -409,7 +409,7 @@ STEP(follow_with_entries_left)
 	DENIED(try_chmod("f"));
 }
 
-/* Two names of one file are one rule, and both are followed. */
+/* Two names of one file make one rule, and both names are followed. */
 STEP(follow_two_names)
 {
 	make("f");
@@ -435,7 +435,7 @@ static int read_by(const char *exe, const char *path)
 	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
 }
 
-/* Likewise where each is in a directory of its own. */
+/* The same with the names in two directories. */
 STEP(follow_names_in_two_directories)
 {
 	CHECK_EQ(sh("mkdir a b && touch a/f && ln a/f b/g"), 0);
@@ -463,7 +463,7 @@ STEP(follow_executable)
 	CHECK(read_by("./other", "f"));
 }
 
-/* What was not renamed is not the executable, and is what it was before. */
+/* After a failed rename, a file is not the executable, and keeps what it had. */
 STEP(follow_executable_failed)
 {
 	make("f");

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The tool inode-guard: what it takes and what it says. All of it is in steps, in the files beside
- * this one. They share one guard; GUARD_STEPS="name..." runs some of them, TEST_PROGRAMS=1 those in
- * which the guard's programs have a part.
+ * The tool inode-guard: what it takes and what it prints. The steps are in the files next to this
+ * one, and share one guard. GUARD_STEPS="name..." selects steps by name, TEST_PROGRAMS=1 those that
+ * involve the guard's programs.
  *
- * What is stopped, and how, is the subject of bypass.c; starting and stopping, of guard_life.c and
- * guard_killed.c; that a change of the policy has no middle, of guard_atomic.c; many rules, of
- * guard_many.c.
+ * bypass.c tests what is stopped, and how; guard_life.c and guard_killed.c, starting and stopping;
+ * guard_atomic.c, that changes of the policy are atomic; guard_many.c, many rules.
  */
 #include "harness.h"
 
@@ -64,7 +63,7 @@ static bool is_watching(void *state)
 	return ((volatile struct guard_state *)state)->watching;
 }
 
-/* A watcher ends with the guard. */
+/* A watcher ends when the guard stops. */
 static void check_stop(void)
 {
 	pid_t watcher = tool_start(WORDS("watch"), "events");

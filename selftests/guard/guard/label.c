@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Labels: which words can be one, how long a rule keeps it, and where it is shown.
- */
+/* Labels: which words are valid, how long a rule keeps its label, and where it is shown. */
 #include "events.h"
 
 #define REFUSED	"a label is up to 32 letters, digits, and characters of ._:/@+-"
 
-/* One line, whatever is in the word. */
+/* The error is one line, whatever the word contains. */
 static void check_refused(char *label)
 {
 	FAILS(2, REFUSED, "deny", "--ops", "read", "--label", label, "f");
@@ -30,7 +28,7 @@ STEP(label_words)
 	FAILS(1, "conf:1: " REFUSED, "apply", "conf");
 }
 
-/* The label that list shows for the one rule there is. */
+/* The label that list shows for the only rule. */
 static void check_label(const char *label)
 {
 	char text[64];
@@ -48,7 +46,7 @@ STEP(label_stays)
 	check_label("");
 	QUIET("deny", "--ops", "write", "--label", "one", "f");
 	check_label("one");
-	/* With other operations, and by another path. */
+	/* With other operations, and through another path. */
 	QUIET("allow", "--ops", "read", "f");
 	QUIET("refresh");
 	CHECK_SYS(link("f", "hard"));
@@ -68,7 +66,7 @@ STEP(label_stays)
 	HAS_NOT("label=");
 }
 
-/* Paths that, with their labels, just have room in a piece of a text, or just not: see text_add(). */
+/* Paths that, with labels, just fit into a chunk of a text, or just don't: see text_add(). */
 STEP(label_of_a_long_path)
 {
 	static const char directory[] = DIR_PATH "/label_of_a_long_path/";
@@ -92,7 +90,7 @@ STEP(label_of_a_long_path)
 	}
 }
 
-/* What files say is all there is: a label that no line has is none. */
+/* apply sets what the files say: without a label in a line, the label is removed. */
 STEP(label_in_files)
 {
 	char *saved;
@@ -120,7 +118,7 @@ STEP(label_in_files)
 	HAS_NOT("--label");
 }
 
-/* With a label an event shows it, and without one it has none. */
+/* An event shows the rule's label, if it has one. */
 STEP(label_in_events)
 {
 	pid_t pid;
@@ -133,7 +131,7 @@ STEP(label_in_events)
 	DENIED(try_read("g"));
 	DENIED(try_read("f"));
 	await_event("/f pid=");
-	/* Another one from now on. */
+	/* Change the label. */
 	QUIET("deny", "--ops", "read", "--label", "two", "f");
 	DENIED(try_read("f"));
 	await_event("label=two");

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Learning: the lines that it writes are those that allow what was seen, and nothing else.
- */
+/* Learning: the lines that it writes allow the accesses that it saw, and no others. */
 #include "events.h"
 
 #define SHELL	"/usr/bin/dash"
@@ -11,7 +9,7 @@ static int read_by(const char *exe, const char *path)
 	return sh("%s -c 'read -r line <%s' 2>/dev/null", exe, path);
 }
 
-/* Learn of what the shell does; its lines are in the file "lines" then. */
+/* Learn from a shell script, and put the lines into the file "lines". */
 static void learn(char *script)
 {
 	CHECK_EQ(tool_run(WORDS("learn", "--", SHELL, "-c", script), NULL), 0);
@@ -24,7 +22,7 @@ static void check_lines(const char *want)
 		FAIL("\"%s\", not \"%s\"", get_file("lines"), want);
 }
 
-/* A run is learnt; with its lines behind the rules, which are in force then, it passes, and others don't. */
+/* With the learnt lines and enforced rules, the same run succeeds, and others fail. */
 STEP(learn_command)
 {
 	static char script[] = "read -r line <d/f && echo $line && echo more >>d/new && rm d/new";
@@ -32,7 +30,7 @@ STEP(learn_command)
 	CHECK_EQ(sh("mkdir d && echo text >d/f && cp d/f d/g && cp " SHELL " other"), 0);
 	QUIET("deny", "--ops", "read,write,delete", "--audit", "--tree", "d");
 	learn(script);
-	/* What the command says does not come between. */
+	/* The output of the command is kept apart. */
 	CHECK(!strcmp(err, "text\n"));
 	CHECK(!strstr(out, "text"));
 	CHECK_EQ(sh("inode-guard save | sed 's/ --audit//' >conf && cat lines >>conf"), 0);
@@ -43,12 +41,12 @@ STEP(learn_command)
 	CHECK_EQ(sh("rm d/new 2>/dev/null; test ! -e d/new"), 0);
 	CHECK_EQ(tool_run((char *[]){ SHELL, "-c", script, NULL }, NULL), 0);
 	CHECK(!strcmp(out, "text\n"));
-	/* Now there is nothing more to learn. */
+	/* Now nothing is left to learn. */
 	learn(script);
 	check_lines("");
 }
 
-/* One line for what the same executables do, and those keep what they have. */
+/* One line for accesses that the same executables make; existing ones stay in the rule. */
 STEP(learn_lines)
 {
 	CHECK_EQ(sh("mkdir d && touch f g 'h h' d/f && ln -s f soft && cp " SHELL " 'one exe' && "
@@ -65,7 +63,7 @@ STEP(learn_lines)
 	CHECK_EQ(sh("grep -qxF 'allow --ops write --only-for @one\\ exe --only-for " SHELL
 		    " @f' lines"), 0);
 	CHECK_EQ(sh("grep -qxF 'allow --ops read --inode --only-for @one\\ exe @h\\ h' lines"), 0);
-	/* Making a name is writing to its directory. */
+	/* To make a name is to write to its directory. */
 	CHECK_EQ(sh("grep -qx 'allow --ops write --only-for @two @d' lines"), 0);
 	CHECK_EQ(sh("grep -qx 'allow --ops read --no-dereference --only-for .* @soft' lines"), 0);
 	CHECK_EQ(sh("test $(wc -l <lines) = 5"), 0);
@@ -86,7 +84,7 @@ static void check_has(const char *line)
 		FAIL("no \"%s\" in \"%s\"", line, get_file("lines"));
 }
 
-/* Rules that are for others than executables are learnt by these, and whom they are for stays. */
+/* Rules for users, groups and cgroups learn more of these, and keep those that they name. */
 STEP(learn_users)
 {
 	CHECK_EQ(sh("mkdir d && for f in u g x a c; do echo line >$f; done && chmod 644 u g x a c && "
@@ -134,7 +132,7 @@ STEP(learn_cgroups)
 	pid_t pid;
 
 	put_file("f", "line\n");
-	/* There are kernels without them. */
+	/* Some kernels have no cgroups. */
 	if (access("/sys/fs/cgroup/cgroup.procs", F_OK) &&
 	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL))
 		return;
@@ -142,7 +140,7 @@ STEP(learn_cgroups)
 	CHECK_SYS(mkdir("/sys/fs/cgroup/learnt", 0755));
 	learn(script);
 	check_has("allow --ops read --only-for-cgroup /learnt --only-for-cgroup /nobody @f");
-	/* One that is gone before anybody looks. */
+	/* A cgroup that is removed before the tool looks. */
 	pid = watch_start(WORDS("learn"));
 	CHECK_SYS(kill(pid, SIGSTOP));
 	CHECK_EQ(sh("%s", script), 0);
@@ -154,7 +152,7 @@ STEP(learn_cgroups)
 	MATCHES("^# its cgroup is not there: read of .*/f by ");
 }
 
-/* What is not in the lines is told. */
+/* Comments report what the lines can't allow. */
 STEP(learn_comments)
 {
 	CHECK_EQ(sh("touch f && cp " SHELL " short-lived"), 0);
@@ -165,7 +163,7 @@ STEP(learn_comments)
 		DIR_PATH "/learn_comments/short-lived");
 	HAS_NOT("allow");
 	CHECK(strstr(err, "1 things that no line can allow"));
-	/* Executables are nobody in user namespaces. */
+	/* In a user namespace, no process counts as one of its executable. */
 	QUIET("allow", "--ops", "read", "--audit", "--only-for", SHELL, "f");
 	CHECK_EQ(tool_run(WORDS("learn", "--", "unshare", "-r", SHELL, "-c", "read -r line <f"), NULL), 4);
 	MATCHES("^# the rule is for it already, as far as can be told: read of .*/f by " SHELL "$");

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * How many there can be of what a policy has, and what happens after very many changes.
- */
+/* The limits of a policy, and what happens after very many changes. */
 #include "steps.h"
 
 #include <bpf/bpf.h>
@@ -10,7 +8,7 @@
 
 #define RULES	12
 
-/* What the manual says of --max-rules, of which this is the default. */
+/* The default of --max-rules, as in the manual. */
 #define MAX_RULES	131072U
 
 STEP(sizes)
@@ -40,7 +38,7 @@ STEP(sizes)
 	CHECK_EQ(sizeof(struct guard_text), 120);
 }
 
-/* Rules, paths and sets have numbers of 32 bits, of which every change takes some. */
+/* The ids of rules, paths and sets have 32 bits, and every change uses up some: they wrap. */
 STEP(ids_begin_again)
 {
 	volatile struct guard_state *state = state_map();

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * What list and status tell, audit mode among it.
- */
+/* What list and status show, also in audit mode. */
 #include "steps.h"
 
 #include <sys/sysmacros.h>
@@ -25,7 +23,7 @@ STEP(list_text)
 		 major(stat.st_dev), minor(stat.st_dev), (unsigned long)stat.st_ino);
 	MATCHES(pattern);
 	MATCHES("^active .* - +deny:exec +tree +" DIR_PATH "/list_text/d$");
-	/* By path. */
+	/* Sorted by path. */
 	CHECK(strstr(out, "/list_text/d\n") < strstr(out, "/list_text/f\n"));
 }
 
@@ -54,7 +52,7 @@ static void put_exe(const char *path)
 	CHECK_EQ(sh("cp /bin/dash %s.new && mv %s.new %s", path, path, path), 0);
 }
 
-/* What there is to the executables of a rule. */
+/* The states of a rule's executables. */
 STEP(list_executables)
 {
 	make("f");
@@ -73,7 +71,7 @@ STEP(list_executables)
 	MATCHES(" only-for\\(waiting:/[^:]*/exe\\):read;");
 	SAYS("status");
 	HAS(", 1 executable waiting, generation ");
-	/* Where the rule is for the file, another file of that name is none. */
+	/* For a rule with --inode, another file of that name does not count. */
 	CHECK_SYS(rename("fixed", "renamed"));
 	SAYS("list", "--json");
 	json_check(out);
@@ -91,7 +89,7 @@ STEP(list_executables)
 	put_exe("exe");
 	SAYS("list");
 	MATCHES(" only-for\\(/[^:]*/exe\\):read;");
-	/* Another directory is at its path. */
+	/* The path leads to another directory now. */
 	CHECK_EQ(sh("mkdir one && mv exe one && ln -s one current"), 0);
 	QUIET("remove", "--all");
 	QUIET("deny", "--ops", "read", "--only-for", "current/exe", "f");
@@ -119,7 +117,7 @@ STEP(hits)
 	SAYS("list", "--json");
 	json_check(out);
 	HAS("{\"operation\":\"read\",\"verdict\":\"deny\",\"hits\":3,\"audit\":false}");
-	/* They stay when the rule is given other operations, and go with it. */
+	/* Hits stay when the rule's operations change, and go away with the rule. */
 	QUIET("deny", "--ops", "link", "f");
 	SAYS("list");
 	MATCHES(" read=3,write=1 .*/f$");
@@ -140,13 +138,13 @@ STEP(gone)
 	SAYS("list");
 	MATCHES("^gone .*/gone/f$");
 	MATCHES("^active .*/mnt/f$");
-	/* It does not keep a filesystem mounted. */
+	/* A rule does not keep a filesystem mounted. */
 	CHECK_SYS(umount("mnt"));
 	SAYS("list", "--json");
 	json_check(out);
 	HAS("/mnt/f\",\"state\":\"gone\"");
 	counts_wait(11, 0, 0, 0);
-	/* A new file of that name is not guarded until it is given a rule, instead of that. */
+	/* A new file of that name is not guarded. A new rule for it replaces the old one. */
 	make("f");
 	ALLOWED(try_read("f"));
 	QUIET("deny", "--ops", "read", "--inode", "f");
@@ -170,7 +168,7 @@ STEP(audit)
 	HAS("\"audit\":true");
 	SAYS("list");
 	MATCHES("^audit .* read=1 .*/f$");
-	/* A start that says nothing about it leaves it so. */
+	/* A start without either option leaves the mode as it is. */
 	QUIET("start");
 	ALLOWED(try_read("f"));
 	QUIET("start", "--enforce");

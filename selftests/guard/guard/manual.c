@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * The examples of the manual pages: taken from there, and run, or applied, as they are.
- */
+/* The examples of the manual pages: the steps extract them, and run or apply them unchanged. */
 #include "steps.h"
 
 #define PAGE	"/usr/share/man/man8/inode-guard.8"
 #define CONF_PAGE	"/usr/share/man/man5/inode-guard.conf.5"
 #define SHELL	"/usr/bin/dash"
 
-/* Write the example that a page names after this step to a file; it is behind ".Bd -literal". */
+/* Write the example that a page marks with this step's name to a file; it is in ".Bd -literal". */
 static void take_example(const char *page, const char *name, const char *path)
 {
 	char mark[64], *text, *at, *end, *from, *to;
@@ -43,7 +41,7 @@ static void run_example(const char *name)
 		FAIL("%s: %s", name, get_file("output"));
 }
 
-/* Directories of the machine, for this namespace of mounts. */
+/* Hide a directory of the machine, in this mount namespace. */
 static void cover(const char *path)
 {
 	CHECK(!mkdir(path, 0755) || errno == EEXIST);
@@ -115,7 +113,7 @@ STEP(example_upgrade)
 	static const char replace[] = "cp /bin/busybox /usr/bin/passwd.new && "
 				      "%s -f /usr/bin/passwd.new /usr/bin/passwd 2>/dev/null";
 
-	/* A program that renames, by two names, of which one is the package manager. */
+	/* A program that renames, under two names, one of which is the package manager's. */
 	CHECK_EQ(sh("mkdir as && ln -s /usr/bin/dpkg as/mv && cd /usr/bin && rm -f passwd && "
 		    "{ [ ! -e dpkg ] || mv dpkg dpkg.kept; }"), 0);
 	CHECK_EQ(sh("for f in /usr/bin/passwd /usr/bin/dpkg mv; do cp /bin/busybox $f; done"), 0);
@@ -151,7 +149,7 @@ STEP(example_conf)
 	make("/etc/with space");
 	make("/srv/one.conf");
 	make("/srv/[draft].txt");
-	/* What the last would be as a pattern. */
+	/* The file that the last path would match as a pattern. */
 	make("/srv/d.txt");
 	take_example(CONF_PAGE, "example_conf", "/etc/inode-guard.conf");
 	CHECK_EQ(tool_run(WORDS("apply"), NULL), 4);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Which commands have the options of deny and allow. What they do is in rules.c and follow.c.
- */
+/* Which commands have the options of deny and allow. rules.c and follow.c test what these do. */
 #include "steps.h"
 
 TOOL_STEP(options_of_deny_and_allow)
@@ -42,8 +40,8 @@ TOOL_STEP(options_of_deny_and_allow)
 }
 
 /*
- * Some of them are those of other commands as well, of which the page says so. An option's letter is in
- * the same line of a table as its name.
+ * Other commands share some of these options, as the page says. A table has an option's letter and
+ * name in one line.
  */
 TOOL_STEP(options_of_no_other_command)
 {

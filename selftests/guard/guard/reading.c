@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Steps of guard.c about the hook of reading and writing: it is there while a rule needs it, for
- * descriptors from before as well.
+ * The hook for reading and writing: it exists while a rule needs it, and covers descriptors from
+ * before.
  */
 #include "steps.h"
 
@@ -29,7 +29,7 @@ TOOL_STEP(reading_hook)
 	DENIED(try_held(fd));
 	QUIET("remove", "g");
 	DENIED(try_held(fd));
-	/* Somebody takes it away. */
+	/* Somebody removes the hook's pin. */
 	CHECK_SYS(unlink(READING_PIN));
 	CHECK_EQ(tool_run(WORDS("status"), NULL), 1);
 	HAS("damaged");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Rules: what deny, allow and remove make of them, and which rule decides. One way to do each
- * operation is tried here; all others are in bypass.c.
+ * Rules: what deny, allow and remove do with them, and which rule decides. This file tries one way
+ * to do each operation; bypass.c has all the others.
  */
 #include "steps.h"
 #include "bpf/guard/guard.h"
@@ -22,7 +22,7 @@ STEP(any_name)
 	before = file_open("f", O_RDONLY);
 	QUIET("deny", "--ops", "read", "f");
 	DENIED(try_read("f"));
-	/* One that was opened before. */
+	/* A descriptor from before the rule. */
 	CHECK(read(before, out, 1) < 0 && errno == EPERM);
 	ALLOWED(try_read("g"));
 	CHECK_SYS(link("f", "hard"));
@@ -37,7 +37,7 @@ STEP(any_name)
 	CHECK_SYS(unlink("soft"));
 	CHECK_SYS(symlink("renamed", "soft"));
 	DENIED(try_read("soft"));
-	/* The rule is for the name as well, and what comes to be there has it. */
+	/* The rule is for the name as well: a new file there gets it. */
 	CHECK_EQ(try_open("f", O_WRONLY | O_CREAT), 0);
 	DENIED(try_read("f"));
 }
@@ -47,7 +47,7 @@ STEP(other_path)
 	make("f");
 	CHECK_SYS(link("f", "hard"));
 	QUIET("deny", "--ops", "read", "f");
-	/* What the path leads to is what is meant, and it has one rule. */
+	/* A rule is for the file that the path leads to, and the file has only one. */
 	QUIET("deny", "--ops", "write", "hard");
 	DENIED(try_read("hard"));
 	DENIED(try_write("f"));
@@ -59,7 +59,7 @@ STEP(other_path)
 	HAS("\"rules\":0,");
 }
 
-/* What no operation is. */
+/* Calls that no operation covers. */
 STEP(not_guarded)
 {
 	char value[16];
@@ -79,7 +79,7 @@ STEP(not_guarded)
 	DENIED(try_read("f"));
 }
 
-/* What others deny stays denied. */
+/* The guard only denies: a rule does not override file permissions. */
 STEP(only_denies)
 {
 	make("f");
@@ -133,7 +133,7 @@ static int op_attr(const char *path)
 	return chmod(path, 0700) ? errno : 0;
 }
 
-/* By a descriptor that reads only what it maps. */
+/* Map with a descriptor that only reads. */
 static int op_mmap(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
@@ -155,18 +155,18 @@ static int op_mmap(const char *path)
 
 static const char *const words[] = { GUARD_OPERATIONS(OPERATION_WORD) };
 
-/* Removing comes last: the file is not there any more. */
+/* Delete comes last, because it removes the file. */
 static const struct {
 	enum guard_op op;
-	unsigned int with;	/* what else it takes */
+	unsigned int with;	/* other operations that it needs */
 	int (*attempt)(const char *path);
 } operations[] = {
 	{ GUARD_READ, 0, try_read },
 	{ GUARD_WRITE, 0, try_write },
 	{ GUARD_EXEC, 0, op_exec },
-	/* Where no rule names it, those about write decide. */
+	/* Without a rule for append, the rules for write decide. */
 	{ GUARD_APPEND, OPERATION_BIT(WRITE), try_append },
-	/* And back, which takes what making a file of that name takes. */
+	/* Rename it and back, which needs what making the name needs. */
 	{ GUARD_RENAME, OPERATION_BIT(WRITE), op_rename },
 	{ GUARD_LINK, 0, op_link },
 	{ GUARD_ATTR, 0, op_attr },
@@ -176,7 +176,7 @@ static const struct {
 
 _Static_assert(ARRAY_SIZE(operations) == GUARD_OPS, "each operation has an attempt");
 
-/* A line that denies all but some operations. */
+/* Write a line that denies all but some operations. */
 static void deny_others(FILE *conf, unsigned int but, const char *path)
 {
 	const char *comma = "";
@@ -191,7 +191,7 @@ static void deny_others(FILE *conf, unsigned int but, const char *path)
 	fprintf(conf, " %s\n", path);
 }
 
-/* What is denied is stopped, and what is not works when all else is denied. */
+/* A denied operation fails, and it works when all others are denied. */
 STEP(operations)
 {
 	char path[64];
@@ -229,9 +229,9 @@ STEP(replacing)
 	DENIED(try_rename("new", "f"));
 	DENIED(try_rename("new", "g"));
 	DENIED(op_delete("f"));
-	/* Its name can be removed and made anew. */
+	/* The name can be removed and made anew. */
 	ALLOWED(op_delete("g"));
-	/* But not when it is mounted over. */
+	/* But nothing can be mounted on it. */
 	make("h");
 	QUIET("deny", "--ops", "rename", "h");
 	CHECK(mount("new", "h", NULL, MS_BIND, NULL) && errno == EPERM);
@@ -312,7 +312,7 @@ STEP(directory)
 	DENIED(try_open("d/new", O_WRONLY | O_CREAT));
 	DENIED(op_delete("d/file"));
 	DENIED(mkdir("d/new", 0755) ? errno : 0);
-	/* The files in it are others. */
+	/* The rule does not cover the files in the directory. */
 	ALLOWED(try_write("d/file"));
 	ALLOWED(list_directory("d"));
 	QUIET("deny", "--ops", "read", "d");
@@ -337,7 +337,7 @@ STEP(tree)
 	DENIED(try_open("d/a/b/new", O_WRONLY | O_CREAT));
 	ALLOWED(try_read("d/a/b/f"));
 	ALLOWED(try_write("outside"));
-	/* What comes into it is guarded, what leaves it is not. */
+	/* A file that is moved in is guarded; one that is moved out is not. */
 	QUIET("deny", "--ops", "read", "--tree", "d");
 	QUIET("remove", "--tree", "d");
 	QUIET("deny", "--ops", "read", "--tree", "d");
@@ -349,7 +349,7 @@ STEP(tree)
 	FAILS(1, "Not a directory", "deny", "--tree", "outside");
 }
 
-/* The rule of the file itself goes first, then the nearest tree's, each operation by itself. */
+/* For each operation, the file's own rule decides first, then that of the nearest tree. */
 STEP(nested_trees)
 {
 	CHECK_SYS(mkdir("d", 0755));
@@ -362,12 +362,12 @@ STEP(nested_trees)
 	QUIET("allow", "--ops", "write", "d/in/own");
 	DENIED(try_read("d/far"));
 	ALLOWED(try_read("d/in/near"));
-	/* The nearer rule does not name it: the farther one decides. */
+	/* The nearer rule does not name the operation: the farther one decides. */
 	DENIED(try_write("d/in/near"));
 	ALLOWED(try_write("d/in/own"));
 	QUIET("deny", "--ops", "read", "d/in/own");
 	DENIED(try_read("d/in/own"));
-	/* A directory can have both. */
+	/* A directory can have a rule of its own and one for its tree. */
 	QUIET("deny", "--ops", "read", "d/in");
 	DENIED(list_directory("d/in"));
 	ALLOWED(try_read("d/in/near"));
@@ -383,7 +383,7 @@ STEP(tree_of_one_filesystem)
 	ALLOWED(try_read("d/mnt/f"));
 }
 
-/* A hard link is in the tree through which it is opened. */
+/* A hard link belongs to the tree through which it is opened. */
 STEP(tree_and_hard_links)
 {
 	CHECK_SYS(mkdir("d", 0755));
@@ -414,13 +414,13 @@ STEP(only_for)
 	DENIED(try_read("f"));
 	DENIED(try_read("g"));
 	CHECK(read_by("./copy", "f"));
-	/* By another name it is the same. */
+	/* The same executable through a symbolic link. */
 	CHECK_SYS(symlink(SHELL, "soft"));
 	CHECK_EQ(read_by("./soft", "f"), 0);
-	/* What it does not name it says nothing about. */
+	/* The rule says nothing about operations that it does not name. */
 	ALLOWED(try_write("f"));
 
-	/* Of those that may something, each what it may. */
+	/* Each executable may only do what its rules say. */
 	QUIET("allow", "--ops", "read", "--only-for", "copy", "g");
 	CHECK_EQ(read_by("./copy", "g"), 0);
 	CHECK(read_by(SHELL, "g"));
@@ -439,7 +439,7 @@ STEP(only_for)
 	FAILS(1, "No such file", "allow", "--only-for", "nothing", "f");
 }
 
-/* With its own memory, and without the libraries that others choose for it. */
+/* The process has its memory to itself, and ignores libraries that others choose for it. */
 STEP(only_for_no_puppets)
 {
 	make("f");
@@ -460,7 +460,7 @@ STEP(symbolic_links)
 	ALLOWED(try_read("f"));
 	CHECK(readlink("soft", target, sizeof(target)) < 0 && errno == EPERM);
 	DENIED(op_delete("soft"));
-	/* Who opens what it leads to does not read it. */
+	/* To open the link's target is not to read the link. */
 	ALLOWED(try_read("soft"));
 	QUIET("deny", "--ops", "write", "f");
 	QUIET("remove", "soft");
@@ -489,11 +489,11 @@ STEP(removing)
 	DENIED(list_directory("d"));
 	FAILS(1, "is not guarded", "remove", "--tree", "d");
 	QUIET("deny", "--ops", "read", "--tree", "d");
-	/* Both. */
+	/* Removes both rules. */
 	QUIET("remove", "d");
 	ALLOWED(list_directory("d"));
 	ALLOWED(try_read("d/f"));
-	/* By the path that it was given, when that leads to nothing. */
+	/* By the path of the rule, when that leads to nothing. */
 	CHECK_SYS(unlink("g"));
 	QUIET("remove", "g");
 	SAYS("status");
@@ -513,7 +513,7 @@ STEP(failures_change_nothing)
 	ALLOWED(try_read("f"));
 	SAYS("list", "--json");
 	CHECK(!strcmp(out, "[]\n"));
-	/* One line for each that is wrong. */
+	/* One line for each error. */
 	FAILS(1, "inode-guard: nil: No such file", "deny", "--inode", "nothing", "nil");
 	CHECK(strstr(err, "inode-guard: nothing: No such file"));
 }

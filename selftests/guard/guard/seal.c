@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What the tool says about sealing where it does not do so; what becomes of a sealed guard, which nobody
- * can take away again, is in bypass_seal.c.
+ * What the tool says when it refuses to seal. bypass_seal.c has the sealed guard, which nobody can
+ * remove.
  */
 #include "steps.h"
 
-/* The steps are in a mount namespace of their own. */
+/* Steps run in a mount namespace of their own. */
 TOOL_STEP(seal_refused)
 {
 	FAILS(1, "another mount namespace than that of process 1", "start", "--seal");
@@ -20,7 +20,7 @@ TOOL_STEP(seal_refused)
 	HAS_NOT("sealed");
 	SAYS("status", "--json");
 	HAS("\"sealed\":\"no\"");
-	/* Nothing of it is left. */
+	/* The refused seal leaves nothing behind. */
 	make("f");
 	QUIET("deny", "--ops", "read", "f");
 	QUIET("remove", "f");

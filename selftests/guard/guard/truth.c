@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * What the tool says is so: of rules that can't hold, of rules that are not in force, and of a guard
- * that the kernel does not call.
+ * The tool tells the truth: about rules that can't hold, about rules that are not in force, and
+ * about a guard that the kernel does not call.
  */
 #include "steps.h"
 
-/* Of the names of rules, how many have nothing or something else. */
+/* How many rules' names have no file, or another one. */
 STEP(status_counts)
 {
 	make("f");
@@ -26,14 +26,14 @@ STEP(status_counts)
 	MATCHES(" 1 waiting, 1 gone, ");
 }
 
-/* Programs are called by ftrace, which can be switched off. */
+/* The kernel calls BPF programs through ftrace, which can be switched off. */
 STEP(status_not_called)
 {
 	make("f");
 	QUIET("deny", "--ops", "read", "f");
 	if (sh("echo 0 2>/dev/null >/proc/sys/kernel/ftrace_enabled"))
 		return;
-	/* Where the kernel calls them in another way they are called. */
+	/* Some kernels call them in another way. */
 	if (!try_read("f")) {
 		CHECK_EQ(tool_run(WORDS("status"), NULL), 1);
 		HAS("running: not called by the kernel, ");
@@ -54,13 +54,13 @@ STEP(no_rules_in_procfs)
 	FAILS(1, "files of procfs come and go", "deny", "--tree", "/proc/sys/kernel");
 	SAYS("list", "--json");
 	CHECK(!strcmp(out, "[]\n"));
-	/* The root of a mount stays as long as that. */
+	/* The root of a procfs mount exists as long as the mount. */
 	CHECK_EQ(sh("mkdir proc && mount -t proc proc proc"), 0);
 	QUIET("deny", "--ops", "write", "--tree", "proc");
 	CHECK_SYS(umount("proc"));
 }
 
-/* Comments, empty lines and the order of a file stay. */
+/* save keeps a file's comments, empty lines and order. */
 STEP(save_keeps_comments)
 {
 	static const char before[] =
@@ -93,12 +93,12 @@ STEP(save_keeps_comments)
 	CHECK_EQ(stat.st_gid, 7);
 	QUIET("save", "conf");
 	CHECK(!strcmp(get_file("conf"), after));
-	/* A new one is root's alone. */
+	/* A new file is only for root. */
 	QUIET("save", "new");
 	CHECK_SYS(lstat("new", &stat));
 	CHECK_EQ(stat.st_mode, S_IFREG | 0600);
 	CHECK_EQ(sh("grep -q 'exec .*/c$' new && grep -q 'read .*/b$' new"), 0);
-	/* What goes, goes. */
+	/* Lines of removed rules are removed. */
 	QUIET("remove", "b");
 	QUIET("save", "conf");
 	CHECK_EQ(sh("grep -q '^# Of the web server' conf && ! grep -q '/b$' conf"), 0);
@@ -116,14 +116,14 @@ STEP(apply_skips_what_is_missing)
 	DENIED(try_read("f"));
 	DENIED(try_read("g"));
 	QUIET("remove", "--all");
-	/* A line that says so itself. */
+	/* The same by a line with --optional. */
 	put_file("conf", "deny --ops read f\ndeny --optional --ops read nowhere/name\n"
 		 "allow --optional --ops read --only-for missing g\n");
 	CHECK_EQ(tool_run(WORDS("apply", "conf"), NULL), 4);
 	DENIED(try_read("f"));
 	ALLOWED(try_read("g"));
 	CHECK_EQ(tool_run(WORDS("apply", "--check", "conf"), NULL), 0);
-	/* What is wrong is wrong. */
+	/* Errors of the syntax are still errors. */
 	put_file("conf", "deny --optional --ops reed f\n");
 	FAILS(1, "conf:1: 'reed' is no operation", "apply", "conf");
 }
@@ -154,7 +154,7 @@ STEP(conf_patterns)
 	DENIED(try_read("other"));
 }
 
-/* A name that looks like a pattern is that of one file. */
+/* A name that looks like a pattern means one file. */
 STEP(save_quotes_patterns)
 {
 	CHECK_EQ(sh("touch key_a 'key_*' 'key_?' 'key_[a]'"), 0);
@@ -168,14 +168,14 @@ STEP(save_quotes_patterns)
 	DENIED(try_read("key_[a]"));
 }
 
-/* What a line takes grows with its length, and not with the square of it. */
+/* The time for a line is linear in its length, not quadratic. */
 TOOL_STEP(conf_long_line)
 {
 	CHECK_EQ(sh("{ printf 'deny --ops reed'; yes ' f' | head -n 200000 | tr -d '\\n'; echo; } >conf"), 0);
 	FAILS(1, "conf:1: 'reed' is no operation", "apply", "conf");
 }
 
-/* The system's own, and what packages bring. */
+/* The system's own file, and those that packages install. */
 STEP(conf_fragments)
 {
 	CHECK_EQ(sh("touch a b c d && mkdir -p /etc/inode-guard.d"), 0);
@@ -192,7 +192,7 @@ STEP(conf_fragments)
 	CHECK_EQ(sh("echo nonsense >/etc/inode-guard.d/40.conf"), 0);
 	FAILS(1, "/etc/inode-guard.d/40.conf:1: 'nonsense' is neither", "apply");
 	CHECK_EQ(sh("rm -r /etc/inode-guard.d /etc/inode-guard.conf"), 0);
-	/* Nothing is what they say then. */
+	/* Without files the policy becomes empty. */
 	QUIET("apply");
 	ALLOWED(try_read("a"));
 	put_file("one", "deny --ops read a\n");

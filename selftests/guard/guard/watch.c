@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Events: what watch shows of what is denied, and what it says when it could not show all.
- */
+/* Events: what watch shows of denials, and what it prints when it could not show them all. */
 #include "steps.h"
 
 #include <limits.h>
@@ -9,7 +7,7 @@
 
 #include "events.h"
 
-/* By another process, whose name, user and executable are known. */
+/* Read as a process with a known name, user and executable. */
 static void denied_read(const char *path)
 {
 	CHECK(sh("setpriv --reuid 1234 --clear-groups dash -c 'read -r line <\"$0\"' '%s' "
@@ -39,7 +37,7 @@ STEP(watch_text)
 	watch_end(pid, SIGTERM);
 	MATCHES("^" TIME " denied read " DIR_PATH "/watch_text/f\\\\ g pid=[0-9]+ uid=1234 "
 		"command=dash executable=/usr/bin/dash rule=" DIR_PATH "/watch_text/f\\\\ g$");
-	/* The one before it was begun is not shown. */
+	/* The denial from before the watch is not shown. */
 	CHECK(!strchr(strchr(out, '\n') + 1, '\n'));
 	CHECK(event_seconds() >= begun - 1 && event_seconds() <= time(NULL) + 1);
 }
@@ -55,9 +53,9 @@ STEP(watch_json)
 	QUIET("deny", "--ops", "read,write", "--tree", "d");
 	pid = watch_start(WORDS("watch", "--json"));
 	denied_read("d/f\"\xff");
-	/* One line for each operation that was denied. */
+	/* One line for each operation denied. */
 	DENIED(try_open("d/f\"\xff", O_RDWR));
-	/* A name that is not made. */
+	/* A name that is not created. */
 	DENIED(try_open("d/new", O_WRONLY | O_CREAT));
 	await_event("/watch_json/d/new\"");
 	watch_end(pid, SIGINT);
@@ -73,7 +71,7 @@ STEP(watch_json)
 	HAS("\"operation\":\"write\",\"path\":\"" DIR_PATH "/watch_json/d/new\",");
 }
 
-/* A directory in the hierarchy of control groups, or false where there are none. */
+/* Make a cgroup; return false if the kernel has none. */
 static bool make_cgroup(struct stat *stat)
 {
 	if (access("/sys/fs/cgroup/cgroup.procs", F_OK) &&
@@ -84,7 +82,7 @@ static bool make_cgroup(struct stat *stat)
 	return true;
 }
 
-/* A child that has another name, and may be in that control group, reads. Returns its login's session. */
+/* Read in a child with another name, in that cgroup if @grouped. Return its login session. */
 static unsigned int read_as_child(bool grouped, bool *logged_in)
 {
 	unsigned int session = 0;
@@ -113,7 +111,7 @@ static unsigned int read_as_child(bool grouped, bool *logged_in)
 	return session;
 }
 
-/* Whose child it was, who had logged in, and in which control group. */
+/* The parent, the login and the cgroup of the process. */
 STEP(watch_origin)
 {
 	bool grouped, logged_in;
@@ -128,7 +126,7 @@ STEP(watch_origin)
 	pid = watch_start(WORDS("watch", "--json"));
 	session = read_as_child(grouped, &logged_in);
 	await_event("\n");
-	/* Of a control group that is gone the number is known. */
+	/* Of a removed cgroup only the number is known. */
 	CHECK_SYS(kill(pid, SIGSTOP));
 	read_as_child(grouped, &logged_in);
 	if (grouped)
@@ -153,13 +151,13 @@ STEP(watch_origin)
 	snprintf(text, sizeof(text), "\"cgroup_id\":%lu,\"cgroup\":\"\",\"unseen\":false}",
 		 grouped ? (unsigned long)stat.st_ino : 0);
 	HAS(text);
-	/* Who has not logged in. */
+	/* A process without a login. */
 	HAS("\"login_uid\":null,\"session\":null,");
 	for (const char *line = out; *line; line = strchr(line, '\n') + 1)
 		CHECK(json_value(line) == strchr(line, '\n'));
 }
 
-/* What is mounted elsewhere only, and a path that there is no room for. */
+/* A file on a mount of another namespace, and a path that does not fit. */
 STEP(watch_odd_paths)
 {
 	char component[202];
@@ -187,7 +185,7 @@ STEP(watch_odd_paths)
 	MATCHES("denied read \\[[0-9]+:[0-9]+\\]/hidden pid=");
 }
 
-/* It is told whole, however deep it is, as long as there is room. */
+/* A deep path is shown in full, as long as it fits. */
 STEP(watch_deep_path)
 {
 	char path[PATH_MAX] = DIR_PATH "/watch_deep_path";
@@ -225,8 +223,8 @@ STEP(watch_audit)
 }
 
 /*
- * Every way to make a name, of which a hook sees a dentry without an inode. With clang 19 the
- * verifier of 6.12 took the test for that away, and telling of it panicked the kernel.
+ * Every way to make a name where a hook sees a dentry without an inode. Programs built with clang
+ * 19 lost their test for NULL in the verifier of 6.12, and the event panicked the kernel.
  */
 static int make_regular(const char *path)
 {
@@ -308,7 +306,7 @@ STEP(watch_new_names)
 	check_new_names("watch_new_names", "--audit", "audit", 0);
 }
 
-/* By a rule for a tree, which is looked for from the name that is not there yet. */
+/* By a rule for a tree, which the programs look for from the negative dentry upwards. */
 STEP(watch_new_names_in_tree)
 {
 	CHECK_SYS(mkdir("t", 0755));
@@ -328,16 +326,16 @@ STEP(watch_once)
 	FAILS(1, "somebody else is watching", "watch");
 	watch_end(pid, SIGTERM);
 	pid = watch_start(WORDS("watch"));
-	/* Changes are not held up by it. */
+	/* A watcher does not hold up changes. */
 	make("f");
 	QUIET("deny", "--ops", "read", "f");
 	watch_end(pid, SIGTERM);
 }
 
-/* More than there is room for while it stands still. */
+/* More events than the buffer holds. */
 #define EVENTS	3000
 
-/* Begin to watch, and stand still while that happens. */
+/* Start a watcher, and suspend it while that many events happen. */
 static pid_t watch_overrun(char **argv)
 {
 	pid_t pid;
@@ -373,7 +371,7 @@ STEP(watch_dropped)
 	}
 	if (!dropped || shown + dropped != EVENTS)
 		FAIL("%u shown and %u dropped of %u", shown, dropped, EVENTS);
-	/* They were counted as hits. */
+	/* The dropped events counted as hits. */
 	SAYS("list");
 	MATCHES(" read=3000 ");
 	SAYS("status");
@@ -393,7 +391,7 @@ STEP(watch_dropped_text)
 
 #define WATCHED_BEFORE	2
 
-/* One that was killed leaves nothing that hinders the next. */
+/* A killed watcher does not get in the way of the next. */
 STEP(watch_killed)
 {
 	volatile struct guard_state *state = state_map();
@@ -405,7 +403,7 @@ STEP(watch_killed)
 	CHECK_SYS(kill(pid, SIGKILL));
 	CHECK_EQ(tool_end(pid), 128 + SIGKILL);
 	DENIED(try_read("f"));
-	/* What it has left says that somebody watches; so does another number, until the next begins. */
+	/* The killed one left this word set; other values also count until the next begins. */
 	state->watching = WATCHED_BEFORE;
 	pid = tool_start(WORDS("watch"), "events");
 	if (!wait_until(is_watching, (void *)state, 10))

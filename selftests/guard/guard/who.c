@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Rules that are only for some: users, groups and cgroups. Executables are in rules.c.
- */
+/* Rules for users, groups and cgroups only. rules.c has executables. */
 #include "steps.h"
 
 #include <grp.h>
@@ -12,7 +10,7 @@
 
 #define SHELL	"/usr/bin/dash"
 
-/* The machine's users and groups, for this step. */
+/* Users and groups for this step. */
 static void make_users(void)
 {
 	CHECK(!mkdir("/etc", 0755) || errno == EEXIST);
@@ -25,7 +23,7 @@ static void make_users(void)
 	CHECK_SYS(chmod(DIR_PATH, 0755));
 }
 
-/* Somebody who reads. */
+/* The credentials of a reader. */
 struct reader {
 	uid_t uid;
 	gid_t gid;
@@ -41,7 +39,7 @@ static void become(const struct reader *reader)
 		_exit(126);
 }
 
-/* Read @path as somebody: 0 or an errno. */
+/* Read @path with a reader's credentials: 0 or an errno. */
 static int read_as(const struct reader *reader, const char *path)
 {
 	int status;
@@ -79,13 +77,13 @@ STEP(only_for_user)
 	DENIED(read_as(&bob, "f"));
 	DENIED(read_as(&root, "f"));
 	CHECK(read(before, out, 1) < 0 && errno == EPERM);
-	/* File permissions are judged by the user that a file server, for one, takes for that. */
+	/* Like file permissions, rules use the fsuid, which file servers set, for example. */
 	setfsuid(1001);
 	ALLOWED(try_read("f"));
 	CHECK(read(before, out, 1) == 1);
 	setfsuid(0);
 	DENIED(try_read("f"));
-	/* Who is somebody else in a user namespace of his own is himself. */
+	/* A user namespace does not change who a user is. */
 	confined.confined = true;
 	ALLOWED(read_as(&confined, "f"));
 	QUIET("allow", "--ops", "read", "-u", "root,1002", "f");
@@ -111,7 +109,7 @@ STEP(only_for_user)
 	CHECK_EQ(tool_run(WORDS("apply", "--skip-missing", "conf"), NULL), 4);
 }
 
-/* In the layers of an overlay the kernel acts as who has mounted it. */
+/* In the layers of an overlay, the kernel acts as the user who mounted it. */
 STEP(only_for_user_of_two)
 {
 	make_users();
@@ -149,7 +147,7 @@ STEP(only_for_group)
 	DENIED(read_as(&root, "f"));
 	ALLOWED(read_as(&helper, "f"));
 	ALLOWED(read_as(&primary, "f"));
-	/* The first and the last of them, and one of as many as there can be. */
+	/* The first and the last of the groups, and one of the maximum number. */
 	QUIET("deny", "--ops", "read", "-g", "7", "f");
 	ALLOWED(read_as(&helper, "f"));
 	QUIET("allow", "--ops", "read", "-g", "99", "f");
@@ -168,7 +166,7 @@ STEP(only_for_group)
 	FAILS(1, "wheel: there is no such group", "allow", "-g", "wheel", "f");
 }
 
-/* Of each kind of those that are named one. */
+/* The subject must match one of each kind that the rule names. */
 STEP(only_for_all_of_them)
 {
 	static const char *const read_by = "setpriv --reuid %d --regid %d --clear-groups %s -c "
@@ -192,7 +190,7 @@ STEP(only_for_all_of_them)
 	    "\"only_for_groups\":[{\"name\":\"bob\",\"id\":1002}],\"executables\":[");
 }
 
-/* The same number by another name is another rule: what is saved is what was written. */
+/* The same number by another name makes another rule: save writes what was given. */
 STEP(only_for_is_saved)
 {
 	char *saved;
@@ -227,7 +225,7 @@ STEP(only_for_is_saved)
 
 /* Cgroups */
 
-/* A cgroup of this step's own, where the steps do not see it. */
+/* Mount the cgroup hierarchy in this step's directory. */
 static void mount_cgroups(void)
 {
 	CHECK_SYS(mkdir("cgroups", 0755));
@@ -261,7 +259,7 @@ static void remove_cgroup(const char *path)
 		FAIL("rmdir %s: %s", path, strerror(errno));
 }
 
-/* Those that programs know by the kernel's id. */
+/* The number of cgroups that the programs know by the kernel's id. */
 static void check_known_cgroups(int count)
 {
 	CHECK_EQ(sh("test $(bpftool map dump pinned " GUARD_PINS "/cgroups | grep -c key) = %d",
@@ -272,7 +270,7 @@ static void check_made_again(void)
 {
 	int i;
 
-	/* It is another one each time, and the rule is for it before a process is in it. */
+	/* Each is a new cgroup, and the rule is for it before a process enters it. */
 	for (i = 0; i < 3; i++) {
 		remove_cgroup("cgroups/guarded");
 		SAYS("list");
@@ -284,7 +282,7 @@ static void check_made_again(void)
 		SAYS("list");
 		MATCHES("^active .*/f$");
 	}
-	/* What there was before is forgotten, and other hierarchies have ids of their own. */
+	/* Removed cgroups are forgotten, and other hierarchies have ids of their own. */
 	check_known_cgroups(1);
 	CHECK_SYS(mkdir("v1", 0755));
 	if (sh("mount -t cgroup -o none,name=guard cgroup v1 2>/dev/null"))
@@ -308,21 +306,21 @@ STEP(only_for_cgroup)
 	DENIED(try_read("f"));
 	ALLOWED(read_in("/guarded", "f"));
 	DENIED(read_in("/other", "f"));
-	/* The path is a whole one. */
+	/* The whole path must match. */
 	DENIED(read_in("/other/guarded", "f"));
 	SAYS("list", "--json");
 	json_check(out);
 	snprintf(text, sizeof(text), "\"only_for_cgroups\":[{\"path\":\"/guarded\",\"id\":%lu}],",
 		 (unsigned long)file_ino("cgroups/guarded"));
 	HAS(text);
-	/* What is below it. */
+	/* Cgroups below it match, too. */
 	CHECK_SYS(mkdir("cgroups/guarded/deep", 0755));
 	CHECK_SYS(mkdir("cgroups/guarded/deep/deeper", 0755));
 	ALLOWED(read_in("/guarded/deep/deeper", "f"));
 	remove_cgroup("cgroups/guarded/deep/deeper");
 	remove_cgroup("cgroups/guarded/deep");
 	check_made_again();
-	/* Cgroups can't be renamed, in the unified hierarchy. */
+	/* The unified hierarchy does not allow renaming cgroups. */
 	CHECK(rename("cgroups/guarded", "cgroups/renamed"));
 	QUIET("allow", "--ops", "read", "-C", "other/", "f");
 	ALLOWED(read_in("/other", "f"));
@@ -336,7 +334,7 @@ STEP(only_for_cgroup)
 	remove_cgroup("cgroups/guarded");
 }
 
-/* What does not keep anybody from being one of them, and what does not keep root. */
+/* Ways to become a permitted subject that the guard does not prevent, also for root. */
 STEP(only_for_becoming)
 {
 	mount_cgroups();
@@ -348,7 +346,7 @@ STEP(only_for_becoming)
 	QUIET("allow", "--ops", "read", "--only-for-cgroup", "/guarded", "g");
 	CHECK_EQ(sh("cp " SHELL " as-alice && chown 1001 as-alice && chmod 4755 as-alice && "
 		    "./as-alice -p -c 'read -r line <f'"), 0);
-	/* Only who may write there can move a process. */
+	/* Only users with write access there can move a process. */
 	CHECK_EQ(sh("sh -c 'echo $$ >cgroups/guarded/cgroup.procs && cat g >/dev/null'"), 0);
 	CHECK(sh("setpriv --reuid 1001 --regid 1001 --clear-groups sh -c "
 		 "'echo $$ >cgroups/guarded/cgroup.procs' 2>/dev/null"));
@@ -381,13 +379,13 @@ STEP(only_for_cgroup_to_come)
 	remove_cgroup("cgroups/a/eight_by/c");
 	remove_cgroup("cgroups/a/eight_by");
 	remove_cgroup("cgroups/a");
-	/* In a namespace of cgroups, paths are others. */
+	/* In a cgroup namespace, paths differ. */
 	CHECK(sh("unshare -C true") ||
 	      !sh("mkdir cgroups/in && sh -c 'echo $$ >cgroups/in/cgroup.procs && unshare -C "
 		  "inode-guard allow --only-for-cgroup /x f' 2>error; "
 		  "grep -q 'a namespace of theirs' error"));
 	remove_cgroup("cgroups/in");
-	/* As long as the kernel tells of. */
+	/* The longest path that the kernel tells. */
 	memset(path, 'x', sizeof(path));
 	for (size_t i = 0; i < sizeof(path); i += 200)
 		path[i] = '/';

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/*
- * Watching, in a step: a watcher whose output is in the file "events".
- */
+/* Watching in a step: a watcher that writes to the file "events". */
 #ifndef STEPS_EVENTS_H
 #define STEPS_EVENTS_H
 

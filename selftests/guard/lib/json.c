@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Whether a text is JSON, to the letter, and UTF-8; and the state that the guard's programs share
- * with the tool.
+ * A strict parser that checks whether a text is JSON and UTF-8; and the state that the guard's
+ * programs share with the tool.
  */
 #include "steps.h"
 
@@ -28,7 +28,7 @@ static const char *json_escape(const char *text)
 	return text;
 }
 
-/* One character, as UTF-8 has it. */
+/* Skip one UTF-8 character. */
 static const char *utf8_character(const char *text)
 {
 	unsigned char first = *text++;
@@ -55,7 +55,7 @@ static const char *json_string(const char *text)
 	return text ? text + 1 : NULL;
 }
 
-/* What is between @begin and @end, with commas between. */
+/* Values or members up to @end, separated by commas. */
 static const char *json_members(const char *text, char end)
 {
 	text = skip_space(text + 1);
@@ -94,7 +94,7 @@ const char *json_value(const char *text)
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strncmp(text, words[i], strlen(words[i])))
 			return text + strlen(words[i]);
-	/* Whole numbers only, without a zero before them. */
+	/* Only integers, without leading zeros. */
 	if (!isdigit((unsigned char)*text) || (*text == '0' && isdigit((unsigned char)text[1])))
 		return NULL;
 	return text + strspn(text, "0123456789");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Ending the tool inode-guard at a given system call, as a crash would: for ../guard_atomic.c and
- * ../guard_killed.c. It is traced, and killed before the kernel does the call.
+ * Kill the traced tool inode-guard just before a given system call, like a crash: for
+ * ../guard_atomic.c, ../guard_killed.c and ../guard_upgrade.c.
  */
 #ifndef KILL_H
 #define KILL_H
@@ -11,7 +11,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-/* Newer architectures have only those calls that are told of a directory. */
+/* Newer architectures have only the *at() variants. */
 #ifdef SYS_mkdir
 #define CALL_OF_MKDIR	SYS_mkdir
 #define CALL_OF_UNLINK	SYS_unlink
@@ -26,7 +26,7 @@ struct call {
 	unsigned long flags;		/* its third: those of unlinkat(2) */
 };
 
-/* What rmdir(3) calls. */
+/* The call that rmdir(3) makes. */
 static inline bool is_rmdir(const struct call *call)
 {
 #ifdef SYS_rmdir
@@ -56,8 +56,8 @@ static inline bool call_begins(pid_t pid, struct call *call)
 }
 
 /*
- * Run the tool and kill it at the @nth of the calls that are meant. Returns whether it came to
- * that; if it did not, it must have succeeded.
+ * Run the tool and kill it at the @nth of the calls that @meant selects. Return whether it got that
+ * far; if not, it must have succeeded.
  */
 static inline bool killed_at(char **argv, bool (*meant)(const struct call *call), unsigned int nth)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Processes of an executable that the guard's rules are about: see steps.h.
- */
+/* Processes of executables that the guard's rules name: see steps.h. */
 #include "steps.h"
 
 #include <limits.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the tests of the tool inode-guard share: guard/guard.c, which runs the steps that are beside
- * it, and guard_*.c.
+ * Shared by the tests of the tool inode-guard: guard/guard.c, which runs the steps next to it, and
+ * guard_*.c.
  *
- * Starting the guard takes seconds, so that one is started for many steps. A step runs in a process
- * and an empty directory of its own, and begins with no rules. The manual page names the steps that
- * test its sentences (see scripts/manual).
+ * Starting the guard takes seconds, so many steps share one. Each step has its own process and
+ * empty directory, and begins without rules. The manual page names the steps that test its
+ * sentences (see scripts/manual).
  */
 #ifndef STEPS_H
 #define STEPS_H
@@ -29,7 +29,7 @@ struct step {
 
 void step_register(struct step *step);
 
-/* A step; a TOOL_STEP is about what the tool itself does, in which its programs have no part. */
+/* A step. A TOOL_STEP tests what the tool does without the guard's programs. */
 #define STEP(name)	STEP_OF(name, false)
 #define TOOL_STEP(name)	STEP_OF(name, true)
 
@@ -43,7 +43,7 @@ void step_register(struct step *step);
 	}								\
 	static void step_##name(void)
 
-/* What the tool said at last. */
+/* The output of the last run of the tool. */
 static char out[1 << 20] __attribute__((unused));
 static char err[1 << 16] __attribute__((unused));
 
@@ -65,7 +65,7 @@ static inline void tool_read(int fd, char *text, size_t size)
 	close(fd);
 }
 
-/* Run the tool; @setup, if there is one, in its process before. Returns the exit status. */
+/* Run the tool, after calling @setup in its process, if set. Return the exit status. */
 static inline int tool_run(char **argv, void (*setup)(void))
 {
 	int out_fd = CHECK_SYS(memfd_create("out", MFD_CLOEXEC)), status;
@@ -85,7 +85,7 @@ static inline int tool_run(char **argv, void (*setup)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* It must succeed and, unless it is asked to, say nothing. */
+/* The command must succeed and print nothing. */
 #define QUIET(...)							\
 	do {								\
 		int status_ = tool_run(WORDS(__VA_ARGS__), NULL);	\
@@ -94,7 +94,7 @@ static inline int tool_run(char **argv, void (*setup)(void))
 			FAIL("%s: status %d, \"%s%s\"", #__VA_ARGS__, status_, out, err); \
 	} while (0)
 
-/* It must succeed and say something on standard output only. */
+/* The command must succeed and print to standard output only. */
 #define SAYS(...)							\
 	do {								\
 		int status_ = tool_run(WORDS(__VA_ARGS__), NULL);	\
@@ -103,7 +103,7 @@ static inline int tool_run(char **argv, void (*setup)(void))
 			FAIL("%s: status %d, \"%s\"", #__VA_ARGS__, status_, err); \
 	} while (0)
 
-/* It must fail with this status and say why, with this in what it says. */
+/* The command must fail with this status, and its error must contain this text. */
 #define FAILS(want_, text_, ...)					\
 	do {								\
 		int status_ = tool_run(WORDS(__VA_ARGS__), NULL);	\
@@ -130,7 +130,7 @@ static inline void check_matches(const char *text, const char *pattern, const ch
 	regfree(&regex);
 }
 
-/* A line of what it said is like this. */
+/* A line of the output matches. */
 #define MATCHES(pattern)	check_matches(out, pattern, __FILE__, __LINE__)
 #define HAS(text)							\
 	do {								\
@@ -143,7 +143,7 @@ static inline void check_matches(const char *text, const char *pattern, const ch
 			FAIL("\"%s\" in \"%s\"", text, out);		\
 	} while (0)
 
-/* Accesses: 0 or an errno. */
+/* Accesses: they return 0 or an errno */
 
 static inline int try_open(const char *path, int flags)
 {
@@ -155,7 +155,7 @@ static inline int try_open(const char *path, int flags)
 	return 0;
 }
 
-/* By a descriptor from before. */
+/* Read with a descriptor from before. */
 static inline int try_held(int fd)
 {
 	char byte;
@@ -203,7 +203,7 @@ static inline void make(const char *path)
 	close(file_create(path));
 }
 
-/* Write a conf file, or what else is to have these bytes alone. */
+/* Write a conf file, or any other file with exactly these bytes. */
 static inline void put_file(const char *path, const char *text)
 {
 	unlink(path);
@@ -223,17 +223,17 @@ static inline char *get_file(const char *path)
 	return text;
 }
 
-/* A process of this executable, which is a shell and waits until child_kill(). */
+/* Start a process of this shell, which waits until child_kill(). */
 pid_t shell_start(const char *executable);
-/* Whether the memory of such a process is kept from others. */
+/* Whether others are kept away from the memory of such a process. */
 bool memory_is_kept(const char *shell);
 
-/* JSON (RFC 8259): returns what follows one value, or NULL if it is none. */
+/* JSON (RFC 8259): return the text behind one value, or NULL if it is invalid. */
 const char *json_value(const char *text);
-/* @text is one value and perhaps space. */
+/* @text must be one value, perhaps followed by space. */
 void json_check(const char *text);
 
-/* A tool that goes on until its step ends: see watch.c. Its output goes to a file. */
+/* Start a tool that runs until its step ends it: see watch.c. Its output goes to a file. */
 static inline pid_t tool_start(char **argv, const char *output)
 {
 	int fd = CHECK_SYS(open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -257,7 +257,7 @@ static inline int tool_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Run a case, and have no guard after it, whatever happens in it. It may take longer. */
+/* Run a case with more time, and remove the guard afterwards in any case. */
 static inline void guarded(void (*run)(void *arg))
 {
 	int status;
@@ -272,7 +272,7 @@ static inline void guarded(void (*run)(void *arg))
 		FAIL("status %#x", status);
 }
 
-/* The word of the state that is the current generation, mapped: see bpf/guard/guard.h. */
+/* Map the state that the programs share with the tool: see bpf/guard/guard.h. */
 volatile struct guard_state *state_map(void);
 
 static inline bool no_programs_left(void *unused)
@@ -281,7 +281,7 @@ static inline bool no_programs_left(void *unused)
 	return sh("bpftool prog list 2>/dev/null | grep -q 'name guard_'");
 }
 
-/* The kernel unloads them one after the other, after grace periods: long ones on PREEMPT_RT. */
+/* The kernel unloads them one by one, after grace periods, which are long on PREEMPT_RT. */
 static inline void check_no_programs_left(void)
 {
 	CHECK(wait_until(no_programs_left, NULL, 60));
