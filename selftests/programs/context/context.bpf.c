@@ -309,9 +309,9 @@ int on_unlink_ended(void *ctx)
 }
 
 /*
- * Programs that count in values, which takes a while. The lower half of a value's tag is the
- * inode's number, so that a pointer to another entry's value shows. What is written to a value
- * shows the writer.
+ * Programs that take a while to count in values. The lower half of a value's tag is its inode
+ * number, so that a pointer to another value shows. What they write to a value shows which one they
+ * meant.
  */
 
 void *user_page;
