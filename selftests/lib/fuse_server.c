@@ -34,7 +34,7 @@ static struct name {
 	__u64 node;		/* 0: the name is free */
 } names[NAMES];
 
-/* The body of an answer, behind its header. */
+/* The body of an answer, after its header. */
 union answer {
 	struct fuse_init_out init;
 	struct fuse_attr_out attr;
@@ -79,7 +79,7 @@ static int remove_name(const char *text)
 	return 0;
 }
 
-/* The new name follows @from, behind its NUL. */
+/* The new name follows the NUL of @from. */
 static int rename_to(const char *from)
 {
 	const char *to = from + strlen(from) + 1;

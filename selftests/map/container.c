@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Maps and programs in containers: how far a pinned map works in other user, mount and network
- * namespaces, and which operation needs which capability. Each case covers a sentence of
+ * namespaces, and which operation needs which capability. The cases cover each sentence of
  * bpf/containers.md.
  */
 #include "harness.h"

@@ -16,7 +16,7 @@
 #include "fairness.skel.h"
 #include "sleepy.h"
 
-/* Seconds. A task that waits for a grace period that does not end does so a second at a time. */
+/* Seconds. A task waits a second at a time for a grace period that does not end. */
 #define HELD_UP		0.5
 
 static struct fairness *program;

@@ -32,7 +32,7 @@ static void limit_set(unsigned long bytes)
 	cgroup_write("memory.max", text);
 }
 
-/* The number behind @name in a file of lines "name number". */
+/* The number after @name in a file of lines "name number". */
 static unsigned long cgroup_read(const char *file, const char *name)
 {
 	char path[128], word[64];

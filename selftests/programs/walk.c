@@ -90,9 +90,7 @@ static void fill(int map, unsigned int key_size, const char *name, unsigned int 
 	}
 }
 
-/*
- * Check that the walk returned the entries that bpf(2) does, in the same order. Returns how many.
- */
+/* Check that the walk returned the same entries as bpf(2), in order. Returns their number. */
 static unsigned int check_met(int map, unsigned int key_size)
 {
 	union inode_map_any_key key;

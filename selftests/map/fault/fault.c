@@ -6,7 +6,7 @@
  *
  * There are three sweeps. One makes the Nth allocation fail, for N = 1, 2, 3 ... until the call
  * makes fewer than N. But the kernel retries many failed allocations in another way: the other two
- * make all behind the Nth fail, too, those of slabs or those of pages. All count only what the task
+ * make all after the Nth fail, too, those of slabs or those of pages. All count only what the task
  * itself allocates in the call.
  *
  * This file has the sweeps, and those of bpf(2) and of the listing. injection.c makes allocations

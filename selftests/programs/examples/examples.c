@@ -21,7 +21,7 @@ char out[65536];
 
 char cgroup[64];
 
-/* Cgroups, under unique names: an earlier run may have left one behind, with processes in it. */
+/* Cgroups, under unique names: an earlier run may have left some behind. */
 
 void cgroup_create(void)
 {

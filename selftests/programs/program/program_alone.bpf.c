@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that finds its map by name, so that bpftool can load it without telling it an id: see
+ * A program that finds its map by name, so that bpftool can load it without passing an id: see
  * names.c.
  */
 #include "vmlinux.h"

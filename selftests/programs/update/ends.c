@@ -14,7 +14,7 @@ static bool is_empty_after_drop(void *map)
 	return map_is_empty(map);
 }
 
-/* Evict every inode of the file system at m that can be evicted. The canary is used last. */
+/* Evict every inode of m that can be evicted: wait until the one that was used last is gone. */
 static void evict(void)
 {
 	int map = map_create(32, 4, 1), fd = file_create("m/canary");

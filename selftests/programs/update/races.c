@@ -251,7 +251,7 @@ TEST(too_late_against_unmounts)
 	device_detach();
 }
 
-/* Meanwhile the opened files are removed and replaced all the time. */
+/* Remove and replace the opened files all the time. */
 TEST(against_removal)
 {
 	int map = map_create(32, 4, 100);
