@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks up the inode of each file that the process @pid calls fcntl() on: fcntl(F_GETFD) allocates
- * nothing and is no event for anybody who watches the file. Nor does an ioctl() that no file has:
- * for two of these the inode gets a value.
+ * Programs for the sweeps of map/fault/programs.c. They look up the inode of each file that the
+ * process @pid calls fcntl() on: fcntl(F_GETFD) allocates nothing and notifies no watcher of the
+ * file. Neither does an ioctl() that no file implements: two such commands give the inode a value.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -11,7 +11,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* The test of allocations that fail (map/fault/programs.c) has the same. */
+/* Same as in map/fault/programs.c. */
 #define UPDATE	0x494d
 #define REPLACE	0x494e
 

@@ -114,7 +114,7 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 	CHECK(pipe && fscanf(pipe, "%31s", loop) == 1 && pclose(pipe) == 0);
 	if (mount(loop, path, type, 0, NULL))
 		FAIL("mounting %s (%s) at %s: %s", loop, type, path, strerror(errno));
-	/* Detached by the kernel when its last user, the mount, is gone. */
+	/* The kernel detaches it when its last user, the mount, is gone. */
 	if (sh("losetup --detach %s", loop))
 		FAIL("losetup --detach %s failed", loop);
 	if (device)
@@ -151,7 +151,7 @@ void memory_cgroup_create(const char *path)
 	if (!strstr(controllers, "memory"))
 		SKIP("this kernel has no memory cgroups");
 	file_write(CGROUPS "/cgroup.subtree_control", "+memory");
-	/* Left by a case that failed. */
+	/* A case that failed may have left it. */
 	rmdir(path);
 	CHECK_SYS(mkdir(path, 0755));
 }
@@ -167,7 +167,7 @@ void thaw_at_the_end(const char *path)
 	pid = CHECK_SYS(fork());
 	if (!pid) {
 		close(pipes[1]);
-		/* The end of the pipe is the end of all who could need the filesystem. */
+		/* End of file: all processes that may need the filesystem have exited. */
 		while (read(pipes[0], &byte, 1) < 0 && errno == EINTR)
 			;
 		ioctl(fd, FITHAW, 0);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A FUSE server, for tests and the fuzzer: one directory, and files of which it only knows the
- * size. A node is the same under all its names. The server answers from its own memory alone, and
- * belongs into a process of its own.
+ * size. A node is the same under all its names. The server answers from its own memory alone; run
+ * it in a process of its own.
  *
- * A node that has no name and that the kernel has forgotten is used again, with another generation:
- * inodes have the same number one after the other.
+ * A node that has no name and that the kernel has forgotten is reused, with another generation:
+ * successive inodes have the same number.
  */
 #include <errno.h>
 #include <linux/fuse.h>
@@ -17,7 +17,7 @@
 
 #include "fuse_server.h"
 
-/* The first is the root. The first that is free is used, so that they are soon used again. */
+/* The first is the root. Allocation takes the first free node, so that nodes are soon reused. */
 #define NODES		32
 #define NAMES		32
 #define NAME_SIZE	32
@@ -34,7 +34,7 @@ static struct name {
 	__u64 node;		/* 0: the name is free */
 } names[NAMES];
 
-/* What follows the header of an answer. */
+/* The body of an answer, after its header. */
 union answer {
 	struct fuse_init_out init;
 	struct fuse_attr_out attr;
@@ -79,7 +79,7 @@ static int remove_name(const char *text)
 	return 0;
 }
 
-/* Two names follow each other. */
+/* The new name follows the NUL of @from. */
 static int rename_to(const char *from)
 {
 	const char *to = from + strlen(from) + 1;
@@ -106,7 +106,7 @@ static int make_node(const char *text, __u32 mode)
 	return -ENOSPC;
 }
 
-/* The kernel knows the node from here on, and says when it has forgotten it. */
+/* From here on the kernel knows the node; it sends FUSE_FORGET when it has forgotten it. */
 static int look_up(const char *text, struct fuse_entry_out *entry)
 {
 	struct name *name = find(text);
@@ -146,7 +146,7 @@ static int link_to(const struct fuse_link_in *in, union answer *answer)
 	return err ? err : look_up((const char *)(in + 1), &answer->created.entry);
 }
 
-/* Returns the number of bytes in @answer, or a negative errno. */
+/* Returns the size of @answer in bytes, or a negative errno. */
 static int answer_to(const struct fuse_in_header *header, const void *in, union answer *answer)
 {
 	const struct fuse_setattr_in *setattr = in;
@@ -210,7 +210,7 @@ static void forget(__u64 node, __u64 lookups)
 		nodes[node].lookups -= lookups;
 }
 
-/* Returns whether this was one of the requests that have no answer. */
+/* Returns whether this was a request that has no answer. */
 static bool takes_no_answer(const struct fuse_in_header *header, const void *in)
 {
 	const struct fuse_batch_forget_in *batch = in;
@@ -259,7 +259,7 @@ int fuse_server_run(int fd)
 		out.header.unique = in.header.unique;
 		out.header.error = result < 0 ? result : 0;
 		out.header.len = sizeof(out.header) + (result > 0 ? result : 0);
-		/* Who asked may have been killed. */
+		/* The task that asked may have been killed. */
 		if (write(fd, &out, out.header.len) < 0 && errno != ENOENT && errno != ENODEV)
 			return -errno;
 	}

@@ -3,12 +3,12 @@
 #define FUSE_SERVER_H
 
 /*
- * Serve a mount of FUSE: @fd is /dev/fuse, which that was mounted with. Returns 0 when it is unmounted,
+ * Serve a FUSE mount: @fd is the /dev/fuse that it was mounted with. Returns 0 after the unmount,
  * or a negative errno.
  */
 int fuse_server_run(int fd);
 
-/* For how many seconds the kernel may take what it was told for true. */
+/* How many seconds the kernel may cache names and attributes. */
 extern unsigned int fuse_server_valid;
 
 #endif /* FUSE_SERVER_H */

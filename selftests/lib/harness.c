@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Running cases, and what they say: see harness.h. Linked into every test program; has main().
+ * Runs cases and prints their results: see harness.h. Linked into every test program; has main().
  */
 #include "harness.h"
 
@@ -15,7 +15,7 @@
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 
-/* A case that takes longer hangs. Emulation is slow: a second elsewhere is ten here. */
+/* A case that takes longer hangs. Emulation is slow: ten times slower than hardware. */
 #define CASE_SECONDS	100
 
 bool kernel_is_rt(void)
@@ -34,7 +34,7 @@ unsigned int test_slowdown(void)
 	return factor > 1 ? factor : 1;
 }
 
-/* Why the case that runs is skipped, told by whichever of its processes it is. */
+/* Why the running case is skipped. Shared, because any of its processes may set it. */
 static char *skip_reason;
 
 #define SKIP_REASON_SIZE	256
@@ -152,12 +152,12 @@ void child_kill(pid_t pid)
 
 	CHECK_SYS(kill(pid, SIGKILL));
 	CHECK_SYS(waitpid(pid, &status, 0));
-	/* It has failed before, and has said why. */
+	/* It has failed earlier and printed the reason. */
 	if (!WIFSIGNALED(status))
 		FAIL("a child process ended (status %#x)", status);
 }
 
-/* Asked for in the beginning: sysconf(3) opens a file, which a case's programs would see. */
+/* Read at the start: sysconf(3) opens a file, which a case's programs would see. */
 static unsigned int processors;
 
 void run_on_cpu(unsigned int cpu)
@@ -189,7 +189,7 @@ static void case_run(void *arg)
 	test->run();
 }
 
-/* Runs without the case's process, descriptors and mounts: all that it had is gone by now. */
+/* Runs after the case's process, descriptors and mounts are gone. */
 static void case_leaks(void *unused)
 {
 	(void)unused;

@@ -2,9 +2,9 @@
 /*
  * What the selftests share.
  *
- * A test program is one subject: a file of TEST() cases. Each case runs in a process of its own, in
- * a mount namespace of its own with an empty tmpfs at DIR, so that what it leaves behind goes with
- * it. After each case the module's own counters must be back to zero: what a case leaks fails it.
+ * A test program covers one subject: a file of TEST() cases. Each case runs in a process and a
+ * mount namespace of its own, with an empty tmpfs at DIR_PATH, so that what it leaves behind goes
+ * with it. After each case the module's own counters must be back to zero: a case that leaks fails.
  * Programs print TAP; they need root and the module.
  */
 #ifndef HARNESS_H
@@ -30,7 +30,7 @@
 #include <bpf/libbpf.h>
 #include <inode_map.h>
 
-/* Where each case finds an empty directory that nobody else sees. It is the working directory. */
+/* Each case finds an empty, private directory here. It is the working directory. */
 #define DIR_PATH	"/tmp/case"
 
 struct test {
@@ -41,13 +41,13 @@ struct test {
 
 void test_register(struct test *test);
 
-/* The case that runs, for those that share a function. */
+/* The running case, for cases that share a function. */
 extern const struct test *test_current;
 
-/* A program whose cases leave what nobody can take away any more. */
+/* Set by a program whose cases leave something that cannot be removed any more. */
 extern bool test_leaves;
 
-/* What --table prints, if it is set. */
+/* What --table prints, if set. */
 extern void (*test_table)(void);
 
 /* TEST(name) { ... }: a case. It passes when it returns. */
@@ -61,10 +61,10 @@ extern void (*test_table)(void);
 	}								\
 	static void test_##name(void)
 
-/* End the case. FAIL() works in child processes too, if CHILD_OK() is asked for how they ended. */
+/* End the case. FAIL() works in child processes too, if CHILD_OK() checks how they ended. */
 __attribute__((noreturn, format(printf, 3, 4)))
 void test_fail(const char *file, int line, const char *format, ...);
-/* SKIP() says why, in the line of the result: without that it is a failure. */
+/* SKIP() prints the reason in the result line. A case that skips without a reason fails. */
 __attribute__((noreturn, format(printf, 1, 2)))
 void test_skip(const char *format, ...);
 
@@ -77,7 +77,7 @@ void test_skip(const char *format, ...);
 			FAIL("%s (errno: %s)", #condition, strerror(errno)); \
 	} while (0)
 
-/* The two are integers; both are shown. */
+/* Both must be integers; both are printed. */
 #define CHECK_EQ(got, want)						\
 	do {								\
 		long long got_ = (got), want_ = (want);			\
@@ -86,7 +86,7 @@ void test_skip(const char *format, ...);
 			FAIL("%s is %lld, not %s (%lld)", #got, got_, #want, want_); \
 	} while (0)
 
-/* A call that returns 0 or more, or a negative errno, as libraries do. Gives the result. */
+/* A call that returns 0 or more, or a negative errno, as libraries do. Evaluates to the result. */
 #define CHECK_OK(call)							\
 	({								\
 		long long ret_ = (call);				\
@@ -106,7 +106,7 @@ void test_skip(const char *format, ...);
 			     ret_ < 0 ? strerror(-ret_) : "success", #error); \
 	} while (0)
 
-/* A system call, or libbpf's for one: negative with errno, or the result. */
+/* A system call, or a libbpf call with its convention: negative with errno set, or the result. */
 #define CHECK_SYS(call)							\
 	({								\
 		long long ret_ = (call);				\
@@ -125,14 +125,14 @@ struct counts {
 };
 
 void counts_read(struct counts *counts);
-/* Whether there is a module that has them. */
+/* Returns false when no module provides them. */
 bool counts_try_read(struct counts *counts);
-/* Whether this kernel is one with PREEMPT_RT. */
+/* Whether this is a PREEMPT_RT kernel. */
 bool kernel_is_rt(void);
-/* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); stretches limits. */
+/* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); scales time limits. */
 unsigned int test_slowdown(void);
 
-/* Wait up to ten seconds until the counters are these; fail when they don't become so. */
+/* Wait up to ten seconds for the counters to reach these values; fail if they don't. */
 void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);
 
 /* Seconds, from a clock that nobody sets. */
@@ -140,14 +140,14 @@ double now(void);
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* Write behind what is in @text, which has @size bytes. Fails the case where there is no room. */
+/* Append to @text, a buffer of @size bytes. Fails the case when there is no room. */
 __attribute__((format(printf, 3, 4)))
 void text_append(char *text, size_t size, const char *format, ...);
 
-/* Wait up to @seconds until @ready(@arg) is true. Returns whether it became so. */
+/* Wait up to @seconds for @ready(@arg) to return true. Returns whether it did. */
 bool wait_until(bool (*ready)(void *arg), void *arg, unsigned int seconds);
 
-/* Maps. @key_size is 4 or 32. All but map_try_create() fail the case when they don't succeed. */
+/* Maps. @key_size is 4 or 32. All but map_try_create() fail the case on error. */
 int map_create(unsigned int key_size, unsigned int value_size, unsigned int max_entries);
 int map_try_create(unsigned int type, unsigned int key_size, unsigned int value_size,
 		   unsigned int max_entries, unsigned int flags);
@@ -160,15 +160,17 @@ bool map_has(int map, int fd);
 int file_create(const char *path);			/* with one line in it, open for reading */
 int file_open(const char *path, int flags);
 void file_write(const char *path, const char *text);
-char *file_read(const char *path, char *buffer, size_t size);	/* without the end of line */
+char *file_read(const char *path, char *buffer, size_t size);	/* without the newline */
 ino_t file_ino(const char *path);
 
-/* Whether it can't be opened for reading, with EPERM. The other one is for wait_until(): the kernel
- * detaches in a worker what nobody holds any more. */
+/*
+ * Whether open(2) for reading fails with EPERM. open_is_allowed() is for wait_until(): the kernel
+ * detaches an unreferenced program in a worker.
+ */
 bool open_is_denied(const char *path);
 bool open_is_allowed(void *path);
 
-/* Where pins are by default, and a file system for those that nobody else sees. */
+/* Where pins are by default; mount_bpffs() mounts a private file system there. */
 #define BPFFS_PATH	"/sys/fs/bpf"
 void mount_bpffs(void);
 
@@ -176,16 +178,18 @@ void mount_bpffs(void);
 __attribute__((format(printf, 1, 2)))
 int sh(const char *format, ...);
 
-/* Make a file system in a file (say "ext4", 32) on a loop device and mount it at @path, which is
- * made. Skips the case where the kernel does not have it. With @device, tells the loop device. */
+/*
+ * Make a file system (say "ext4", 32) on a loop device and mount it at @path, which is created.
+ * Skips the case if the kernel does not support it. @device receives the loop device, unless NULL.
+ */
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
-/* Make a subvolume of btrfs in a directory of it. */
+/* Make a btrfs subvolume in @dir. */
 void subvolume_make(const char *dir, const char *name);
 
-/* An overlay at "m", whose upper layer is on an ext4 at "disk". Skips the case where there is none. */
+/* Mount an overlay at "m", upper layer on an ext4 at "disk". Skips the case without support. */
 void mount_overlay_on_ext4(void);
 
-/* Thaw a file system that the case freezes, when it has ended. What is open now stays open as long. */
+/* Thaw @path after the case. The child that does so keeps what is open now open until then. */
 void thaw_at_the_end(const char *path);
 
 void drop_caches(void);
@@ -194,46 +198,46 @@ void drop_caches(void);
 pid_t child_start(void (*run)(void *arg), void *arg);
 /* Wait for it; fail the case unless it returned from @run. */
 void child_wait(pid_t pid);
-/* End one that goes on until then; fail the case if it has ended by itself. */
+/* Kill a child that runs until then; fail the case if it has ended by itself. */
 void child_kill(pid_t pid);
 
-/* This process runs on that processor, of those that there are. */
+/* Pin this process to a processor: @cpu modulo the number of processors. */
 void run_on_cpu(unsigned int cpu);
 
-/* Make a cgroup at @path, below CGROUPS. Skips the case where there is no controller of memory. */
+/* Make a cgroup at @path, below CGROUPS. Skips the case without a memory controller. */
 #define CGROUPS	"/sys/fs/cgroup"
 void memory_cgroup_create(const char *path);
 
 /*
- * Programs of a skeleton: open it, want some of them, set a map's id and whatever else they are to
- * know, load it, attach the programs, and do what makes them run.
+ * Programs of a skeleton: open it, select some of its programs, set a map's id and their other
+ * parameters, load it, attach the programs, and trigger them.
  */
 unsigned int map_id_of(int map);
-/* The program @name, which must be there. It will be loaded. */
+/* Select the program @name, which must exist, to be loaded. */
 struct bpf_program *want_program(struct bpf_object *object, const char *name);
-/* Load a skeleton. Skips the case where the kernel does not have what @name is attached to. */
+/* Load a skeleton. Skips the case if the kernel lacks what @name attaches to. */
 void load_programs(struct bpf_object_skeleton *skeleton, const char *name);
 struct bpf_link *attach_program(struct bpf_program *program);
-/* To a clock of this process, by whose hard interrupts it runs. */
+/* Attach to a clock of this process, so that the program runs in its hard interrupts. */
 struct bpf_link *attach_to_clock(struct bpf_program *program);
-/* All that are loaded. */
+/* Attach all that are loaded. */
 void attach_programs(struct bpf_object *object);
 
-/* What makes one run. It meets the file "f", or the working directory. */
+/* Make a program run once. It sees the file "f", or the working directory. */
 void trigger_open(struct bpf_program *program);
 void trigger_lock(struct bpf_program *program);
 void trigger_syscall(struct bpf_program *program);
 void trigger_test_run(struct bpf_program *program);	/* of type syscall */
 
-/* Not all kernels have all hooks, and there are some that no program can be attached to. */
-bool lsm_has_hook(const struct bpf_program *program);	/* true for what is no LSM program */
+/* Kernels differ in their hooks, and some hooks accept no program. */
+bool lsm_has_hook(const struct bpf_program *program);	/* true for a program that is not LSM */
 
-/* A program that the verifier must refuse, and what it is to say, lest it be for another reason. */
+/* A program that the verifier must refuse, and the message that identifies the reason. */
 struct refused {
-	const char *name, *message;	/* "this|that": one of them */
+	const char *name, *message;	/* "this|that": either one */
 };
 
-/* Not all kernels refuse it. Where it is refused that must be for this reason. */
+/* Not all kernels refuse it. A kernel that does must do so for this reason. */
 bool verifier_refuses(const void *object, size_t size, const struct refused *refused);
 
 #define VERIFIER_REFUSES(skeleton, ...)					\
@@ -245,11 +249,11 @@ bool verifier_refuses(const void *object, size_t size, const struct refused *ref
 		verifier_refuses(object_, size_, &refused_);		\
 	})
 
-/* Fail the case unless each is refused, loaded alone from an object in which none is by itself. */
+/* Fail the case unless each is refused when loaded alone. The object must not autoload programs. */
 void verifier_must_refuse(const void *object, size_t size, const struct refused *refused,
 			  unsigned int nr);
 
-/* The same for an array of them and a skeleton. */
+/* The same for an array and a skeleton. */
 #define CHECK_VERIFIER_REFUSES(skeleton, refused)			\
 	do {								\
 		size_t size_;						\
@@ -265,6 +269,6 @@ void verifier_must_refuse(const void *object, size_t size, const struct refused 
 void map_put(int map, int fd, unsigned int value, __u32 key_flags);	/* 4-byte values, BPF_ANY */
 bool map_has_path(int map, const char *path);
 bool map_is_empty(void *map);				/* of an int *: for wait_until() */
-struct inode_map_key map_only_key(int map);		/* of a map that must have one entry */
+struct inode_map_key map_only_key(int map);		/* of a map with exactly one entry */
 
 #endif /* HARNESS_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps and their entries, by bpf(2), and the module's counters: see harness.h.
+ * Maps and their entries through bpf(2), and the module's counters: see harness.h.
  */
 #include "harness.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The order in which a walk meets entries: by blocks of handles that double from 4096, and in each
- * of them from the largest to the smallest.
+ * The order in which a walk visits entries: in blocks of handles whose ends double from 4096, and
+ * in each block from the largest handle to the smallest. Pure functions.
  */
 #ifndef _SELFTESTS_ORDER_H
 #define _SELFTESTS_ORDER_H
@@ -17,7 +17,7 @@ static inline unsigned long handle_block(unsigned int handle)
 	return end;
 }
 
-/* Whether a walk meets the first before the second. */
+/* Whether a walk visits the first before the second. */
 static inline bool handle_is_met_before(unsigned int first, unsigned int second)
 {
 	unsigned long a = handle_block(first), b = handle_block(second);

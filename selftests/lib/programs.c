@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs: finding, loading and attaching them, and those that the verifier refuses: see
- * harness.h.
+ * BPF programs: finding, loading and attaching them, and checking that the verifier refuses some:
+ * see harness.h.
  */
 #include "harness.h"
 
@@ -123,7 +123,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* One of several, with a | between them: kernels differ in which reason they find first. */
+/* @messages has one or several, separated by |: kernels differ in the reason they report first. */
 static bool log_has(const char *log, const char *messages)
 {
 	char copy[256], *rest = copy, *message;

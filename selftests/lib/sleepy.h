@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A page that makes a program sleep: its first access (bpf_copy_from_user()) is answered when the
- * test says so.
+ * A page that makes a program sleep: its first access (bpf_copy_from_user()) blocks until the test
+ * calls sleepy_page_wake().
  */
 #ifndef SLEEPY_H
 #define SLEEPY_H
@@ -11,11 +11,11 @@
 extern int sleepy_uffd;
 extern void *sleepy_address;
 
-/* The page. Skips the case where the kernel does not have that. */
+/* Make the page. Skips the case if the kernel does not support that. */
 void *sleepy_page(void);
-/* Likewise, at sleepy_address: whether accesses to it sleep. */
+/* Likewise, at sleepy_address. Returns whether accesses to it sleep. */
 bool sleepy_page_make(void);
-/* Whoever sleeps goes on. */
+/* Wake the program that sleeps. */
 void sleepy_page_wake(void);
 
 #endif /* SLEEPY_H */

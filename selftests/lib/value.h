@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The values of most tests of programs: a number that says whose it is, and how often it was
- * looked at. Included by programs, too, behind vmlinux.h.
+ * The values of most program tests: a number that identifies the value, and a count of lookups.
+ * Programs include it, too, after vmlinux.h.
  */
 #ifndef VALUE_H
 #define VALUE_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bpftool that the system has: maps made, filled, shown and dumped from the command line.
+ * The system's bpftool: makes, fills, shows and dumps maps from the command line.
  */
 #include "harness.h"
 
@@ -9,7 +9,7 @@
 
 static char out[65536];
 
-/* Without line ends, of which versions of bpftool have more or fewer: words and single spaces. */
+/* Turn runs of white space into single spaces: versions of bpftool differ in their line breaks. */
 static void squeeze(char *text)
 {
 	char *to = text;
@@ -25,7 +25,7 @@ static void squeeze(char *text)
 	*to = 0;
 }
 
-/* Run bpftool with these arguments; the shell may redirect. Returns its status, leaves @out. */
+/* Run bpftool with these arguments, which may redirect. Returns its status; @out has the output. */
 __attribute__((format(printf, 1, 2)))
 static int bpftool(const char *format, ...)
 {
@@ -37,7 +37,7 @@ static int bpftool(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(arguments, sizeof(arguments), format, args);
 	va_end(args);
-	/* A group, so that what goes to the shell's error output shows as well. */
+	/* A group, so that the shell's own errors are captured, too. */
 	snprintf(command, sizeof(command), "{ bpftool %s; } 2>&1", arguments);
 	pipe = popen(command, "r");
 	CHECK(pipe);
@@ -47,14 +47,14 @@ static int bpftool(const char *format, ...)
 	return WEXITSTATUS(pclose(pipe));
 }
 
-/* It must succeed. */
+/* The command must succeed. */
 #define OK(...)								\
 	do {								\
 		if (bpftool(__VA_ARGS__))				\
 			FAIL("bpftool failed: %s", out);		\
 	} while (0)
 
-/* It must fail, and say so. */
+/* The command must fail and print @text. */
 #define ERROR(text, ...)						\
 	do {								\
 		if (!bpftool(__VA_ARGS__))				\
@@ -68,7 +68,7 @@ static int bpftool(const char *format, ...)
 			FAIL("no \"%s\" in: %s", text, out);		\
 	} while (0)
 
-/* The part of JSON that there is to be: skip one value; NULL when there is none. */
+/* Skip one JSON value of the subset that bpftool prints. Returns NULL when there is none. */
 static const char *json_skip(const char *text)
 {
 	char end;
@@ -124,8 +124,8 @@ static void setup(void)
 }
 
 /*
- * Descriptor 9 of bpftool is the file: 9<f. Numbers are given byte by byte: that of the descriptor,
- * minus a handle, the first fields of a longer key.
+ * Descriptor 9 of bpftool is the file: 9<f. Numbers are given byte by byte: the descriptor, a
+ * negated handle, the first fields of a 32-byte key.
  */
 #if BYTE_ORDER == LITTLE_ENDIAN
 #define DESCRIPTOR	"9 0 0 0"
@@ -172,7 +172,7 @@ static void check_elements(unsigned int key_size, const char *key)
 	HAS("\"value\":[\"0x05\",\"0x06\",\"0x07\",\"0x08\"]");
 	HAS("\"value\":[\"0x09\",\"0x09\",\"0x09\",\"0x0a\"]");
 
-	/* The key that a dump shows is as good as the file's: the first file's handle is 1. */
+	/* A dumped key works like the file's own: the first file's handle is 1. */
 	if (key_size == 4) {
 		OK("map getnext pinned bpf/map");
 		HAS(SECOND_HANDLE);
@@ -273,7 +273,7 @@ TEST(not_created)
 	setup();
 	ERROR("No such device",
 	      "map create bpf/map type hash key 4 value 4 entries 16 name x dev no_such_dev");
-	/* A device without maps. */
+	/* A device that has no maps. */
 	ERROR("map create failed",
 	      "map create bpf/map type hash key 4 value 4 entries 16 name x dev lo");
 	ERROR("Invalid argument",
@@ -283,7 +283,7 @@ TEST(not_created)
 	ERROR("Invalid argument",
 	      "map create bpf/map type hash key 4 value 4 entries 16 name x flags 2 dev inode_map");
 	CHECK(access("bpf/map", F_OK) && errno == ENOENT);
-	/* Without a device it is an ordinary hash map. */
+	/* Without a device bpftool creates an ordinary hash map. */
 	OK("map create bpf/map type hash key 4 value 4 entries 16 name x");
 	OK("map show pinned bpf/map");
 	CHECK(!strstr(out, "offloaded_to"));

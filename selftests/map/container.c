@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps and programs in containers: what works with a pinned map in other namespaces of users,
- * mounts and networks, and which capability what takes. bpf/containers.md says it, each sentence by
- * one of these cases.
+ * Maps and programs in containers: how far a pinned map works in other user, mount and network
+ * namespaces, and which operation needs which capability. The cases cover each sentence of
+ * bpf/containers.md.
  */
 #include "harness.h"
 
@@ -18,7 +18,7 @@
 #define LINK_PIN	PINS "/deny_open"
 
 #define ALL_NAMESPACES	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
-/* Somebody who has nothing. */
+/* A user without privileges. */
 #define NOBODY		65534
 
 static int make_pinned_map(void)
@@ -28,7 +28,7 @@ static int make_pinned_map(void)
 	return CHECK_OK(inode_map_open(MAP_PIN, "denied", 4, 8));
 }
 
-/* An object with a program that denies opening what is in the map. */
+/* Open an object whose program denies opening the files in the map. */
 static struct loader *open_object(int map)
 {
 	struct loader *loader = loader__open();
@@ -57,7 +57,7 @@ static void deny_path(int map, const char *path)
 	CHECK_OK(inode_map_set_path(map, path, &value, BPF_ANY, 0));
 }
 
-/* Go on in other namespaces; root there is the user @uid here. */
+/* Enter new namespaces; root in them is the user @uid here. */
 static void enter_namespaces(int flags, uid_t uid)
 {
 	char map[32];
@@ -70,7 +70,7 @@ static void enter_namespaces(int flags, uid_t uid)
 	if (!(flags & CLONE_NEWUSER))
 		return;
 	snprintf(map, sizeof(map), "0 %u 1", uid);
-	/* Root's may be read by nobody else while it is not dumpable. */
+	/* Otherwise root owns this process's files in /proc, and only root may write them. */
 	CHECK_SYS(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 	file_write("/proc/self/uid_map", map);
 	file_write("/proc/self/setgroups", "deny");
@@ -94,7 +94,7 @@ static void run_in_child(void (*run)(void *arg), void *arg)
 	child_wait(child_start(run, arg));
 }
 
-/* All that user space does with a map. */
+/* Everything that user space does with a map. */
 static void use_map(void)
 {
 	int map = CHECK_SYS(bpf_obj_get(MAP_PIN)), fd = file_open("f", O_PATH);
@@ -112,7 +112,7 @@ static void use_in_container(void *arg)
 	use_map();
 }
 
-/* For who the pin's mode lets read and write it, in any namespaces, with no capability here. */
+/* A user whom the pin's mode lets read and write needs no capability here, in any namespaces. */
 TEST(pinned_map_of_root)
 {
 	uid_t uid = 0;
@@ -180,7 +180,7 @@ TEST(pinned_map_to_read)
 	run_in_child(read_only, NULL);
 }
 
-/* The mount's flag is not looked at. */
+/* Updates ignore the mount's read-only flag. */
 TEST(read_only_mount)
 {
 	make_pinned_map();
@@ -193,7 +193,7 @@ TEST(read_only_mount)
 	use_map();
 }
 
-/* Another mount of the BPF file system is another one. */
+/* Another mount of the BPF file system does not have the pin. */
 TEST(bpffs_of_its_own)
 {
 	make_pinned_map();
@@ -249,7 +249,7 @@ static void do_it_all(void *arg)
 	int map;
 
 	(void)arg;
-	/* In a mount namespace of its own, where the file system of pins is mounted. */
+	/* In a mount namespace of its own that has the pins' file system mounted. */
 	CHECK_SYS(unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS));
 	keep_capabilities(1ULL << CAP_SYS_ADMIN);
 	map = CHECK_OK(inode_map_open(MAP_PIN, "denied", 4, 8));
@@ -264,7 +264,7 @@ TEST(load)
 	run_in_child(load_as_bpf_administrator, &map);
 }
 
-/* CAP_SYS_ADMIN, in the namespaces of users and networks of the host, is enough. */
+/* CAP_SYS_ADMIN in the host's user and network namespaces is enough. */
 TEST(loader_in_a_container)
 {
 	int map;
@@ -278,7 +278,7 @@ TEST(loader_in_a_container)
 	CHECK(open_is_denied("f"));
 }
 
-/* What is asked of the system, where there is no securityfs. */
+/* What a process learns about the system without securityfs. */
 static void ask_in_container(void *arg)
 {
 	int lsm = *(int *)arg;
@@ -311,7 +311,7 @@ static void open_in_container(void *arg)
 	CHECK_EQ(sh("rm -r elsewhere"), 0);
 }
 
-/* A volume: the file is the same one, wherever it is mounted, and root there is refused, too. */
+/* A volume is the same file wherever it is mounted, so root in the container is refused, too. */
 TEST(volume)
 {
 	int map = make_pinned_map();
@@ -328,12 +328,12 @@ TEST(volume)
 struct container {
 	int requests[2], answers[2];
 	pid_t pid;
-	char file[64];		/* where the host finds the one that it looks at */
+	char file[64];		/* the host's path of the file that the container opens */
 };
 
 enum request { IS_ALLOWED, IS_DENIED, END };
 
-/* It has a file system of its own, made as an image's is, and looks at a file in it when asked. */
+/* Has a file system of its own, made like that of an image, and opens a file in it on request. */
 static void run_container(void *arg)
 {
 	struct container *container = arg;
@@ -350,7 +350,7 @@ static void run_container(void *arg)
 	}
 }
 
-/* Have it look, and wait until it has. */
+/* Make the container open its file, and wait until it has done so. */
 static void ask(struct container *container, char request)
 {
 	CHECK_EQ(write(container->requests[1], &request, 1), 1);
@@ -368,7 +368,7 @@ static void start_container(struct container *container)
 	container->pid = child_start(run_container, container);
 	snprintf(container->file, sizeof(container->file), "/proc/%d/root" DIR_PATH "/m/f",
 		 container->pid);
-	/* Its end ends the answers. */
+	/* With its last writer gone, the container's end closes the pipe. */
 	close(container->answers[1]);
 	CHECK_EQ(read(container->answers[0], &byte, 1), 1);
 }
@@ -382,8 +382,8 @@ static void end_container(struct container *container)
 }
 
 /*
- * A file of the image is another one than that of the layer: the host reaches it by the root of a
- * process of the container. Its entry ends with the container.
+ * A file of the image is not the same file as the layer's. The host reaches it through
+ * /proc/PID/root of a process of the container. Its entry ends with the container.
  */
 TEST(file_of_the_image)
 {
@@ -401,7 +401,7 @@ TEST(file_of_the_image)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* Who opens it opens the layer's, too, and so does who would have it copied by a change. */
+/* Opening the overlay's file opens the layer's, too; so does a change that copies it up. */
 TEST(file_of_a_layer)
 {
 	struct container container;
@@ -417,7 +417,7 @@ TEST(file_of_a_layer)
 	counts_wait(1, 1, 1, 1);
 }
 
-/* Who looks at what is in the maps of all. */
+/* /proc/inode_map lists all maps: a container's root opens it only if it is the host's root. */
 static void read_proc(void *arg)
 {
 	uid_t uid = *(uid_t *)arg;

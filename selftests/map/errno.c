@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every errno that bpf(2) gives for an inode map, with both key formats: the table in src/README.md.
+ * Every errno that bpf(2) returns for an inode map, in both key formats: see src/README.md.
  */
 #include "harness.h"
 
@@ -177,7 +177,7 @@ TEST(full)
 		for (int i = 0; i < 3; i++)
 			CHECK_OK(map_set(map, fd[i], i));
 		CHECK_ERR(map_set(map, fd[3], 3), E2BIG);
-		/* A full map still takes new values for old entries. */
+		/* A full map still accepts new values for existing entries. */
 		CHECK_OK(map_set(map, fd[2], 22));
 		CHECK_EQ(map_get(map, fd[2]), 22);
 		CHECK_OK(inode_map_remove_fd(map, fd[0]));
@@ -207,7 +207,7 @@ TEST(unsupported_maps)
 			CHECK_ERR(hash(size, 4, 8, 0), EINVAL);
 }
 
-/* Values may be as large as those of the kernel's own hash map, to the byte. */
+/* The largest value is exactly as large as the kernel's own hash map allows. */
 TEST(largest_value)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
@@ -215,7 +215,7 @@ TEST(largest_value)
 	FOR_EACH_KEY_SIZE(key_size) {
 		unsigned int size = 4U << 20, low = 1;
 
-		/* The largest size that the hash map takes: it takes low, and not size. */
+		/* Bisect for the hash map's limit: it accepts @low and refuses @size. */
 		while (size - low > 1) {
 			unsigned int mid = low + (size - low) / 2;
 			int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "hash", key_size, mid, 1, &opts);
@@ -235,7 +235,7 @@ TEST(largest_value)
 	}
 }
 
-/* What is allowed to become large does not begin so: none of these would fit into the machine. */
+/* A map that may become large starts small: memory could hold none of these tables at full size. */
 TEST(large_table)
 {
 	FOR_EACH_KEY_SIZE(key_size) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What holds others up: a program that sleeps, so that no grace period of RCU tasks trace ends.
+ * Holds others up: a program that sleeps, so that no RCU tasks trace grace period ends. Also counts
+ * the calls of rtnl_lock() by a thread.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

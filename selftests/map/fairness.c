@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who holds up whom: one who updates as fast as he can, and a filesystem that hangs, hold up
- * themselves. Others' updates, the creation of maps and the network's lock (rtnl) go on.
+ * Who holds up whom: a task that updates as fast as it can, and a filesystem that hangs, hold up
+ * only themselves. Others' updates, the creation of maps and the rtnl lock go on.
  */
 #include "harness.h"
 
@@ -16,12 +16,12 @@
 #include "fairness.skel.h"
 #include "sleepy.h"
 
-/* A grace period that does not end is waited for for a second at a time. */
+/* Seconds. A task waits a second at a time for a grace period that does not end. */
 #define HELD_UP		0.5
 
 static struct fairness *program;
 
-/* One who updates as fast as he can. */
+/* A task that updates as fast as it can. */
 
 #define LARGE		(256 * 1024)
 
@@ -47,7 +47,7 @@ static bool is_sleeping(void *unused)
 	return *(volatile __u32 *)&program->bss->sleeping;
 }
 
-/* Nothing that was replaced can be freed while the thread opens its file. */
+/* While the thread opens its file, nothing that an update replaced can be freed. */
 static void hold_grace_periods(pthread_t *thread)
 {
 	program = fairness__open_and_load();
@@ -118,7 +118,7 @@ TEST(fast_updater)
 		before[i] = longest(others[i].run, small);
 	hold_grace_periods(&thread);
 	pid = child_start(update_for_ever, &large);
-	/* Until it is held up itself. */
+	/* Until the updater is held up itself. */
 	sleep(1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
 		took = longest(others[i].run, small);
@@ -127,7 +127,7 @@ TEST(fast_updater)
 		if (took > limit)
 			FAIL("%s took %.3f s", others[i].name, took);
 	}
-	/* It can be killed where it waits. */
+	/* The updater can be killed where it waits. */
 	child_kill(pid);
 	sleepy_page_wake();
 	CHECK(!pthread_join(thread, NULL));
@@ -137,7 +137,7 @@ TEST(fast_updater)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* What is done to one inode, by the library too, does not wait for the network's lock. */
+/* Operations on one inode, also through the library, don't take the rtnl lock. */
 TEST(no_rtnl)
 {
 	static const unsigned int key_sizes[] = { 32, 4 };
@@ -161,7 +161,7 @@ TEST(no_rtnl)
 	fairness__destroy(program);
 }
 
-/* It waits for grace periods, and then goes on: nothing fails, and memory stays within bounds. */
+/* The updater waits for grace periods and goes on: nothing fails, and memory use stays bounded. */
 TEST(fast_updater_goes_on)
 {
 	static char value[LARGE];
@@ -177,7 +177,7 @@ TEST(fast_updater_goes_on)
 			most = counts.entries;
 	}
 	printf("# %u entries of 256 KiB at most\n", most);
-	/* 4 MiB, and those that come until it shows. */
+	/* 4 MiB may wait for a grace period (src/account.c), and some more until that shows. */
 	CHECK(most >= 4 && most <= 24);
 	CHECK_OK(inode_map_get_fd(map, fd, value));
 	CHECK_EQ(value[LARGE - 1], (char)399);
@@ -191,7 +191,7 @@ static void create_for_ever(void *max_entries)
 		close(map_create(32, 4, *(const unsigned int *)max_entries));
 }
 
-/* Now and then, so that each meets others who have what it takes. */
+/* Spread the calls over time, so that they meet different states of the competing task. */
 static double mean(void (*what)(int unused))
 {
 	const unsigned int times = 40;
@@ -207,7 +207,7 @@ static double mean(void (*what)(int unused))
 }
 
 /*
- * Maps are created and freed under the network's lock: each for a moment, however large it may
+ * Creating and freeing a map holds the rtnl lock only for a moment, however large the map may
  * become.
  */
 TEST(map_maker)
@@ -229,13 +229,13 @@ TEST(map_maker)
 }
 
 /*
- * A filesystem that hangs, with many inodes to be let go of. As in fuse.c, those of an overlay that
- * hold the last reference to files without links on a filesystem that is frozen.
+ * A filesystem that hangs while many of its inodes have to be released. As in fuse.c, these are
+ * inodes of an overlay that hold the last reference to unlinked files on a frozen filesystem.
  */
 
 #define HUNG	40
 
-/* Tasks that are in the module's code: while nothing else goes on, those that let go of an inode. */
+/* Tasks in the module's code. While nothing else runs, these are workers that release inodes. */
 static unsigned int releasing(void)
 {
 	char path[64], stack[4096];
@@ -256,7 +256,7 @@ static unsigned int releasing(void)
 		if (size <= 0)
 			continue;
 		stack[size] = 0;
-		/* A function that was called last in another is not in its stack. */
+		/* Match the module, not a function: one that ends in a tail call has no frame. */
 		nr += !!strstr(stack, "[inode_map]");
 	}
 	closedir(dir);
@@ -318,7 +318,7 @@ TEST(hung_filesystem)
 	usleep(500000);
 	printf("# %u inodes wait for one filesystem, in %u workers\n", HUNG, releasing());
 	CHECK_EQ(releasing(), 1);
-	/* Those of another filesystem are let go of. */
+	/* Inodes of another filesystem are still released. */
 	fd = file_create("own");
 	CHECK_OK(map_set(own, fd, 1));
 	CHECK_OK(inode_map_remove_fd(own, fd));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that look for entries while these are moved to a bigger table: at every step of the
- * moving, and in other tasks.
+ * Programs that look for entries while the map moves them to a bigger table: at every step of the
+ * move, and in other tasks.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -14,10 +14,10 @@ char _license[] SEC("license") = "GPL";
 __u32 map_id;
 __u32 pid;
 
-/* A child of that process whose files come and go. */
+/* A child of @pid whose files come and go. */
 __u32 not_pid;
 
-/* The addresses of inodes that have an entry, and of how many it is known. */
+/* Addresses of inodes; the first @nr_inodes of them are known to have an entry. */
 __u64 inodes[STABLE];
 __u32 nr_inodes;
 
@@ -41,7 +41,7 @@ static void look_for_all(void)
 	__sync_fetch_and_add(&steps, 1);
 }
 
-/* The map's lock is held, and a bucket or an entry about to be moved. */
+/* Under the map's lock, when a bucket or an entry is about to be moved. */
 
 SEC("?fentry/inode_map_move_bucket")
 int BPF_PROG(at_bucket)
@@ -62,7 +62,7 @@ static long pass_time(__u32 i, void *unused)
 	return 0;
 }
 
-/* Others shall come to look meanwhile. */
+/* Give other tasks time to look meanwhile. */
 SEC("?fentry/inode_map_move_bucket")
 int BPF_PROG(slow_down)
 {
@@ -70,7 +70,7 @@ int BPF_PROG(slow_down)
 	return 0;
 }
 
-/* The entry is in both tables. */
+/* Now the entry is in both tables. */
 SEC("?fexit/inode_map_table_add")
 int BPF_PROG(between)
 {
@@ -78,7 +78,7 @@ int BPF_PROG(between)
 	return 0;
 }
 
-/* Who opens a file tells the program its inode, and later, by their number, that it has an entry. */
+/* Record the inode of a file that the test opens. The test raises @nr_inodes later. */
 SEC("?lsm/file_open")
 int BPF_PROG(learn, struct file *file)
 {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tables grow: a map that may have many entries begins with few buckets, and nobody who looks
- * misses an entry while they become more.
+ * Tables grow: a map that may have many entries starts with few buckets, and no reader misses an
+ * entry while the table grows.
  */
 #include "harness.h"
 
 #include "grow.h"
 #include "grow.skel.h"
 
-/* Enough for a table to grow some times: src/hash.c. */
+/* Enough for a table to grow several times: see src/hash.c. */
 #define ENTRIES		3000
 
-/* Of which fewer are there all the time, in a map that grows while others look for them. */
+/* For a map that grows while others look for the FEW_STABLE entries that are always there. */
 #define FEW_ENTRIES	600
 #define FEW_STABLE	24
 #define READERS		2
@@ -57,7 +57,7 @@ static void check_all(int map, unsigned int nr)
 	}
 }
 
-/* At each step, by programs that run where the entries are moved. */
+/* At each step, by programs that run where the map moves entries. */
 TEST(found_at_every_step)
 {
 	static const char *const names[] = { "at_bucket", "before_entry", "between", "learn" };
@@ -67,7 +67,7 @@ TEST(found_at_every_step)
 	programs->bss->map_id = map_id_of(map);
 	for (unsigned int i = 0; i < ENTRIES / 4; i++) {
 		insert(map, i);
-		/* The last file opened was this one. */
+		/* The file opened last is this one. */
 		programs->bss->nr_inodes = i < STABLE ? i + 1 : STABLE;
 	}
 	printf("# %llu steps, %llu hits\n", programs->bss->steps, programs->bss->hits);
@@ -79,7 +79,7 @@ TEST(found_at_every_step)
 	close(map);
 }
 
-/* Files 0 to FEW_STABLE - 1 are in the map all the time, as long as there is a map. */
+/* Files 0 to FEW_STABLE - 1 have entries as long as the map exists. */
 static void run_reader(void *map)
 {
 	unsigned int value;
@@ -95,7 +95,7 @@ static void run_reader(void *map)
 	}
 }
 
-/* Others come and go, in the buckets that are being moved, too. */
+/* The other entries come and go, in buckets that are being moved, too. */
 static void run_deleter(void *map)
 {
 	for (unsigned int i = FEW_STABLE; ; i = i < FEW_ENTRIES ? i + 1 : FEW_STABLE) {
@@ -123,7 +123,7 @@ static void grow_once(int map)
 		child_kill(pids[i]);
 }
 
-/* By programs in other tasks, by bpf(2), and by walks. */
+/* By programs in other tasks, through bpf(2), and by walks. */
 TEST(found_by_others)
 {
 	static const char *const names[] = { "look_often", "slow_down" };
@@ -144,7 +144,7 @@ TEST(found_by_others)
 	grow__destroy(programs);
 }
 
-/* A map has the entries that were promised, and no more, however it began. */
+/* A map holds exactly max_entries, however small it started. */
 TEST(max_entries)
 {
 	int map = map_create(32, 4, ENTRIES), fd;
@@ -158,7 +158,7 @@ TEST(max_entries)
 	close(map);
 }
 
-/* A map is freed while its entries are being moved. */
+/* Free a map while its entries are being moved. */
 TEST(freed_while_it_grows)
 {
 	for (unsigned int nr = 30; nr < 300; nr += 3) {

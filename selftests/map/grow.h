@@ -2,7 +2,7 @@
 #ifndef GROW_H
 #define GROW_H
 
-/* How many entries programs look for. A power of two. */
+/* How many entries the programs look for. A power of two. */
 #define STABLE	128
 
 #endif /* GROW_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walks over a map with BPF_MAP_GET_NEXT_KEY: they end, and show what is there all the time exactly
- * once, whatever others do meanwhile.
+ * Walks over a map with BPF_MAP_GET_NEXT_KEY: they end, and return each entry that stays in the map
+ * exactly once, whatever other tasks do meanwhile.
  */
 #include "harness.h"
 
@@ -44,7 +44,7 @@ static void handle_key(unsigned int key_size, unsigned int handle, union inode_m
 	}
 }
 
-/* One step of a walk; @key NULL begins it. Returns whether there was an entry. */
+/* One step of a walk; a NULL @key starts it. Returns whether there was an entry. */
 static bool next(int map, const union inode_map_any_key *key, union inode_map_any_key *next_key)
 {
 	int err = bpf_map_get_next_key(map, key, next_key) ? -errno : 0;
@@ -54,7 +54,7 @@ static bool next(int map, const union inode_map_any_key *key, union inode_map_an
 	return !err;
 }
 
-/* The value of an entry, or 0 when it is gone. */
+/* The value of an entry, or 0 if it is gone. */
 static unsigned int value_of(int map, const union inode_map_any_key *key)
 {
 	unsigned int value;
@@ -86,7 +86,7 @@ TEST(none)
 		CHECK_OK(inode_map_fd_key(map, fd, 0, &start));
 		CHECK(!next(map, &start, &key));
 
-		/* Emptied, it is as it was. */
+		/* A map that was emptied behaves like a new one. */
 		CHECK_OK(map_set(map, fd, 1));
 		CHECK_OK(inode_map_remove_fd(map, fd));
 		CHECK(!next(map, NULL, &key));
@@ -105,7 +105,7 @@ TEST(one)
 		CHECK(next(map, NULL, &key));
 		CHECK_EQ(value_of(map, &key), 17);
 		CHECK(!next(map, &key, &second));
-		/* A new value leaves the key as it is. */
+		/* A new value does not change the key. */
 		CHECK_OK(map_set(map, fd, 18));
 		CHECK_EQ(value_of(map, &key), 18);
 		CHECK(!next(map, &key, &second));
@@ -116,7 +116,7 @@ TEST(one)
 
 #define MANY	1000
 
-/* Every entry once, and no handle twice. The keys of the larger format tell the file. */
+/* Every entry once, and no handle twice. The 32-byte keys identify the file. */
 TEST(many)
 {
 	FOR_EACH_KEY_SIZE(key_size) {
@@ -154,7 +154,7 @@ TEST(many)
 	}
 }
 
-/* Deleting what the walk is at, as one who empties a map does. */
+/* Delete the entry that the walk is at, as a task that empties a map does. */
 TEST(delete_current)
 {
 	FOR_EACH_KEY_SIZE(key_size) {
@@ -172,7 +172,7 @@ TEST(delete_current)
 		for (more = next(map, NULL, &key); more; key = next_key) {
 			sum += value_of(map, &key);
 			steps++;
-			/* Every other one, then go on from where it was. */
+			/* Delete every other entry, then continue from the deleted key. */
 			if (steps % 2)
 				CHECK_OK(bpf_map_delete_elem(map, &key));
 			more = next(map, &key, &next_key);
@@ -190,7 +190,7 @@ TEST(delete_current)
 	}
 }
 
-/* The entry where the walk is goes with its file, and so do others before and behind it. */
+/* The walk's current entry goes with its file, and so do entries before and after it. */
 TEST(unlink_current)
 {
 	FOR_EACH_KEY_SIZE(key_size) {
@@ -215,7 +215,7 @@ TEST(unlink_current)
 		seen |= 1U << value_of(map, &key);
 		CHECK_SYS(unlink(name));
 		CHECK_EQ(value_of(map, &key), 0);
-		/* The next two. */
+		/* Remove the next two files. */
 		CHECK(next(map, &key, &next_key));
 		for (unsigned int i = 0; i < 2; i++) {
 			union inode_map_any_key behind = key;
@@ -236,7 +236,7 @@ TEST(unlink_current)
 	}
 }
 
-/* A walk can begin at a file that is in the map. One that is not begins it anew. */
+/* A walk can start at a file in the map. From any other file it starts at the beginning. */
 TEST(from_descriptor)
 {
 	FOR_EACH_KEY_SIZE(key_size) {
@@ -267,7 +267,7 @@ TEST(from_descriptor)
 		CHECK(next(map, &fd_key, &key));
 		CHECK_EQ(handle_of(key_size, &key), handle_of(key_size, &first));
 
-		/* Nor does one whose entry is gone: it has no place any more. */
+		/* Likewise a file whose entry is gone: it has no place any more. */
 		CHECK_OK(inode_map_remove_fd(map, fds[5]));
 		CHECK_OK(inode_map_fd_key(map, fds[5], 0, &fd_key));
 		CHECK(next(map, &fd_key, &key));
@@ -278,7 +278,7 @@ TEST(from_descriptor)
 	}
 }
 
-/* A handle names one entry for good; others have others, in this map. */
+/* In a map, a handle names one entry forever; it is never reused. */
 TEST(unique_handles)
 {
 	FOR_EACH_KEY_SIZE(key_size) {
@@ -294,7 +294,7 @@ TEST(unique_handles)
 
 			for (unsigned int i = 0; i < 16; i++) {
 				CHECK_OK(map_set(map, fds[i], round));
-				/* Another value, the same entry. */
+				/* A new value keeps the entry. */
 				CHECK_OK(map_set(map, fds[i], round * 100));
 			}
 			for (more = next(map, NULL, &key); more; key = next_key) {
@@ -302,7 +302,7 @@ TEST(unique_handles)
 
 				CHECK(handle && handle < sizeof(used));
 				CHECK_EQ(used[handle]++, 0);
-				/* Other values by handle don't give it another. */
+				/* Nor does an update by handle give the entry another handle. */
 				CHECK_OK(bpf_map_update_elem(map, &key, &round, BPF_EXIST));
 				more = next(map, &key, &next_key);
 			}
@@ -314,7 +314,7 @@ TEST(unique_handles)
 	}
 }
 
-/* Files of tracefs that have the same number are different inodes. */
+/* Files of tracefs with equal inode numbers are different inodes. */
 TEST(equal_numbers)
 {
 	static const char *const names[] = {
@@ -368,13 +368,13 @@ TEST(equal_numbers)
 #define STABLE	50
 #define OTHERS	40
 #define SECONDS	2
-#define BLOCKS	20	/* of handles: see src/table.c */
+#define BLOCKS	20	/* blocks of handles: see src/table.c */
 
 static volatile bool *stop;
 static int map;
 static int stable[STABLE];
 
-/* Insert and delete others' inodes, as fast as can be, so that there are always new ones. */
+/* Insert and delete other inodes as fast as possible, so that there are always new entries. */
 static void insert_and_delete(void *arg)
 {
 	union inode_map_any_key keys[OTHERS];
@@ -396,7 +396,7 @@ static void insert_and_delete(void *arg)
 	}
 }
 
-/* Give the stable entries other values: by descriptor and by handle. */
+/* Give the stable entries new values, by descriptor and by handle. */
 static void update_stable(void *arg)
 {
 	(void)arg;
@@ -412,7 +412,7 @@ static void update_stable(void *arg)
 		for (more = next(map, NULL, &key); more && !*stop; key = next_key) {
 			unsigned int value = value_of(map, &key);
 
-			/* Between the two its file may have gone, but not become another. */
+			/* Meanwhile the file may have gone, but the handle can't name another. */
 			if (value && bpf_map_update_elem(map, &key, &value, BPF_EXIST))
 				CHECK_EQ(errno, ENOENT);
 			more = next(map, &key, &next_key);
@@ -420,7 +420,7 @@ static void update_stable(void *arg)
 	}
 }
 
-/* Files come, get into the map, and go again, with their entries. */
+/* Create files, add them to the map, and unlink them, which removes their entries. */
 static void create_and_unlink(void *arg)
 {
 	char name[32];
@@ -441,8 +441,8 @@ static void create_and_unlink(void *arg)
 }
 
 /*
- * One walk. Nobody inserts before the walker, so that it can't take more steps than entries fit,
- * but when a block of handles is used up: the next is before him, and counts for itself.
+ * One walk. New entries get handles behind the walker, so it takes no more steps than entries fit.
+ * Only when a block of handles is used up does the next one lie ahead; count its steps separately.
  */
 static void walk(unsigned int key_size, unsigned int max_entries)
 {
@@ -471,7 +471,7 @@ static void walk(unsigned int key_size, unsigned int max_entries)
 			FAIL("entry %u seen %u times", i, seen[i]);
 }
 
-/* Many walks over entries that stay, half of them older than those that come and go. */
+/* Many walks over stable entries, half of them older than the entries that come and go. */
 static void check_walks(unsigned int key_size, void (*change)(void *arg))
 {
 	const unsigned int max_entries = STABLE + 2 * OTHERS;
@@ -489,7 +489,7 @@ static void check_walks(unsigned int key_size, void (*change)(void *arg))
 		CHECK_OK(map_set(map, stable[i], i + 1));
 	pids[0] = child_start(change, "a");
 	pids[1] = child_start(change, "b");
-	/* The others get handles from among those of the changes. */
+	/* The other half gets handles in between those of the changing entries. */
 	for (unsigned int i = STABLE / 2; i < STABLE; i++) {
 		usleep(1000);
 		CHECK_OK(map_set(map, stable[i], i + 1));
@@ -523,7 +523,7 @@ TEST(exactly_once_while_files_go)
 	check_walks(32, create_and_unlink);
 }
 
-/* Two who empty a map at the same time, one by handle and one by file: each entry goes once. */
+/* Three tasks empty a map at the same time, two by handle and one by file: each entry goes once. */
 
 static unsigned int *deleted;
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that deny opening what is in a map, which they find each in a way of its own: by the
- * name of one that is declared here, pinned or not, and by the id that their loader writes down.
- * The test is loader.c.
+ * Programs that deny opening the files in a map. Each finds its map in another way: by the name of
+ * a map declared here, pinned or not, or by the id that the loader writes. The test is loader.c.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What inode_map.h has for loaders: what it tells about the kernel and the module, maps that BPF
- * objects declare or that are pinned, reuse of those over restarts, and attaching programs so that
- * their maps stay, and so that one takes the place of another with no moment without either.
+ * The part of inode_map.h for loaders: what it reports about the kernel and the module, maps that
+ * BPF objects declare or that are pinned, their reuse across restarts, and attaching programs so
+ * that their maps stay, and so that one program replaces another without a moment with neither
+ * attached.
  */
 #include "harness.h"
 
@@ -25,7 +26,7 @@ static void deny(int map, const char *path)
 	CHECK_OK(inode_map_set_path(map, path, &value, BPF_ANY, 0));
 }
 
-/* An object that has the program @name alone. */
+/* An object with the program @name alone. */
 static struct loader *object_open(const char *name, struct bpf_program **prog)
 {
 	struct loader *loader = loader__open();
@@ -45,7 +46,7 @@ static struct loader *object_load(const char *name, struct bpf_program **prog)
 	return loader;
 }
 
-/* One for a map that the loader has made. */
+/* Load an object for a map that the loader has created. */
 static struct loader *object_load_by_id(int map, struct bpf_program **prog)
 {
 	struct loader *loader = object_open("by_id", prog);
@@ -76,7 +77,7 @@ TEST(declared)
 	CHECK(wait_until(open_is_allowed, "f", 10));
 }
 
-/* The program is pinned, and its map, which nobody has pinned, stays: it is bound. */
+/* The program is pinned. Its map stays although it is not pinned: it is bound to the program. */
 TEST(declared_map_stays_with_the_program)
 {
 	struct bpf_program *prog;
@@ -95,7 +96,7 @@ TEST(declared_map_stays_with_the_program)
 	CHECK(open_is_denied("f"));
 }
 
-/* A loader that is started again finds the map, with what is in it. */
+/* A restarted loader finds the map with its entries. */
 TEST(declared_and_pinned)
 {
 	struct bpf_program *prog;
@@ -116,7 +117,7 @@ TEST(declared_and_pinned)
 	}
 }
 
-/* That is what inode_map_prepare() is for. */
+/* libbpf alone can't reuse a pinned map: inode_map_prepare() does. */
 TEST(libbpf_alone_reuses_no_map)
 {
 	int map = CHECK_OK(inode_map_create("loader_pinned", sizeof(__u32), 8));
@@ -158,7 +159,7 @@ TEST(declared_in_another_shape)
 	check_declared_does_not_fit(map_create(4, 4, 8));
 	check_declared_does_not_fit(CHECK_SYS(bpf_map_create(BPF_MAP_TYPE_HASH, "loader_pinned",
 							     32, 4, 8, NULL)));
-	/* And then all is well. */
+	/* Without a map of another shape, loading works. */
 	loader = object_load("by_pinned_name", &prog);
 	loader__destroy(loader);
 }
@@ -213,7 +214,7 @@ TEST(open)
 
 	map = CHECK_OK(inode_map_open(PINNED_MAP, "test", 4, 8));
 	CHECK(map_has_path(map, "f"));
-	/* As it was: of another shape it is left alone. */
+	/* The map is unchanged, and inode_map_open() refuses one of another shape. */
 	CHECK_ERR(inode_map_open(PINNED_MAP, "test", 8, 8), EMEDIUMTYPE);
 	CHECK_ERR(inode_map_open(PINNED_MAP, "test", 4, 9), EMEDIUMTYPE);
 	CHECK(map_has_path(map, "f"));
@@ -263,7 +264,7 @@ static void open_with_others(void *arg)
 	}
 }
 
-/* Loaders that start at the same time have the same map. */
+/* Loaders that start at the same time get the same map. */
 TEST(open_at_the_same_time)
 {
 	__u32 *ids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -285,7 +286,7 @@ TEST(open_at_the_same_time)
 
 /* Attaching */
 
-/* A map and a program that denies what is in it, loaded by who made the map. */
+/* A map, and a program that denies its files, loaded by the task that created the map. */
 static struct loader *map_and_program(int *map, struct bpf_program **prog)
 {
 	*map = map_create(32, 4, 8);
@@ -293,7 +294,7 @@ static struct loader *map_and_program(int *map, struct bpf_program **prog)
 	return object_load_by_id(*map, prog);
 }
 
-/* A map that says so of the file "f", and where a link can be pinned. */
+/* A map that denies the file "f", and a BPF file system to pin a link in. */
 static int map_that_denies(void)
 {
 	int map = map_create(32, 4, 8);
@@ -304,7 +305,7 @@ static int map_that_denies(void)
 	return map;
 }
 
-/* What happens without: the program goes on, and finds nothing. */
+/* Without binding, the map goes: the program continues to run and finds nothing. */
 TEST(map_that_is_not_bound_goes)
 {
 	struct bpf_program *prog;
@@ -350,7 +351,7 @@ TEST(attach_too_early)
 	loader__destroy(loader);
 }
 
-/* Load a program and put it where one may be, as a loader does that then ends. */
+/* Load a program and attach it pinned, replacing an older one, as a loader does before it exits. */
 static void attach_pinned(int map)
 {
 	struct bpf_program *prog;
@@ -390,7 +391,7 @@ TEST(attach_pinned)
 	before = pinned_link_id();
 	attach_pinned(map);
 	CHECK(pinned_link_id() != before);
-	/* The new one took its place, and is not beside it. */
+	/* The new program replaced the old one. */
 	CHECK(wait_until(link_is_gone, &before, 10));
 	close(map);
 	sleep(1);
@@ -417,7 +418,7 @@ static void open_all_the_time(void *arg)
 	}
 }
 
-/* Nobody gets at the file while a program takes the place of another. */
+/* No task can open the file while one program replaces another. */
 TEST(replace_without_a_gap)
 {
 	struct opener *opener = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -436,7 +437,7 @@ TEST(replace_without_a_gap)
 	CHECK_EQ(opener->openings, 0);
 }
 
-/* Which is why there is no simpler way. */
+/* A link accepts no other program, so replacing one takes a second link. */
 TEST(link_takes_no_other_program)
 {
 	int map = map_create(32, 4, 8);
@@ -452,7 +453,7 @@ TEST(link_takes_no_other_program)
 	loader__destroy(loader);
 }
 
-/* What a loader has left behind that was killed before it could rename it. */
+/* A link left behind by a loader that was killed before it could rename it. */
 TEST(attach_pinned_after_a_killed_loader)
 {
 	int map = map_create(32, 4, 8);
@@ -473,7 +474,7 @@ TEST(attach_pinned_fails)
 	struct bpf_program *prog;
 	struct loader *loader = object_load_by_id(map, &prog);
 
-	/* It can't be renamed to this. */
+	/* The link can't be renamed to a directory. */
 	CHECK_SYS(mkdir(PINNED_LINK, 0700));
 	CHECK_ERR(inode_map_attach_pinned(map, prog, PINNED_LINK), EISDIR);
 	CHECK(access(PINNED_LINK "_new", F_OK) && errno == ENOENT);
@@ -482,9 +483,9 @@ TEST(attach_pinned_fails)
 	loader__destroy(loader);
 }
 
-/* What there is */
+/* What the system has */
 
-/* Security modules, as securityfs has them. */
+/* The expected result, from the list of security modules in securityfs. */
 static int lsm_expected(void)
 {
 	char text[256], *name;
@@ -496,7 +497,7 @@ static int lsm_expected(void)
 	return -EUNATCH;
 }
 
-/* As if the kernel did not have lsm_list_modules(2). */
+/* Make lsm_list_modules(2) fail as on a kernel that lacks it. */
 static void forbid_lsm_list(void)
 {
 	struct sock_filter filter[] = {
@@ -511,7 +512,7 @@ static void forbid_lsm_list(void)
 	CHECK_SYS(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
-/* Hide a directory of the kernel's. */
+/* Hide a directory of sysfs. */
 static void hide(const char *path)
 {
 	CHECK_SYS(mount("tmpfs", path, "tmpfs", 0, NULL));
@@ -522,7 +523,7 @@ TEST(lsm)
 	int expected = lsm_expected();
 
 	CHECK_EQ(inode_map_check_lsm(), expected);
-	/* Nothing is asked for that has to be mounted. */
+	/* The check depends on no mount. */
 	hide("/sys/kernel/security");
 	CHECK_EQ(inode_map_check_lsm(), expected);
 	forbid_lsm_list();
@@ -557,7 +558,7 @@ TEST(module)
 	CHECK_OK(inode_map_check_module());
 	CHECK_SYS(unshare(CLONE_NEWNET));
 	CHECK_OK(inode_map_check_module());
-	/* It is there and has no BTF; it is not there. */
+	/* First the module has no BTF, then it is not there. */
 	hide("/sys/kernel/btf");
 	CHECK_ERR(inode_map_check_module(), ENODATA);
 	hide("/sys/module");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a map needs is charged to the memory cgroup of who created it, and where the cgroup's limit
- * is reached the call fails: nobody is killed and nothing is lost.
+ * A map's memory is charged to the memory cgroup of the task that created it. At the cgroup's limit
+ * the call fails: nothing is lost, and the OOM killer does not run.
  *
- * In a cgroup that is at its limit any page fault and any open() may end in the OOM killer. So the
- * processes that run there have what they need before the limit is set.
+ * In a cgroup at its limit any page fault and any open() may invoke the OOM killer. So the
+ * processes in it allocate what they need before the limit is set.
  */
 #include "harness.h"
 
@@ -32,7 +32,7 @@ static void limit_set(unsigned long bytes)
 	cgroup_write("memory.max", text);
 }
 
-/* The number behind @name in a file of lines "name number". */
+/* The number after @name in a file of lines "name number". */
 static unsigned long cgroup_read(const char *file, const char *name)
 {
 	char path[128], word[64];
@@ -51,7 +51,7 @@ static unsigned long cgroup_read(const char *file, const char *name)
 	FAIL("there is no %s in %s", name, path);
 }
 
-/* Memory of the kernel that is charged to the cgroup. */
+/* The kernel memory charged to the cgroup. */
 static unsigned long charged(void)
 {
 	return cgroup_read("memory.stat", "kernel");
@@ -68,7 +68,7 @@ static void cgroup_create(const char *name)
 	memory_cgroup_create(cgroup);
 }
 
-/* A map whose creator is in the cgroup. */
+/* Create a map in a process in the cgroup. */
 static int map_create_inside(unsigned int value_size, unsigned int count)
 {
 	int map;
@@ -84,7 +84,7 @@ static void cgroup_remove(void)
 	CHECK_SYS(rmdir(cgroup));
 }
 
-/* Files 0 to count - 1, open; the descriptors are consecutive numbers. */
+/* Create and open the files 0 to count - 1; the descriptors are consecutive numbers. */
 static int files_create(unsigned int count)
 {
 	struct rlimit limit = { count + 100, count + 100 };
@@ -104,7 +104,7 @@ static int files_create(unsigned int count)
 	return first;
 }
 
-/* A job of a process in the cgroup; its memory is shared, so that the result can be read. */
+/* A job of a process in the cgroup, in shared memory so that the parent can read the result. */
 struct job {
 	int map;
 	int files;
@@ -133,7 +133,7 @@ static struct job *job_new(unsigned int value_size, unsigned int count)
 	return job;
 }
 
-/* Give the files 0 to count - 1 values, until one is refused. */
+/* Give the files 0 to count - 1 values, until an update fails. */
 static void fill(struct job *job)
 {
 	for (job->done = 0, job->error = 0; job->done < job->count; job->done++) {
@@ -181,7 +181,7 @@ TEST(entries_are_charged)
 		if (job->charged[1] - job->charged[0] < job->count * job->value_size)
 			FAIL("%u values of %u bytes were charged as %lu", job->count,
 			     job->value_size, job->charged[1] - job->charged[0]);
-		/* They stay charged without the process, and go with the entries. */
+		/* Entries stay charged after the process has exited, until they go. */
 		CHECK(!is_uncharged(job));
 		for (unsigned int i = 0; i < job->count; i++) {
 			CHECK_OK(inode_map_remove_fd(job->map, job->files + i));
@@ -196,7 +196,7 @@ TEST(entries_are_charged)
 	cgroup_remove();
 }
 
-/* Who fills another's map does not pay for it. */
+/* A task that fills another's map does not pay for it. */
 TEST(others_are_not_charged)
 {
 	struct job *job;
@@ -212,7 +212,7 @@ TEST(others_are_not_charged)
 		     job->charged[1] - job->charged[0]);
 	close(job->map);
 
-	/* The other way round. */
+	/* The reverse: the creator pays for what others add. */
 	job->map = map_create_inside(KIB, job->count);
 	job->charged[0] = charged();
 	fill(job);
@@ -227,13 +227,13 @@ TEST(others_are_not_charged)
 	cgroup_remove();
 }
 
-/* A cgroup is charged 64 pages at a time, by each processor: so much may not show. */
+/* Each processor charges a cgroup 64 pages at a time, so that much may not show. */
 #define STOCK	(64 * 4096ul)
 
-/* Enough of them for it not to matter. */
+/* Enough of them for STOCK not to matter. */
 #define ADDONS	16000
 
-/* Small values: what is charged is the addon, and the pin of an inode with entries of both kinds. */
+/* Small values: mostly addons are charged, and then a pin for each inode whose entry was weak. */
 TEST(addons_are_charged)
 {
 	unsigned long stocks = STOCK * sysconf(_SC_NPROCESSORS_ONLN);
@@ -246,12 +246,12 @@ TEST(addons_are_charged)
 	child_wait(child_start(run_fill, job));
 	CHECK_EQ(job->error, 0);
 	weak = job->charged[1] - job->charged[0];
-	/* With its place in the map, an entry takes less than 100 bytes, an addon more than that. */
+	/* An entry and its slot in the table take less than 100 bytes, an addon more than that. */
 	CHECK(ADDONS * 100 + stocks < ADDONS * 150 && ADDONS * 150 < ADDONS * 200 - stocks);
 	if (weak < ADDONS * 150)
 		FAIL("%u weak entries were charged as %lu bytes", job->count, weak);
 
-	/* To be kept in memory, an inode that was not gets a pin. */
+	/* An inode with a weak entry gets a pin when it has to stay in memory. */
 	job->key_flags = 0;
 	child_wait(child_start(run_fill, job));
 	CHECK_EQ(job->error, 0);
@@ -274,7 +274,7 @@ static void run_fill_and_empty(void *arg)
 	job->charged[1] = charged();
 }
 
-/* The table, which has become large and stays so. */
+/* The table has grown, does not shrink, and stays charged. */
 TEST(table_is_charged)
 {
 	unsigned int count = 40000;
@@ -312,14 +312,14 @@ static void run_fill_to_the_limit(void *arg)
 	unsigned int count = job->count;
 
 	cgroup_enter();
-	/* No page fault below: the stack is as deep as it gets, and every page is this process's. */
+	/* Avoid page faults below: the stack has its full depth, and no page is copy-on-write. */
 	job->count = 8;
 	fill(job);
 	job->count = count;
 	CHECK_SYS(mlockall(MCL_CURRENT));
 	limit_set(current() + job->room);
 	fill(job);
-	/* What is there gets other values where the memory of an old one can be had, or keeps its. */
+	/* An update reuses the memory of an old entry if it can, or fails and leaves the value. */
 	for (unsigned int i = 0; i < 8; i++) {
 		struct inode_map_key key = { .fd = job->files + i };
 
@@ -345,7 +345,7 @@ static void check_values(const struct job *job)
 	CHECK_EQ(map_count(job->map), job->done);
 }
 
-/* @room is what the limit leaves; in it there are @least entries or more. */
+/* @room is how much the limit leaves; at least @least entries must fit in it. */
 static void use_limit(unsigned int value_size, unsigned int count, unsigned long room,
 		      unsigned int least)
 {
@@ -362,7 +362,7 @@ static void use_limit(unsigned int value_size, unsigned int count, unsigned long
 			FAIL("only %u values of %u bytes in %lu", job->done, value_size, room);
 		check_values(job);
 
-		/* When there is room again, it can be used. */
+		/* Once there is room again, updates work. */
 		for (unsigned int i = 0; i < job->done; i++)
 			CHECK_OK(inode_map_remove_fd(job->map, job->files + i));
 		counts_wait(1, 0, 0, 0);
@@ -380,19 +380,19 @@ static void use_limit(unsigned int value_size, unsigned int count, unsigned long
 	cgroup_remove();
 }
 
-/* It is the value that there is no room for... */
+/* The value's allocation fails... */
 TEST(limit_with_large_values)
 {
 	use_limit(16 * KIB, 1000, 8 * MIB, 100);
 }
 
-/* ...or the addon. */
+/* ...or the addon's. */
 TEST(limit_with_small_values)
 {
 	use_limit(4, 8000, MIB, 500);
 }
 
-/* Maps that may have very many entries, and have none, where there is no room for these. */
+/* Empty maps that may have very many entries, under a limit with no room for these. */
 
 #define LARGE_MAPS	64
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks the running executable up in the map that it is told, and maps by a name; and takes the time
- * that hiding a map takes.
+ * Looks up the running executable in a map given by id, and maps by name; measures how long hiding
+ * a map takes.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -36,7 +36,7 @@ int find_name(struct args *args)
 	return 0;
 }
 
-/* Hiding is done under rtnl: one at a time. */
+/* Maps are hidden under rtnl, one at a time. */
 __u64 hidden, hiding_least;
 static __u64 hiding_began;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Very many maps at a time: programs find each by its id and its name, and none that is gone, and
- * what is done for each does not grow with their number.
+ * Very many maps at a time: programs find each by its id and its name, and never one that is gone,
+ * and the cost per map does not grow with their number.
  */
 #include "harness.h"
 
@@ -10,7 +10,7 @@
 
 #include "registry.skel.h"
 
-/* More than have the short way to programs, several times over. */
+/* Several times as many maps as "recent" in src/registry.c has room for. */
 #define MAPS	900
 
 struct args {
@@ -57,7 +57,7 @@ static void map_create_numbered(unsigned int i)
 	map_create_named(i, name);
 }
 
-/* By the running executable, as the programs do. */
+/* For the running executable, which the programs look up. */
 static void value_set(unsigned int i)
 {
 	__u64 value = i;
@@ -90,7 +90,7 @@ static void descriptors(unsigned int count)
 	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-/* Every map once, in the order of their ids. Maps without entries have no line. */
+/* Lists every map with entries once, in the order of ids. Maps without entries have no line. */
 static unsigned int check_proc(void)
 {
 	FILE *stream = fopen("/proc/inode_map", "re");
@@ -118,7 +118,7 @@ TEST(many_maps)
 	registry_load("");
 	for (unsigned int i = 0; i < MAPS; i++) {
 		map_create_numbered(i);
-		/* Before it has an entry: it is found, and has none. */
+		/* The map is found and has no entry yet. */
 		CHECK_EQ(run(programs->progs.read_value, ids[i]).result, -ENOENT);
 		value_set(i);
 		check_value(i);
@@ -127,7 +127,7 @@ TEST(many_maps)
 		check_value(i);
 	CHECK_EQ(check_proc(), MAPS);
 
-	/* Every second one, and some that are next to each other, go. */
+	/* Free every second map, and some adjacent ones. */
 	for (unsigned int i = 0; i < MAPS; i++) {
 		if (i % 2 && (i < 300 || i > 600)) {
 			left++;
@@ -145,7 +145,7 @@ TEST(many_maps)
 	}
 	CHECK_EQ(check_proc(), left);
 
-	/* Others come, and may have their places. */
+	/* New maps may take the place of the old ones in the registry. */
 	for (unsigned int i = MAPS; i < MAPS + 300; i++) {
 		map_create_numbered(i);
 		value_set(i);
@@ -172,7 +172,7 @@ TEST(many_names)
 	CHECK_EQ(id_of("map_900"), -ENOENT);
 	CHECK_EQ(id_of("map_"), -ENOENT);
 
-	/* A second one of a name, as the last map, and as one before others. */
+	/* Duplicate a name: once as the last map, once as one that others follow. */
 	close(maps[last]);
 	counts_wait(last, 0, 0, 0);
 	map_create_numbered(450);
@@ -192,14 +192,14 @@ static void check_found(int expected)
 	CHECK_EQ(run(programs->progs.find_name, 0).result, expected);
 }
 
-/* Of three maps of a name two go, and then the third. */
+/* Free two of three maps of the same name, and then the third. */
 static void three(unsigned int first, unsigned int second)
 {
 	unsigned int third = 3 - first - second;
 
 	for (unsigned int i = 0; i < 3; i++)
 		map_create_named(i, "three");
-	/* So that all three are where those are that are not young. */
+	/* So that all three have left the young list. */
 	map_create_named(3, "another");
 	check_found(-ENOTUNIQ);
 	close(maps[first]);
@@ -224,7 +224,7 @@ TEST(three_of_a_name)
 	registry__destroy(programs);
 }
 
-/* Least microseconds that it takes to hide one of the maps from @begin to @end, while all are there. */
+/* Hide the maps @begin to @end - 1 while all exist. Returns the shortest time in microseconds. */
 static double hide(unsigned int begin, unsigned int end, unsigned int left)
 {
 	programs->bss->hidden = 0;
@@ -236,8 +236,8 @@ static double hide(unsigned int begin, unsigned int end, unsigned int left)
 }
 
 /*
- * To hide a map, under the network's lock, takes as long as ever when many have its name: at best,
- * since a host that is busy takes the processor away.
+ * Hiding a map, under the rtnl lock, does not take longer when many maps have its name. Compare the
+ * best times: a busy host takes the processor away.
  */
 TEST(many_of_a_name)
 {
@@ -261,7 +261,7 @@ TEST(many_of_a_name)
 	registry__destroy(programs);
 }
 
-/* One read(2) of the file when all maps are empty. Who looks for one map finds all. */
+/* Time one read(2) of the file while all maps are empty. The failed lookup publishes all maps. */
 static double read_proc(void)
 {
 	double begin, took;
@@ -286,8 +286,8 @@ static double least(double one, double other)
 #define TRIES	100
 
 /*
- * Eight times as many take about eight times as long, and not 64 times: at best, since a host that is
- * busy takes the processor away in most of the tries.
+ * Eight times as many maps take about eight times as long, not 64 times. Compare the best times: a
+ * busy host takes the processor away in most of the tries.
  */
 TEST(proc_is_linear)
 {

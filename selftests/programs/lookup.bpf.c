@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One program for each way to come by an inode, and those that the verifier must refuse. All look
- * at what the process @pid does, and nothing else.
+ * One program for each way to get an inode, and programs that the verifier must refuse. They act
+ * only on what the process @pid does.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -48,7 +48,7 @@ static __always_inline struct inode *working_directory(void)
 	return task->fs->pwd.dentry->d_inode;
 }
 
-/* The inode is that of a file that is opened. */
+/* The inode of an opened file */
 
 SEC("?lsm/file_open")
 int BPF_PROG(on_lsm, struct file *file)
@@ -90,7 +90,7 @@ int BPF_PROG(on_fmod_ret, struct file *file, int ret)
 	return ret;
 }
 
-/* The inode is the argument of a tracepoint: a file is locked. */
+/* The inode is the argument of a tracepoint, called when a file is locked. */
 
 SEC("?tp_btf/posix_lock_inode")
 int BPF_PROG(on_tp_btf, struct inode *inode)
@@ -100,7 +100,7 @@ int BPF_PROG(on_tp_btf, struct inode *inode)
 	return 0;
 }
 
-/* The inode is the working directory, which every program can find. */
+/* The inode of the working directory, which every program can find */
 
 SEC("?tp/raw_syscalls/sys_enter")
 int on_tracepoint(void *ctx)
@@ -125,7 +125,7 @@ int BPF_PROG(on_fentry_sleepable, int argument)
 
 	if (!ours())
 		return 0;
-	/* For the verifier, not for the lookup. */
+	/* The verifier requires this; the lookup does not. */
 	bpf_rcu_read_lock();
 	inode = working_directory();
 	bpf_rcu_read_unlock();
@@ -133,7 +133,7 @@ int BPF_PROG(on_fentry_sleepable, int argument)
 	return 0;
 }
 
-/* The pointer is none, or no longer one, to an inode. */
+/* The pointer does not point to an inode, or no longer does. */
 
 SEC("?lsm/inode_mkdir")
 int BPF_PROG(null_lsm, struct inode *dir, struct dentry *dentry)
@@ -184,7 +184,7 @@ int BPF_PROG(stale, struct inode *inode)
 	return 0;
 }
 
-/* Several maps, many sizes. */
+/* Several maps, and values of many sizes */
 
 SEC("?lsm/file_open")
 int BPF_PROG(two_maps, struct file *file)
@@ -226,7 +226,7 @@ int BPF_PROG(sizes, struct file *file)
 	return 0;
 }
 
-/* A policy, as a user would write it. */
+/* A policy as a user would write it */
 
 const volatile __u32 denied_id;
 const volatile __u32 denied_pid;
@@ -242,7 +242,7 @@ int BPF_PROG(policy, struct file *file)
 	return verdict && *verdict ? -1 : 0;
 }
 
-/* What the verifier says to wrong programs, and to those that only just are right. */
+/* What the verifier says to wrong programs, and to programs that are just about right */
 
 SEC("?lsm/file_open")
 int BPF_PROG(accepted_last_byte, struct file *file)
@@ -303,7 +303,7 @@ int BPF_PROG(refused_variable_size, struct file *file)
 	return 0;
 }
 
-/* The kernel has no such functions for programs of this type. */
+/* The kernel does not offer the function to programs of this type. */
 SEC("?socket")
 int refused_program_type(void *ctx)
 {

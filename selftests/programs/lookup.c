@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lookups from BPF programs: from every kind of program that can make one, of every kind of
- * pointer, in maps that are there and maps that are not, and what the verifier refuses.
+ * Lookups by BPF programs: from every type of program that can do one, with every kind of pointer,
+ * in maps that exist and maps that don't; and what the verifier refuses.
  */
 #include "harness.h"
 
@@ -11,7 +11,7 @@
 #include "value.h"
 #include "lookup.skel.h"
 
-/* A skeleton in which only the program @name will be loaded. */
+/* Open a skeleton that will load only the program @name. */
 static struct lookup *programs_open(const char *name, struct bpf_program **program)
 {
 	struct lookup *programs = lookup__open();
@@ -21,7 +21,7 @@ static struct lookup *programs_open(const char *name, struct bpf_program **progr
 	return programs;
 }
 
-/* Load the program @name, which is to look inodes up in the map @id for this process. */
+/* Load the program @name to look up inodes in the map @id for this process. */
 static struct lookup *programs_load(const char *name, unsigned int id, struct bpf_program **program)
 {
 	struct lookup *programs = programs_open(name, program);
@@ -32,7 +32,7 @@ static struct lookup *programs_load(const char *name, unsigned int id, struct bp
 	return programs;
 }
 
-/* The one program that is attached. */
+/* The only program attached. */
 static struct bpf_link *attached;
 
 static struct lookup *program_attach(const char *name, unsigned int id)
@@ -66,7 +66,7 @@ static struct value get(int map, int fd)
 	return value;
 }
 
-/* What makes the programs run. They look at the file "f" or the directory ".". */
+/* Triggers for the programs, which look at the file "f" or the directory "." */
 
 static void check_kind(const char *name, void (*trigger)(struct bpf_program *program),
 		       const char *path)
@@ -88,25 +88,25 @@ static void check_kind(const char *name, void (*trigger)(struct bpf_program *pro
 	CHECK(programs->bss->calls > 0);
 	CHECK_EQ(programs->bss->hits, 0);
 
-	/* In the map: the program reads what user space wrote, and the other way round. */
+	/* In the map: the program reads what user space wrote, and vice versa. */
 	set(map, fd, 0x1122334455667788);
 	trigger(program);
 	hits = programs->bss->hits;
 	CHECK(hits > 0);
 	CHECK_EQ(programs->bss->number, 0x1122334455667788);
 	count = get(map, fd).count;
-	/* The lookup from user space is a system call, too. */
+	/* The lookup by user space is a system call, too, and may trigger the program. */
 	CHECK(count >= hits && count <= programs->bss->hits);
 	CHECK_EQ(get(map, fd).number, 0x1122334455667788);
 	CHECK_EQ(get(map, other).count, 0);
 
-	/* Another value. */
+	/* A new value */
 	set(map, fd, 5);
 	trigger(program);
 	CHECK(programs->bss->hits > hits);
 	CHECK_EQ(programs->bss->number, 5);
 
-	/* No longer in the map. */
+	/* Removed from the map */
 	CHECK_OK(inode_map_remove_fd(map, fd));
 	programs->bss->hits = 0;
 	programs->bss->calls = 0;
@@ -162,13 +162,13 @@ static bool has_hits(void *arg)
 	struct lookup *programs = arg;
 	volatile unsigned int spin;
 
-	/* The clock that it samples is that of this process. */
+	/* The program samples a clock of this process. */
 	for (spin = 0; spin < 1000000; spin++)
 		;
 	return *(volatile __u64 *)&programs->bss->hits;
 }
 
-/* In interrupt context. */
+/* Runs in interrupt context. */
 TEST(perf_event)
 {
 	struct perf_event_attr attr = {
@@ -195,7 +195,7 @@ TEST(perf_event)
 	programs_destroy(programs);
 }
 
-/* Ids that name nothing, or nothing that is to be found. */
+/* Ids of no map, of maps of other types, and of maps without the inode. */
 TEST(wrong_map_id)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
@@ -229,7 +229,7 @@ TEST(wrong_map_id)
 	CHECK_EQ(programs->bss->hits, 1);
 }
 
-/* The first update makes a map known, even when it is of a kind that a program waits for. */
+/* After the first update, programs find the map, even if a program looked for it before. */
 TEST(found_from_first_update_on)
 {
 	int map = map_create(4, sizeof(struct value), 8);
@@ -245,7 +245,7 @@ TEST(found_from_first_update_on)
 	CHECK_EQ(programs->bss->number, 3);
 }
 
-/* Freed maps are not found, nor is a later map of another id in their place. */
+/* Programs don't find freed maps, nor a later map with another id in their place. */
 TEST(freed_map)
 {
 	int map = map_create(32, sizeof(struct value), 8);
@@ -266,7 +266,7 @@ TEST(freed_map)
 	CHECK_EQ(programs->bss->hits, 1);
 }
 
-/* Links, renames and other mounts of a file are one inode; a new file of its name is another. */
+/* Links, renames and other mounts lead to one inode; a new file of the same name has another. */
 TEST(same_inode)
 {
 	int map = map_create(32, sizeof(struct value), 8);
@@ -317,7 +317,7 @@ TEST(two_maps)
 	CHECK_EQ(programs->bss->other_number, 22);
 }
 
-/* Every size of value against every size that a program asks for. */
+/* Values of every size, and programs that ask for every size. */
 TEST(sizes)
 {
 	static const unsigned int asked[] = { 1, 4, 16, 17, 4097, 100000 };
@@ -353,7 +353,7 @@ TEST(sizes)
 	}
 }
 
-/* Programs that the verifier must refuse, and what it is to say, lest it be for another reason. */
+/* Programs that the verifier must refuse, each with the message that identifies the reason. */
 TEST(verifier)
 {
 	static const struct refused refused[] = {
@@ -372,14 +372,14 @@ TEST(verifier)
 	CHECK_VERIFIER_REFUSES(lookup, refused);
 }
 
-/* Pointers that are none to an inode: misses, and nothing in the kernel's log. */
+/* Pointers that don't point to an inode cause misses, and nothing in the kernel's log. */
 
 static void make_directory(void)
 {
 	CHECK_SYS(mkdir("d", 0755));
 }
 
-/* Nobody has looked this name up before. Filesystems differ in how they say that there is none. */
+/* A name that was never looked up. Filesystems differ in how they report that there is no file. */
 static void open_absent_file(void)
 {
 	char name[32];
@@ -388,7 +388,7 @@ static void open_absent_file(void)
 	CHECK(open(name, O_RDONLY) == -1 && errno == ENOENT);
 }
 
-/* The kernel opens the interpreter. */
+/* The kernel tries to open the script's interpreter. */
 static void execute_without_interpreter(void)
 {
 	static const char script[] = "#!/absent\n";
@@ -399,7 +399,7 @@ static void execute_without_interpreter(void)
 	CHECK(execl("script", "script", NULL) == -1 && errno == ENOENT);
 }
 
-/* Where no inode is left. */
+/* Create a file in a filesystem that has no inode left. */
 static void create_one_too_many(void)
 {
 	CHECK_SYS(mkdir("full", 0755));
@@ -453,13 +453,13 @@ TEST(error_inode)
 	check_bogus("error_inode", create_one_too_many);
 }
 
-/* An inode whose last link and user are gone, in a map until then. */
+/* An inode that was in a map until its last link and user went. */
 TEST(stale_pointer)
 {
 	check_bogus("stale", remove_file);
 }
 
-/* A policy goes on while its program does, and its map with it: no descriptor, no pin. */
+/* A program keeps its bound map alive, without a descriptor or a pin. */
 TEST(bound_map)
 {
 	int map = map_create(32, 4, 8), fd = file_create("denied");
@@ -473,7 +473,7 @@ TEST(bound_map)
 	CHECK_OK(lookup__load(programs));
 	attached = attach_program(program);
 	CHECK_OK(inode_map_bind(map, bpf_program__fd(program)));
-	/* Twice is not two references. */
+	/* Binding twice takes one reference. */
 	CHECK_OK(inode_map_bind(map, bpf_program__fd(program)));
 	CHECK_OK(map_set(map, fd, 1));
 	CHECK_OK(map_set(map, ok, 0));
@@ -485,7 +485,7 @@ TEST(bound_map)
 	CHECK(open("denied", O_RDONLY) == -1 && errno == EPERM);
 
 	CHECK_SYS(unlink("bpf/map"));
-	/* The kernel frees what is to be freed by workers. */
+	/* Give the kernel's workers time to free whatever they would free. */
 	usleep(300000);
 	drop_caches();
 	for (int i = 0; i < 3; i++) {
@@ -495,7 +495,7 @@ TEST(bound_map)
 	}
 	counts_wait(1, 2, 2, 2);
 
-	/* The map can still be had by its id, and changed. */
+	/* The map is still available by its id, and can be changed. */
 	again = CHECK_OK(bpf_map_get_fd_by_id(id));
 	CHECK_OK(inode_map_remove_path(again, "denied"));
 	close(file_open("denied", O_RDONLY));
@@ -510,7 +510,7 @@ TEST(bound_map)
 	close(file_open("allowed", O_RDONLY));
 }
 
-/* Removing a file ends its entry for programs as well, before its number can be used again. */
+/* Removing a file ends its entry for programs, too, before the inode's number can be reused. */
 TEST(removed_file)
 {
 	int map = map_create(32, sizeof(struct value), 8);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs at hooks that are given a pointer which may be NULL though the verifier trusts it. Each
- * asks with inode_map_is_null() and, if it is there, loads from it: when the verifier takes the
- * test away, that load panics the kernel. They look at what the process @pid does, and nothing
- * else.
+ * Programs at hooks that get a pointer which the verifier trusts although it may be NULL. Each
+ * calls inode_map_is_null() and loads from the pointer if it is not NULL. If the verifier removes
+ * the test, that load panics the kernel. They act only on what the process @pid does.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -14,7 +13,7 @@ char _license[] SEC("license") = "GPL";
 
 __u32 pid;
 
-/* How often there was none, how often there was one, and the number of the last. */
+/* How many pointers were NULL, how many were not, and the inode number behind the last of these. */
 volatile __u32 absent;
 volatile __u32 present;
 volatile __u64 number;
@@ -24,7 +23,7 @@ static __always_inline bool ours(void)
 	return bpf_get_current_pid_tgid() >> 32 == pid;
 }
 
-/* In a function of its own, so that nothing else of the program leads to the one branch. */
+/* Not inlined, so that the rest of the program can't decide the branch. */
 static __noinline int look(struct inode *inode)
 {
 	if (inode_map_is_null(inode)) {
@@ -36,7 +35,7 @@ static __noinline int look(struct inode *inode)
 	return 0;
 }
 
-/* The same where the compiler can see all of the program. */
+/* The same, with the whole program visible to the compiler. */
 static __always_inline void look_inline(struct inode *inode)
 {
 	if (inode_map_is_null(inode)) {
@@ -68,7 +67,7 @@ NAME_PROGRAM(inode_mkdir)
 NAME_PROGRAM(inode_mknod)
 NAME_PROGRAM(inode_symlink)
 
-/* In kernels for security modules that go by paths. */
+/* Hooks of kernels with path-based security modules */
 
 #define PATH_PROGRAM(hook)						\
 SEC("lsm/" #hook)							\
@@ -83,7 +82,7 @@ PATH_PROGRAM(path_mkdir)
 PATH_PROGRAM(path_mknod)
 PATH_PROGRAM(path_symlink)
 
-/* Here it is there. */
+/* Here the inode exists. */
 NAME_PROGRAM(inode_unlink)
 
 SEC("lsm/inode_link")
@@ -103,7 +102,7 @@ int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, str
 	return 0;
 }
 
-/* A lookup that finds no file gives its dentry none. No security hook is told. */
+/* A lookup that finds no file passes NULL. No security hook runs. */
 SEC("fentry/d_splice_alias")
 int BPF_PROG(d_splice_alias, struct inode *inode, struct dentry *dentry)
 {
@@ -112,7 +111,7 @@ int BPF_PROG(d_splice_alias, struct inode *inode, struct dentry *dentry)
 	return 0;
 }
 
-/* No file is open yet. */
+/* The file is not open yet. */
 SEC("lsm/file_alloc_security")
 int BPF_PROG(file_alloc_security, struct file *file)
 {
@@ -121,7 +120,7 @@ int BPF_PROG(file_alloc_security, struct file *file)
 	return 0;
 }
 
-/* Memory may be mapped that is of no file. */
+/* Anonymous mappings have no file. */
 SEC("lsm/mmap_file")
 int BPF_PROG(mmap_file, struct file *file)
 {
@@ -134,7 +133,7 @@ int BPF_PROG(mmap_file, struct file *file)
 	return 0;
 }
 
-/* What is not NULL but next to it, and what is beyond. */
+/* Addresses next to NULL, and larger ones */
 
 __u64 address;
 volatile bool is_null;

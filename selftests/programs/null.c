@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pointers that are NULL though the verifier trusts them: inode_map_is_null() tells, by whatever
- * compiler the programs are made. If it does not, the kernel panics.
+ * Pointers that are NULL although the verifier trusts them: inode_map_is_null() detects them,
+ * whichever compiler builds the programs. If it does not, the kernel panics.
  */
 #include "harness.h"
 
@@ -11,7 +11,7 @@
 
 static struct bpf_link *attached;
 
-/* The program @name alone. */
+/* Load only the program @name. */
 static struct null *program_load(const char *name, struct bpf_program **program)
 {
 	struct null *programs = null__open();
@@ -38,7 +38,7 @@ static struct null *program_attach(const char *name)
 	return programs;
 }
 
-/* Let @name see what @trigger does. It must meet pointers that are there and that are not. */
+/* Run @trigger under the program @name, and check whether it saw NULL and other pointers. */
 static void check(const char *name, void (*trigger)(void), bool absent, bool present)
 {
 	struct null *programs = program_attach(name);
@@ -99,7 +99,7 @@ static void rename_to_file(void)
 	CHECK_SYS(unlink("new"));
 }
 
-/* Nobody has looked this name up before. */
+/* A name that was never looked up. */
 static void look_up(void)
 {
 	struct stat stat;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The templates of bpf/templates/, as scripts/templates has built them outside of the tree: each
- * denies an open when its loader has ended, goes on over a restart, and ends when it is told to.
+ * The templates in bpf/templates/, as built out of tree by scripts/templates: each still denies an
+ * open after its loader has exited, survives a restart of the loader, and ends when told to.
  */
 #include "harness.h"
 
-/* Where scripts/test puts them. */
+/* scripts/test puts them here. */
 #define PROGRAM_PATH	"/usr/sbin/policy-"
 
 static int policy(const char *language, const char *arguments)
@@ -28,14 +28,14 @@ static void check_template(const char *language)
 	CHECK_EQ(policy(language, "one"), 0);
 	CHECK(open_is_denied("one"));
 	CHECK(!open_is_denied("two") && !open_is_denied("other"));
-	/* Again: map and entry are those that there were, and one program is there. */
+	/* A second run reuses the map and its entry, and replaces the program. */
 	CHECK_EQ(policy(language, "two"), 0);
 	CHECK(open_is_denied("one") && open_is_denied("two"));
 	CHECK(!open_is_denied("other"));
 	counts_wait(1, 2, 2, 2);
 	CHECK_EQ(sh("[ \"$(ls " BPFFS_PATH "/policy | tr '\\n' ' ')\" = 'denied deny_open ' ]"), 0);
 
-	/* What fails leaves the policy as it is. */
+	/* A failing run does not change the policy. */
 	CHECK_EQ(policy(language, "no-such-file 2>/dev/null"), 1);
 	CHECK_EQ(policy(language, "2>/dev/null"), 2);
 	CHECK(open_is_denied("one") && open_is_denied("two"));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF tokens: by one a container may load programs, and these may not call the module's functions,
+ * BPF tokens let a container load programs. These programs may not call the module's functions,
  * which would find the host's maps by their ids.
  *
- * Tokens are newer than the headers and the libbpf of Debian 12.
+ * The headers and the libbpf of Debian 12 do not know tokens yet.
  */
 #include "harness.h"
 
@@ -27,7 +27,7 @@ union attr {
 	__u8 all[256];
 };
 
-/* Descriptors between processes */
+/* Passing descriptors between processes */
 
 union control {
 	struct cmsghdr header;
@@ -71,7 +71,7 @@ static int receive_fd(int socket)
 	return fd;
 }
 
-/* The container: it has a file system for BPF of its own, and makes the token from it. */
+/* The container has a BPF file system of its own, and creates the token from it. */
 static void run_container(void *arg)
 {
 	union attr attr = {};
@@ -86,7 +86,7 @@ static void run_container(void *arg)
 	send_fd(socket, fd);
 }
 
-/* The host delegates all that there is to delegate. */
+/* The host delegates everything it can. */
 static int token_create(void)
 {
 	static const char *const options[] = {
@@ -107,7 +107,7 @@ static int token_create(void)
 	return token;
 }
 
-/* The module's BTF, and in it the function @name. */
+/* Open the module's BTF, and find the function @name in it. */
 static int module_btf(const char *name, __s32 *function)
 {
 	struct btf *base = btf__load_vmlinux_btf(), *btf;
@@ -138,7 +138,7 @@ static int module_btf(const char *name, __s32 *function)
 	FAIL("the module has no BTF");
 }
 
-/* A program that makes one call if @function is not 0. Returns it or a negative errno. */
+/* Load a program that calls @function unless 0. Returns its descriptor or a negative errno. */
 static int load(int btf_fd, __s32 function, int token)
 {
 	const int fds[] = { 0, btf_fd };
@@ -175,7 +175,7 @@ TEST(program_of_a_container)
 	__s32 function;
 
 	btf_fd = module_btf("bpf_inode_map_delete_handle", &function);
-	/* It is the function, and the token. */
+	/* Function and token are each fine alone, but not together. */
 	fd = load(btf_fd, function, -1);
 	if (fd == -KERNEL_ENOTSUPP)
 		SKIP("this kernel has no compiler for BPF programs");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Trees while directories in them are moved all the time, by another processor: what a program is told
- * was so in a single moment, and one that may wait for renames is told. Emulated processors have to
- * run at the same time for that, and not to take turns: see scripts/test.
+ * Trees whose directories are moved all the time, by another processor: each answer was true at a
+ * single moment, and a program that may wait for renames always gets one. This requires emulated
+ * processors to run at the same time rather than in turns: see scripts/test.
  */
 #include "harness.h"
 
@@ -15,13 +15,13 @@
 #include "tree/tree_looks.h"
 
 /*
- * "n" is in the one tree or in the other at every moment, at a distance that belongs to it: at the
- * end of a chain of directories below "a/m", or in "b" right away. When it is not there, "m" goes
- * to where there is no tree or to the other one. Whoever climbs the chain while "n" leaves it and
- * "m" does, comes out where "n" never was.
+ * At every moment "n" is in one of two trees, each at its own distance: at the end of a chain of
+ * directories below "a/m", or directly in "b". While "n" is out of the chain, "m" moves to a place
+ * outside of both trees, or into the other tree. A reader that climbs the chain while first "n" and
+ * then "m" leaves would arrive where "n" never was.
  */
 #define CHAIN		1900
-/* From "n/f" to "n", the chain, "m", "a". */
+/* Steps from "n/f": "n", the chain, "m", "a". */
 #define IN_CHAIN	(CHAIN + 3)
 
 struct mover {
@@ -31,7 +31,7 @@ struct mover {
 	volatile bool *stop;
 };
 
-/* Readers and who moves are to meet. */
+/* Readers and mover run on different processors. */
 static void use_cpu(unsigned int cpu)
 {
 	cpu_set_t set;
@@ -54,7 +54,7 @@ static void keep_moving(void *arg)
 
 	use_cpu(1);
 	while (!*mover->stop) {
-		/* As long in the one place as in the other. */
+		/* Stay in each place for as long as in the other. */
 		for (unsigned int i = 0; i < 2; i++) {
 			CHECK_SYS(rename("free/x", "free/y"));
 			CHECK_SYS(rename("free/y", "free/x"));
@@ -68,7 +68,7 @@ static void keep_moving(void *arg)
 	}
 }
 
-/* Renames that are none of the reader's business, of a filesystem of their own. */
+/* Unrelated renames in another filesystem. */
 static void keep_renaming(void *arg)
 {
 	struct mover *mover = arg;
@@ -84,7 +84,7 @@ static bool in_either_tree(int distance, __u64 number)
 	return (number == 1 && distance == IN_CHAIN) || (number == 2 && distance == 2);
 }
 
-/* How often programs were told which of the trees, and how often that it could not be told. */
+/* How often programs got each tree as the answer, and how often an error. */
 struct tally {
 	unsigned int answers[3];
 	unsigned int unknown;
@@ -122,11 +122,11 @@ static void print_tally(const char *what, const struct tally *tally)
 {
 	printf("# %s: %u in the one tree, %u in the other, could not tell %u and %u times\n", what,
 	       tally->answers[1], tally->answers[2], tally->unknown, tally->not_found);
-	/* Otherwise nothing was tested. */
+	/* Otherwise the test met only one of the trees. */
 	CHECK(tally->answers[1] && tally->answers[2]);
 }
 
-/* Whether the kernel knows that a program at a security hook may wait for renames to end. */
+/* Whether the kernel lets a program at a security hook wait for renames to end. */
 static bool hooks_can_wait(void)
 {
 	struct utsname name;
@@ -153,7 +153,7 @@ static void while_moving(int map, unsigned int flags, bool slow)
 
 	CHECK(stop != MAP_FAILED);
 	CHECK_EQ(sh("mkdir -p a/m b free/x other"), 0);
-	/* Something to be exchanged with. */
+	/* Targets for the exchange */
 	if (flags & RENAME_EXCHANGE)
 		CHECK_EQ(sh("mkdir -p b/n b/m free/m"), 0);
 	mount_tmpfs("other");
@@ -187,7 +187,7 @@ TEST(while_exchanged)
 	while_moving(map_watched(), RENAME_EXCHANGE, false);
 }
 
-/* Longer than anybody waits who may not sleep. */
+/* Renames that take longer than a reader waits that may not sleep. */
 TEST(while_renamed_slowly)
 {
 	int map = map_new();

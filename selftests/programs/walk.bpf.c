@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walks over maps, from each kind of program that can make one. Those on hooks act for the process
+ * Walks over maps, from each type of program that can do one. Programs on hooks act for the process
  * @pid when it opens a file.
  *
- * What a walk counts is in global variables, which the verifier takes for unknown each time: a loop
- * whose state does not change from pass to pass is one that it need not follow for ever.
+ * A walk counts in global variables. The verifier assumes that these may have any value, so that
+ * the state of a loop does not change from pass to pass, and it stops following the loop.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -15,7 +15,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* walk.c has the same. */
+/* Same as in walk.c. */
 #define MET_MAX	16384
 
 __u32 pid;
@@ -23,7 +23,7 @@ volatile __u32 enabled;
 __u32 map_id;
 __u32 other_map_id;
 
-/* What a walk met, and what it was told. */
+/* The entries that a walk returned, and results of calls. */
 struct inode_map_key keys[MET_MAX];
 __u64 numbers[MET_MAX];
 volatile __u32 met;
@@ -54,7 +54,7 @@ static __always_inline void note_key(const struct inode_map_key *key)
 	met = i + 1;
 }
 
-/* Reads the value and writes to it. */
+/* Read the value and write to it. */
 static __always_inline void note_value(struct value *value)
 {
 	__u32 i = met - 1;
@@ -110,7 +110,7 @@ int walk_syscall(void *ctx)
 	return 0;
 }
 
-/* What begins, goes on and gives a value, without the macros; before the first and after the last. */
+/* Call the functions without the macros, also before the first and after the last entry. */
 SEC("?syscall")
 int walk_by_hand(void *ctx)
 {
@@ -126,14 +126,14 @@ int walk_by_hand(void *ctx)
 	}
 	if (bpf_iter_inode_map_value(&it, 8))
 		errors++;
-	/* The end is the end. */
+	/* A walk stays at its end. */
 	if (bpf_iter_inode_map_next(&it))
 		errors++;
 	bpf_iter_inode_map_destroy(&it);
 	return 0;
 }
 
-/* Reads the values only. */
+/* Only read the values. */
 SEC("?syscall")
 int walk_peek(void *ctx)
 {
@@ -167,7 +167,7 @@ int refused_write_to_peeked(void *ctx)
 	return 0;
 }
 
-/* Only some bytes, or more than there are. */
+/* Get a part of each value, the whole, or more than it has. */
 SEC("?syscall")
 int walk_sizes(void *ctx)
 {
@@ -183,7 +183,7 @@ int walk_sizes(void *ctx)
 	return 0;
 }
 
-/* Leaves at the key with the handle @stop_at. */
+/* Leave the loop at the key with the handle @stop_at. */
 
 __u32 stop_at;
 __u32 stopped_at;
@@ -215,7 +215,7 @@ int delete_all(void *ctx)
 		note_key(key);
 		if (bpf_inode_map_delete_handle(map_id, key->handle))
 			errors++;
-		/* Gone for the second, and the value is still the walk's. */
+		/* The second deletion finds no entry, but the walk still has the value. */
 		if (bpf_inode_map_delete_handle(map_id, key->handle) != -2)
 			errors++;
 		note_value(inode_map_value(it, struct value));
@@ -223,7 +223,7 @@ int delete_all(void *ctx)
 	return 0;
 }
 
-/* The entry of the file goes and comes back, with a handle of its own, in each pass. */
+/* In each pass, delete and insert the file's entry, which gets a new handle. */
 SEC("?lsm.s/file_open")
 int BPF_PROG(insert_in_walk, struct file *file)
 {
@@ -242,7 +242,7 @@ int BPF_PROG(insert_in_walk, struct file *file)
 	return 0;
 }
 
-/* A walk over one map in each pass of a walk over another. */
+/* Walk over one map in each pass of a walk over another. */
 
 volatile __u32 pairs;
 volatile __u64 sum;
@@ -262,7 +262,7 @@ int walk_nested(void *ctx)
 	return 0;
 }
 
-/* Stops in the second pass until user space lets it go on. */
+/* Stop in the second pass until user space continues it. */
 
 void *user_page;
 volatile __u32 holding;
@@ -292,7 +292,7 @@ int walk_and_hold(void *ctx)
 	return 0;
 }
 
-/* What the verifier takes, and what it refuses. */
+/* What the verifier accepts, and what it refuses */
 
 SEC("?syscall")
 int accepted_key_after_break(void *ctx)
@@ -306,7 +306,7 @@ int accepted_key_after_break(void *ctx)
 	return 0;
 }
 
-/* The key as a whole, in words that hold two fields each. */
+/* Copies the whole key, in words of two fields each. */
 SEC("?syscall")
 int refused_copy_of_key(void *ctx)
 {
@@ -368,7 +368,7 @@ int refused_unchecked_value(void *ctx)
 	return 0;
 }
 
-/* It stays in memory, but the verifier ties it to the walk. */
+/* The value stays in memory, but the verifier ties it to the walk. */
 SEC("?syscall")
 int refused_value_after_loop(void *ctx)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walks of BPF programs over maps: that they meet what bpf(2) does, what they may do to the entries
- * they meet, and that they come to a right end, whatever others do to the map meanwhile.
+ * Walks of BPF programs over maps: they return the same entries as bpf(2), programs may change the
+ * entries, and walks end correctly, whatever other tasks do to the map meanwhile.
  */
 #include "harness.h"
 #include "order.h"
@@ -13,7 +13,7 @@
 #include "value.h"
 #include "walk.skel.h"
 
-/* walk.bpf.c has the same. */
+/* Same as in walk.bpf.c. */
 #define MET_MAX	16384
 
 #define SECONDS	2
@@ -21,7 +21,7 @@
 static struct walk *programs;
 static struct bpf_program *program;
 
-/* A skeleton in which only the program @name will be loaded. */
+/* Open a skeleton that will load only the program @name. */
 static void program_choose(const char *name)
 {
 	programs = walk__open();
@@ -78,7 +78,7 @@ static int files_open(const char *name, unsigned int i, int flags)
 	return CHECK_SYS(open(path, O_CREAT | O_RDWR | O_CLOEXEC | flags, 0600));
 }
 
-/* Give the files NAME0 ... the values @first ..., every third weak if the keys can say so. */
+/* Give the files NAME0 ... the values @first ..., every third one weak if the keys allow it. */
 static void fill(int map, unsigned int key_size, const char *name, unsigned int count,
 		 __u64 first)
 {
@@ -90,7 +90,7 @@ static void fill(int map, unsigned int key_size, const char *name, unsigned int 
 	}
 }
 
-/* What a walk has met is what bpf(2) meets, in the same order. Returns how many that were. */
+/* Check that the walk returned the same entries as bpf(2), in order. Returns their number. */
 static unsigned int check_met(int map, unsigned int key_size)
 {
 	union inode_map_any_key key;
@@ -116,7 +116,7 @@ static unsigned int check_met(int map, unsigned int key_size)
 	return i;
 }
 
-/* Every field that a dump of 4-byte keys does not have. */
+/* Check every field that 4-byte keys lack. */
 static void check_fields(const char *name, unsigned int count, __u64 first)
 {
 	for (unsigned int i = 0; i < programs->bss->met; i++) {
@@ -138,7 +138,7 @@ static void check_kind(const char *name, void (*trigger)(void), unsigned int key
 	struct bpf_link *link = NULL;
 
 	fill(map, key_size, "g", 20, 1000);
-	/* Gaps. */
+	/* Make gaps. */
 	for (unsigned int i = 0; i < 20; i += 5) {
 		fd = files_open("g", i, 0);
 		CHECK_OK(inode_map_remove_fd(map, fd));
@@ -153,7 +153,7 @@ static void check_kind(const char *name, void (*trigger)(void), unsigned int key
 	check_fields("g", 20, 1000);
 	CHECK_EQ(programs->bss->no_value, 0);
 	CHECK(programs->bss->runs > 0);
-	/* What it wrote to the values is in the map. */
+	/* The map has what the program wrote to the values. */
 	for (unsigned int i = 0; i < 20; i++) {
 		fd = files_open("g", i, 0);
 		if (i % 5)
@@ -201,7 +201,7 @@ TEST(empty_map)
 		CHECK_EQ(programs->bss->result, 0);
 		CHECK_EQ(programs->bss->met, 0);
 		CHECK_EQ(programs->bss->errors, 0);
-		/* Empty again. */
+		/* The second round starts with a map that has become empty again. */
 		put(map, fd, 1, 0);
 		run();
 		CHECK_EQ(programs->bss->met, 1);
@@ -241,7 +241,7 @@ TEST(no_such_map)
 	CHECK_EQ(programs->bss->runs, 1);
 }
 
-/* What programs may not have both ways can be walked over, but for the values. */
+/* Walks work in maps with BPF_F_RDONLY_PROG, without values, and fail with BPF_F_WRONLY_PROG. */
 TEST(restricted_maps)
 {
 	int map = CHECK_OK(map_try_create(BPF_MAP_TYPE_HASH, 32, 16, 8, BPF_F_RDONLY_PROG));
@@ -261,7 +261,7 @@ TEST(restricted_maps)
 	CHECK_EQ(programs->bss->met, 0);
 }
 
-/* Values for reading only: those of a map that programs may write to and of one that they may not. */
+/* Read-only values, of a map that programs may write to and of one that they may not. */
 TEST(peek)
 {
 	int maps[] = {
@@ -303,7 +303,7 @@ TEST(sizes)
 	CHECK_EQ(programs->bss->errors, 0);
 }
 
-/* A walk can be left at any entry; the verifier lets the value be used within the loop only. */
+/* A program can leave a walk at any entry. The verifier allows the value only within the loop. */
 TEST(break_off)
 {
 	int map = map_create(32, sizeof(struct value), 8);
@@ -338,12 +338,12 @@ TEST(delete_in_walk)
 	}
 	CHECK_EQ(map_count(map), 0);
 	counts_wait(1, 0, 0, 0);
-	/* There is nothing left to meet. */
+	/* No entry is left. */
 	run();
 	CHECK_EQ(programs->bss->met, 0);
 }
 
-/* What is inserted during a walk is not met by it. It would not end otherwise. */
+/* A walk does not return entries inserted meanwhile: otherwise it would not end. */
 TEST(insert_in_walk)
 {
 	int map = map_create(32, sizeof(struct value), 64);
@@ -357,7 +357,7 @@ TEST(insert_in_walk)
 		run_by_open();
 		CHECK_EQ(programs->bss->runs, i + 1);
 		CHECK_EQ(programs->bss->errors, 0);
-		/* From the second time on there is an entry of f before the walk. */
+		/* From the second time on, f has an entry before the walk starts. */
 		CHECK_EQ(programs->bss->met, i ? 11 : 10);
 		for (unsigned int j = 0; j < 10; j++)
 			CHECK_EQ(programs->bss->keys[j + !!i].handle, 10 - j);
@@ -379,7 +379,7 @@ TEST(nested)
 	CHECK_EQ(programs->bss->met, 7);
 	CHECK_EQ(programs->bss->pairs, 63);
 	CHECK_EQ(programs->bss->sum, 7 * 8 / 2 * (9 * 10 / 2));
-	/* The same map twice. */
+	/* Both walks over the same map */
 	programs->bss->other_map_id = map_id_of(map);
 	programs->bss->pairs = 0;
 	programs->bss->sum = 0;
@@ -400,7 +400,7 @@ TEST(many_entries)
 	CHECK_EQ(programs->bss->no_value, 0);
 }
 
-/* Against others who are at work */
+/* While other tasks change the map */
 
 static bool *stop;
 
@@ -411,7 +411,7 @@ static bool stopped(void)
 
 static int churned;
 
-/* Insert and delete 16 files of its own, and give other values to some that stay. */
+/* Insert and delete 16 files of the task's own, and give new values to some that stay. */
 static void churn(void *number)
 {
 	char name[] = { 'a' + *(unsigned int *)number, 0 };
@@ -432,7 +432,7 @@ static void churn(void *number)
 	}
 }
 
-/* Every one that stays is met once, and no handle twice. */
+/* Check that the walk returned each stable entry once, and no handle twice. */
 static void check_stable(unsigned int count)
 {
 	unsigned int met = programs->bss->met, stable = 0;
@@ -493,8 +493,8 @@ static bool is_holding(void *unused)
 }
 
 /*
- * A map that nobody bound to the program is freed in the middle of a walk. The walk is over then,
- * but what it has of the entry where it was stays.
+ * A map that is not bound to the program is freed in the middle of a walk. The walk ends, but its
+ * value of the current entry stays valid.
  */
 TEST(freed_map)
 {
@@ -508,7 +508,7 @@ TEST(freed_map)
 	if (!wait_until(is_holding, NULL, 20))
 		FAIL("the program does not run");
 	close(map);
-	/* The entries are out of the map, and wait for the program. */
+	/* The entries have left the map, and wait for the program's end. */
 	counts_wait(1, 10, 0, 0);
 	sleepy_page_wake();
 	CHECK(!pthread_join(thread, NULL));
@@ -521,7 +521,7 @@ TEST(freed_map)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* Many times, without waiting for each other. */
+/* Free maps again and again, without waiting for the walks. */
 static void free_maps(void *id)
 {
 	while (!stopped()) {
@@ -564,7 +564,7 @@ TEST(maps_are_freed)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* The verifier names the argument, or, since 7.2, its register. */
+/* The verifier reports the argument or, since 7.2, its register. */
 #define NO_ITERATOR	"expected an initialized iter_inode_map as arg #|" \
 			"expected an initialized iter_inode_map as R1"
 

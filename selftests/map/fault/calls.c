@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls that a sweep is made of, what comes before each try, and what is looked at after it.
- * They are made on two maps, with a few entries that must stay, and on a file for each try.
+ * The calls that the sweeps make, what prepares each try, and the checks after it. They use two
+ * maps with a few entries that must stay, and a new file for each try.
  */
 #include "fault.h"
 
@@ -80,7 +80,7 @@ int call_list(void)
 	return err;
 }
 
-/* Before each try, and after each call that succeeded. */
+/* Before each try, and after each successful call. */
 
 void new_file(void)
 {
@@ -122,7 +122,7 @@ void close_mount(void)
 	CHECK_SYS(rmdir("m"));
 }
 
-/* The entry that was inserted last, which is where walks begin, has the lifetime that was asked. */
+/* The newest entry, which is where walks start, has the lifetime that was requested. */
 static void check_lifetime(void)
 {
 	struct inode_map_key newest;
@@ -141,7 +141,7 @@ void check_and_delete(void)
 	CHECK_OK(call_delete());
 }
 
-/* The entry of the file "1", which is one of those that must stay. */
+/* Choose the entry of the file "1", one of those that must stay. */
 void choose_entry(void)
 {
 	file = file_open("1", O_PATH);
@@ -184,7 +184,7 @@ void close_map(void)
 {
 	int fd = file_open("1", O_PATH);
 
-	/* It can be used. */
+	/* The new map works. */
 	CHECK_OK(map_set(create_fd, fd, 1));
 	CHECK_EQ(map_get(create_fd, fd), 1);
 	close(fd);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation fails in turn, on kernels that can inject faults. A call that fails for it says
- * so by a clean errno, leaks nothing (the counters go back), leaves the maps as they were, and
- * works when it is made again. A call that succeeds all the same has done all that it is to do.
+ * Every allocation fails in turn, on kernels that can inject faults. A call that fails for it
+ * returns -ENOMEM, leaks nothing (the counters go back), leaves the maps as they were, and works
+ * when it is repeated. A call that succeeds nevertheless has done all of its work.
  *
- * There are three sweeps. One makes the Nth allocation fail, for N = 1, 2, 3 ... until the call has
- * none that is the Nth. But many an allocation that fails is tried again in another way: the other
- * two make all that follow the Nth fail, too, those of slabs or those of pages. All count only what
- * the task itself allocates in the call.
+ * There are three sweeps. One makes the Nth allocation fail, for N = 1, 2, 3 ... until the call
+ * makes fewer than N. But the kernel retries many failed allocations in another way: the other two
+ * make all after the Nth fail, too, those of slabs or those of pages. All count only what the task
+ * itself allocates in the call.
  *
- * Here are the sweeps, and those of calls of bpf(2) and of the listing. injection.c has what makes
- * allocations fail, calls.c the calls and what is before and after each, programs.c programs.
+ * This file has the sweeps, and those of bpf(2) and of the listing. injection.c makes allocations
+ * fail, calls.c has the calls with preparations and checks, programs.c sweeps programs.
  */
 #include "fault.h"
 
-/* What is in the map, so that one can compare. */
+/* A copy of the map's contents, to compare with. */
 
 static char *snapshot(void)
 {
@@ -60,12 +60,12 @@ static bool base_reached(void *unused)
 	return !memcmp(&counts, &base, sizeof(counts));
 }
 
-/* Tries that fail must leave the map as it was; the first is made without injection. */
+/* A failed try must leave the map as it was. The first try runs without injection. */
 void sweep_operation(const struct operation *operation, enum sweep sweep)
 {
 	unsigned int n = sweep == NTH, points = 0, failures = 0, tried = 0;
 	unsigned int last_point = ~0U, last_failure = ~0U;
-	/* The budget is one of bytes for slabs, of pages for pages. */
+	/* The budget counts bytes for slabs and pages for pages. */
 	unsigned int step = sweep == SLABS ? 128 : 1;
 	bool hit = true, again = false;
 	char what[128];
@@ -75,7 +75,7 @@ void sweep_operation(const struct operation *operation, enum sweep sweep)
 	for (bool dry = true; hit || again; dry = false) {
 		char *before;
 
-		/* What can be stored again lets the case of the failure be the only difference. */
+		/* Let the counters settle, so that only the injected failure differs. */
 		if (operation->flags & SETTLE && !wait_until(base_reached, NULL, 10))
 			FAIL("%s: the counters don't go back", what);
 		operation->prepare();
@@ -108,7 +108,7 @@ void sweep_operation(const struct operation *operation, enum sweep sweep)
 		free(before);
 		if (dry)
 			continue;
-		/* Twice: debugging aids of the kernel allocate now and then, and shift the rest. */
+		/* Twice: debugging code in the kernel also allocates now and then. */
 		again = sweep == NTH && !again;
 		if (!again)
 			n += operation->flags & LARGE && n > 64 * step ? n / 4 : step;
@@ -126,7 +126,7 @@ void sweep_operation(const struct operation *operation, enum sweep sweep)
 		FAIL("%s: at least %u allocations are known", what, operation->points);
 	if (sweep == NTH && failures < operation->failures)
 		FAIL("%s: at least %u must make it fail", what, operation->failures);
-	/* Whatever allocates at all does so from a slab. */
+	/* A call that allocates anything takes some of it from a slab. */
 	if (sweep == SLABS && !failures)
 		FAIL("%s: nothing made it fail", what);
 }
@@ -138,7 +138,7 @@ void sweeps(const struct operation *operation)
 			sweep_operation(operation, sweep);
 }
 
-/* The maps and their entries: the files "0", "1", "2", with the handles 1, 2, 3. */
+/* Create the maps and their entries: the files "0", "1", "2", with the handles 1, 2, 3. */
 void maps_setup(unsigned int key_size, unsigned int value_size)
 {
 	injection_setup();
@@ -165,7 +165,7 @@ void maps_setup(unsigned int key_size, unsigned int value_size)
 TEST(create)
 {
 	const struct operation operation = {
-		/* The map's two halves, its file. */
+		/* The map's two halves, and its file. */
 		"create a map", nothing, call_create, close_map, nothing, 3, 3, LARGE,
 	};
 
@@ -173,11 +173,11 @@ TEST(create)
 	sweeps(&operation);
 }
 
-/* Updates: key, value, entry; addon, its connector, pin; nodes of the index. */
+/* Updates allocate key, value, entry; addon, its connector, pin; nodes of the index. */
 
 static void update_sweeps(unsigned int key_size, __u32 flags)
 {
-	/* For a weak entry next to a pinned one. */
+	/* A weak entry next to a pinned one needs a pin. */
 	const unsigned int pin = !!flags;
 	const struct operation operations[] = {
 		{ "insert", new_file, call_update, check_and_delete, close_file,
@@ -198,7 +198,7 @@ static void update_sweeps(unsigned int key_size, __u32 flags)
 		/* The entry "1" is pinned. */
 		if (flags && operations[i].prepare == choose_entry)
 			continue;
-		/* One key format and one lifetime for the sweeps that take long. */
+		/* The long sweeps run for one key format and one lifetime. */
 		if (key_size == 4 || flags)
 			sweep_operation(&operations[i], NTH);
 		else
@@ -263,7 +263,7 @@ TEST(update_that_grows)
 	sweeps(&operation);
 }
 
-/* Values that need more than a page: there are other allocators to fail, and to fall back on. */
+/* Values of more than a page use other allocators, which can fail and have fallbacks. */
 TEST(update_large)
 {
 	const struct operation operations[] = {
@@ -278,7 +278,7 @@ TEST(update_large)
 		sweeps(&operations[i]);
 }
 
-/* These allocate nothing in the module, but bpf(2) does for them. */
+/* The module allocates nothing in these calls, but bpf(2) does. */
 static void other_sweeps(unsigned int key_size)
 {
 	const struct operation operations[] = {
@@ -323,7 +323,7 @@ static void check_listing(void)
 TEST(listing)
 {
 	const struct operation operations[] = {
-		/* The name, the file, what it reads with, its buffer. */
+		/* The name, the file, its state for reading, its buffer. */
 		{ "list", list_before, call_list, check_listing, nothing, 4, 4, SETTLE },
 		{ "list a long path", list_before, call_list, check_listing, nothing, 5, 4,
 		  SETTLE | ONLY_NTH },

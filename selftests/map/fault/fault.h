@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of allocations that fail share: see fault.c.
+ * What the files of the test of failing allocations share: see fault.c.
  */
 #ifndef FAULT_H
 #define FAULT_H
@@ -18,13 +18,13 @@ struct operation {
 	void (*check_and_undo)(void);
 	void (*clean)(void);
 	/*
-	 * Allocations that are known to be there, and how many of them have nothing to fall back
-	 * on: the call is made again as long as the map has dead entries that take memory.
+	 * How many allocations are known, and how many of them have no fallback: an update is
+	 * retried as long as the map has dead entries that take memory.
 	 */
 	unsigned int points, failures;
 	enum {
-		SETTLE	 = 1,	/* wait until nothing waits for a grace period */
-		LARGE	 = 2,	/* more allocations than can be tried one by one */
+		SETTLE	 = 1,	/* wait for the end of all pending grace periods */
+		LARGE	 = 2,	/* too many allocations to try one by one */
 		ONLY_NTH = 4,
 		DELETES	 = 8,
 	} flags;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Having allocations of this process fail, by the kernel's fault injection.
+ * Makes allocations of this process fail, by the kernel's fault injection. For root, with debugfs.
  */
 #include <sys/mman.h>
 
@@ -68,7 +68,7 @@ void injection_setup(void)
 	}
 	knob_write("fail_page_alloc", "ignore-gfp-highmem", 0);
 	knob_write("fail_page_alloc", "min-order", 0);
-	/* What this process needs itself is there. */
+	/* Page faults of this process must not allocate. */
 	CHECK_SYS(mlockall(MCL_CURRENT | MCL_FUTURE));
 }
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sweeps of programs: loading one that has a map, and updates and replacements that programs make.
+ * Sweeps of programs: lookups, updates and replacements by programs.
  */
 #include <sys/ioctl.h>
 
 #include "selftests/lib/fault.skel.h"
 #include "fault.h"
 
-/* fault.bpf.c has the same. */
+/* Same as in fault.bpf.c. */
 #define UPDATE		0x494d
 #define REPLACE		0x494e
 
-/* A lookup by a program allocates nothing: nothing is counted that could be made to fail. */
+/* A lookup by a program allocates nothing, so there is nothing that could be made to fail. */
 TEST(program)
 {
 	struct fault *program;
@@ -30,7 +30,7 @@ TEST(program)
 	for (enum sweep sweep = NTH; sweep < SWEEPS; sweep++) {
 		program->bss->hits = 0;
 		program->bss->calls = 0;
-		/* The first is none, the second shows that this one would be noticed. */
+		/* Without injection. Below, open(2) shows that a failure would be noticed. */
 		for (int i = 0; i < 3; i++)
 			CHECK_SYS(fcntl(files[i], F_GETFD));
 		arm(sweep, sweep == NTH);
@@ -58,7 +58,7 @@ static int call_program(unsigned int command)
 	memcpy(&changer->bss->new_value, value, sizeof(changer->bss->new_value));
 	changer->bss->result = 1;
 	ioctl(file, command);
-	/* 1: it did not run. */
+	/* 1: the program did not run. */
 	return changer->bss->result;
 }
 
@@ -72,7 +72,7 @@ static int call_program_replace(void)
 	return call_program(REPLACE);
 }
 
-/* As choose_entry(), but programs see an ioctl() of open files only. */
+/* Like choose_entry(), but with an open file: programs don't see an ioctl() on O_PATH. */
 static void choose_open_entry(void)
 {
 	file = file_open("1", O_RDONLY);
@@ -82,9 +82,9 @@ static void choose_open_entry(void)
 
 static void program_sweeps(__u32 flags)
 {
-	/* For a weak entry next to a pinned one. */
+	/* A weak entry next to a pinned one needs a pin. */
 	const unsigned int pin = !!flags;
-	/* What holds the inode, entry, addon, its connector. None is tried again. */
+	/* The hold on the inode (src/hold.c), entry, addon, its connector. None is retried. */
 	const struct operation operations[] = {
 		{ "insert by a program", new_file, call_program_update, check_and_delete,
 		  close_file, 4, 4, SETTLE },

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who comes first: tasks that add the same inode to a map or to several, as the last one that it
- * has room for, while its last name goes.
+ * Who comes first: tasks add the same inode to one map or to several, compete for a map's last
+ * room, and add an inode while its last link goes.
  */
 #include <pthread.h>
 
 #include "race.h"
 
 /*
- * Between two rounds, one task judges the last one while the others wait. Returns whether there is
+ * Between two rounds, task 0 judges the last round while the others wait. Returns whether there is
  * another round.
  */
 static bool next_round(unsigned int task, void (*judge)(void))
@@ -17,7 +17,7 @@ static bool next_round(unsigned int task, void (*judge)(void))
 
 	barrier();
 	if (!task) {
-		/* There is one at least, however long the others took to come. */
+		/* There is at least one round, however late the other tasks arrive. */
 		if (!end)
 			end = now() + SECONDS;
 		if (shared->rounds++)
@@ -29,7 +29,7 @@ static bool next_round(unsigned int task, void (*judge)(void))
 	return !shared->stop;
 }
 
-/* The same inode into the same map: one of them adds it. The addon before it is still going. */
+/* Add the same inode to the same map: one task wins. The previous round's addon is still going. */
 
 static void judge_noexist(void)
 {
@@ -84,7 +84,7 @@ static void race_any(unsigned int task)
 TEST(all_win)
 {
 	file = file_create("f");
-	/* There is room for one entry only: nobody may take up two at any moment. */
+	/* The map has room for one entry: no task may take up two at any moment. */
 	maps[0] = map_create(4, 4, 1);
 	parallel(TASKS, race_any);
 	printf("# %u rounds\n", shared->rounds);
@@ -92,8 +92,8 @@ TEST(all_win)
 }
 
 /*
- * One entry comes and goes in a map that has room for one. No other inode is there: the map is
- * never full for those who update this one.
+ * One entry comes and goes in a map with room for one. As there is no other inode, the map is never
+ * full for the tasks that update this one.
  */
 static void update_last_room(unsigned int task)
 {
@@ -114,7 +114,7 @@ TEST(last_room)
 	parallel_for(2, TASKS, update_last_room);
 }
 
-/* The same inode into a map of each: they share one addon. */
+/* Each task adds the same inode to a map of its own: the maps share one addon. */
 
 static void judge_nothing(void)
 {
@@ -123,7 +123,7 @@ static void judge_nothing(void)
 static void race_maps(unsigned int task)
 {
 	while (next_round(task, judge_nothing)) {
-		/* Others are still deleting the entries of the last round. */
+		/* Other tasks may still be deleting their entries of the last round. */
 		for (unsigned int i = 0; i < 4; i++) {
 			unsigned int value = shared->rounds;
 
@@ -153,7 +153,7 @@ TEST(one_addon)
 	counts_wait(TASKS, TASKS, 1, 1);
 }
 
-/* Likewise, but what they want of the inode changes all the time, until they all want the same. */
+/* Likewise, but the lifetime that they ask for changes all the time, until all ask for the same. */
 static void race_lifetimes(unsigned int task)
 {
 	unsigned int value = 0;
@@ -187,7 +187,7 @@ TEST(one_pin)
 	counts_wait(TASKS, 0, 0, 0);
 }
 
-/* Two processors add the same inode at the same moment: the addon that both make. */
+/* Two processors add the same inode at the same moment: both make an addon. */
 
 static void race_addon(unsigned int task)
 {
@@ -216,10 +216,10 @@ TEST(same_moment)
 }
 
 /*
- * The last link goes while somebody has the file open, by a name that went before, and adds it
- * again and again. Kernels differ in whether fsnotify is told then that the inode is gone ("fs: make
- * sure to call fsnotify_inoderemove() only once when inode is dead"); after the last close there must
- * be no entry.
+ * The last link goes while a task has the file open, by a name removed earlier, and adds it again
+ * and again. Kernels differ in whether they then tell fsnotify that the inode is gone ("fs: make
+ * sure to call fsnotify_inoderemove() only once when inode is dead"); after the last close there
+ * must be no entry.
  */
 
 static pthread_barrier_t step;
@@ -260,7 +260,7 @@ TEST(last_link)
 		CHECK_SYS(link("f", "g"));
 		CHECK_SYS(unlink("f"));
 		pthread_barrier_wait(&step);
-		/* At any time while the other one is at it. */
+		/* Unlink at a varying moment while the other thread updates. */
 		for (volatile unsigned int spin = 0; spin < rounds * 37 % 10000; spin++)
 			;
 		CHECK_SYS(unlink("g"));
@@ -268,7 +268,7 @@ TEST(last_link)
 		pthread_barrier_wait(&step);
 		unlinked = false;
 		close(file);
-		/* Where it was given another mark meanwhile it is a tick of the clock later. */
+		/* If the inode got another mark meanwhile, the entry goes a tick later. */
 		if (!wait_until(map_is_empty, &maps[0], 2))
 			FAIL("an entry of a removed file, in round %u", rounds);
 	}
@@ -279,7 +279,7 @@ TEST(last_link)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* More inodes than the map has room for. */
+/* Add more inodes than the map has room for. */
 
 #define ROOM	20
 #define EACH	8

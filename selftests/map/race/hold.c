@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Somebody is held up in the middle: who shows an entry whose inode ends, who gives an inode its
- * first value, a program that points to a value whose entry goes.
+ * Hold up a task in the middle of an operation: one that shows an entry whose inode ends, one that
+ * gives an inode its first value, and a program that points to a value whose entry goes.
  */
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -14,8 +14,8 @@
 #include "race.h"
 
 /*
- * Who shows an entry is slow, and meanwhile its inode ends. A pipe's is freed at once, and its memory
- * taken for a process's.
+ * A task that shows an entry is slow, and meanwhile its inode ends. The kernel frees a pipe's inode
+ * at once and reuses its memory for a pidfd's.
  */
 
 static void make_pipes(unsigned int task)
@@ -67,7 +67,7 @@ TEST(recycled_inodes)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* A program has a pointer to a value when the entry goes. It must find it as it was. */
+/* A program has a pointer to a value when the entry goes. The value must not change. */
 
 #define CHURN	200
 
@@ -82,7 +82,7 @@ static void *wake_when_told(void *unused)
 	return NULL;
 }
 
-/* A page whose first access makes the task sleep until it may go on, where that can be had. */
+/* Make a page whose first access sleeps until the program may go on, if that is supported. */
 static void make_sleepy_page(void)
 {
 	pthread_t thread;
@@ -96,7 +96,7 @@ static void make_sleepy_page(void)
 static void open_held(unsigned int task)
 {
 	(void)task;
-	/* Its copies: the map shall go when this process's parent lets go of it. */
+	/* Close the inherited copy: the map must go when the parent closes it. */
 	close(maps[0]);
 	make_sleepy_page();
 	close(file_open(hold_path, O_RDONLY));
@@ -109,8 +109,8 @@ static bool is_holding(void *arg)
 }
 
 /*
- * Of two tasks that give an inode its first values the first is held up when fsnotify lets others
- * find the mark, and programs don't see it yet. What the second is told to be there, is there.
+ * Two tasks give an inode its first values. The first is held up when other tasks can find its mark
+ * through fsnotify, but programs can't yet. Once the second update returns, programs must see it.
  */
 
 static void first_value(unsigned int task)
@@ -120,7 +120,7 @@ static void first_value(unsigned int task)
 	CHECK_OK(inode_map_set_fd(maps[0], file, &value, BPF_ANY, 0));
 }
 
-/* What calculates the mask, as the compiler has left it. */
+/* Attach to the function that calculates the mask, under the name that the compiler gave it. */
 static struct bpf_link *attach_hold_mask(void)
 {
 	struct bpf_link *link;
@@ -137,7 +137,7 @@ TEST(seen_on_return)
 	__u64 value = 1;
 	pid_t pid;
 
-	/* An inode with a pinned entry, and one with a weak one. */
+	/* The second entry is pinned, then weak. */
 	FOR_EACH_LIFETIME(flags) {
 		file = file_create("f");
 		for (unsigned int i = 0; i < 2; i++)
@@ -156,7 +156,7 @@ TEST(seen_on_return)
 		if (!wait_until(is_holding, NULL, 10))
 			FAIL("the first task is not held up");
 		CHECK_OK(inode_map_set_fd(maps[1], file, &value, BPF_ANY, flags));
-		/* Other files were opened before. */
+		/* Opening other files has counted before. */
 		programs->bss->misses = 0;
 		close(file_open("f", O_RDONLY));
 		CHECK(!programs->bss->go);
@@ -187,7 +187,7 @@ static void replace_held(void)
 
 static void unlink_held(void)
 {
-	/* The program's task has it open, or is about to: the inode stays, its name goes. */
+	/* The program's task has the file open, or is about to: only the name goes. */
 	CHECK_OK(inode_map_remove_path(maps[0], hold_path));
 	CHECK_SYS(unlink(hold_path));
 }
@@ -221,13 +221,13 @@ static void check_held(const char *program, void (*end)(void))
 		FAIL("the program found no entry");
 
 	end();
-	/* A worker begins to wait for grace periods a little later. */
+	/* The worker starts to wait for grace periods a little later. */
 	msleep(200);
-	/* Ordinary ones pass while a sleepable program runs. */
+	/* Ordinary grace periods end while a sleepable program runs. */
 	if (strstr(program, "sleepable"))
 		for (unsigned int i = 0; i < 3; i++)
 			CHECK_SYS(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
-	/* Memory that is free by mistake is taken, and written to. */
+	/* Reuse and overwrite memory that was freed by mistake. */
 	for (unsigned int i = 0; i < CHURN; i++)
 		CHECK_OK(value_set(maps[1], churn[i], 2));
 	counts_read(&counts);
@@ -236,10 +236,10 @@ static void check_held(const char *program, void (*end)(void))
 	child_wait(pid);
 	if (!programs->bss->hits || programs->bss->torn)
 		FAIL("the value changed under the program");
-	/* What it looked up then. A map may take longer to go. */
+	/* The result of the program's second lookup. A map may take longer to go. */
 	if (end != free_map_held)
 		CHECK_EQ(programs->bss->misses, end != replace_held);
-	/* The old entry, and the new one if there is one. */
+	/* The old entry, and the new one, if any. */
 	if (counts.entries < CHURN + 1 + (end == replace_held))
 		FAIL("only %u entries in memory", counts.entries);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Values and entries that tasks change while others and programs look: that what they see is whole
- * and never missing, while filesystems and maps go, too.
+ * Tasks change values and entries while other tasks and programs look: they see whole values and
+ * miss none, even while filesystems and maps go.
  */
 #include "race.h"
 
@@ -30,7 +30,7 @@ void programs_destroy(void)
 	race__destroy(programs);
 }
 
-/* Make programs run. Others may remove the file. */
+/* Trigger programs. Other tasks may remove the file. */
 static bool open_briefly(const char *path, int flags)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | flags, 0644);
@@ -49,7 +49,7 @@ static void check_programs(void)
 	CHECK_EQ(programs->bss->torn, 0);
 }
 
-/* A value is the old or the new one, for whoever reads it. */
+/* A reader sees either the old or the new value. */
 
 static void write_and_read(unsigned int task)
 {
@@ -109,7 +109,7 @@ TEST(whole_values)
 	counts_wait(1, 1, 1, 1);
 }
 
-/* While an entry gets new values, it is there for all who look. */
+/* While an entry gets new values, every reader finds it. */
 
 static void update_and_look(unsigned int task)
 {
@@ -153,7 +153,7 @@ TEST(never_missing)
 	programs_destroy();
 }
 
-/* All that can be done to one file and its entry, at the same time. */
+/* Do everything at once that can be done to one file and its entry. */
 
 static void do_everything(unsigned int task)
 {
@@ -216,11 +216,11 @@ TEST(everything_at_once)
 	check_programs();
 	programs_destroy();
 	unlink("f");
-	/* No file is left: whatever was added last must have gone with it. */
+	/* No file is left, so the entry that was added last must have gone with its file. */
 	counts_wait(2, 0, 0, 0);
 }
 
-/* An unmount while others add and update entries of the filesystem, by descriptor and by handle. */
+/* Unmount while tasks add and update the filesystem's entries, by descriptor and by handle. */
 
 #define MOUNT_FILES	10
 
@@ -238,10 +238,10 @@ static void update_mount(unsigned int task)
 	while (!stopped()) {
 		int err = bpf_map_get_next_key(maps[0], NULL, &next);
 
-		/* These two are what keeps the filesystem busy. */
+		/* Tasks 0 and 1 have files open and keep the filesystem busy. */
 		for (unsigned int i = 0; task < 2 && i < MOUNT_FILES; i++)
 			CHECK_OK(value_set(maps[0], fds[i], i));
-		/* These are not, and go on while it is shut down. */
+		/* The other tasks have none, and continue while the filesystem is shut down. */
 		while (task >= 2 && !err) {
 			struct value value;
 
@@ -252,7 +252,7 @@ static void update_mount(unsigned int task)
 			err = bpf_map_get_next_key(maps[0], &key, &next);
 		}
 		if (task < 2 && access("mnt/f0", F_OK)) {
-			/* Now unmounted: a few more, and let go of it. */
+			/* Unmounted: update once more, and close the files. */
 			for (unsigned int i = 0; i < MOUNT_FILES; i++) {
 				CHECK_OK(value_set(maps[0], fds[i], i));
 				close(fds[i]);
@@ -330,7 +330,7 @@ TEST(counters)
 	programs_destroy();
 }
 
-/* Maps come and go while programs look inodes up in them. Nothing but luck keeps a map there. */
+/* Maps come and go while programs look up inodes in them. Nothing keeps a map alive for them. */
 
 static void open_on_cpu(unsigned int task)
 {
@@ -339,7 +339,7 @@ static void open_on_cpu(unsigned int task)
 		open_briefly("f", 0);
 }
 
-/* Whether programs have seen the file both in the map and not in it. */
+/* Whether programs have found the file in a map and have also missed it. */
 static bool both_seen(void)
 {
 	return programs->bss->hits > 0 && programs->bss->misses > 0;

@@ -25,7 +25,7 @@ static __always_inline bool ours(void)
 	return task->real_parent->tgid == pid;
 }
 
-/* Without branches in the loop, each of which the verifier would have to follow. */
+/* No branches in the loop: the verifier would follow each of them. */
 static __always_inline bool is_whole(struct value *value)
 {
 	__u64 seed = value->seed, differ = 0;
@@ -47,7 +47,7 @@ static __always_inline void look(struct inode *inode)
 		__sync_fetch_and_add(&misses, 1);
 		return;
 	}
-	/* Again and again, lest it be gone before it is looked at twice. */
+	/* Check several times, so that the entry can go between two looks. */
 	for (int i = 0; i < 8; i++)
 		whole &= is_whole(value);
 	__sync_fetch_and_add(&hits, 1);
@@ -82,7 +82,7 @@ int BPF_PROG(count, struct file *file)
 	return 0;
 }
 
-/* For entries that are there all the time. */
+/* For entries that always exist. */
 SEC("?lsm/file_open")
 int BPF_PROG(look_often, struct file *file)
 {
@@ -98,7 +98,7 @@ int BPF_PROG(look_often, struct file *file)
 	return 0;
 }
 
-/* Hold up who shows an entry to user space, and see whether it ends meanwhile. */
+/* Hold up a task that shows an entry to user space, and see whether the entry ends meanwhile. */
 
 struct inode_map_entry {
 	struct inode *inode;
@@ -122,7 +122,7 @@ int BPF_PROG(fill_slowly, void *map, struct inode_map_entry *entry)
 	return 0;
 }
 
-/* Until user space says go. */
+/* Wait until user space sets @go. */
 
 volatile __u32 holding;
 volatile __u32 go;
@@ -138,7 +138,7 @@ static __always_inline void wait_until_go(void)
 		bpf_loop(1 << 23, wait_a_bit, NULL, 0);
 }
 
-/* Hold up the child that adds a mark, when others can find it and the inode has not its bit yet. */
+/* Hold up the child that adds a mark when others can find it, but the inode lacks its bit yet. */
 SEC("?kprobe")
 int hold_mask(void *ctx)
 {
@@ -149,7 +149,7 @@ int hold_mask(void *ctx)
 	return 0;
 }
 
-/* For the process itself. */
+/* For the process @pid itself. */
 SEC("?lsm/file_open")
 int BPF_PROG(look_once, struct file *file)
 {
@@ -174,7 +174,7 @@ static __always_inline void hold(struct inode *inode, bool sleepable)
 	if (!value)
 		return;
 	holding = 1;
-	/* Sleeps, where user space can arrange for that. */
+	/* Sleeps, if user space can arrange for it. */
 	if (sleepable)
 		bpf_copy_from_user(&word, sizeof(word), user_page);
 	wait_until_go();
@@ -182,7 +182,7 @@ static __always_inline void hold(struct inode *inode, bool sleepable)
 		hits++;
 	else
 		torn++;
-	/* The map may be gone, too. */
+	/* The map may have gone, too. */
 	if (!inode_map_lookup(map_id, inode, struct value))
 		misses++;
 }

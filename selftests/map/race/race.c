@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many tasks at the same inode and the same map: who wins, that nothing is lost, counted twice or
- * seen half-done, and that what a program holds stays until it is done.
+ * Many tasks work on the same inode and the same map: one of them wins, nothing is lost, counted
+ * twice or seen half-done, and what a program holds stays until the program ends.
  *
- * Here are values, tasks in step, and one inode in many maps. first.c has those who add the same
- * inode at the same time; programs.c tasks and programs that do all else at once; hold.c who is
- * held up in the middle.
+ * This file has values, tasks in step, and one inode in many maps. first.c adds the same inode in
+ * several tasks at the same time; programs.c runs all other operations and programs at once; hold.c
+ * holds up a task in the middle.
  */
 #include <sched.h>
 #include <sys/mman.h>
@@ -34,7 +34,7 @@ int value_set(int map, int fd, __u64 seed)
 	return inode_map_set_fd(map, fd, &value, BPF_ANY, 0);
 }
 
-/* Fails unless @err is 0 or one of those that may be. */
+/* Fails the case unless @err is 0 or one of the two allowed errors. */
 void check_either(const char *what, int err, int allowed, int also_allowed)
 {
 	if (err && err != -allowed && err != -also_allowed)
@@ -67,7 +67,7 @@ void barrier(void)
 	}
 	for (unsigned int i = 1; __atomic_load_n(&shared->generation, __ATOMIC_SEQ_CST) ==
 				 generation; i++) {
-		/* Those who have a processor each start together. */
+		/* Spin if each task has a processor, so that all start together. */
 		if (tasks > processors || i % 1024 == 0)
 			sched_yield();
 		if (i % 1024 == 0 && now() > end)
@@ -128,7 +128,7 @@ void parallel(unsigned int nr_tasks, void (*run)(unsigned int task))
 	tasks_wait(pids);
 }
 
-/* The same, but tell them to stop after a while. */
+/* The same, but tell the tasks to stop after @seconds. */
 void parallel_for(unsigned int seconds, unsigned int nr_tasks,
 		  void (*run)(unsigned int task))
 {
@@ -152,7 +152,7 @@ static void check_many_maps(unsigned int nr)
 	for (unsigned int i = 0; i < nr; i++)
 		CHECK_EQ(map_get(maps[i], fd), 100 + i);
 
-	/* Updates, deletes and another inode in one map don't show in the others. */
+	/* Updates, deletes and another inode in one map do not affect the other maps. */
 	CHECK_OK(map_set(maps[0], fd, 7));
 	CHECK_OK(map_set(maps[0], other, 8));
 	CHECK_OK(inode_map_remove_fd(maps[1], fd));
@@ -165,12 +165,12 @@ static void check_many_maps(unsigned int nr)
 	counts_wait(nr, nr, 2, 2);
 	CHECK_OK(map_set(maps[1], fd, 9));
 
-	/* Nor does the end of a map. */
+	/* Nor does freeing a map. */
 	close(maps[0]);
 	counts_wait(nr - 1, nr - 1, 1, 1);
 	CHECK_EQ(map_get(maps[1], fd), 9);
 
-	/* The end of the file shows in all of them, at once. */
+	/* When the file ends, its entries disappear from all maps at once. */
 	close(fd);
 	CHECK_SYS(unlink("f"));
 	for (unsigned int i = 1; i < nr; i++)

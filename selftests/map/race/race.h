@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of races share: see race.c.
+ * What the files of the race test share: see race.c.
  */
 #ifndef RACE_H
 #define RACE_H
@@ -10,7 +10,7 @@
 
 #define TASKS		8
 
-/* How long a case goes on with its rounds. */
+/* How long a case repeats its rounds. */
 #define SECONDS		2
 
 struct shared {

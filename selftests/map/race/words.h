@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The values of the test of races, whose programs (race.bpf.c) look whether one is whole: all of it
- * follows from its seed.
+ * The values of the race test. Its programs (race.bpf.c) check that a value is whole: every word
+ * follows from the seed.
  */
 #ifndef WORDS_H
 #define WORDS_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that change a map on top of whatever they interrupt: in NMI, in interrupts, under the
- * map's own locks, and within what the kernel does for the map. All but those on tracepoints of the
- * module look at what the process @pid does, and nothing else.
+ * Programs that change a map on top of what they interrupt: in NMI, in interrupts, under the map's
+ * own locks, and in functions that the kernel runs for the map. They act only on what the process
+ * @pid does, except those on the module's tracepoints, in workers, or run by user space.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -21,7 +21,7 @@ extern void bpf_rcu_read_unlock(void) __ksym;
 #define EBUSY	16
 #define ENODEV	19
 
-/* What the programs read of the module's structures, wherever it is in them. */
+/* The fields of the module's structures that the programs read, wherever they are. */
 
 struct inode_map {
 	__u32 id;
@@ -76,7 +76,7 @@ static __always_inline struct inode *working_directory(void)
 	return task->fs->pwd.dentry->d_inode;
 }
 
-/* Every entry, by its handle. */
+/* Delete every entry, by its handle. */
 static __always_inline void delete_all(__u32 id, struct outcomes *outcomes)
 {
 	struct inode_map_key *key;
@@ -85,7 +85,7 @@ static __always_inline void delete_all(__u32 id, struct outcomes *outcomes)
 		note(outcomes, bpf_inode_map_delete_handle(id, key->handle));
 }
 
-/* All that there is to do with the entry of the working directory; the other entries go as well. */
+/* Make every change to the entry of the working directory; delete all other entries. */
 static __always_inline void change(void)
 {
 	struct inode *inode = working_directory();
@@ -100,7 +100,7 @@ static __always_inline void change(void)
 	delete_all(map_id, &others);
 }
 
-/* The tracepoint is in the NMI handler. */
+/* The tracepoint is inside the NMI handler. */
 SEC("?tp_btf/nmi_handler")
 int BPF_PROG(on_nmi, void *handler, __s64 delta, int handled)
 {
@@ -118,7 +118,7 @@ int on_sample(void *ctx)
 	return 0;
 }
 
-/* Whoever runs, workers for one. */
+/* In any task, for instance a worker. */
 SEC("?perf_event")
 int delete_on_sample(void *ctx)
 {
@@ -126,7 +126,7 @@ int delete_on_sample(void *ctx)
 	return 0;
 }
 
-/* On whatever function user space chooses. */
+/* On the function that user space selects. */
 SEC("?fentry")
 int on_function(void *ctx)
 {
@@ -143,13 +143,13 @@ int BPF_PROG(on_contention, void *lock, unsigned int flags)
 	return 0;
 }
 
-/* On the tracepoints of the module: the entry of the event, and one that stays where it is. */
+/* On the module's tracepoints: change the entry of the event, and delete another one. */
 
 static __always_inline void change_same(struct inode_map *map, struct inode_map_entry *entry)
 {
 	struct value value = {};
 
-	/* The verifier takes an argument of a module's tracepoint for one that may be NULL. */
+	/* The verifier assumes that arguments of a module's tracepoint may be NULL. */
 	if (!map || !entry || map->id != map_id)
 		return;
 	__sync_fetch_and_add(&calls, 1);
@@ -173,7 +173,7 @@ int BPF_PROG(same_remove, struct inode_map *map, struct inode_map_entry *entry)
 	return 0;
 }
 
-/* A change of one map empties the other one. */
+/* A change of one map empties the other. */
 static __always_inline void change_crosswise(struct inode_map *map)
 {
 	if (!map)
@@ -198,7 +198,7 @@ int BPF_PROG(cross_remove, struct inode_map *map)
 	return 0;
 }
 
-/* Deletes when user space says so. */
+/* Deletes when user space runs the program. */
 
 struct arguments {
 	__u32 map_id;
@@ -217,7 +217,7 @@ int replace_pwd(struct arguments *arguments)
 	struct value value = { .tag = calls };
 	struct inode *inode;
 
-	/* For the verifier, not for the call. */
+	/* The verifier requires this; the call does not. */
 	bpf_rcu_read_lock();
 	inode = working_directory();
 	bpf_rcu_read_unlock();
@@ -233,7 +233,7 @@ int BPF_PROG(delete_opened, struct file *file)
 	return 0;
 }
 
-/* In the middle of a replacement: when the fate of the old entry is written. */
+/* In the middle of a replacement: when the update writes the fate of the old entry. */
 
 volatile __u32 by_handle;
 volatile __u32 claimed_handle;
@@ -261,7 +261,7 @@ int on_claim(void *ctx)
 	struct inode *inode = working_directory();
 	struct value value;
 
-	/* The deletion writes the fate of the new entry. */
+	/* The deletion itself writes the fate of the new entry. */
 	if (deletes.ok)
 		return 0;
 	if (by_handle)
@@ -274,7 +274,7 @@ int on_claim(void *ctx)
 	return 0;
 }
 
-/* Holds up who has put a deleted entry where a worker finds it, before he tells the worker. */
+/* Holds up a task that has queued a deleted entry for a worker, before it wakes the worker. */
 
 __u32 held_tid;
 volatile __u32 holding;
@@ -309,8 +309,9 @@ int on_unlink_ended(void *ctx)
 }
 
 /*
- * Counts in values, for a while. A value's tag has the inode's number in its lower half, so that a
- * pointer to another entry's value shows, and what is written to a value shows who wrote it.
+ * Programs that take a while to count in values. The lower half of a value's tag is its inode
+ * number, so that a pointer to another value shows. What they write to a value shows which one they
+ * meant.
  */
 
 void *user_page;
@@ -335,7 +336,7 @@ static __always_inline void count(struct inode *inode, bool sleepable)
 	tag = value->tag;
 	if ((__u32)tag != ino || value->copy != tag)
 		__sync_fetch_and_add(&wrong, 1);
-	/* Sleeps when the page is not there. */
+	/* Sleeps if the page is not present. */
 	if (sleepable)
 		bpf_copy_from_user(&word, sizeof(word), user_page);
 	bpf_loop(sleepable ? 20000 : 2000, pass_time, NULL, 0);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Programs that change a map on top of anything: an NMI, an interrupt, the map's own locks,
- * whatever the kernel does for the map, the end of the map or of its inodes. They never wait, they
- * delete anywhere, replace where they can, and what they have done shows at once.
+ * functions that the kernel runs for the map, the end of the map or of its inodes. They never wait,
+ * can delete in any context, replace where possible, and their changes show at once.
  *
- * Here are NMIs and interrupts, and what all share: the programs, threads, the map. tracepoints.c
- * has the module's own tracepoints, functions.c the kernel's functions and what runs in the middle
- * of them, ends.c the end of maps and inodes, gone.c what has been deleted, values.c the values.
+ * This file has NMIs and interrupts, and what all share: the programs, threads, the map.
+ * tracepoints.c has the module's own tracepoints, functions.c the kernel's functions and programs
+ * in their middle, ends.c the end of maps and inodes, gone.c deleted entries, values.c the values.
  */
 #include <linux/perf_event.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include "context.h"
 
 struct context *programs;
-/* The map that the programs change, and the inodes in it: the working directory and a file. */
+/* The map that the programs change, and its inodes: the working directory and a file. */
 int map, dir, file;
 
 /* Programs */
@@ -44,7 +44,7 @@ struct bpf_link *attach(const char *name)
 	return attach_program(program(name));
 }
 
-/* Have a program of the syscall type change the map @id. */
+/* Run a syscall program that changes the map @id. */
 void run_on(const char *name, __u32 id)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &id, .ctx_size_in = sizeof(id));
@@ -57,7 +57,7 @@ __u64 get(const __u64 *counter)
 	return __atomic_load_n(counter, __ATOMIC_SEQ_CST);
 }
 
-/* Threads that do something again and again, each on a processor of its own */
+/* Threads, each of which repeats an operation on a processor of its own */
 
 bool stop;
 
@@ -85,7 +85,7 @@ void threads_stop(struct thread *threads, unsigned int nr)
 		CHECK(!pthread_join(threads[i].thread, NULL));
 }
 
-/* Until there was enough of what the case is for. */
+/* Run both for SECONDS at least, and until @enough returns true. */
 void run_both(void (*first)(void), void (*second)(void), bool (*enough)(void *unused))
 {
 	struct thread threads[2];
@@ -121,7 +121,7 @@ void setup(void)
 	file = file_create("f");
 }
 
-/* All of the changes that user space can make. */
+/* Make every change that user space can make. */
 void churn(void)
 {
 	struct inode_map_key key, next;
@@ -141,7 +141,7 @@ void churn(void)
 	set(map, file, 4);
 }
 
-/* Nobody changes the map any more: it is as good as new. */
+/* When nobody changes the map any more, it works like a new one. */
 void check_whole(void)
 {
 	CHECK_EQ(map_count(map), map_has(map, dir) + map_has(map, file));
@@ -160,14 +160,14 @@ static void do_nothing(void)
 {
 }
 
-/* Not every architecture has the tracepoint: arm64 has not. */
+/* Not every architecture has the tracepoint: arm64 does not. */
 static void need_nmis(void)
 {
 	if (access("/sys/kernel/tracing/events/nmi/nmi_handler", F_OK))
 		SKIP("this architecture has no tracepoint for NMIs");
 }
 
-/* The other processors are sent an NMI, which has them print where they are. */
+/* Send the other processors an NMI, in which they print their stacks. */
 static void send_nmis(unsigned int from_cpu)
 {
 	run_on_cpu(from_cpu);
@@ -188,7 +188,7 @@ TEST(nmi_delete)
 		unsigned int tries = 0;
 
 		set(map, dir, i);
-		/* The thread may not be what an NMI finds on its processor. */
+		/* An NMI may find another task than the thread on its processor. */
 		do {
 			if (tries++ == 10)
 				FAIL("round %u: not deleted", i);
@@ -201,7 +201,7 @@ TEST(nmi_delete)
 	CHECK_OUTCOMES(replaces);
 	CHECK_OUTCOMES(reads);
 	CHECK_EQ(programs->bss->deletes.ok + programs->bss->others.ok, rounds);
-	/* Nothing can be allocated in NMI. */
+	/* NMI context allows no allocation. */
 	CHECK_EQ(programs->bss->replaces.ok, 0);
 	CHECK(programs->bss->replaces.busy > 0);
 	CHECK(programs->bss->reads.ok > 0 && programs->bss->finds > 0);
@@ -241,7 +241,7 @@ struct bpf_link *attach_event(const char *name, struct perf_event_attr *attr, in
 
 	attr->size = sizeof(*attr);
 	event = syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	/* arm64's would complicate its stepping over them. */
+	/* arm64 refuses them because it would have to step over them. */
 	if (event < 0 && errno == EINVAL && attr->type == PERF_TYPE_BREAKPOINT)
 		SKIP("this architecture has no breakpoints in the kernel for one task");
 	CHECK_SYS(event);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of contexts share: see context.c.
+ * What the files of the context test share: see context.c.
  */
 #ifndef CONTEXT_H
 #define CONTEXT_H
@@ -11,10 +11,10 @@
 
 #include "outcomes.h"
 
-/* How long a case that only tries goes on. */
+/* How long a case without a condition of its own repeats. */
 #define SECONDS		2
 
-/* Load these programs. */
+/* Load the named programs. */
 #define LOAD(...)							\
 	do {								\
 		programs_open((const char *const []){ __VA_ARGS__, NULL }); \
@@ -26,7 +26,7 @@
 	       programs->bss->outcomes.ok, programs->bss->outcomes.busy, \
 	       programs->bss->outcomes.absent, programs->bss->outcomes.dead)
 
-/* Nothing came out but 0, -EBUSY and -ENOENT. */
+/* The only results were 0, -EBUSY, -ENOENT and -ENODEV. */
 #define CHECK_OUTCOMES(outcomes)					\
 	do {								\
 		SHOW(outcomes);						\
@@ -35,7 +35,7 @@
 			     strerror(-programs->bss->outcomes.error));	\
 	} while (0)
 
-/* Deletions, which nothing holds up. */
+/* Deletions are never busy. */
 #define CHECK_DELETIONS(outcomes)					\
 	do {								\
 		CHECK_OUTCOMES(outcomes);				\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of maps and inodes, while a program deletes.
+ * Maps and inodes end while programs delete their entries.
  */
 #include "context.h"
 
@@ -14,14 +14,14 @@ static bool deleted_both_ways(void)
 	return get(&programs->bss->deletes.ok) && get(&programs->bss->others.ok);
 }
 
-/* In half of the rounds there is a moment for the programs between the beginning and the end. */
+/* In half of the rounds, give the programs time between the beginning and the end. */
 static void give_way(unsigned int round)
 {
 	if (round % 2)
 		usleep(round % 10 * 100);
 }
 
-/* Do @end again and again. */
+/* Repeat @end while programs delete. */
 static void check_end(void (*end)(unsigned int round))
 {
 	double least = now() + SECONDS, most = now() + 20 * test_slowdown();
@@ -59,7 +59,7 @@ TEST(freed_meanwhile)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* Both kinds of entries, in turn. */
+/* Pinned and weak entries, in turn. */
 static void put_in_turn(int fd, unsigned int round)
 {
 	struct value value = { .tag = round, .copy = round };
@@ -113,9 +113,9 @@ TEST(unmounted_meanwhile)
 }
 
 /*
- * Somebody who deletes from one map is held up after the entry is where the worker finds it, and
- * before the worker is told. The end of another map, whose entry was put there behind that one,
- * does not wait for him, and has the worker look.
+ * A task that deletes from one map is held up after it has put the entry where the worker finds it,
+ * and before it wakes the worker. The end of another map, whose entry was queued behind that one,
+ * does not wait for the task, and wakes the worker.
  */
 
 static void delete_held(void)
@@ -138,7 +138,7 @@ static bool has_unlinked(void *unused)
 	return get(&programs->bss->unlinked) == 2;
 }
 
-/* A worker that is woken up on the processor of who is held up would be as well. */
+/* Keep workers off the held-up task's processor: woken there, a worker would be held up, too. */
 #define WORKERS_CPUS	"/sys/devices/virtual/workqueue/cpumask"
 
 TEST(freed_while_another_is_held_up)

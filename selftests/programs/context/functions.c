@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs at functions of the kernel that are called on behalf of a map, and, by breakpoints, at
- * those that no program can be attached to; programs that find an entry which an update has
- * claimed; and two processors at one lock.
+ * Programs on kernel functions that run for a map and, by breakpoints, on functions that no program
+ * can be attached to; programs that meet an entry that an update has claimed; and two processors at
+ * one lock.
  */
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 
 #include "context.h"
 
-/* What a program on a function can do. It can delete, as everywhere. */
+/* What a program on a function can do to values. It can always delete. */
 enum expected {
-	BUSY,		/* no value can be replaced: the map's lock is held, or nothing allocated */
-	BOTH,		/* the lock is sometimes held, sometimes not */
-	WORKS,		/* no lock is held; a worker may have one for a moment */
+	BUSY,		/* can't replace: the map's lock is held, or nothing can be allocated */
+	BOTH,		/* the lock is held in some calls */
+	WORKS,		/* no lock is held, except for a moment by a worker */
 	ANY,		/* there may be nothing left to change */
 };
 
 struct function {
 	const char *name;
-	/* What PREEMPT_RT has instead. */
+	/* the function that PREEMPT_RT has instead */
 	const char *rt_name;
 	enum expected expected;
 };
 
-/* Everything that leads to one of the functions. */
+/* Call everything that leads to one of the functions. */
 static void call_functions(void)
 {
 	churn();
@@ -32,7 +32,7 @@ static void call_functions(void)
 	CHECK_SYS(unlink("page"));
 	set(map, dir, 5);
 	map_count(map);
-	/* A program deletes. */
+	/* Here a program deletes. */
 	close(file_open("f", O_RDONLY));
 	set(map, file, 6);
 	remove_if_there(map, file);
@@ -50,7 +50,7 @@ static void check_function(const struct function *function, const char *name,
 	programs_open((const char *const []){ name, "delete_opened", NULL });
 	if (!strcmp(name, "on_function"))
 		err = bpf_program__set_attach_target(program(name), 0, function->name);
-	/* Some are inline functions on some kernels, and those of spinlocks on arm64. */
+	/* Some functions are inline on some kernels; those of spinlocks are inline on arm64. */
 	if (err == -ESRCH &&
 	    (function->expected == ANY || !strncmp(function->name, "_raw_spin_", 10))) {
 		printf("# %s: this kernel has no such function\n", function->name);
@@ -95,12 +95,12 @@ static struct bpf_link *attach_to_function(const char *function)
 TEST(functions)
 {
 	static const struct function functions[] = {
-		/* The map's lock is about to be released, or another one is. */
+		/* Releases the map's lock, or another one. */
 		{ "_raw_spin_unlock", "rt_spin_unlock", BOTH },
-		/* With it only when there is nothing to replace. */
+		/* Called under the map's lock only when there is nothing to replace. */
 		{ "kmem_cache_alloc_lru_noprof", NULL, WORKS },
 		{ "call_rcu", NULL, WORKS },
-		/* Locks, updates, walks, releases. */
+		/* Locks, updates, walks, releases */
 		{ "_raw_spin_lock", "rt_spin_lock", WORKS },
 		{ "_raw_spin_trylock", "rt_spin_trylock", WORKS },
 		{ "kmem_cache_alloc_noprof", NULL, WORKS },
@@ -124,7 +124,7 @@ TEST(functions)
 	}
 }
 
-/* What programs can't be attached to, they can run at as well: in a debug exception. */
+/* A debug exception runs programs on functions that they can't be attached to, too. */
 
 static __u64 kernel_symbol(const char *name)
 {
@@ -143,7 +143,7 @@ static __u64 kernel_symbol(const char *name)
 	FAIL("the kernel has no %s", name);
 }
 
-/* x86 wants a long, arm64 what an instruction takes. */
+/* x86 requires the size of a long, arm64 that of an instruction. */
 #ifdef __x86_64__
 #define BREAKPOINT_LEN	sizeof(long)
 #else
@@ -171,16 +171,16 @@ static struct bpf_link *break_at_function(const char *function)
 TEST(breakpoints)
 {
 	static const struct function functions[] = {
-		/* For this process, only the module calls this, with the map's lock. */
+		/* In this process, only the module calls this, under the map's lock. */
 		{ "__xa_erase", NULL, BUSY },
-		/* Also for files, or for entries before they are locked. */
+		/* Also called for files, or for entries before they are locked */
 		{ "xas_store", NULL, BUSY },
 		{ "xas_load", NULL, BUSY },
 		{ "xa_load", NULL, BUSY },
-		/* Walks. */
+		/* Walks */
 		{ "xa_find", NULL, BUSY },
 		{ "xas_find", NULL, BUSY },
-		/* The deletion by a program, which it does to another entry. */
+		/* Called when the other program deletes its entry. */
 		{ "irq_work_queue", NULL, BUSY },
 	};
 
@@ -190,8 +190,8 @@ TEST(breakpoints)
 }
 
 /*
- * An update has claimed the old entry for the new one and has not put it in its place yet. Who
- * deletes the inode or the handle at this moment deletes both, and the update goes on.
+ * An update has claimed the old entry for the new one and has not replaced it yet. A program that
+ * deletes the inode or the handle at this moment deletes both, and the update continues.
  */
 
 static void break_at_claim(void)
@@ -243,7 +243,7 @@ TEST(claimed_by_program)
 	check_claim(false, true);
 }
 
-/* Somebody waits for a lock, perhaps the map's. It takes two processors at the same time. */
+/* A task waits for a lock, perhaps the map's. This takes two processors at the same time. */
 
 static bool enough_at_once(void *unused)
 {

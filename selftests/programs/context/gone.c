@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program has deleted is gone at once, though a worker has yet to erase it: for whoever
- * looks in whichever way, and there is room for another entry. Each of those who look is the
- * first: the worker is quick.
+ * An entry that a program has deleted is gone at once, although a worker has yet to erase it: no
+ * lookup, walk or change finds it, and its room is free for another entry. Each check comes first
+ * after a deletion, because the worker is quick.
  */
 #include "context.h"
 
@@ -97,7 +97,7 @@ static void gone_for_noexist(void)
 	check_anew(dir);
 }
 
-/* There was room for one entry only. */
+/* The map had room for one entry only. */
 static void gone_for_max_entries(void)
 {
 	check_anew(file);
@@ -127,7 +127,7 @@ TEST(gone_at_once)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* A map with room for one inode, which is the only one that comes, is never full. */
+/* A map with room for one inode is never full, as long as no other inode comes. */
 
 static void update_dir(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the test of contexts and its programs (context.bpf.c) agree on.
+ * What the context test and its programs (context.bpf.c) agree on.
  */
 #ifndef OUTCOMES_H
 #define OUTCOMES_H
@@ -12,14 +12,14 @@ struct value {
 	__u64 count;
 };
 
-/* How often a change succeeded, or why it did not. */
+/* How many changes succeeded, and how many failed for which reason. */
 struct outcomes {
 	__u64 ok;
 	__u64 busy;
 	__u64 absent;
-	__u64 dead;		/* no map */
+	__u64 dead;		/* -ENODEV: no such map */
 	__u64 other;
-	__s64 error;		/* the last of the others */
+	__s64 error;		/* the last of the other errors */
 };
 
 #endif /* OUTCOMES_H */

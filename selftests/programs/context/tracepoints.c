@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs at the tracepoints of the module, which change the map that they are told about, or
- * another.
+ * Programs on the module's tracepoints that change the map of the event, or another map.
  */
 #include "context.h"
 
-/* How often the programs on the tracepoints have been called since this was called last. */
+/* Whether the programs have been called at least this often since the last expect_calls(). */
 static bool were_called(void *calls)
 {
 	return get(&programs->bss->calls) >= *(__u64 *)calls;
@@ -14,13 +13,13 @@ static bool were_called(void *calls)
 static void expect_calls(__u64 calls)
 {
 	CHECK(wait_until(were_called, &calls, 10));
-	/* There may be more. */
+	/* Catch calls in excess. */
 	usleep(10000);
 	CHECK_EQ(programs->bss->calls, calls);
 	programs->bss->calls = 0;
 }
 
-/* What came out of one kind of change since this was called last. */
+/* The results of one kind of change since the last EXPECT() of it. */
 #define EXPECT(outcomes, ok_, busy_, absent_)				\
 	do {								\
 		CHECK_EQ(programs->bss->outcomes.ok, ok_);		\
@@ -38,8 +37,8 @@ static void set_both(int other)
 }
 
 /*
- * The map's locks are held. No value can be replaced; but the entry of the event can be deleted, in
- * the middle of its insertion, and so can any other. Each deletion's own event comes later, and
+ * The map's locks are held, so no value can be replaced. But a program can delete the entry of the
+ * event, in the middle of its insertion, and any other. Each deletion's own event comes later, and
  * finds nothing.
  */
 TEST(own_insertion)
@@ -66,7 +65,7 @@ TEST(own_insertion)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* Likewise the entry that takes the place of another: the new value is there at the event. */
+/* Likewise for the entry that replaces another: at the event, the new value is there. */
 TEST(own_replacement)
 {
 	int other;
@@ -84,7 +83,7 @@ TEST(own_replacement)
 	EXPECT(deletes, 1, 0, 5);
 	EXPECT(others, 1, 0, 2);
 
-	/* The same within what a program does. */
+	/* The same inside a program's update. */
 	programs->bss->map_id = 0;
 	set_both(other);
 	programs->bss->map_id = map_id_of(map);
@@ -97,7 +96,7 @@ TEST(own_replacement)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* An entry that is gone is not there for programs, either, whatever it went by. */
+/* A removed entry is gone for programs, too, however it was removed. */
 TEST(own_removal)
 {
 	int other;
@@ -154,8 +153,8 @@ static bool all_are_gone(void *unused)
 }
 
 /*
- * Each change of one map deletes from the other, and those deletions from the first again. Some
- * inodes are in both maps, so that they have a lock in common, some in one only.
+ * Each change of one map deletes from the other, and those deletions delete from the first. Some
+ * inodes are in both maps, so that their entries share a lock, and some are in only one.
  */
 TEST(crosswise_events)
 {
@@ -169,7 +168,7 @@ TEST(crosswise_events)
 	bss = programs->bss;
 	bss->other_map_id = map_id_of(other_map);
 
-	/* A quiet one first. */
+	/* First without concurrency. */
 	set(map, files[0], 1);
 	set(map, dir, 1);
 	attach("cross_insert");
@@ -177,7 +176,7 @@ TEST(crosswise_events)
 	set(other_map, dir, 1);
 	CHECK_EQ(bss->others.ok, 2);
 	CHECK(map_is_empty(&map));
-	/* The events of these deletions come later, and delete the one that began it. */
+	/* The events of these deletions come later, and delete the entry that started it all. */
 	CHECK(wait_until(all_are_gone, NULL, 10));
 	CHECK_EQ(bss->deletes.ok, 1);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Values that programs point to while others replace and delete them. Two programs, one of which
- * sleeps, keep a pointer to the value of a file that is opened, write to it after a while, and
- * tell in it which value they mean. One file's value stays, the others' come and go.
+ * sleeps, keep a pointer to the value of an opened file, write to it after a while, and record in
+ * it which value they meant. One file's value stays, the others' come and go.
  */
 #include <sched.h>
 #include <sys/mman.h>
@@ -37,7 +37,7 @@ static void check_value(unsigned int i)
 static void open_files(void)
 {
 	for (unsigned int i = 0; i < 3; i++) {
-		/* The page is not there when the program wants it. */
+		/* Drop the page, so that the program's access to it faults. */
 		CHECK_SYS(madvise(programs->bss->user_page, getpagesize(), MADV_DONTNEED));
 		close(file_open(names[i], O_RDONLY));
 	}

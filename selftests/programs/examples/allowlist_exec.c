@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * allowlist_exec: what can be executed, by whom, and that nothing can when there is no list.
+ * allowlist_exec: who can execute what, and that nothing can be executed without a list.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@ void copy_tool(const char *path)
 	CHECK_EQ(sh("cp /bin/busybox '%s'", path), 0);
 }
 
-/* Execute a file; what execve(2) returned, or what the program did. In the cgroup, if there is. */
+/* Execute a file, in the cgroup @in if not NULL. Returns execve(2)'s errno or the exit status. */
 int try_exec(const char *in, char **argv)
 {
 	pid_t pid = CHECK_SYS(fork());
@@ -26,7 +26,7 @@ int try_exec(const char *in, char **argv)
 	_exit(errno);
 }
 
-/* A copy of busybox can be a shell; it goes by its first argument. */
+/* A copy of busybox can be any tool: here its first argument makes it a shell. */
 static int try_tool(const char *in, const char *path)
 {
 	pid_t pid = CHECK_SYS(fork());
@@ -76,11 +76,11 @@ TEST(allowlist_exec)
 	CHECK_EQ(try_tool(below, "tool"), RAN);
 	CHECK_EQ(try_tool(below, "other"), EPERM);
 	CHECK_EQ(try_memfd(cgroup, "tool"), EPERM);
-	/* Elsewhere nothing changes. */
+	/* Outside of the cgroup nothing changes. */
 	CHECK_EQ(try_tool(NULL, "other"), RAN);
 	CHECK_EQ(try_tool(CGROUP_ROOT, "other"), RAN);
 
-	/* The file, whatever path leads to it and whatever is in it. */
+	/* The list has the file: under any path, and whatever its contents. */
 	CHECK_SYS(link("tool", "link"));
 	CHECK_EQ(try_tool(cgroup, "link"), RAN);
 	CHECK_SYS(rename("tool", "renamed"));
@@ -91,7 +91,7 @@ TEST(allowlist_exec)
 	CHECK_EQ(sh("echo more >>renamed"), 0);
 	CHECK_EQ(try_tool(cgroup, "renamed"), RAN);
 
-	/* What takes its name, or is put in its place, is another file. */
+	/* A new file of the same name, or one renamed over it, is another file. */
 	copy_tool("tool");
 	CHECK_EQ(try_tool(cgroup, "tool"), EPERM);
 	CHECK_SYS(rename("other", "tool2"));
@@ -119,7 +119,7 @@ TEST(allowlist_exec_everybody)
 	CHECK_EQ(try_tool(NULL, "other"), RAN);
 }
 
-/* A script wants its interpreter allowed, and an interpreter can be told to read any script. */
+/* A script needs its interpreter in the list, and an interpreter accepts any script. */
 TEST(allowlist_exec_scripts)
 {
 	char **script = ARGV(DIR_PATH "/script"), **nested = ARGV(DIR_PATH "/nested");
@@ -140,7 +140,7 @@ TEST(allowlist_exec_scripts)
 	CHECK_EQ(try_exec(cgroup, by_interpreter), EPERM);
 	stop_silent(pid, SIGINT);
 
-	/* dash is linked dynamically: the linker and the libraries are not in the map. */
+	/* dash is linked dynamically: the list has neither the linker nor the libraries. */
 	pid = start(ARGV("allowlist_exec", "-c", cgroup, "/bin/dash"));
 	wait_for(pid, other_is_denied, cgroup);
 	CHECK_EQ(try_exec(cgroup, script), EPERM);
@@ -180,7 +180,7 @@ TEST(allowlist_exec_empty_map)
 	cgroup_remove(cgroup);
 }
 
-/* An id that names no map, and no cgroup to compare with: all is denied. */
+/* An id without a map, and no cgroup to compare with: everything is denied. */
 TEST(allowlist_exec_no_map)
 {
 	struct allowlist_exec *programs = allowlist_exec__open();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The examples in bpf/, run as they are: that they do what they say, that they fail closed where
- * they say so, and that nothing of them stays when they are stopped.
+ * The examples in bpf/, run unchanged: they do what they say, fail closed where they say so, and
+ * leave nothing behind when they are stopped.
  *
- * Here is what starts and stops them, and what all have: their command lines and errors. The others
- * have an example each.
+ * This file starts and stops them, and tests their command lines and errors. The other files test
+ * one example each.
  */
 #include <regex.h>
 #include <sched.h>
@@ -14,14 +14,14 @@
 
 /* Where the examples are. */
 #define BIN_PATH	"/usr/sbin/"
-/* What they print, and it once it was read. */
+/* Where their output goes; read_output() copies it to @out. */
 #define OUTPUT		DIR_PATH "/output"
 
 char out[65536];
 
 char cgroup[64];
 
-/* Cgroups. They have names that no earlier run left behind, in which they would stay. */
+/* Cgroups, under unique names: an earlier run may have left some behind. */
 
 void cgroup_create(void)
 {
@@ -50,7 +50,7 @@ void cgroup_remove(char *path)
 		FAIL("removing %s: %s", path, strerror(errno));
 }
 
-/* Examples that run */
+/* Running examples */
 
 static void exec_example(void *arg)
 {
@@ -86,7 +86,7 @@ pid_t start(char **argv)
 	return child_start(exec_example, argv);
 }
 
-/* It has been found to be running when @ready(@arg). */
+/* Wait for @ready(@arg), which shows that the example is running. */
 void wait_for(pid_t pid, bool (*ready)(void *arg), void *arg)
 {
 	if (wait_until(ready, arg, 60))
@@ -116,7 +116,7 @@ void stop_silent(pid_t pid, int signal)
 	counts_wait(0, 0, 0, 0);
 }
 
-/* Run one that comes to an end by itself. Returns its status, leaves @out. */
+/* Run an example that ends by itself. Returns its status; @out has its output. */
 int run_to_end(char **argv)
 {
 	int status = exit_status(start(argv));
@@ -144,7 +144,7 @@ void check_matches(const char *text, const char *pattern)
 	regfree(&regex);
 }
 
-/* It must fail, with one line that says why. */
+/* The example must fail and print one line with the reason. */
 void check_fails(char **argv, const char *why)
 {
 	int status = run_to_end(argv);
@@ -155,7 +155,7 @@ void check_fails(char **argv, const char *why)
 		FAIL("%s does not say who it is: %s", argv[0], out);
 }
 
-/* The map of the one that runs, from user space. */
+/* Open the running example's map. */
 int map_by_name(const char *name)
 {
 	struct bpf_map_info info;
@@ -164,7 +164,7 @@ int map_by_name(const char *name)
 	while (!bpf_map_get_next_id(id, &id)) {
 		int map = bpf_map_get_fd_by_id(id);
 
-		/* It may just have gone. */
+		/* The map may just have gone. */
 		if (map < 0)
 			continue;
 		memset(&info, 0, sizeof(info));
@@ -225,7 +225,7 @@ TEST(errors)
 	check_fails(ARGV("tag_on_write", "none"), "cannot open none: No such file");
 	check_fails(ARGV("tag_on_write", "."), ". is not the directory of a cgroup");
 
-	/* As it is without the module: the device is not in sight. */
+	/* In another network namespace the device is out of sight, as without the module. */
 	CHECK_SYS(unshare(CLONE_NEWNET));
 	check_fails(ARGV("allowlist_exec", "/bin/true"), "is the inode_map module loaded?");
 	check_fails(ARGV("tree_deny", "."), "is the inode_map module loaded?");

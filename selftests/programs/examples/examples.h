@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of examples share: see examples.c.
+ * What the files of the examples test share: see examples.c.
  */
 #ifndef EXAMPLES_H
 #define EXAMPLES_H
 
 #include "harness.h"
 
-/* What the programs that are executed here return: nobody else does. */
+/* The exit status of the programs executed here: nothing else returns it. */
 #define RAN		42
 
 #define RAN_TEXT	"42"

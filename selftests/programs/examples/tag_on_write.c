@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tag_on_write: what it notes, and how it prints that.
+ * tag_on_write: which files it notes, and how it prints them.
  */
 #include <signal.h>
 #include <sys/sysmacros.h>
@@ -8,7 +8,7 @@
 
 #include "examples.h"
 
-/* Open a file in a process of its own, in the cgroup if there is one. Returns the process's id. */
+/* Open a file in a new process, in the cgroup @in if not NULL. Returns the process's id. */
 static pid_t open_in(const char *in, const char *path, int flags)
 {
 	pid_t pid = CHECK_SYS(fork());
@@ -22,7 +22,7 @@ static pid_t open_in(const char *in, const char *path, int flags)
 	_exit(try_open(path, flags));
 }
 
-/* Whether files are noted. Leaves none. */
+/* Whether tag_on_write notes files. Leaves none noted. */
 static bool probe_is_noted(void *unused)
 {
 	struct counts counts;
@@ -44,7 +44,7 @@ static void dump(bool json)
 
 #define TIME	"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
-/* What the list must have about a file; @shown is its path, as a regular expression. */
+/* Check the line about a file. @shown is its path, as a regular expression. */
 static void check_noted(bool json, const char *path, const char *shown, pid_t pid,
 			unsigned int count)
 {
@@ -61,7 +61,7 @@ static void check_noted(bool json, const char *path, const char *shown, pid_t pi
 	check_matches(out, pattern);
 }
 
-/* Seconds since the time that the list begins with. */
+/* Seconds since the time at the start of the list. */
 static long age_of_first(void)
 {
 	struct tm tm = {};
@@ -70,7 +70,7 @@ static long age_of_first(void)
 	return time(NULL) - timegm(&tm);
 }
 
-/* A name of which each list has its own idea. */
+/* A name that each format of the list escapes differently. */
 #define ODD		"a \"b\"\\\n\xc3\xa4"
 #define ODD_TEXT	"/a\\\\040\"b\"\\\\134\\\\012\xc3\xa4"
 #define ODD_JSON	"/a \\\\\"b\\\\\"\\\\\\\\\\\\u000a\xc3\xa4"
@@ -100,10 +100,10 @@ TEST(tag_on_write)
 		last = open_in(cgroup, "thrice", O_RDWR | O_CREAT);
 	odd = open_in(cgroup, ODD, O_WRONLY | O_CREAT);
 	below = open_in(below_path, "below", O_WRONLY | O_CREAT);
-	/* Others don't change what is noted. */
+	/* These do not change what is noted. */
 	open_in(NULL, "d/once", O_WRONLY);
 	open_in(cgroup, "thrice", O_RDONLY);
-	/* None of these is. */
+	/* None of these is noted. */
 	open_in(cgroup, "read", O_RDONLY);
 	open_in(cgroup, "fifo", O_RDWR);
 	open_in(cgroup, "/dev/null", O_WRONLY);
@@ -126,7 +126,7 @@ TEST(tag_on_write)
 	check_noted(true, ODD, ODD_JSON, odd, 1);
 	check_noted(true, "below", "/below", below, 1);
 
-	/* The name that a file has now, and none when there is no file. */
+	/* The list has a file's current name, and leaves out a file that is gone. */
 	CHECK_SYS(rename("thrice", "d/renamed"));
 	CHECK_SYS(unlink(ODD));
 	CHECK_SYS(unlink("below"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tree_deny, in C and in Python: what can be opened, and that nothing can where it can't be told.
+ * tree_deny, in C and in Python: what can be opened, and that it denies what it can't determine.
  */
 #include <sched.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include "bpf/tree_deny.skel.h"
 #include "examples.h"
 
-/* 0, or why it could not be opened. */
+/* Returns 0, or the errno of open(2). */
 int try_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC, 0644);
@@ -58,13 +58,13 @@ TEST(tree_deny)
 	CHECK_EQ(read(fd, content, sizeof(content)), strlen("content\n"));
 	close(fd);
 
-	/* Mounts and links. */
+	/* Mounts and links */
 	CHECK_EQ(try_open("b", O_RDONLY | O_DIRECTORY), EPERM);
 	CHECK_EQ(try_open("b/deep/f", O_RDONLY), EPERM);
 	CHECK_EQ(try_open("d/m/f", O_RDONLY), 0);
 	CHECK_EQ(try_open("o/link", O_RDONLY), 0);
 
-	/* Renames, of files and of the directory. */
+	/* Renames, of files and of the directory */
 	CHECK_SYS(rename("o/f", "d/moved"));
 	CHECK_EQ(try_open("d/moved", O_RDONLY), EPERM);
 	CHECK_SYS(rename("d/sub/deep", "o/deep"));
@@ -81,7 +81,7 @@ TEST(tree_deny)
 	CHECK_EQ(try_open("e/f", O_RDONLY), 0);
 }
 
-/* Make directories in one another and change to the last one, which is far from the first. */
+/* Make a chain of nested directories and change to the last one. */
 static void enter_deep(unsigned int depth)
 {
 	while (depth--) {
@@ -90,7 +90,7 @@ static void enter_deep(unsigned int depth)
 	}
 }
 
-/* Where it can't be told whether there is an ancestor in the map, the file can't be opened. */
+/* A file can't be opened if the program can't tell whether an ancestor is in the map. */
 TEST(tree_deny_too_deep)
 {
 	pid_t pid;
@@ -126,7 +126,7 @@ TEST(tree_deny_no_map)
 	CHECK_EQ(try_open("f", O_RDONLY), 0);
 }
 
-/* The loader in another language, of the same program. */
+/* The same program, with a loader in another language. */
 TEST(tree_deny_in_python)
 {
 	char *object = "/root/tree_deny.bpf.o";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of programs share, but for the programs themselves: see program.c.
+ * What the user-space files of the program test share: see program.c.
  */
 #ifndef CALLS_H
 #define CALLS_H
@@ -10,10 +10,10 @@
 
 #define TRACING		"/sys/kernel/tracing"
 
-/* What user space writes. */
+/* The number that user space writes. */
 #define NUMBER		0x1122334455667788
 
-/* Each function: what it returns when ..., and what it does when it returns 0. */
+/* What a function returns in which case, and its effect when it returns 0. */
 struct function {
 	const char *name;
 	int absent;		/* the inode is not in the map */

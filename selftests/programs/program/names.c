@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A map's id by its name, by a program and by bpftool alone.
+ * Finding a map's id by its name, by a program and by bpftool alone.
  */
 #include "program_alone.skel.h"
 #include "calls.h"
@@ -42,14 +42,14 @@ TEST(names)
 	hash = CHECK_SYS(bpf_map_create(BPF_MAP_TYPE_HASH, "program_one", 4, 4, 4, NULL));
 	CHECK_NAMES(-ENOENT, -ENOENT, -ENOENT, -ENOENT, -ENOENT, -EINVAL);
 
-	/* Found when just created, and when updated. */
+	/* Programs find a map both when just created and after an update. */
 	map = map_create_named("program_one");
 	id = map_id_of(map);
 	CHECK_NAMES(id, -ENOENT, -ENOENT, -ENOENT, -ENOENT, -EINVAL);
 	CHECK_OK(map_set(map, file_create("f"), 1));
 	CHECK_NAMES(id, -ENOENT, -ENOENT, -ENOENT, -ENOENT, -EINVAL);
 
-	/* A whole name, not the beginning of one; none is not a name. */
+	/* Only the whole name matches, not a prefix. The empty string is not a name. */
 	letters = map_create_named("fifteen_letters");
 	letters_id = map_id_of(letters);
 	map_create_named("");
@@ -69,7 +69,7 @@ TEST(names)
 #undef CHECK_NAMES
 }
 
-/* bpftool alone: no loader, and nobody who knows an id. */
+/* bpftool alone: no loader, and no id known. */
 
 static int output_of(const char *command, char *output, size_t size)
 {
@@ -82,7 +82,7 @@ static int output_of(const char *command, char *output, size_t size)
 	return WEXITSTATUS(pclose(pipe));
 }
 
-/* What the program returns. */
+/* Run the program with bpftool and return its result. */
 static int bpftool_run(void)
 {
 	char output[4096], *value;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs of every type that has the functions, which do what @todo says, and some that make several
- * calls in a row. They run once for the process @pid when it has set @armed.
+ * Programs of every type that may call the functions. Most call the one that @todo selects, some
+ * make several calls in a row. They run once for the process @pid when it has set @armed.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -15,7 +15,7 @@ char _license[] SEC("license") = "GPL";
 extern void bpf_rcu_read_lock(void) __ksym;
 extern void bpf_rcu_read_unlock(void) __ksym;
 
-/* Where nothing is ever found. */
+/* Always empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -33,7 +33,7 @@ __u32 done;
 int result;
 int results[RESULTS];
 __u64 number;
-__u32 keys;	/* how many a walk has met, and the handle in the last */
+__u32 keys;	/* how many keys a walk returned, and the handle in the last */
 __u32 met;
 
 __u32 size;
@@ -77,7 +77,7 @@ static __always_inline int copied(int ret, const struct value *value)
 	return ret;
 }
 
-/* Returns what the beginning of the walk does. */
+/* Returns the result of starting the walk. */
 static __always_inline int walk(void)
 {
 	struct bpf_iter_inode_map it;
@@ -87,7 +87,7 @@ static __always_inline int walk(void)
 	ret = bpf_iter_inode_map_new(&it, map_id);
 	for (keys = 0; (key = bpf_iter_inode_map_next(&it)); keys++)
 		met = key->handle;
-	/* It stays at its end, and is at no entry. */
+	/* At the end a walk stays there, without an entry. */
 	if (bpf_iter_inode_map_next(&it) || inode_map_value(it, struct value))
 		ret = 1;
 	bpf_iter_inode_map_destroy(&it);
@@ -148,7 +148,7 @@ static __always_inline int run_trusted(struct inode *inode, const struct path *p
 	return 1;
 }
 
-/* The file is one that is opened. */
+/* The file being opened */
 
 SEC("?lsm/file_open")
 int BPF_PROG(on_lsm, struct file *file)
@@ -167,7 +167,7 @@ int BPF_PROG(on_lsm_sleepable, struct file *file)
 		finish(run_trusted(file->f_inode, &file->f_path));
 		return 0;
 	}
-	/* For the dentry: the verifier trusts no other field of the file than the inode. */
+	/* For the dentry: the inode is the only field of the file that the verifier trusts. */
 	bpf_rcu_read_lock();
 	finish(run(file->f_inode, file->f_path.dentry));
 	bpf_rcu_read_unlock();
@@ -198,9 +198,9 @@ int BPF_PROG(on_fmod_ret, struct file *file, int ret)
 	return ret;
 }
 
-/* It is locked. */
+/* The file being locked */
 
-/* The verifier takes both for pointers that may be NULL, and minds where they are followed. */
+/* The verifier assumes that both pointers may be NULL, and objects to following them unchecked. */
 SEC("?tp_btf/posix_lock_inode")
 int BPF_PROG(on_tp_btf, struct inode *inode, struct file_lock *lock)
 {
@@ -209,7 +209,7 @@ int BPF_PROG(on_tp_btf, struct inode *inode, struct file_lock *lock)
 	return 0;
 }
 
-/* It is the working directory. */
+/* The working directory */
 
 SEC("?tp/raw_syscalls/sys_enter")
 int on_tracepoint(void *ctx)
@@ -219,7 +219,7 @@ int on_tracepoint(void *ctx)
 	return 0;
 }
 
-/* Not on all kernels. */
+/* Refused by some kernels. */
 SEC("?raw_tp/sys_enter")
 int on_raw_tracepoint(void *ctx)
 {
@@ -258,7 +258,7 @@ int on_syscall(void *ctx)
 	return 0;
 }
 
-/* It is about to be made: there is no inode yet, though the verifier believes so. */
+/* A file about to be created: it has no inode yet, although the verifier assumes one. */
 
 SEC("?lsm/inode_create")
 int BPF_PROG(no_inode, struct inode *dir, struct dentry *dentry)
@@ -278,11 +278,11 @@ int BPF_PROG(no_inode_sleepable, struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
-/* What is no inode and no dentry: the verifier does not look at it. */
+/* Pointers to neither an inode nor a dentry, which the verifier does not check */
 
 __u64 address;
 
-/* A number; the test has no other way to come by a bad pointer of its choice. */
+/* An integer, so that the test can choose any bad pointer. */
 SEC("?lsm/file_open")
 int BPF_PROG(any_number, struct file *file)
 {
@@ -291,7 +291,7 @@ int BPF_PROG(any_number, struct file *file)
 	return 0;
 }
 
-/* The address of the file's inode, or of its dentry, as a number. */
+/* The address of the file's inode, or of its dentry, as an integer. */
 SEC("?lsm/file_open")
 int BPF_PROG(addresses, struct file *file)
 {
@@ -304,8 +304,8 @@ int BPF_PROG(addresses, struct file *file)
 }
 
 /*
- * A pointer to another object of the kernel. Not the file: where locks are checked it has its inode
- * at the place where a dentry has one, and is found by it.
+ * A pointer to another kernel object. Not the file: on kernels with lock checking, its inode is at
+ * the offset of a dentry's inode, and would be found.
  */
 SEC("?lsm/file_open")
 int BPF_PROG(any_object, struct file *file)
@@ -317,7 +317,7 @@ int BPF_PROG(any_object, struct file *file)
 	return 0;
 }
 
-/* One that nothing keeps valid, in a program that may sleep. */
+/* A pointer that nothing keeps valid, in a sleepable program. */
 SEC("?lsm.s/file_open")
 int BPF_PROG(any_walked, struct file *file)
 {
@@ -326,7 +326,7 @@ int BPF_PROG(any_walked, struct file *file)
 	return 0;
 }
 
-/* The program's stack, the value of an array, and what the program was called with. */
+/* Pointers to the program's stack, to an array's value, and to the program's context */
 
 SEC("?lsm/file_open")
 int BPF_PROG(any_stack, struct file *file)
@@ -354,9 +354,9 @@ int any_context(void *ctx)
 	return 0;
 }
 
-/* Several calls in a row, in the order of @results. */
+/* Several calls in a row, with results in the order of @results */
 
-/* Of more bytes than a value has, and of all but one of them. */
+/* With one byte more than a value has, and with one byte less. */
 SEC("?lsm.s/file_open")
 int BPF_PROG(other_sizes, struct file *file)
 {
@@ -393,8 +393,8 @@ int BPF_PROG(other_sizes, struct file *file)
 }
 
 /*
- * Of no bytes. To the verifier of 6.12 a size that is 0 is none, and it would let a byte be read;
- * Linux 7.3 knows better, and refuses a program that tries.
+ * With size 0. The verifier of 6.12 does not know size 0, and would let the program read a byte;
+ * Linux 7.3 refuses a program that reads it.
  */
 static __always_inline int nothing(const __u8 *byte)
 {
@@ -425,7 +425,7 @@ int BPF_PROG(no_size, struct file *file)
 	return 0;
 }
 
-/* Pointers that the verifier lets pass though they may be NULL, and are. */
+/* The verifier accepts pointers that may be NULL; these are. */
 SEC("?lsm/file_open")
 int BPF_PROG(null_memory, struct file *file)
 {
@@ -462,7 +462,7 @@ static __always_inline void replace_and_look(struct inode *inode)
 	if (!old)
 		return;
 	results[0] = inode_map_replace(map_id, inode, &value);
-	/* What is written to the old value is lost. */
+	/* A write to the old value is lost. */
 	old->count = 9;
 	new = inode_map_lookup(map_id, inode, struct value);
 	results[1] = old->number;
@@ -488,7 +488,7 @@ int BPF_PROG(replace_sleepable, struct file *file)
 	return 0;
 }
 
-/* By @handle, if that is not 0. */
+/* Delete by @handle, if that is not 0. */
 SEC("?lsm/file_open")
 int BPF_PROG(delete_and_look, struct file *file)
 {
@@ -513,13 +513,13 @@ int BPF_PROG(delete_and_look, struct file *file)
 	results[7] = by ? bpf_inode_map_delete_handle(map_id, by) : 0;
 	results[8] = walk();
 	results[9] = keys;
-	/* It can be read until the program ends. */
+	/* The old value stays readable until the program ends. */
 	results[10] = old->number;
 	finish(0);
 	return 0;
 }
 
-/* Room for the new entry is there as soon as the old one is deleted. */
+/* Deleting an entry makes room for a new one at once. */
 SEC("?lsm.s/file_open")
 int BPF_PROG(delete_and_update, struct file *file)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What BPF programs can do with a map, function by function: what each returns and what it leaves
- * behind, which types of programs have it, what the flags of a map forbid, and what the verifier
- * refuses. Lookups have a test of their own (lookup.c).
+ * What BPF programs can do with a map, function by function: what each returns and leaves behind,
+ * which program types may call it, what a map's flags forbid, and what the verifier refuses.
+ * Lookups have a test of their own (lookup.c).
  *
- * Here are the programs, what makes them run, each function by each type of program, and maps that
- * are none. values.c has what becomes of values, names.c how a map is found by its name, refused.c
- * what the verifier lets pass, and what it refuses.
+ * This file has the programs, their triggers, each function in each type of program, and ids that
+ * are not of an inode map. values.c has the effects on values, names.c finding a map by its name,
+ * refused.c what the verifier accepts and refuses.
  */
 #include "calls.h"
 
@@ -28,7 +28,7 @@ const struct function functions[] = {
 
 /* Loading and attaching */
 
-/* A skeleton in which only the program @name will be loaded. */
+/* Open a skeleton that will load only the program @name. */
 static struct program *programs_open(const char *name, struct bpf_program **program)
 {
 	struct program *programs = program__open();
@@ -47,7 +47,7 @@ struct program *programs_load(const char *name, struct bpf_program **program)
 	return programs;
 }
 
-/* The one program that is attached. */
+/* The only program attached. */
 struct bpf_link *attached;
 
 void attach(struct bpf_program *program)
@@ -79,7 +79,7 @@ void programs_destroy(struct program *programs)
 	program__destroy(programs);
 }
 
-/* What makes the programs run. They look at the file "f" or the directory ".". */
+/* Triggers for the programs, which look at the file "f" or the directory "." */
 
 static void make_file(struct bpf_program *program)
 {
@@ -95,7 +95,7 @@ static void burn_time(struct bpf_program *program)
 		;
 }
 
-/* Once is enough but where it takes a clock's interrupt. */
+/* One trigger is enough, except for a clock's interrupt. */
 static bool has_run(void *arg)
 {
 	struct run *run = arg;
@@ -104,7 +104,7 @@ static bool has_run(void *arg)
 	return *(volatile __u32 *)&run->programs->bss->done;
 }
 
-/* Have the program run once, and return its result. */
+/* Make the program run once, and return its result. */
 int run_once(struct run *run)
 {
 	run->programs->bss->done = 0;
@@ -129,7 +129,7 @@ void set(int map, int fd, __u64 number, __u32 key_flags)
 	CHECK_OK(inode_map_set_fd(map, fd, &value, BPF_ANY, key_flags));
 }
 
-/* The number of an inode, or 0. */
+/* The number in the inode's value, or 0 if it has none. */
 __u64 get(int map, int fd)
 {
 	struct value value;
@@ -141,10 +141,10 @@ __u64 get(int map, int fd)
 	return value.number;
 }
 
-/* By one program, one function after the other. */
+/* One program calls one function after the other */
 
 /*
- * Have the program call @function, which must return @want, and do what it does then. @before is
+ * Make the program call @function, check that it returns @want, and check its effect. @before is
  * the number that the map has for the inode of @fd, or 0 if the map is empty.
  */
 void check_function(struct run *run, unsigned int function, int want, int map, int fd,
@@ -190,7 +190,7 @@ void check_type(const char *name, void (*trigger)(struct bpf_program *program),
 	run.programs = programs_load(name, &run.program);
 	run.programs->bss->map_id = map_id_of(map);
 	attach(run.program);
-	/* Interrupts are disabled; with PREEMPT_RT it takes only preemption to be. */
+	/* Interrupts are disabled; on PREEMPT_RT, disabled preemption is enough. */
 	locked = bpf_program__type(run.program) == BPF_PROG_TYPE_PERF_EVENT ||
 		 (kernel_is_rt() && (strstr(name, "tp") || strstr(name, "tracepoint")));
 
@@ -247,14 +247,14 @@ TEST(tracepoint)
 	check_type("on_tracepoint", trigger_syscall, ".", DO_TRUSTED);
 }
 
-/* Since 7.x it has them, too. */
+/* Since Linux 7.x this type has them, too. */
 TEST(raw_tracepoint)
 {
 	if (!VERIFIER_REFUSES(program, "on_raw_tracepoint", "is not allowed"))
 		check_type("on_raw_tracepoint", trigger_syscall, ".", DO_TRUSTED);
 }
 
-/* In a hard interrupt, where nothing can be replaced. */
+/* Runs in a hard interrupt, where nothing can be replaced. */
 TEST(perf_event)
 {
 	check_type("on_perf_event", burn_time, ".", DO_TRUSTED);
@@ -265,7 +265,7 @@ TEST(syscall)
 	check_type("on_syscall", trigger_test_run, ".", DO_TRUSTED);
 }
 
-/* Maps that are none, no longer one, or just one */
+/* Ids that are not of an inode map, no longer of one, or of a new one */
 
 TEST(no_map)
 {
@@ -290,7 +290,7 @@ TEST(no_map)
 	}
 }
 
-/* A map is one from the moment that it is created: nobody need have updated it. */
+/* A map works from its creation on, without an update. */
 TEST(fresh_map)
 {
 	struct run run = { .programs = program_attach("on_lsm_sleepable"),
@@ -307,7 +307,7 @@ TEST(fresh_map)
 	}
 }
 
-/* A file that is about to be made has no inode, though the verifier of 6.12 says that it has. */
+/* A file about to be created has no inode, although the verifier of 6.12 assumes one. */
 TEST(no_inode)
 {
 	struct run run = { .programs = program_attach("no_inode"), .trigger = make_file };
@@ -322,7 +322,7 @@ TEST(no_inode)
 	}
 	programs_destroy(run.programs);
 
-	/* 7.x does not say so, and wants the program to have asked. */
+	/* 7.x assumes that it may be NULL, and refuses a program without a test. */
 	if (VERIFIER_REFUSES(program, "no_inode_sleepable", POSSIBLY_NULL))
 		return;
 	run.programs = program_attach("no_inode_sleepable");

@@ -7,7 +7,7 @@
 
 #include "value.h"
 
-/* What a program is to do: call this function. */
+/* The function that a program is to call. */
 enum todo {
 	DO_LOOKUP,
 	DO_PEEK,
@@ -19,7 +19,7 @@ enum todo {
 	DO_DELETE_HANDLE,
 	DO_WALK,
 	DO_VALUE,
-	/* For sleepable programs with pointers that the verifier trusts. */
+	/* For sleepable programs with trusted pointers. */
 	DO_TRUSTED,
 	DO_UPDATE = DO_TRUSTED,
 	DO_LOOKUP_PATH,
@@ -27,16 +27,16 @@ enum todo {
 	DO_ALL,
 };
 
-/* The result of a function that returns a pointer: 0, or for NULL this, which is no errno. */
+/* For a function that returns a pointer, a result is 0, or NOTHING for NULL. It is no errno. */
 #define NOTHING		(-10000)
 
-/* What programs write. */
+/* The number that programs write. */
 #define WRITTEN		0x5566778811223344
 
-/* Results of programs that make several calls. */
+/* The maximum number of results of a program that makes several calls. */
 #define RESULTS		16
 
-/* More than a value has. */
+/* More than the size of a value. */
 #define BUFFER_SIZE	64
 
 #endif /* PROGRAM_H */

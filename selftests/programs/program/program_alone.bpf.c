@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that finds its map by name, so that bpftool can load it and nobody has to tell it an
- * id: names.c.
+ * A program that finds its map by name, so that bpftool can load it without passing an id: see
+ * names.c.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

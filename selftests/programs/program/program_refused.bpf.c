@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that the verifier must refuse, each for a reason that refused.c has. None of them ever
- * runs.
+ * Programs that the verifier must refuse, each for the reason in refused.c. None of them ever runs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -15,7 +14,7 @@ char _license[] SEC("license") = "GPL";
 extern void bpf_rcu_read_lock(void) __ksym;
 extern void bpf_rcu_read_unlock(void) __ksym;
 
-/* Where nothing is ever found. */
+/* Always empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -35,7 +34,7 @@ static __always_inline struct dentry *working_directory(void)
 	return task->fs->pwd.dentry;
 }
 
-/* Writes to what is only to be read. */
+/* Writes to read-only memory */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_peek_write, struct file *file)
@@ -67,7 +66,7 @@ int BPF_PROG(refused_key_write, struct file *file)
 	return 0;
 }
 
-/* One after the end of what was asked for, no check for NULL, a size that is not constant. */
+/* Access one byte beyond the requested size, without a check for NULL, or with a variable size */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_peek_beyond, struct file *file)
@@ -162,7 +161,7 @@ int BPF_PROG(refused_value_variable_size, struct file *file)
 	return 0;
 }
 
-/* Memory that is smaller than the program says. */
+/* Memory smaller than the size that the program passes */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_read_small, struct file *file)
@@ -190,7 +189,7 @@ int BPF_PROG(refused_read_unbounded, struct file *file)
 	return 0;
 }
 
-/* A read-only value is none to read into. */
+/* A read-only value can't be the destination of a read. */
 SEC("?lsm/file_open")
 int BPF_PROG(refused_read_into_peek, struct file *file)
 {
@@ -201,7 +200,7 @@ int BPF_PROG(refused_read_into_peek, struct file *file)
 	return 0;
 }
 
-/* Functions that sleep, where the program does not. */
+/* Sleeping functions in programs that must not sleep */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_update_atomic, struct file *file)
@@ -240,7 +239,7 @@ int BPF_PROG(refused_update_rcu, struct file *file)
 	return 0;
 }
 
-/* Functions that take references, of pointers that may be stale. */
+/* Functions that take references, with pointers that may be stale */
 
 SEC("?lsm.s/file_open")
 int BPF_PROG(refused_update_walked, struct file *file)
@@ -251,7 +250,7 @@ int BPF_PROG(refused_update_walked, struct file *file)
 	return 0;
 }
 
-/* The same kind of pointer as an argument of an fentry program. */
+/* A pointer with no more trust than an argument of an fentry program. */
 SEC("?fentry.s/bpf_fentry_test1")
 int BPF_PROG(refused_update_plain, int argument)
 {
@@ -308,7 +307,7 @@ int BPF_PROG(refused_update_null_value, struct file *file)
 	return 0;
 }
 
-/* Walks that have no begin or no end. */
+/* Walks without a beginning or an end */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_walk_open, struct file *file)
@@ -355,7 +354,7 @@ int BPF_PROG(refused_value_ended, struct file *file)
 	return 0;
 }
 
-/* Names that somebody could be changing. */
+/* Names that others may change */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_name_variable, struct file *file)
@@ -373,7 +372,7 @@ int BPF_PROG(refused_name_on_stack, struct file *file)
 	return 0;
 }
 
-/* Programs of types that do not have the functions. */
+/* Program types that may not call the functions */
 
 SEC("?xdp")
 int refused_xdp(struct xdp_md *ctx)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pointers to anything that the verifier lets pass, which do no harm; and what it must refuse
+ * Bad pointers that the verifier accepts and that do no harm; and what it must refuse
  * (program_refused.bpf.c), each for its reason.
  */
 #include "program_refused.skel.h"
 #include "calls.h"
 
-/* What is no inode and no dentry is in no map, whatever it is, and does no harm. */
+/* An address that is no inode and no dentry is in no map, and passing it does no harm. */
 
-/* Those with an inode or dentry that the verifier does not look at. */
+/* The functions before this one take an inode or dentry that the verifier does not check. */
 #define DO_LOOKED_UP	DO_DELETE_HANDLE
 
 static void check_misses(struct run *run, int map, int fd)
@@ -19,7 +19,7 @@ static void check_misses(struct run *run, int map, int fd)
 		run->programs->bss->todo = function;
 		result = run_once(run);
 		if (function == DO_READ_TREE) {
-			/* What the walk came to depends on what is there. */
+			/* The result depends on the memory that the walk meets. */
 			CHECK(result == -EFAULT || result == -ENOENT || result == -ELOOP ||
 			      result == -EAGAIN);
 		} else if (result != functions[function].absent) {
@@ -51,10 +51,10 @@ TEST(any_number)
 	__u64 mapped = 1;
 	const __u64 addresses[] = {
 		0, 1, 4095, 4096, -1, -ENOENT, -4095, -4096,
-		/* of user space, mapped and not, on each side of what is canonical */
+		/* user space, mapped and not, on both sides of the canonical limit */
 		(__u64)(unsigned long)&mapped, 0x10000, 0x7ffffffff000, 0x7fffffffffff,
 		0x800000000000, 1ULL << 62, 1ULL << 63, (1ULL << 63) + 1, 0xffff7fffffffffff,
-		/* of the kernel's, of which some are mapped: a direct map, code, the vsyscall page */
+		/* the kernel, some of them mapped: direct map, code, the vsyscall page */
 		0xffff800000000000, 0xffff888000000000, 0xffff888000000fff, 0xffffc90000000000,
 		0xffffea0000000000, 0xffffffff7fffffff, 0xffffffff80000000, 0xffffffff80000001,
 		0xffffffff81000000, 0xffffffff81000fff, 0xffffffffc0000000, 0xffffffffff5fffff,
@@ -73,7 +73,7 @@ TEST(any_pointer)
 		check_any(names[i], &unused, 1);
 }
 
-/* An address is what an inode is found by, wherever the program has it from. */
+/* A lookup goes by the address alone, wherever the program got it. */
 TEST(address)
 {
 	struct run find = { .trigger = trigger_open }, run = { .trigger = trigger_open };
@@ -98,13 +98,13 @@ TEST(address)
 	program__destroy(run.programs);
 }
 
-/* A pointer that the verifier has lost its trust in. The file that is being opened has it. */
+/* A pointer that the verifier no longer trusts, to the file being opened. */
 TEST(walked)
 {
 	check_type("any_walked", trigger_open, "f", DO_LOOKED_UP);
 }
 
-/* What the verifier must refuse, and what it is to say, lest it be for another reason. */
+/* Programs that the verifier must refuse, each with the message that identifies the reason */
 
 #define CHECK_REFUSED(...)						\
 	do {								\
@@ -183,7 +183,7 @@ TEST(verifier_names)
 		      { "refused_name_on_stack", "doesn't point to a const string" });
 }
 
-/* The kernel offers functions to the types that they were registered for. */
+/* The kernel offers functions only to the types that they were registered for. */
 TEST(verifier_types)
 {
 	CHECK_REFUSED({ "refused_xdp", "bpf_inode_map_id is not allowed" },

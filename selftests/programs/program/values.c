@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What programs do to values: where the map's flags forbid it, and reading, replacing and deleting.
+ * What programs do to values: what the map's flags forbid, and reading, replacing and deleting.
  */
 #include "calls.h"
 
@@ -31,7 +31,7 @@ TEST(prog_flags)
 				       NUMBER + function);
 		}
 	}
-	/* That an inode is not there is not told either. */
+	/* Nor may a program learn that the map lacks an inode. */
 	if (map_count(wronly))
 		CHECK_OK(inode_map_remove_fd(wronly, fd));
 	run.programs->bss->map_id = map_id_of(wronly);
@@ -43,7 +43,7 @@ TEST(prog_flags)
 				 BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG), EINVAL);
 }
 
-/* What restricts descriptors does not restrict programs. */
+/* Flags that restrict descriptors do not restrict programs. */
 TEST(descriptor_flags)
 {
 	static const unsigned int flags[] = { BPF_F_RDONLY, BPF_F_WRONLY };
@@ -78,7 +78,7 @@ TEST(descriptor_flags)
 
 /* Peeks and reads, and sizes of memory */
 
-/* Exactly the results that a program left. */
+/* Check that the program left exactly these results. */
 void check_results(struct program *programs, const int *want, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
@@ -104,7 +104,7 @@ TEST(other_sizes)
 	CHECK_EQ(get(map, fd), NUMBER);
 }
 
-/* Programs may read nothing of the second map, and are not allowed to walk it. */
+/* Programs may not read or walk the second map. */
 TEST(no_size)
 {
 	static const int want[] = { NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING };
@@ -138,7 +138,7 @@ TEST(null_memory)
 	CHECK_EQ(get(map, fd), NUMBER);
 }
 
-/* Have the program read @size bytes; it must return @want and write to them if and only if 0. */
+/* Have the program read @size bytes. It must return @want, and fill them only if that is 0. */
 static void check_read(struct program *programs, unsigned int size, int want, const __u8 *value)
 {
 	__u8 expected[BUFFER_SIZE];
@@ -196,7 +196,7 @@ TEST(read)
 
 static void check_replace(const char *name)
 {
-	/* The old value is what the program has a pointer to, the new one what it finds. */
+	/* The program's pointer leads to the old value, a new lookup to the new one. */
 	static const int want[] = { 0, (int)NUMBER, 1, 0, 1 };
 	struct program *programs = program_attach(name);
 	int map = map_create(32, sizeof(struct value), 8), fd = file_create("f");
@@ -218,7 +218,7 @@ static void check_replace(const char *name)
 		CHECK_EQ(after.flags, flags);
 		CHECK_EQ(programs->bss->met, before.handle);
 
-		/* By its handle as well. */
+		/* By its handle, too */
 		CHECK_SYS(bpf_map_lookup_elem(map, &after, &value));
 		CHECK_EQ(value.number, WRITTEN);
 		counts_wait(1, 1, 1, !flags);
@@ -238,7 +238,7 @@ TEST(replace_sleepable)
 	check_replace("replace_sleepable");
 }
 
-/* A new value does not hold up or hasten the end of the entry. */
+/* Replacing the value neither delays nor hastens the end of the entry. */
 TEST(replaced_then_removed)
 {
 	struct program *programs = program_attach("replace");
@@ -259,7 +259,7 @@ TEST(replaced_then_removed)
 
 #define EVENT	TRACING "/instances/inode_map_program/events/inode_map/inode_map_remove/enable"
 
-/* What a program does is told as what bpf(2) does. */
+/* Tracepoints report the same reasons for programs as for bpf(2). */
 TEST(reasons)
 {
 	static char text[1 << 16];
@@ -322,7 +322,7 @@ static void check_delete(bool by_handle)
 		CHECK_EQ(map_count(map), 0);
 		counts_wait(2, 0, 0, 0);
 
-		/* Of one map, and of no inode's other maps. */
+		/* Deletes from one map; the inode's entries in other maps stay. */
 		set(map, fd, NUMBER, flags);
 		map_put(other, fd, 1, flags);
 		programs->bss->handle = by_handle ? map_only_key(map).handle : 0;
@@ -362,14 +362,14 @@ TEST(delete_wrong_handle)
 		CHECK_ERR(run_in_file_open(programs), ENOENT);
 		CHECK_EQ(map_count(map), 2);
 	}
-	/* Any inode's, whichever the program is about. */
+	/* By handle, a program can delete the entry of any inode. */
 	programs->bss->handle = 2;
 	CHECK_OK(run_in_file_open(programs));
 	CHECK_EQ(get(map, fds[0]), 1);
 	CHECK_EQ(get(map, fds[1]), 0);
 }
 
-/* In a full map, before anybody has let go of what was deleted. */
+/* In a full map, before the deleted entry is freed. */
 TEST(delete_then_update)
 {
 	static const int want[] = { 0, 0, 0, 0, 1 };
@@ -383,7 +383,7 @@ TEST(delete_then_update)
 		run_in_file_open(programs);
 		check_results(programs, want, ARRAY_SIZE(want));
 		CHECK_EQ(get(map, fd), WRITTEN);
-		/* Another entry has another handle. */
+		/* A new entry has a new handle. */
 		CHECK(map_only_key(map).handle != last);
 		last = map_only_key(map).handle;
 	}

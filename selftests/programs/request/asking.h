@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the test of requests share, but for the programs: see request.c.
+ * What the user-space files of the request test share: see request.c.
  */
 #ifndef ASKING_H
 #define ASKING_H
@@ -10,7 +10,7 @@
 
 #define NUMBER		0x1122334455667788
 
-/* As src/request.h has it. */
+/* Same as in src/request.h. */
 #define REQUESTS_MAX	256
 
 #include "request.skel.h"

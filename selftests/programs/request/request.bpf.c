@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that make an entry themselves or ask for it, at hooks where that is possible and where
- * it is not; some that hold others up; those that ask for the version; and those that the verifier
- * must refuse. They run for the process @pid while @armed is set, but for those that hold up a
- * worker.
+ * Programs that make an entry or request it, at hooks where that is possible and where it is not;
+ * programs that hold others up; programs that query the version; and programs that the verifier
+ * must refuse. They run for the process @pid while @armed is set, except for the one that holds up
+ * a worker.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -19,7 +19,7 @@ __u64 init, flags;
 
 __u32 done;
 int result;
-__u64 seen[2];		/* by the process's first thread, and by the other */
+__u64 seen[2];		/* in the process's first thread, and in the other */
 __u32 gets, asked, exists, again, failed;
 
 static __always_inline bool ours(void)
@@ -34,7 +34,7 @@ static __always_inline int finish(int ret)
 	return 0;
 }
 
-/* In each task another value. */
+/* A different value in each task, unless @init is set. */
 static __always_inline struct value own_value(void)
 {
 	return (struct value) { .number = init ?: bpf_get_current_pid_tgid() };
@@ -47,7 +47,7 @@ static __always_inline int ask(struct inode *inode)
 	return inode_map_request(map_id, inode, &value, flags);
 }
 
-/* One call */
+/* One call each */
 
 SEC("?lsm.s/file_open")
 int BPF_PROG(get, struct file *file)
@@ -119,7 +119,7 @@ int BPF_PROG(request_null, struct inode *dir, struct dentry *dentry)
 	return ours() ? finish(ask(dentry->d_inode)) : 0;
 }
 
-/* More often than may be. Or once, for another map. */
+/* Request more often than the limit allows, or, with @other_id, once for another map. */
 SEC("?lsm/file_open")
 int BPF_PROG(request_many, struct file *file)
 {
@@ -147,7 +147,7 @@ int BPF_PROG(request_many, struct file *file)
 	return finish(0);
 }
 
-/* Where the inode is not one that can be in a map, is none any more, or will not be for long */
+/* The inode can't be in a map, is going, or is not an inode any more */
 
 SEC("?lsm/inode_alloc_security")
 int BPF_PROG(request_unborn, struct inode *inode)
@@ -163,7 +163,7 @@ int BPF_PROG(request_freed, struct inode *inode)
 	return 0;
 }
 
-/* The inode's lock is held, and there is no reference to it any more. */
+/* The inode's lock is held, and the last reference is gone. */
 SEC("?tp_btf/ext4_drop_inode")
 int BPF_PROG(request_dropped, struct inode *inode, int drop)
 {
@@ -172,7 +172,7 @@ int BPF_PROG(request_dropped, struct inode *inode, int drop)
 	return 0;
 }
 
-/* Interrupts are disabled: pages of the file begin to be written back. */
+/* Interrupts are disabled: writeback of the file's pages starts. */
 SEC("?tp_btf/sb_mark_inode_writeback")
 int BPF_PROG(request_irqs_off, struct inode *inode)
 {
@@ -181,7 +181,7 @@ int BPF_PROG(request_irqs_off, struct inode *inode)
 	return 0;
 }
 
-/* Holding up */
+/* Holding tasks up */
 
 __u32 arrived;
 __u64 stuck;
@@ -192,7 +192,7 @@ static long wait_for_other(__u32 i, void *unused)
 	return *(volatile __u32 *)&arrived >= 2;
 }
 
-/* Tasks that are about to make an entry wait for each other. */
+/* Make tasks that are about to make an entry wait for each other. */
 SEC("?fentry/inode_map_make")
 int BPF_PROG(meet)
 {
@@ -209,7 +209,7 @@ static long wait_for_release(__u32 i, void *unused)
 	return *(volatile __u64 *)&stuck != 2;
 }
 
-/* The first worker that has something to do is held up while @stuck is 2, but not for ever. */
+/* Hold up the first worker that gets work, while @stuck is 2, but not forever. */
 SEC("?fentry/inode_hold_settle")
 int BPF_PROG(hold_up)
 {
@@ -226,7 +226,7 @@ int BPF_PROG(hold_up)
 
 __u32 version;
 
-/* Functions that no module has. */
+/* A function that no module has. */
 extern int bpf_inode_map_of_the_future(__u32 map_id, struct inode *inode) __ksym __weak;
 
 SEC("?lsm/file_open")
@@ -248,7 +248,7 @@ int BPF_PROG(refused_unasked, struct file *file)
 	return ours() ? finish(bpf_inode_map_of_the_future(map_id, file->f_inode)) : 0;
 }
 
-/* What the module of version 1 has of this. */
+/* Mimics a module of version 1. */
 enum inode_map_version_of_old___bpf {
 	INODE_MAP_VERSION_OF_OLD___bpf
 };
@@ -267,7 +267,7 @@ int BPF_PROG(old_module, struct file *file)
 	return finish(2);
 }
 
-/* What the verifier must refuse */
+/* Programs that the verifier must refuse */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_get_atomic, struct file *file)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entries that programs make: at once, by inode_map_get(), or by a worker, which
- * inode_map_request() asks. That an inode gets one value whoever asks, that requests are bounded
- * and hold nothing up, and what becomes of them when inode, filesystem or map goes. And that a
- * program can ask which functions the module has.
+ * Entries that programs make: at once, with inode_map_get(), or through a worker, with
+ * inode_map_request(). An inode gets one value, however many tasks ask; requests are bounded and
+ * hold nothing up; and they end cleanly when the inode, filesystem or map goes. A program can query
+ * which functions the module has.
  *
- * worker.c has requests that wait, for a worker that is held up.
+ * worker.c has requests that wait for a worker that is held up.
  */
 #include <pthread.h>
 
@@ -13,7 +13,7 @@
 
 /* Programs */
 
-/* Those whose names are there, attached. */
+/* Load and attach the program @name, and @also unless NULL. */
 struct request *programs_attach(const char *name, const char *also)
 {
 	struct request *programs = request__open();
@@ -28,7 +28,7 @@ struct request *programs_attach(const char *name, const char *also)
 	return programs;
 }
 
-/* Open a file with the program armed, and return what it says. */
+/* Open a file with the program armed, and return the program's result. */
 int run_on(struct request *programs, const char *path)
 {
 	__u32 before = programs->bss->done;
@@ -68,7 +68,7 @@ void set(int map, int fd, __u64 number)
 	CHECK_OK(inode_map_set_fd(map, fd, &value, BPF_ANY, 0));
 }
 
-/* What was the id of a map. */
+/* The id of a map that is gone. */
 static __u32 freed_id(void)
 {
 	int map = map_of_values(8);
@@ -98,7 +98,7 @@ void wait_until_made(int map, int fd)
 		FAIL("nobody has made what was asked for");
 }
 
-/* Requests on the way, and those that came to nothing */
+/* Pending requests, and lost ones */
 
 unsigned int requests(unsigned int *lost)
 {
@@ -120,7 +120,7 @@ static bool none_is_on_the_way(void *unused)
 	return !requests(&lost);
 }
 
-/* Wait until there is none, and return how many were lost. */
+/* Wait until no request is pending, and return how many were lost. */
 unsigned int requests_wait(void)
 {
 	unsigned int lost;
@@ -131,7 +131,7 @@ unsigned int requests_wait(void)
 	return lost;
 }
 
-/* Making at once */
+/* Making entries at once */
 
 TEST(get)
 {
@@ -146,7 +146,7 @@ TEST(get)
 		CHECK_EQ(map_only_key(map).flags, lifetime);
 		counts_wait(1, 1, 1, !lifetime);
 
-		/* What is there stays, and what the program writes to it is seen. */
+		/* An existing entry stays, and the program's writes to it are visible. */
 		programs->bss->seen[0] = 0;
 		programs->bss->init = NUMBER + 1;
 		programs->bss->flags = lifetime ^ INODE_MAP_WEAK;
@@ -167,7 +167,7 @@ static void *open_file(void *unused)
 	return NULL;
 }
 
-/* Two tasks that both have seen that there is no entry. */
+/* Both tasks have seen that there is no entry. */
 TEST(get_race)
 {
 	struct request *programs = programs_attach("get", "meet");
@@ -246,7 +246,7 @@ TEST(get_sizes)
 
 #define POSSIBLY_NULL	"Possibly NULL pointer passed to trusted"
 
-/* A file that is about to be made has no inode, though the verifier of 6.12 says that it has. */
+/* A file about to be created has no inode, although the verifier of 6.12 assumes one. */
 TEST(no_inode)
 {
 	static const struct {
@@ -258,7 +258,7 @@ TEST(no_inode)
 	for (unsigned int i = 0; i < ARRAY_SIZE(programs_of); i++) {
 		struct request *programs;
 
-		/* 7.x does not say so, and wants the program to have asked. */
+		/* 7.x assumes that it may be NULL, and refuses a program without a test. */
 		if (VERIFIER_REFUSES(request, programs_of[i].name, POSSIBLY_NULL))
 			continue;
 		programs = programs_attach(programs_of[i].name, NULL);
@@ -274,7 +274,7 @@ TEST(no_inode)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* Asking */
+/* Requests */
 
 static void check_request(const char *name)
 {
@@ -324,7 +324,7 @@ TEST(request_refused)
 	CHECK_ERR(run_on_map(programs, map_create(32, sizeof(struct value) + 8, 8), "f"), EINVAL);
 	programs->bss->map_id = freed;
 	CHECK_ERR(run_on(programs, "f"), ENODEV);
-	/* Which of those a program may write to has nothing to do with reading. */
+	/* BPF_F_WRONLY_PROG only forbids reading, which a request does not do. */
 	wronly = map_create_flags(BPF_F_WRONLY_PROG);
 	CHECK_ERR(run_on_map(programs, wronly, "f"), EINPROGRESS);
 	wait_until_made(wronly, fd);
@@ -354,7 +354,7 @@ TEST(request_sizes)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* A pipe's is weak, whatever was asked for. */
+/* A pipe's entry is weak, whatever the program requested. */
 TEST(request_internal)
 {
 	struct request *programs = programs_attach("request", NULL);
@@ -373,7 +373,7 @@ TEST(request_internal)
 
 /* Inodes that can't be held */
 
-/* What the program said when @run had it called. */
+/* Run @run with the program @name, whose request must fail with -ESTALE. */
 static void check_stale(const char *name, void (*run)(void))
 {
 	struct request *programs = programs_attach(name, NULL);
@@ -411,7 +411,7 @@ TEST(request_freed)
 	check_stale("request_freed", remove_file);
 }
 
-/* The inode's lock is held: who waited for it would wait for ever. */
+/* The inode's lock is held: a request that waited for it would never return. */
 TEST(request_dropped)
 {
 	mount_image("ext4", 16, "m", NULL);
@@ -451,7 +451,7 @@ TEST(version)
 	wait_until_made(map, fd);
 }
 
-/* What a program calls must be there, unless it is behind a test that says that it is not. */
+/* A program may call a missing function only behind a test that is false without it. */
 TEST(version_of_old)
 {
 	static const struct refused refused[] = {
@@ -465,7 +465,7 @@ TEST(version_of_old)
 	CHECK_VERIFIER_REFUSES(request, refused);
 }
 
-/* What the verifier must refuse */
+/* Programs that the verifier must refuse */
 
 #define NOT_TRUSTED	"R2 must be referenced or trusted"
 

@@ -7,13 +7,13 @@
 
 #include "value.h"
 
-/* The value that a program got: none. (No errno, and no number that is used.) */
+/* The result of a program that got no value. Neither an errno nor a number in use. */
 #define NOTHING		(-10000)
 
-/* More than may be on the way for one map. */
+/* More than the limit of pending requests for one map. */
 #define MANY		300
 
-/* A version that there will not be for a while. */
+/* A version far above the current one. */
 #define FAR_VERSION	1000
 
 #endif /* REQUEST_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A worker that is held up: how many requests there can be, and what becomes of them when their
- * map, inode or filesystem goes meanwhile.
+ * A worker is held up: how many requests can be pending, and what happens to them when their map,
+ * inode or filesystem goes meanwhile.
  */
 #include "asking.h"
 
@@ -10,7 +10,7 @@ static bool is_stuck(void *programs)
 	return *(volatile __u64 *)&((struct request *)programs)->bss->stuck == 2;
 }
 
-/* Have the worker stop at the next request, which is made for the file. */
+/* Make the worker stop at the next request, and request an entry for the file. */
 static void stop_worker(struct request *programs, int map, const char *path)
 {
 	programs->bss->stuck = 1;
@@ -33,7 +33,7 @@ TEST(limit)
 	CHECK_EQ(programs->bss->exists + programs->bss->failed, 0);
 	CHECK_EQ(requests(&lost), REQUESTS_MAX);
 	CHECK(!map_has(map, fd));
-	/* Another map has a worker of its own. */
+	/* The other map has its own worker, which is not held up. */
 	programs->bss->other_id = map_id_of(other);
 	CHECK_ERR(run_on(programs, "f"), EINPROGRESS);
 	wait_until_made(other, fd);
@@ -41,13 +41,13 @@ TEST(limit)
 
 	programs->bss->stuck = 0;
 	wait_until_made(map, fd);
-	/* There is one entry, and none is lost that asked for the same. */
+	/* All requests were for the same entry, so none is lost. */
 	CHECK_EQ(requests_wait(), before);
 	CHECK_EQ(map_count(map), 1);
 	counts_wait(2, 2, 1, 1);
 }
 
-/* Whatever a request is for may go before the worker comes. */
+/* The inode or map of a request may go before the worker handles it. */
 static void check_lost(void (*end)(int map, int fd), int map, unsigned int maps)
 {
 	struct request *programs = programs_attach("request", "hold_up");
@@ -104,7 +104,7 @@ TEST(map_is_full)
 	CHECK_EQ(map_count(map), 1);
 }
 
-/* Somebody else was quicker: his value stays, and nothing is lost. */
+/* If another task adds the entry first, its value stays, and no request is lost. */
 TEST(entry_comes)
 {
 	struct request *programs = programs_attach("request", "hold_up");
@@ -132,7 +132,7 @@ static void unmount(void *path)
 	CHECK_SYS(umount(path));
 }
 
-/* umount(2) succeeds, and the superblock goes when the worker is done, with what it has made. */
+/* umount(2) succeeds. The superblock and the worker's entry go when the worker is done. */
 TEST(unmount_while_stuck)
 {
 	struct request *programs = programs_attach("request", "hold_up");
@@ -143,7 +143,7 @@ TEST(unmount_while_stuck)
 	mount_image("ext4", 16, "m", device);
 	close(file_create("m/f"));
 	stop_worker(programs, map, "m/f");
-	/* The program that holds the worker up is what umount(2) waits for: a grace period. */
+	/* umount(2) waits for a grace period, which the program that holds up the worker delays. */
 	pid = child_start(unmount, "m");
 	usleep(100000);
 	programs->bss->stuck = 0;
@@ -155,7 +155,7 @@ TEST(unmount_while_stuck)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* Without anybody who holds the worker up, it comes at any moment. */
+/* Here the worker runs at any moment, because no program holds it up. */
 TEST(unmount_at_once)
 {
 	struct request *programs = programs_attach("request", NULL);

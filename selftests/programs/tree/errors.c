@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where programs are told that a tree can't be looked at: in the middle of a rename, by a pointer
- * to no dentry, into memory of another size; and what the verifier refuses.
+ * When programs are told that a tree can't be searched: in the middle of a rename, with a pointer
+ * that is not to a dentry, or with memory of the wrong size; and what the verifier refuses.
  */
 #include "tree_looks.h"
 
-/* A program that has interrupted a rename is told so at once, and what does not depend on it. */
+/* A program that interrupts a rename gets -EAGAIN at once, if the answer depends on the rename. */
 
 static void check_move(int distance, __u64 number)
 {
@@ -42,7 +42,7 @@ TEST(in_the_middle_of_a_rename)
 	CHECK(programs->bss->longest < 1000000000ULL * test_slowdown());
 }
 
-/* What is no dentry, with everything in the map that could be found instead */
+/* Bad dentry pointers, with everything in the map that a search could find instead */
 
 static void check_bogus(const char *program, const char *dir, int error)
 {
@@ -73,11 +73,11 @@ TEST(error_dentry)
 	check_bogus("error_dentry", name, ENAMETOOLONG);
 }
 
-/* Sizes, maps that are none, and maps that programs may not use */
+/* Sizes, ids of no map, and maps that programs may not use */
 
 /*
- * What was asked for: a byte, a struct value, one byte more. What reads gave, the last one without
- * a place to put it, and whether lookups found something.
+ * Sizes are a byte, a struct value, and one byte more. @reads has the results of reads, the last
+ * one without a buffer; @lookups whether lookups found something.
  */
 static void check_sizes(const char *what, int id, const int reads[4], const bool lookups[3])
 {
@@ -98,7 +98,7 @@ static void check_sizes(const char *what, int id, const int reads[4], const bool
 	check_sizes(what, id, (const int[]){ byte, whole, larger, nowhere },		\
 		    (const bool[]){ __VA_ARGS__ })
 
-/* A map in which there is the directory "a". */
+/* Create a map with an entry for the directory "a". */
 static int map_of(unsigned int value_size, unsigned int flags)
 {
 	static const char value[sizeof(struct value) + 1];
@@ -150,7 +150,7 @@ TEST(no_such_map)
 			    false, false);
 }
 
-/* Programs that the verifier must refuse, and what it is to say, lest it be for another reason. */
+/* Programs that the verifier must refuse, each with the message that identifies the reason. */
 TEST(verifier)
 {
 	static const struct refused refused[] = {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Trees of filesystems that have more than one root, or none; files opened by handles; and the
- * tree that mounts make.
+ * Trees of filesystems with several roots, or none; files opened by handle; and the tree across
+ * mounts.
  */
 #include <sys/socket.h>
 
 #include "tree_looks.h"
 
-/* A subvolume is a directory like others, wherever it is mounted. */
+/* A subvolume is an ordinary directory, wherever it is mounted. */
 TEST(btrfs_subvolumes)
 {
 	int map = map_watched();
@@ -47,7 +47,7 @@ TEST(pipe)
 	expect(below(fds[1], ""), BOTH, 0, 2);
 }
 
-/* Which can't be opened by name, but programs are asked before that turns out. */
+/* A socket can't be opened by name, but programs run before open(2) fails. */
 static void open_socket(int fd)
 {
 	forget_answers();
@@ -89,7 +89,7 @@ static int open_handle(int mount, struct handle *handle)
 	return CHECK_SYS(open_by_handle_at(mount, &handle->handle, O_RDONLY | O_CLOEXEC));
 }
 
-/* A file that nobody has found by its name is nowhere, until somebody does. */
+/* A file opened by handle is in no tree until some task looks up its name. */
 TEST(opened_by_handle)
 {
 	struct handle file, dir;
@@ -104,7 +104,7 @@ TEST(opened_by_handle)
 	dir = handle_of("m/a/b");
 	mount = file_open("m", O_RDONLY | O_DIRECTORY);
 
-	/* While its name is known there is no difference. */
+	/* As long as its name is cached, there is no difference. */
 	fd = open_handle(mount, &file);
 	check_answers("by handle", BOTH, 2, 1);
 	close(fd);
@@ -118,7 +118,7 @@ TEST(opened_by_handle)
 	CHECK_OK(inode_map_remove_fd(map, fd));
 	expect_none(below(fd, ""), BOTH, EAGAIN);
 
-	/* Directories are connected by the kernel. */
+	/* The kernel connects directories. */
 	again = open_handle(mount, &dir);
 	expect(below(again, ""), BOTH, 1, 1);
 	close(again);
@@ -127,7 +127,7 @@ TEST(opened_by_handle)
 	CHECK_SYS(stat("m/a/b/f", &stat_buf));
 	again = open_handle(mount, &file);
 	check_answers("connected", BOTH, 2, 1);
-	/* What was opened before stays where it is. */
+	/* The earlier descriptor's dentry remains disconnected. */
 	expect_none(below(fd, ""), BOTH, EAGAIN);
 	close(again);
 	close(fd);
@@ -147,11 +147,11 @@ TEST(bind_mount)
 	CHECK_SYS(mount("a/b", "x/y", NULL, MS_BIND, NULL));
 	CHECK_SYS(mount("a/g", "x/file", NULL, MS_BIND, NULL));
 
-	/* The filesystem has no root of its own there, and is not looked at from its middle. */
+	/* A search goes up to the filesystem's root, not only to the root of the bind mount. */
 	put(map, "a", 1);
 	expect("x/y/c/f", BOTH, 3, 1);
 	expect("x/file", BOTH, 1, 1);
-	/* What is above the mount comes after all of it, and so does not hide it. */
+	/* The mount point's ancestors come after the filesystem's own, and don't hide "a". */
 	put(map, "x", 2);
 	expect("x/y/c/f", BOTH, 3, 1);
 	expect("x/file", BOTH, 1, 1);
@@ -168,7 +168,7 @@ TEST(bind_mount)
 	CHECK_SYS(umount("x/file"));
 }
 
-/* DIR/d, and on it three filesystems, each mounted below the one before. */
+/* DIR/d with three filesystems, each mounted below the previous one. */
 #define FIRST	"d/1"
 #define SECOND	FIRST "/e/2"
 #define THIRD	SECOND "/3"
@@ -187,7 +187,7 @@ static void mount_three(void)
 	create(THIRD "/f");
 }
 
-/* Not one may have been left in use. */
+/* Fails if a search has left a mount in use. */
 static void umount_three(void)
 {
 	CHECK_SYS(umount(THIRD));
@@ -204,7 +204,7 @@ TEST(mounts)
 
 	put(map, "d", 1);
 	expect("d/f", BOTH, 1, 1);
-	/* The file, the root, what it is mounted on, and that one's parent. */
+	/* From the file: the filesystem's root, the mount point, and the mount point's parent. */
 	expect(FIRST "/f", PATH, 3, 1);
 	expect(SECOND "/f", PATH, 2 + 1 + 1 + 2, 1);
 	expect(THIRD "/f", PATH, 2 + 1 + 1 + 1 + 1 + 2, 1);
@@ -212,7 +212,7 @@ TEST(mounts)
 	expect_none(FIRST "/f", TREE, ENOENT);
 	expect_none(THIRD "/f", TREE, ENOENT);
 
-	/* The nearest. */
+	/* The nearest ancestor wins. */
 	put(map, FIRST "/e", 2);
 	expect(THIRD "/f", PATH, 2 + 1 + 1 + 1, 2);
 	expect(SECOND "/f", PATH, 2 + 1, 2);
@@ -228,7 +228,7 @@ TEST(mounts)
 	CHECK_EQ(map_count(map), 1);
 }
 
-/* A directory that something is mounted on is one of the ancestors. */
+/* A mount point's directory is one of the ancestors, too. */
 TEST(mounted_on)
 {
 	int map = map_watched(), under[2];
@@ -237,7 +237,7 @@ TEST(mounted_on)
 	under[0] = file_open("d", O_PATH);
 	mount_tmpfs("d");
 	under[1] = file_open("d", O_PATH);
-	/* On the root of the first. */
+	/* Mounted on the root of the first tmpfs. */
 	mount_tmpfs("d");
 	create("d/f");
 
@@ -258,7 +258,7 @@ TEST(mounted_on)
 	expect("d", PATH, 0, 1);
 }
 
-/* What a process sees that has FIRST, or a directory in it, as its root. */
+/* The view of a process whose root is FIRST. */
 static void look_in_root(void *root)
 {
 	int outside = file_open("d", O_PATH);
@@ -267,13 +267,13 @@ static void look_in_root(void *root)
 	CHECK_SYS(chroot(root));
 	CHECK_SYS(chdir("/"));
 	expect_none("f", BOTH, ENOENT);
-	/* Not above its root, but up to there. */
+	/* Searches go up to the process's root, but not above it. */
 	expect("e/2/f", PATH, 2 + 1, 2);
-	/* What is not below its root has no end there. */
+	/* Outside of the process's root, searches don't end there. */
 	expect_at(outside, "f", PATH, 1, 1);
 }
 
-/* The filesystem's directories above the process's root count, those of others do not. */
+/* Above the process's root, only directories of the same filesystem count. */
 static void look_in_deeper_root(void *root)
 {
 	programs->bss->pid = getpid();
@@ -294,7 +294,7 @@ TEST(process_root)
 	put(map, FIRST "/e", 2);
 	expect(FIRST "/f", PATH, 3, 1);
 	child_wait(child_start(look_in_root, FIRST));
-	/* As seen by who has another root. */
+	/* The view of a process with another root */
 	programs->bss->pid = getpid();
 	expect(FIRST "/f", PATH, 3, 1);
 
@@ -329,7 +329,7 @@ TEST(lazily_unmounted)
 	set(map, third, 3);
 	expect(below(third, "f"), BOTH, 1, 3);
 
-	/* Nothing holds them any more but the descriptors: entries end with their filesystem. */
+	/* Only the descriptors hold the filesystems: entries end with their filesystem. */
 	close(third);
 	close(first);
 	if (!wait_until(has_one_entry, &map, 10))

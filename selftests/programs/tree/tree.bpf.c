@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that look trees up: what is opened, created or being renamed, and dentries that are
- * none. They note each answer for the test, of what the process @pid does and nothing else.
+ * Programs that search trees: for files being opened, created or renamed, and with bad dentry
+ * pointers. They record each answer for the test, and act only on what the process @pid does.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -23,7 +23,7 @@ struct larger_value {
 __u32 pid;
 __u32 map_id;
 
-/* What each pair of functions said, the first ANSWERS times. */
+/* The first ANSWERS answers of each pair of functions. */
 struct answer tree[ANSWERS];
 struct answer path[ANSWERS];
 __u32 tree_calls;
@@ -34,14 +34,14 @@ static __always_inline bool ours(void)
 	return bpf_get_current_pid_tgid() >> 32 == pid;
 }
 
-/* Where the next answer goes, or NULL when there is no room. */
+/* Where the next answer goes, or NULL if there is no room. */
 static __always_inline struct answer *next(struct answer *answers, __u32 *calls)
 {
 	__u32 call = (*calls)++;
 
 	if (call >= ANSWERS)
 		return NULL;
-	/* The verifier has lost sight of the comparison by now. */
+	/* Keep the modulo: the verifier does not remember the comparison. */
 	barrier_var(call);
 	return &answers[call % ANSWERS];
 }
@@ -70,7 +70,7 @@ static __always_inline void look_tree(struct dentry *dentry)
 	note(answer, distance, &value, looked);
 }
 
-/* The lock is for the verifier, in programs that may sleep: the file holds its dentry. */
+/* The lock satisfies the verifier in sleepable programs: the file holds its dentry anyway. */
 static __always_inline struct dentry *dentry_of(struct file *file)
 {
 	struct dentry *dentry;
@@ -81,7 +81,7 @@ static __always_inline struct dentry *dentry_of(struct file *file)
 	return dentry;
 }
 
-/* As they are asked for by a policy. */
+/* Searches as in a policy */
 
 SEC("?lsm/file_open")
 int BPF_PROG(open_tree, struct file *file)
@@ -127,9 +127,9 @@ int BPF_PROG(create_tree, struct inode *dir, struct dentry *dentry, umode_t mode
 	return 0;
 }
 
-/* Between these two, rename_lock's count is odd, by this very task's doing. */
+/* In between, rename_lock's count is odd, because of the program's own task. */
 
-__u64 longest;	/* that a look took, in nanoseconds */
+__u64 longest;	/* longest search so far, in nanoseconds */
 
 static __always_inline void look_timed(struct dentry *dentry)
 {
@@ -157,7 +157,7 @@ int BPF_PROG(move_ends, struct dentry *dentry, struct dentry *target, bool excha
 	return 0;
 }
 
-/* Make renames of the process @slow_pid last, so that readers on other processors meet them. */
+/* Slow down the renames of the process @slow_pid, so that readers on other processors meet them. */
 
 __u32 slow_pid;
 
@@ -178,7 +178,7 @@ int BPF_PROG(slow_move, struct dentry *dentry, struct dentry *target, bool excha
 	return 0;
 }
 
-/* What is no dentry. */
+/* Bad dentry pointers */
 
 SEC("?fexit/d_lookup")
 int BPF_PROG(null_dentry, struct dentry *parent, struct qstr *name, struct dentry *dentry)
@@ -229,7 +229,7 @@ int BPF_PROG(ask_sizes, struct file *file)
 	return 0;
 }
 
-/* What the verifier must refuse. */
+/* Programs that the verifier must refuse */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_not_sleepable, struct file *file)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Trees: a file is found by its nearest ancestor that is in the map, at the right distance, on
- * several kinds of filesystem, across mounts where that is asked for, and while directories are
- * being moved (tree_storm.c). Where it can't be told, programs are told so.
+ * Trees: a search finds a file's nearest ancestor in the map, at the right distance, on several
+ * filesystems, optionally across mounts, and while directories move (tree_storm.c). If the answer
+ * can't be determined, the program gets an error.
  *
- * Here are trees in one filesystem, of any depth; mounts.c has filesystems of more than one root,
- * handles and mounts, errors.c what can't be told and what is refused.
+ * This file has trees in one filesystem, of any depth; mounts.c has filesystems with several roots,
+ * handles and mounts; errors.c has errors and what the verifier refuses.
  */
 #include "tree_looks.h"
 
-/* How many dentries the module looks at, the file's own included. */
+/* How many dentries a search visits at most, including the file's own. */
 #define DEPTH	2048
 
 /* In one filesystem */
 
-/* The directory @dir is the root of a filesystem. */
+/* Test a tree in the filesystem whose root is the directory @dir. */
 static void use_tree(const char *dir)
 {
 	int map = map_watched();
@@ -84,7 +84,7 @@ TEST(overlayfs)
 	use_tree("m");
 }
 
-/* A file that is opened there is opened again in its layer, which is another tree. */
+/* Opening a file of an overlay opens it again in its layer, which is another tree. */
 TEST(overlayfs_layers)
 {
 	int map = map_watched();
@@ -103,7 +103,7 @@ TEST(overlayfs_layers)
 	expect_none("m/d/f", BOTH, ENOENT);
 	check_answer("the layer", "tree", &programs->bss->tree[1], 2, 2);
 
-	/* A layer is mounted nowhere: that is the end of the path. */
+	/* A layer is not mounted anywhere: the path ends there. */
 	put(map, "/tmp", 3);
 	put(map, "/", 4);
 	take(map, "lower");
@@ -111,7 +111,7 @@ TEST(overlayfs_layers)
 	check_answer("the layer", "path", &programs->bss->path[1], -ENOENT, NOTHING);
 }
 
-/* What other maps have is not found, nor does it end a walk. */
+/* A search does not find or stop at the entries of other maps. */
 TEST(other_map)
 {
 	int map = map_watched(), other = map_new();
@@ -126,7 +126,7 @@ TEST(other_map)
 	expect("a/b/f", BOTH, 2, 4);
 }
 
-/* A pointer into the value, to be written through. */
+/* A lookup returns a pointer into the value, for writing. */
 TEST(counting)
 {
 	int map = map_watched();
@@ -155,7 +155,7 @@ TEST(sleepable)
 	expect("a/f", TREE, 1, 1);
 }
 
-/* A file that is about to be made has a name already, and that a place. */
+/* A file about to be created already has a name, and so a place in the tree. */
 TEST(negative_dentry)
 {
 	int map = map_new();
@@ -188,7 +188,7 @@ TEST(hard_links)
 	expect("b/c/f", BOTH, 2, 2);
 	expect_none("d/f", BOTH, ENOENT);
 
-	/* The inode itself is one, whatever the name. */
+	/* The inode itself is the same under each name. */
 	put(map, "d/f", 3);
 	expect("a/f", BOTH, 0, 3);
 	expect("b/c/f", BOTH, 0, 3);
@@ -207,7 +207,7 @@ static void use_removed(const char *dir)
 	CHECK_SYS(unlink("a/b/f"));
 	expect(below(file, ""), BOTH, 1, 2);
 
-	/* The file keeps the directory that it was in, and that is in the map as long as it is. */
+	/* The open file keeps its parent directory, whose entry stays as long. */
 	CHECK_SYS(rmdir("a/b"));
 	expect(below(file, ""), BOTH, 1, 2);
 	CHECK_EQ(map_count(map), 2);
@@ -229,7 +229,7 @@ TEST(removed_while_open_on_ext4)
 	use_removed("m");
 }
 
-/* A file without a name is in the tree that it was made in. */
+/* A file without a name is in the tree in which it was created. */
 TEST(tmpfile)
 {
 	int map = map_watched(), fd;
@@ -259,7 +259,7 @@ TEST(rename)
 	CHECK_SYS(rename("b/c/f", "none/f"));
 	expect_none("none/f", BOTH, ENOENT);
 
-	/* What is open moves with the directory that it is in. */
+	/* An open file moves with its directory. */
 	expect(below(fd, ""), BOTH, 2, 1);
 	CHECK_SYS(rename("a/d", "b/d"));
 	expect(below(fd, ""), BOTH, 2, 2);
@@ -281,17 +281,17 @@ TEST(depth)
 	close(create_at(dir, "f"));
 	expect(below(dir, "f"), BOTH, 2001, 1);
 
-	/* As deep as it goes. */
+	/* The maximum depth */
 	dir = descend(dir, DEPTH - 1 - 2001);
 	close(create_at(dir, "f"));
 	expect(below(dir, "f"), BOTH, DEPTH - 1, 1);
 	take(map, ".");
 	expect_none(below(dir, "f"), TREE, ENOENT);
-	/* The path goes on. */
+	/* The path goes on above the filesystem's root. */
 	expect_none(below(dir, "f"), PATH, ELOOP);
 	put(map, ".", 1);
 
-	/* Deeper. */
+	/* One level too deep */
 	dir = descend(dir, 1);
 	file = create_at(dir, "f");
 	expect_none(below(dir, "f"), BOTH, ELOOP);

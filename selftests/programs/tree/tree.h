@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What tree.bpf.c tells tree.c.
+ * What tree.bpf.c and tree.c agree on.
  */
 #ifndef TREE_H
 #define TREE_H
 
 #include "value.h"
 
-/* Answers that are kept. */
+/* How many answers are kept. */
 #define ANSWERS		4
 
-/* In place of a value's number. */
+/* Stands for no value's number. */
 #define NOTHING		(~0ULL)
 
 /**
- * struct answer - what a pair of functions, that which reads and that which looks up, said
- * @distance: what the first returned
- * @read: the number that it gave, or NOTHING when it left its memory alone
- * @looked: the number in what the other one found, whose count it raised, or NOTHING
+ * struct answer - the answers of a pair of functions, one that reads and one that looks up
+ * @distance: the return value of the read
+ * @read: the number that it read, or NOTHING if it did not write to its buffer
+ * @looked: the number in the value that the lookup found, and whose count was raised, or NOTHING
  */
 struct answer {
 	int distance;
@@ -25,7 +25,7 @@ struct answer {
 	__u64 looked;
 };
 
-/* How many bytes were asked for, and what was returned; or, of a lookup, whether it found. */
+/* Per size: what a read returned, or whether a lookup found something. */
 enum size_answer {
 	READ_TREE_BYTE,
 	READ_PATH_BYTE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What tree.c and tree_storm.c share: programs that look up every file that the process opens, and
- * what they are to have found.
+ * What tree.c and tree_storm.c share: programs that search the trees of every file that the process
+ * opens, and checks of their answers.
  */
 #ifndef TREE_LOOKS_H
 #define TREE_LOOKS_H
@@ -10,7 +10,7 @@
 #include "tree.h"
 #include "selftests/programs/tree/tree.skel.h"
 
-/* The functions that stay in a filesystem, those that cross mounts. */
+/* Functions that stay in a filesystem, and functions that cross mounts. */
 enum { TREE = 1, PATH = 2, BOTH = TREE | PATH };
 
 static struct tree *programs;
@@ -26,7 +26,7 @@ static inline struct bpf_program *program_find(const char *name)
 	return want_program(programs->obj, name);
 }
 
-/* Let the programs of these names, up to a NULL, look at what this process does. */
+/* Attach the programs named in @names, which ends with NULL, for this process. */
 static inline void programs_attach(int map, const char *const names[])
 {
 	programs_open();
@@ -45,7 +45,7 @@ static inline int map_new(void)
 	return map_create(32, sizeof(struct value), 32);
 }
 
-/* A map, and the programs that look every file up in it that is opened. */
+/* A map, and programs that search it for every file opened. */
 static inline int map_watched(void)
 {
 	int map = map_new();
@@ -97,7 +97,7 @@ static inline void mount_tmpfs(const char *path)
 	CHECK_SYS(mount("tree", path, "tmpfs", 0, NULL));
 }
 
-/* A name for what is below a descriptor, or for what it is open on. */
+/* A path to @name below a descriptor, or to the descriptor's own file. */
 static inline const char *below(int fd, const char *name)
 {
 	static char path[64];
@@ -127,7 +127,7 @@ static inline void check_answer(const char *what, const char *function, const st
 		     number);
 }
 
-/* The first answer is this @distance and value, or an error and NOTHING. */
+/* The first answer must be @distance and @number, or a negative errno and NOTHING. */
 static inline void check_answers(const char *what, int which, int distance, __u64 number)
 {
 	if (which & TREE) {
@@ -162,7 +162,7 @@ static inline void expect_none(const char *path, int which, int error)
 
 /* Deep trees */
 
-/* Make directories below each other, @count of them. Takes @dir; gives the last. */
+/* Make a chain of @count directories below @dir, and close @dir. Returns the last one. */
 static inline int descend(int dir, unsigned int count)
 {
 	while (count--) {

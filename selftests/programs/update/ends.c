@@ -14,7 +14,7 @@ static bool is_empty_after_drop(void *map)
 	return map_is_empty(map);
 }
 
-/* Evict every inode of the file system at m that can be evicted: the last one used is. */
+/* Evict every inode of m that can be evicted: wait until the one that was used last is gone. */
 static void evict(void)
 {
 	int map = map_create(32, 4, 1), fd = file_create("m/canary");
@@ -53,13 +53,13 @@ TEST(lifetimes)
 	update_path("m/f", 0);
 	check_lifetime(map, 0);
 	CHECK(map_has_path(map, "m/f"));
-	/* From pinned to weak, */
+	/* Change a pinned entry to weak, */
 	update_path("m/f", INODE_MAP_WEAK);
 	check_lifetime(map, INODE_MAP_WEAK);
-	/* weak from the first, */
+	/* make a new weak one, */
 	update_path("m/f", INODE_MAP_WEAK | BPF_NOEXIST);
 	check_lifetime(map, INODE_MAP_WEAK);
-	/* and from weak to pinned. */
+	/* and change a weak one to pinned. */
 	update_path("m/f", INODE_MAP_WEAK);
 	update_path("m/f", BPF_EXIST);
 	check_lifetime(map, 0);
@@ -67,7 +67,7 @@ TEST(lifetimes)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* Kernel-internal mounts: entries are weak, whatever was asked. */
+/* Entries of inodes on kernel-internal mounts are weak, whatever the program requests. */
 static void use_internal(int map, int fd)
 {
 	FOR_EACH_LIFETIME(flags) {
@@ -101,7 +101,7 @@ TEST(internal_mounts)
 	snprintf(path, sizeof(path), "/proc/%d/ns/uts", pid);
 	fd = file_open(path, O_RDONLY);
 	child_kill(pid);
-	/* The namespace is this descriptor's by now. */
+	/* Now only this descriptor holds the namespace. */
 	use_internal(map, fd);
 
 	close(pipes[1]);
@@ -133,7 +133,7 @@ static void end_many(void)
 	CHECK_SYS(umount("m"));
 }
 
-/* Too late for an update: the inode is being freed. */
+/* An update comes too late for an inode that is being freed. */
 TEST(freed_inode)
 {
 	int map = map_create(32, 4, 100);
@@ -160,8 +160,8 @@ static void fail_to_create(void)
 }
 
 /*
- * A security module refuses a new inode, and another sees it go: it has never been anybody's, and
- * fsnotify is not told that it is freed.
+ * A program refuses a new inode, and another one sees it freed: no user ever had it, and the kernel
+ * does not tell fsnotify that it is freed.
  */
 TEST(refused_inode)
 {
@@ -198,7 +198,7 @@ void check_blocks(unsigned long want)
 		FAIL("%lu blocks are free, not %lu", blocks_free(), want);
 }
 
-/* A file of a few megabytes. */
+/* Create a file of a few megabytes. */
 int create_large(const char *path)
 {
 	static const char data[1 << 16] = { 1 };
@@ -210,7 +210,7 @@ int create_large(const char *path)
 	return fd;
 }
 
-/* The last link goes, the file is open: its entry can be made and goes at the last close. */
+/* An open file without a link can get an entry, which goes at the last close. */
 TEST(unlinked_while_open)
 {
 	int map = map_create(32, 4, 8);
@@ -218,7 +218,7 @@ TEST(unlinked_while_open)
 
 	mount_m();
 	program_attach("on_ioctl", map);
-	/* The directory and the bitmaps have what they need. */
+	/* Let the directory and the bitmaps allocate what they need. */
 	close(create_large("m/f"));
 	CHECK_SYS(unlink("m/f"));
 	sync();
@@ -252,7 +252,7 @@ static void rename_over_f(void)
 	CHECK_SYS(rename("m/g", "m/f"));
 }
 
-/* In the middle of the unlink or the rename that takes the last name. */
+/* Update in the middle of the unlink or rename that removes the last name. */
 static void check_last_name(const char *name, void (*trigger)(void))
 {
 	int map = map_create(32, 4, 8);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Updates by programs where memory ends: more of them in one run than there is room for, and the
- * limit of the memory cgroup that the map belongs to.
+ * Updates by programs at the limits of memory: more of them in one run than may wait to be freed,
+ * and the limit of the memory cgroup that the map is charged to.
  */
 #include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "update.h"
 
-/* One run of a program replaces more than may wait for its end. */
+/* One run of a program replaces more values than may wait for its end. */
 TEST(too_many_in_one_run)
 {
 	int map = map_create(32, sizeof(programs->bss->large), 8), fd = file_create("f");
@@ -18,7 +18,7 @@ TEST(too_many_in_one_run)
 	CHECK_ERR(update(fd, 0, BPF_ANY), ENOMEM);
 	results_check(ENOMEM, ENOMEM);
 	done = results(0);
-	/* 64 MiB, and the one that is there. */
+	/* 64 MiB may wait, plus the current value. */
 	CHECK(done > 1024 && done < 3072);
 	CHECK_EQ(map_count(map), 1);
 	counts_wait(1, 1, 1, 1);
@@ -29,7 +29,7 @@ TEST(too_many_in_one_run)
 
 #define CGROUP	CGROUPS "/inode_map_update"
 
-/* A job of a process in the cgroup; its memory is shared, so that the result can be read. */
+/* A job of a process in the cgroup, in shared memory so that the parent can read the result. */
 struct job {
 	bool large;
 	unsigned long room;
@@ -47,7 +47,7 @@ static void cgroup_limit(unsigned long bytes)
 	file_write(CGROUP "/memory.max", text);
 }
 
-/* The value is a number, which a large one begins with and has in its last byte, too. */
+/* The value is @number. A large value starts with it and has it in its last byte, too. */
 static int update_number(const struct job *job, int fd, unsigned int number, __u64 flags)
 {
 	__u8 *large = programs->bss->large;
@@ -65,7 +65,7 @@ static void fill_to_the_limit(void *arg)
 	char text[32];
 
 	file_write(CGROUP "/cgroup.procs", "0");
-	/* No page fault below: what the loop needs is there. */
+	/* Avoid page faults below: touch what the loop needs. */
 	for (; job->done < 8; job->done++)
 		CHECK_EQ(update_number(job, job->first + job->done, job->done, BPF_ANY), 0);
 	CHECK_SYS(mlockall(MCL_CURRENT));
@@ -113,14 +113,14 @@ static struct job *job_new(unsigned int count)
 	return job;
 }
 
-/* In @room there are @least entries or more, and less than the files, of which there are @count. */
+/* At least @least entries must fit in @room, but fewer than the @count files. */
 static void use_limit(bool large, unsigned int count, unsigned long room, unsigned int least)
 {
 	struct job *job;
 	int map;
 
 	memory_cgroup_create(CGROUP);
-	/* Its creator pays, whoever runs the program. */
+	/* The map's creator pays, whichever task runs the program. */
 	file_write(CGROUP "/cgroup.procs", "0");
 	map = map_create(32, large ? sizeof(programs->bss->large) : 4, count);
 	file_write(CGROUPS "/cgroup.procs", "0");
@@ -133,13 +133,13 @@ static void use_limit(bool large, unsigned int count, unsigned long room, unsign
 	CHECK_EQ(job->error, -ENOMEM);
 	CHECK_EQ(sh("grep -qx 'oom_kill 0' " CGROUP "/memory.events"), 0);
 	results_check(ENOMEM, ENOMEM);
-	/* The map is as before the call that failed. */
+	/* The failed call has left the map as it was. */
 	CHECK(job->done >= least);
 	CHECK_EQ(map_count(map), job->done);
 	CHECK(!map_has(map, job->first + job->done));
 	for (unsigned int i = 0; i < job->done; i++)
 		check_number(job, map, job->first + i, i < 8 && !job->replaced[i] ? ~i : i);
-	/* Nothing is kept from the calls that failed; and with room they succeed. */
+	/* Failed calls leak nothing; and with room, updates succeed. */
 	counts_wait(1, job->done, job->done, job->done);
 	file_write(CGROUP "/memory.max", "max");
 	CHECK_EQ(update_number(job, job->first + job->done, 1, BPF_NOEXIST), 0);
@@ -148,13 +148,13 @@ static void use_limit(bool large, unsigned int count, unsigned long room, unsign
 	CHECK_SYS(rmdir(CGROUP));
 }
 
-/* It is the value that there is no room for... */
+/* The value's allocation fails... */
 TEST(memory_limit_with_large_values)
 {
 	use_limit(true, 500, 8UL << 20, 100);
 }
 
-/* ...or what the inode needs. */
+/* ...or that of what the inode needs. */
 TEST(memory_limit_with_small_values)
 {
 	use_limit(false, 5000, 1UL << 19, 200);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Updates by programs while others unmount, remove and free what these are about.
+ * Programs update entries while other tasks unmount, remove and free the files and maps.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,7 +26,7 @@ static void store(bool *flag, bool value)
 	__atomic_store_n(flag, value, __ATOMIC_SEQ_CST);
 }
 
-/* Open files of m, while there are any, and be in none of them when paused. */
+/* Open files of m, if there are any. While paused, have none of them open. */
 static void open_often(void *number)
 {
 	bool *busy = &shared->busy[*(unsigned int *)number];
@@ -51,7 +51,7 @@ static void open_often(void *number)
 		} else if (errno != ENOENT) {
 			FAIL("opening %s: %s", path, strerror(errno));
 		}
-		/* A moment without a descriptor. */
+		/* Have no file open for a moment. */
 		usleep(i % 8 * 200);
 	}
 	store(busy, false);
@@ -112,7 +112,7 @@ static bool is_umounted(void *path)
 	return false;
 }
 
-/* A loop device that stays, with an ext4 with files in it; not mounted. */
+/* A persistent loop device with an ext4 that has files; not mounted. */
 static char device[32];
 
 static void device_setup(void)
@@ -131,7 +131,7 @@ static void device_setup(void)
 	CHECK(pipe && fscanf(pipe, "%31s", device) == 1 && pclose(pipe) == 0);
 }
 
-/* Nobody has it any more, from this moment on. */
+/* From this moment on, nothing may use the device. */
 static void check_device_is_free(const char *when)
 {
 	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
@@ -146,7 +146,7 @@ static void device_detach(void)
 	CHECK_EQ(sh("losetup --detach %s", device), 0);
 }
 
-/* Those who open files are told to pause, and after that nothing makes the mount busy. */
+/* Pause the tasks that open files, so that nothing makes the mount busy. */
 static void unmount_idle(void)
 {
 	openers_pause();
@@ -213,8 +213,8 @@ static void use_many_files(int flags)
 }
 
 /*
- * Inodes are evicted when their file system goes, and a program comes too late for each of them. It
- * must not keep the file system for a moment either: nobody would wait for that.
+ * An unmount evicts inodes, and a program comes too late for each of them. It must not hold the
+ * file system even for a moment: nothing would wait for it.
  */
 TEST(too_late_against_unmounts)
 {
@@ -251,7 +251,7 @@ TEST(too_late_against_unmounts)
 	device_detach();
 }
 
-/* The files that are opened are removed and replaced all the time. */
+/* Remove and replace the opened files all the time. */
 TEST(against_removal)
 {
 	int map = map_create(32, 4, 100);
@@ -293,7 +293,7 @@ TEST(against_removal)
 	CHECK_SYS(umount("m"));
 }
 
-/* Maps that nobody bound to the programs, freed while they are in use by their ids. */
+/* Free maps that are not bound to the programs, while these use them by their ids. */
 TEST(against_freed_maps)
 {
 	unsigned int rounds = 0;

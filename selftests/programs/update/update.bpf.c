@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One program for each way to come by an inode that an update takes, and those that the verifier
- * must refuse. They act for the process @pid and its children: on the ioctl() COMMAND of any file,
- * which no file has, or on what else makes them run while @enabled is set. If that is CHILDREN, the
- * process itself is left out.
+ * One program for each way to get an inode that an update accepts, and programs that the verifier
+ * must refuse. They act for the process @pid and its children: on the ioctl() COMMAND, which no
+ * file implements, or on their own triggers while @enabled is set. If @enabled is CHILDREN, they
+ * ignore the process itself.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -30,7 +30,7 @@ __u32 value;
 __u8 large[32768];
 __u64 wide;
 
-/* Of the last call, and how often each errno was returned, 0 being success. */
+/* The last call's result, and how often each errno was returned, with 0 for success. */
 volatile int result;
 __u64 results[128];
 
@@ -56,7 +56,7 @@ static __always_inline void update(struct inode *inode)
 	note(inode_map_update(map_id, inode, &copy, flags));
 }
 
-/* There is an inode; 7.x wants to be told. */
+/* The hook's dentry has an inode, but the verifier of 7.x requires the test. */
 static __always_inline void update_named(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
@@ -65,7 +65,7 @@ static __always_inline void update_named(struct dentry *dentry)
 		update(inode);
 }
 
-/* The inode of a file, as several hooks have it. */
+/* The inode of a file, at several hooks */
 
 SEC("?lsm.s/file_ioctl")
 int BPF_PROG(on_ioctl, struct file *file, unsigned int command)
@@ -106,7 +106,7 @@ int BPF_PROG(on_executable, struct file *unused, unsigned int command)
 	return 0;
 }
 
-/* An inode of which the hook has the name. The filesystem holds locks of the directory. */
+/* An inode whose dentry the hook gets. The filesystem holds locks of the directory. */
 
 SEC("?lsm.s/inode_setattr")
 int BPF_PROG(on_setattr, struct mnt_idmap *idmap, struct dentry *dentry)
@@ -133,7 +133,7 @@ int BPF_PROG(on_rename, struct inode *old_dir, struct dentry *old_dentry, struct
 	return 0;
 }
 
-/* A directory, and a name that is none of an inode yet, though the verifier says it is. */
+/* A directory, and a dentry without an inode, although the verifier assumes one */
 
 SEC("?lsm.s/inode_create")
 int BPF_PROG(on_create, struct inode *dir, struct dentry *dentry)
@@ -151,7 +151,7 @@ int BPF_PROG(on_create_negative, struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
-/* An inode that ends, or that has never begun. */
+/* An inode that ends, or that was never in use */
 
 SEC("?lsm.s/inode_free_security")
 int BPF_PROG(on_free, struct inode *inode)
@@ -167,7 +167,7 @@ int BPF_PROG(deny_alloc, struct inode *inode)
 	return enabled && ours() ? -12 : 0;
 }
 
-/* Other sizes. */
+/* Other sizes */
 
 SEC("?lsm.s/file_ioctl")
 int BPF_PROG(on_ioctl_wide, struct file *file, unsigned int command)
@@ -185,7 +185,7 @@ int BPF_PROG(on_ioctl_large, struct file *file, unsigned int command)
 	return 0;
 }
 
-/* Many, in a single run of the program: what is replaced stays in memory until it ends. */
+/* Many updates in a single run: replaced values stay in memory until the program ends. */
 SEC("?lsm.s/file_ioctl")
 int BPF_PROG(on_ioctl_often, struct file *file, unsigned int command)
 {
@@ -200,7 +200,7 @@ int BPF_PROG(on_ioctl_often, struct file *file, unsigned int command)
 	return 0;
 }
 
-/* What the verifier refuses. */
+/* Programs that the verifier must refuse */
 
 SEC("?lsm/file_open")
 int BPF_PROG(refused_not_sleepable, struct file *file)
@@ -255,7 +255,7 @@ int refused_syscall_exe(void *ctx)
 	return 0;
 }
 
-/* The iterator's file is not one that 6.12 vouches for. */
+/* The verifier of 6.12 does not trust the iterator's file. */
 SEC("?iter.s/task_file")
 int refused_iterator(struct bpf_iter__task_file *ctx)
 {

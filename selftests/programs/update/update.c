@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Updates by BPF programs: from every hook that has an inode which the verifier trusts, that they
- * do and refuse what bpf(2) does and refuses, and that no entry comes too late: when its inode, its
- * filesystem or its map goes at the same moment.
+ * Updates by BPF programs, from every hook that has an inode which the verifier trusts. They do and
+ * refuse the same as bpf(2), and make no entry too late, when the inode, its filesystem or the map
+ * goes at the same moment.
  *
- * Here are the programs, what makes them run, the hooks, flags and errors. ends.c has the
- * lifetimes of what they add and inodes that end, races.c others who are at work, memory.c where
- * there is not enough.
+ * This file has the programs, their triggers, the hooks, flags and errors. ends.c has lifetimes of
+ * the entries and inodes that end, races.c concurrent tasks, memory.c the limits of memory.
  */
 #include <sys/ioctl.h>
 
 #include "update.h"
 
-/* No result of an update. */
+/* Not a result of an update. */
 #define NOT_CALLED	1
 
 #define POSSIBLY_NULL	"Possibly NULL pointer passed to trusted"
@@ -27,7 +26,7 @@ void program_choose(const char *name)
 	want_program(programs->obj, name);
 }
 
-/* Load and attach what was chosen, to update the map @id for this process. */
+/* Load and attach the chosen programs, to update the map @id for this process. */
 void programs_attach(unsigned int id)
 {
 	programs->bss->pid = getpid();
@@ -44,7 +43,7 @@ void program_attach(const char *name, int map)
 
 void programs_destroy(void)
 {
-	/* The links go with the process. */
+	/* The links end with the process. */
 	update__destroy(programs);
 	programs = NULL;
 }
@@ -58,7 +57,7 @@ static int result_take(void)
 	return result;
 }
 
-/* Have the program update the inode of a descriptor. */
+/* Make the program update the inode of @fd. */
 int update(int fd, unsigned int value, __u64 flags)
 {
 	programs->bss->value = value;
@@ -68,7 +67,7 @@ int update(int fd, unsigned int value, __u64 flags)
 	return result_take();
 }
 
-/* Let the program run for what @trigger does. */
+/* Enable the program during @trigger. */
 int update_by(void (*trigger)(void), unsigned int value)
 {
 	programs->bss->value = value;
@@ -79,7 +78,7 @@ int update_by(void (*trigger)(void), unsigned int value)
 	return result_take();
 }
 
-/* Results so far. */
+/* How many updates have returned @error so far. */
 __u64 results(int error)
 {
 	return __atomic_load_n(&programs->bss->results[error], __ATOMIC_SEQ_CST);
@@ -93,7 +92,7 @@ static void results_print(void)
 			       error ? strerror(error) : "success");
 }
 
-/* Fails if there was another one than success and these two. */
+/* Fails if an update returned anything but success and these two errors. */
 void results_check(int allowed, int also_allowed)
 {
 	results_print();
@@ -108,7 +107,7 @@ void mount_m(void)
 	mount_image("ext4", 16, "m", NULL);
 }
 
-/* What makes the programs run. */
+/* Triggers for the programs */
 
 static void open_file(void)
 {
@@ -141,7 +140,7 @@ static void command_file(void)
 	close(fd);
 }
 
-/* Each kind of program. */
+/* Each kind of program */
 
 static void check_kind(const char *name, void (*trigger)(void), const char *path)
 {
@@ -156,7 +155,7 @@ static void check_kind(const char *name, void (*trigger)(void), const char *path
 	CHECK_EQ(map_count(map), 1);
 	CHECK_EQ(map_get(map, fd), 77);
 
-	/* It is the entry that bpf(2) would have made. */
+	/* The entry is the same as bpf(2) makes. */
 	map_put(reference, fd, 1, 0);
 	key = map_only_key(map);
 	want = map_only_key(reference);
@@ -194,18 +193,18 @@ TEST(from_inode_setattr)
 	check_kind("on_setattr", change_mode, "f");
 }
 
-/* The directory is locked meanwhile. */
+/* The directory is locked at this hook. */
 TEST(from_inode_create)
 {
 	check_kind("on_create", create_file, ".");
 }
 
-/* A name without an inode, which the verifier of 6.12 takes for one with. */
+/* A dentry without an inode, although the verifier of 6.12 assumes one. */
 TEST(negative_dentry)
 {
 	int map;
 
-	/* 7.x wants the program to have asked. */
+	/* 7.x assumes that it may be NULL, and refuses a program without a test. */
 	if (VERIFIER_REFUSES(update, "on_create_negative", POSSIBLY_NULL))
 		return;
 	map = map_create(32, 4, 8);
@@ -252,7 +251,7 @@ static void check_flags(unsigned int key_size)
 	CHECK_EQ(map_count(map), 1);
 	counts_wait(1, 1, 1, 1);
 
-	/* bpf(2) changes, and sees the change of, what a program made; and the other way round. */
+	/* bpf(2) and programs see and change each other's entries. */
 	CHECK_OK(map_set(map, fd, 6));
 	CHECK_EQ(update(fd, 7, BPF_EXIST), 0);
 	CHECK_EQ(map_get(map, fd), 7);
@@ -276,7 +275,7 @@ TEST(flags_32)
 	check_flags(32);
 }
 
-/* A replaced value keeps its handle, by which bpf(2) finds and deletes it. */
+/* A replaced value keeps its handle, by which bpf(2) finds and deletes the entry. */
 TEST(handle)
 {
 	int map = map_create(32, 4, 8), fd = file_create("f"), other = file_create("g");
@@ -309,7 +308,7 @@ TEST(full)
 	CHECK_ERR(update(files[2], 3, BPF_ANY), E2BIG);
 	CHECK_ERR(update(files[2], 3, BPF_NOEXIST), E2BIG);
 	CHECK(!map_has(map, files[2]));
-	/* There is room for another value of those that are in it. */
+	/* A full map still accepts new values for existing entries. */
 	CHECK_EQ(update(files[1], 4, BPF_ANY), 0);
 	CHECK_EQ(map_get(map, files[1]), 4);
 	CHECK_OK(inode_map_remove_fd(map, files[0]));
@@ -336,7 +335,7 @@ TEST(unknown_flags)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* Neither more bytes than a value has, nor fewer. */
+/* An update must pass exactly as many bytes as a value has. */
 TEST(sizes)
 {
 	static char value[32768];
@@ -378,7 +377,7 @@ TEST(no_such_map)
 		CHECK_ERR(update(fd, 1, BPF_ANY), ENODEV);
 	}
 	counts_wait(1, 0, 0, 0);
-	/* Nobody has looked for this one before. */
+	/* No program has looked for this map before. */
 	programs->bss->map_id = id;
 	CHECK_EQ(update(fd, 1, BPF_ANY), 0);
 	CHECK_EQ(map_get(map, fd), 1);
