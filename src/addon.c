@@ -424,7 +424,7 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t de
 			smp_store_release(&addon->attached, true);
 			return addon;
 		}
-		/* Another task was faster (-EEXIST), or it failed. Nobody else has seen this addon. */
+		/* Another task was faster (-EEXIST), or it failed. Nobody has seen this addon. */
 		inode_mark_put(&addon->mark);
 	} while (err == -EEXIST);
 

@@ -203,7 +203,7 @@ static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
 	inode_map_hash_replace(map, old, new);
-	/* The slot is in use, so this allocates nothing and can't fail. To load it first is cheaper. */
+	/* The slot is in use: nothing is allocated and nothing can fail. Loading first is cheaper. */
 	xas_load(&xas);
 	xas_store(&xas, new);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
@@ -452,8 +452,8 @@ static int inode_map_check_flags(bool exists, u64 flags)
 
 /*
  * Link a new entry. It replaces the entry that the inode has in the map, if any. Otherwise it gets
- * @handle, which is reserved, or the next one if @handle is 0. Returns -EAGAIN when the caller has to
- * reserve a handle.
+ * @handle, which is reserved, or the next one if @handle is 0. Returns -EAGAIN when the caller has
+ * to reserve a handle.
  */
 static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags, u32 handle)
 {
