@@ -5,41 +5,42 @@
  * An inode that is in any map has one addon, which lists the entries of all maps for it. It is a
  * mark (mark.c), found or added atomically, and has users: entries, and tasks about to add one.
  *
- * Pinned entries want the inode to be kept in memory, weak ones don't. Marks do that, or don't:
- * fsnotify counts references to inodes itself, waits for them when a superblock shuts down, before
- * it looks for busy inodes, and decides by the marks that are attached. As long as all users want
- * the same the addon's own mark does what they want. Where they are mixed it does not keep the
- * inode, and a second mark, the pin, does: it goes with the last pinned user, and weak ones can
- * stay. An addon that keeps the inode stops doing so when the first weak user comes, after a pin
- * has been attached; it never begins to.
+ * Pinned entries keep the inode in memory, weak ones don't. Marks do this for them: fsnotify takes
+ * a reference to the inode if one of the attached marks wants it. When the superblock shuts down it
+ * drops those references, before the check for busy inodes. As long as all users want the same, the
+ * addon's own mark does what they want. When they differ, it does not keep the inode, but a second
+ * mark, the pin, does; the pin goes with the last pinned user, and weak users can stay. An addon's
+ * own mark that keeps the inode stops doing so when the first weak user comes, after a pin has been
+ * attached. A mark that does not keep the inode never starts to.
  *
- *   inode_addon_get()      finds the inode's addon or adds it, and counts the caller in.
- *   inode_addon_put()      counts a user out, unless the rest would sleep. Then it is left to
- *   inode_addon_release()  which lets go of what nobody needs any more: the pin, if no pinned user
- *                          is left, and the addon, if no user is.
+ *   inode_addon_get()      finds the inode's addon or adds it, and counts the caller as a user.
+ *   inode_addon_put()      drops a user, unless that would sleep. Then the caller has to call
+ *   inode_addon_release()  which drops what is no longer needed: the pin if no pinned user is left,
+ *                          and the addon if no user is left.
  *
- * An addon whose last user is gone but which is still attached is in nobody's use and never will be
- * again: who finds such an addon helps detach it and adds a new one, rather than wait.
+ * An addon without users that is still attached will never be used again. A task that finds one
+ * helps detach it and adds a new addon, rather than wait.
  *
- * Entries end in one of two ways. Either a map or a program gives one up (table.c), or the inode
+ * Entries end in one of two ways. Either a map or a program removes one (table.c), or the inode
  * ends and fsnotify calls inode_addon_freeing(), in process context with none of its locks held,
- * users or not:
+ * whether or not the addon has users:
  *
  *   last link and last user gone    from the last dput(), inode still referenced by the caller
- *   eviction (not kept)             from destroy_inode(): nobody can find the inode any more
+ *   eviction (not kept)             from destroy_inode(): the inode can't be found any more
  *   superblock shutdown             before the check for busy inodes
  *
- * Some kernels call it for inodes that go on, too: then the addon gets another mark (remark.c).
+ * Some kernels call it for inodes that live on, too: then the addon gets another mark (remark.c).
  *
- * So an inode is alive as long as an entry of it is linked and the addon's lock is held, and only
- * then. Not every filesystem frees inodes after a grace period of RCU: pipes and sockets do so at
- * once, and XFS makes another inode of one within it. To readers an inode is an address that they
- * compare; what they show of it is copied into the addon when that is made. Its device can be
- * another to stat(2) than to the superblock, and only who has a path can ask for that: he comes
- * later, perhaps.
+ * So an inode is known to be alive only while one of its entries is linked and the addon's lock is
+ * held. Not every filesystem waits for a grace period of RCU before it frees an inode: pipes don't,
+ * and XFS may reuse one for another file within the grace period. Readers only compare an inode's
+ * address; what they show of it was copied into the addon when the addon was made. stat(2) may
+ * report another device than the superblock's, but only a caller with a path can ask for it, and
+ * may come later.
  *
  * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
- * spinlocks and nothing is allocated or released under them.
+ * spinlocks, and nothing sleeps or is released under them; only the index may allocate, without
+ * sleeping (table.c).
  */
 #include <linux/fs.h>
 
@@ -56,12 +57,12 @@ static struct inode_addon *to_addon(struct inode_mark *mark)
 	return container_of(mark, struct inode_addon, mark);
 }
 
-/* What ends the inode: fsnotify does not say. Its caller holds the inode. */
+/* Why the inode ends, which fsnotify does not say. fsnotify's caller holds the inode. */
 static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 {
 	/*
-	 * Whoever had the superblock has let go of it, and nobody can get it again: this is its
-	 * shutdown. SB_ACTIVE says so too late: names go before, and on 7.x fsnotify's marks.
+	 * No active reference to the superblock is left and none can be taken: it is shutting down.
+	 * SB_ACTIVE is cleared too late: after names are gone, and on 7.x after fsnotify's marks.
 	 */
 	if (!atomic_read(&addon->inode->i_sb->s_active))
 		return INODE_MAP_UNMOUNTED;
@@ -71,8 +72,8 @@ static enum inode_map_reason inode_end_reason(const struct inode_addon *addon)
 }
 
 /*
- * Take the entries of a locked addon out of their maps. Those that are the caller's to let go of are put
- * on a list, and the number of them is returned.
+ * Take the entries of a locked addon out of their maps. Put those that the caller has to release on
+ * the list @gone, and return their number.
  */
 static unsigned int inode_addon_unlink_all(struct inode_addon *addon, struct hlist_head *gone)
 {
@@ -82,7 +83,7 @@ static unsigned int inode_addon_unlink_all(struct inode_addon *addon, struct hli
 
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		/* Or a program has ended it. Then a worker will let go of it. */
+		/* If a program has ended the entry, a worker will release it. */
 		if (!inode_map_unlink(entry, inode_end_reason(addon)))
 			continue;
 		hlist_add_head(&entry->in_addon, gone);
@@ -92,10 +93,10 @@ static unsigned int inode_addon_unlink_all(struct inode_addon *addon, struct hli
 }
 
 /*
- * The end of an addon in fsnotify's callback for its own mark. There is nothing to wait for, where there is
- * no other mark: the addon's own has been taken off the inode already, and the last user's reference is
- * not its last one, since fsnotify has another until the callback has returned. So nobody is asked to let
- * go of the inode. Returns whether it was so.
+ * End an addon that has no mark but its own, in fsnotify's callback for that mark. This needs no
+ * worker and does not sleep: fsnotify has taken the mark off the inode already, and holds a
+ * reference to it until the callback returns, so that the users' reference is not the last one.
+ * Returns false, and does nothing, if the addon has a pin or an anchor.
  */
 static bool inode_addon_die_with_mark(struct inode_addon *addon)
 {
@@ -110,7 +111,7 @@ static bool inode_addon_die_with_mark(struct inode_addon *addon)
 		return false;
 	}
 	nr = inode_addon_unlink_all(addon, &gone);
-	/* Whoever attaches a pin from here on is a user, and will take it off. */
+	/* A task that attaches a pin from here on is a user, and will drop the pin. */
 	hlist_for_each_entry(entry, &gone, in_addon)
 		addon->pinned_users -= entry->pinned;
 	spin_unlock(&addon->lock);
@@ -126,7 +127,7 @@ static bool inode_addon_die_with_mark(struct inode_addon *addon)
  * inode_addon_die - take every entry of an addon out of its map
  * @addon: the addon; no entry can be added from then on
  *
- * Context: process; does not sleep. While there are entries the caller keeps the inode in memory.
+ * Context: process; does not sleep. If there are entries, the caller keeps the inode in memory.
  */
 void inode_addon_die(struct inode_addon *addon)
 {
@@ -147,8 +148,8 @@ void inode_addon_die(struct inode_addon *addon)
  * @addon: the addon
  * @mark: its own mark, or its anchor
  *
- * The inode ends, and fsnotify's caller holds it. Or it does not, see remark.c. Or the addon has no
- * user left: then it has no entry, and the inode may be gone.
+ * Either the inode ends, and fsnotify's caller holds it; or it lives on (remark.c); or the addon
+ * has no user left, and thus no entry, and the inode may be gone.
  *
  * Context: process, in fsnotify's callback; may sleep.
  */
@@ -181,7 +182,7 @@ static struct inode_mark_class addon_class = {
 	},
 };
 
-/* Two tasks may attach a pin to an inode at the same time; one of them is kept. */
+/* DUPS: two tasks may attach a pin to an inode at the same time. One of the pins is kept. */
 static struct inode_mark_class pin_class = {
 	.name	= "inode_map_pin",
 	.size	= sizeof(struct inode_mark),
@@ -200,14 +201,14 @@ static void inode_addon_free_rcu(struct rcu_head *rcu)
 	inode_mark_free(&addon_class, mark);
 }
 
-/* For those who reached the addon through an entry. */
+/* A grace period of RCU is for readers that reached the addon through an entry. */
 static void inode_addon_free(struct fsnotify_mark *fsn)
 {
 	struct inode_addon *addon = to_addon(to_inode_mark(fsn));
 
 	if (addon->pins)
 		atomic_dec(&nr_pinned);
-	/* Not kfree_rcu(), which may take seconds: until then it is charged to a memory cgroup. */
+	/* Not kfree_rcu(), which may take seconds: a memory cgroup is charged until then. */
 	call_rcu(&addon->mark.rcu, inode_addon_free_rcu);
 }
 
@@ -247,7 +248,7 @@ static struct inode_addon *inode_addon_alloc(struct inode *inode, dev_t dev, boo
 	return addon;
 }
 
-/* The inode's addon with the caller counted in, or NULL where there is none to use. */
+/* Find the inode's addon and count the caller as a user. Returns NULL if there is none to use. */
 static struct inode_addon *inode_addon_find(struct inode *inode)
 {
 	struct inode_mark *mark = inode_mark_find(&addon_class, inode);
@@ -265,7 +266,7 @@ static struct inode_addon *inode_addon_find(struct inode *inode)
 	return addon;
 }
 
-/* Count a user in as pinned, or find out whether it can stay as it is. */
+/* Whether the addon can serve such a user as it is. Counts a pinned user as pinned if so. */
 static bool inode_addon_suits(struct inode_addon *addon, bool pinned)
 {
 	bool suits = pinned ? addon->pins || addon->pin : !addon->pins;
@@ -276,8 +277,8 @@ static bool inode_addon_suits(struct inode_addon *addon, bool pinned)
 }
 
 /*
- * Have the inode kept in memory by a pin, whose reference becomes the addon's, or which is handed
- * back. The new user is counted in as pinned if it is.
+ * Have a pin keep the inode in memory, rather than the addon's own mark. The reference to @pin
+ * becomes the addon's; if the addon needs no pin, return @pin. Counts a pinned user as pinned.
  */
 static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned,
 					  struct inode_mark *pin)
@@ -287,7 +288,7 @@ static struct inode_mark *inode_addon_mix(struct inode_addon *addon, bool pinned
 	if (addon->pinned_users && !addon->pin)
 		swap(addon->pin, pin);
 	if (addon->pins) {
-		/* fsnotify counts anew when the next mark comes or goes: the pin, at the latest. */
+		/* fsnotify looks at this when a mark comes or goes: the pin, at the latest. */
 		spin_lock(&addon->mark.fsn.lock);
 		addon->mark.fsn.flags |= FSNOTIFY_MARK_FLAG_NO_IREF;
 		spin_unlock(&addon->mark.fsn.lock);
@@ -314,8 +315,8 @@ static struct inode_mark *inode_pin_attach(struct inode *inode)
 }
 
 /**
- * inode_addon_unpin - the addon's own mark keeps the inode in memory no more
- * @addon: the addon, locked. It has pinned users still, if it had
+ * inode_addon_unpin - note that the addon's own mark no longer keeps the inode in memory
+ * @addon: the addon, locked. Its pinned users remain
  */
 void inode_addon_unpin(struct inode_addon *addon)
 {
@@ -327,9 +328,9 @@ void inode_addon_unpin(struct inode_addon *addon)
 }
 
 /**
- * inode_addon_repin - have the inode kept in memory by another pin, if it is to be kept
- * @addon: an addon all of whose marks were destroyed; the caller is a user, and is to call
- *	inode_addon_release(), should there be no pinned user any more. He keeps the inode, too
+ * inode_addon_repin - attach a new pin to the inode if the addon has pinned users
+ * @addon: an addon all of whose marks were destroyed. The caller is a user, keeps the inode in
+ *	memory, and calls inode_addon_release() later, in case the last pinned user has gone by then
  *
  * Context: process; may sleep.
  * Return: 0, or what inode_mark_attach() returned, or -ENOMEM.
@@ -355,7 +356,7 @@ int inode_addon_repin(struct inode_addon *addon)
 	return 0;
 }
 
-/* Give a user of an addon what he wants. The caller is counted in, as a weak user so far. */
+/* Make a caller that is counted as a weak user the kind of user that it wants to be. */
 static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool pinned)
 {
 	struct inode_mark *pin;
@@ -377,16 +378,17 @@ static int inode_addon_join(struct inode_addon *addon, struct inode *inode, bool
 }
 
 /*
- * fsnotify lets a mark be found before it calculates what the inode's marks amount to: its mask,
- * which has the bit that programs look at, and whether it is kept. Between the two is a task that
- * may be preempted, or throttled, for long. Who finds the addon by then has fsnotify calculate by
- * itself, which it does over all marks whenever one comes: a pin, which goes again.
+ * A mark can be found before fsnotify has computed what follows from the inode's marks: its mask,
+ * with the bit that programs look at, and whether to keep the inode. The task that attaches the
+ * mark may be preempted or throttled in between for a long time. A task that finds the addon
+ * meanwhile attaches a pin and drops it again: fsnotify looks at all marks whenever one is
+ * attached.
  */
 static int inode_addon_see_attached(struct inode_addon *addon, struct inode *inode)
 {
 	struct inode_mark *pin;
 
-	/* Pairs with the release by whoever has seen to it: the bit is there for who sees this. */
+	/* Pairs with the stores below and in inode_addon_find_or_add(): the bit is set by now. */
 	if (smp_load_acquire(&addon->attached))
 		return 0;
 	pin = inode_pin_attach(inode);
@@ -397,7 +399,7 @@ static int inode_addon_see_attached(struct inode_addon *addon, struct inode *ino
 	return 0;
 }
 
-/* Find the inode's addon or add it. Returns it with the caller counted in, or an ERR_PTR(). */
+/* Find the inode's addon or add it. Returns it with the caller as a user, or an ERR_PTR(). */
 static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t dev, bool pinned)
 {
 	struct inode_addon *addon;
@@ -422,7 +424,7 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t de
 			smp_store_release(&addon->attached, true);
 			return addon;
 		}
-		/* Somebody was quicker (-EEXIST), or it failed: drop the copy nobody else saw. */
+		/* Another task was faster (-EEXIST), or it failed. Nobody has seen this addon. */
 		inode_mark_put(&addon->mark);
 	} while (err == -EEXIST);
 
@@ -430,8 +432,9 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t de
 }
 
 /*
- * Whether the connector of a mark has another addon that is in use. It is not attached any more
- * and waits for fsnotify to say so: inode_mark_find() does not find it, and it may be reprieved.
+ * Whether the connector of the addon's mark has another addon that is in use. That one's mark is no
+ * longer attached, so that inode_mark_find() does not find it, but fsnotify has yet to call back
+ * for it, and then it may be reprieved.
  */
 static bool inode_addon_has_rival(struct inode_addon *addon)
 {
@@ -451,9 +454,10 @@ static bool inode_addon_has_rival(struct inode_addon *addon)
 }
 
 /*
- * Whether the inode has an addon that can't be found at this moment, because it has lost its mark
- * and is to get another (see remark.c), so that @addon is a second one. Only an inode without links
- * comes to that. In this order: what is no rival yet is due then, and what is due no more is found.
+ * Whether @addon is a second one: the inode has another that can't be found at this moment, because
+ * it has lost its mark and is about to get an anchor (remark.c). Only an inode without links can be
+ * in this state. The order matters: an addon that is no longer a rival is due, and one that is no
+ * longer due can be found.
  */
 static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode)
 {
@@ -473,13 +477,13 @@ static bool inode_addon_is_second(struct inode_addon *addon, struct inode *inode
  * inode_addon_get - find or make the addon of an inode
  * @inode: the inode; the caller holds a reference to it
  * @dev: the device that it is on, as far as the caller knows
- * @pinned: whether the inode shall be kept in memory
+ * @pinned: whether to keep the inode in memory
  *
  * The memory is charged to the account that the caller has begun (account.h).
  *
  * Context: process; may sleep.
- * Return: the addon with the caller counted as a user, for inode_addon_put(), or an ERR_PTR():
- * -ENOMEM; -ESTALE when the inode or its superblock is going away at this moment.
+ * Return: the addon with the caller as a user, for inode_addon_put(), or an ERR_PTR(): -ENOMEM;
+ * -ESTALE when the inode or its superblock is going away at this moment.
  */
 struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned)
 {
@@ -489,7 +493,7 @@ struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned)
 		addon = inode_addon_find_or_add(inode, dev, pinned);
 		if (IS_ERR(addon))
 			return addon;
-		/* He knows better than the program that made it. */
+		/* The caller knows better than the program that made the addon. */
 		if (dev != inode->i_sb->s_dev)
 			WRITE_ONCE(addon->dev, dev);
 		if (!inode_addon_is_second(addon, inode))
@@ -502,13 +506,13 @@ struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned)
 }
 
 /**
- * inode_addon_put - count a user of an addon out
+ * inode_addon_put - drop a user of an addon, if that does not sleep
  * @addon: what inode_addon_get() returned
  * @pinned: what it was given
  *
  * Context: any but interrupts; does not sleep.
- * Return: whether inode_addon_release() is due. If not, the addon may be gone on return, after a
- * grace period of RCU.
+ * Return: true if the caller has to call inode_addon_release(), and is a user until then. If false,
+ * the addon may go at any time, and is freed after a grace period of RCU.
  */
 bool inode_addon_put(struct inode_addon *addon, bool pinned)
 {
@@ -524,8 +528,8 @@ bool inode_addon_put(struct inode_addon *addon, bool pinned)
 }
 
 /**
- * inode_addon_release - let go of an inode that no user, or no pinned user, needs any more
- * @addon: the addon, of which the caller is a user and ceases to be one
+ * inode_addon_release - drop a user, with the pin or the addon if nobody else needs them
+ * @addon: the addon. The caller is a user of it, and is none on return
  *
  * Context: process; may sleep, for a filesystem to evict the inode.
  */
@@ -534,7 +538,7 @@ void inode_addon_release(struct inode_addon *addon)
 	struct inode_mark *pin = NULL;
 
 	spin_lock(&addon->lock);
-	/* There may be one again by now. */
+	/* There may be pinned users again by now. */
 	if (!addon->pinned_users)
 		swap(addon->pin, pin);
 	spin_unlock(&addon->lock);
@@ -565,7 +569,7 @@ void inode_addon_end(struct inode *inode)
 /**
  * inode_addon_count - how many addons are in memory
  *
- * Return: the number, those that wait for a grace period included.
+ * Return: the number, including those that wait for a grace period.
  */
 unsigned int inode_addon_count(void)
 {
@@ -575,7 +579,7 @@ unsigned int inode_addon_count(void)
 /**
  * inode_pin_count - how many inodes are kept in memory
  *
- * Return: the number, those included that have been let go and whose mark waits for a grace period.
+ * Return: the number, including released inodes whose mark waits for a grace period.
  */
 unsigned int inode_pin_count(void)
 {
@@ -583,7 +587,7 @@ unsigned int inode_pin_count(void)
 }
 
 /**
- * inode_addon_init - get ready to make addons
+ * inode_addon_init - prepare for making addons
  *
  * Return: 0 or -ENOMEM.
  */

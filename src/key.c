@@ -2,8 +2,8 @@
 /*
  * Keys.
  *
- * Both formats are described in include/uapi/linux/inode_map.h. They are read and written by the
- * operations of bpf(2), in process context, without any of our locks.
+ * Both formats are described in include/uapi/linux/inode_map.h. The operations of bpf(2) read and
+ * write them, in process context, without any of our locks.
  */
 #include <linux/file.h>
 #include <linux/kdev_t.h>
@@ -18,7 +18,7 @@
 #define INODE_MAP_KEY_FLAGS	INODE_MAP_WEAK
 
 /**
- * inode_map_key_size_ok - is there a key format of this size?
+ * inode_map_key_size_ok - whether there is a key format of this size
  * @key_size: bytes of a key
  *
  * Return: whether there is.
@@ -34,7 +34,7 @@ static int inode_map_target_fd(struct inode_map_target *target, int fd)
 
 	target->fd = fdget(fd);
 	if (fd_empty(target->fd)) {
-		/* An O_PATH descriptor names an inode as well as any. */
+		/* An O_PATH descriptor will do, too. */
 		file = fget_raw(fd);
 		if (!file)
 			return -EBADF;
@@ -75,7 +75,7 @@ static int inode_map_key_get_full(const struct inode_map_key *key, struct inode_
  * @key: map->key_size bytes
  * @target: filled in; for inode_map_key_put() when this succeeds
  *
- * Context: process, of the task whose descriptors are meant.
+ * Context: process, in the task that owns the descriptors.
  * Return: 0, -EBADF (no such descriptor), -EINVAL (unknown flags, or fields that must be 0).
  */
 int inode_map_key_get(const struct inode_map *map, const void *key,
@@ -88,18 +88,18 @@ int inode_map_key_get(const struct inode_map *map, const void *key,
 }
 
 /**
- * inode_map_key_put - drop what inode_map_key_get() holds
+ * inode_map_key_put - release what inode_map_key_get() took
  * @target: what it filled in
  *
- * Context: process. The file is released when the task returns to user space, if this was its last
- * reference: outside the locks of the caller.
+ * Context: process. If this was the last reference, the file is released when the task returns to
+ * user space, outside the caller's locks.
  */
 void inode_map_key_put(struct inode_map_target *target)
 {
 	fdput(target->fd);
 }
 
-/* A function of its own: a struct kstat is filled with zeros wherever there may be one. */
+/* A separate function, because the kernel may zero a struct kstat even where it is not used. */
 static noinline dev_t inode_map_ask_dev(const struct inode_map_target *target)
 {
 	struct kstat stat;
@@ -113,9 +113,10 @@ static noinline dev_t inode_map_ask_dev(const struct inode_map_target *target)
  * inode_map_target_dev - the device that an inode is on, as stat(2) says
  * @target: one that names a descriptor
  *
- * On btrfs each subvolume has a device number of its own, by which alone their files are told
- * apart. btrfs answers from memory. Others that have such numbers (overlayfs, ceph) may ask a
- * server first, and the caller holds a lock that all need: there it is the superblock's.
+ * On btrfs each subvolume has its own device number, the only thing that tells files of different
+ * subvolumes apart. btrfs answers from memory. Other filesystems with such numbers (overlayfs,
+ * ceph) may have to ask a server, while the caller holds a lock that everybody needs: for those,
+ * return the superblock's device.
  *
  * Context: process; does not wait for a filesystem.
  * Return: the device.
@@ -132,7 +133,7 @@ dev_t inode_map_target_dev(const struct inode_map_target *target)
  * @entry: the entry
  * @key: gets the key
  *
- * Context: any, under RCU since the entry was found.
+ * Context: any, in the RCU read-side section that found the entry.
  */
 void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key)
 {
@@ -155,7 +156,7 @@ void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_m
  * @entry: the entry
  * @key: gets map->key_size bytes
  *
- * Context: any, under RCU since the entry was found.
+ * Context: any, in the RCU read-side section that found the entry.
  */
 void inode_map_key_fill(const struct inode_map *map, const struct inode_map_entry *entry,
 			void *key)

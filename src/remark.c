@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Addons whose mark fsnotify destroyed though their inode goes on.
+ * Addons whose mark fsnotify destroys although their inode lives on.
  *
- * When the last link of an inode goes, fsnotify is told that the inode is gone, and destroys its
- * marks. Kernels before "fsnotify: call fsnotify_inoderemove() only once when inode is dead" tell
- * it for each name that leaves the dentry cache, also while the inode has another one there: a
- * file of two names that is open by one of them when both are unlinked lives on without marks.
- * Nothing that a program is built against tells these kernels apart, and nothing needs to: an
+ * When the last link of an inode goes, the VFS tells fsnotify that the inode is gone, and fsnotify
+ * destroys its marks. Kernels before "fsnotify: call fsnotify_inoderemove() only once when inode is
+ * dead" tell it for each name that leaves the dentry cache, even while another name of the inode is
+ * cached: a file with two names that is open by one of them when both are unlinked lives on without
+ * marks. Nothing that a module is built against tells these kernels apart, and nothing needs to: an
  * inode that has a name in memory, is not being freed and whose superblock is active is not dead.
  *
- * Its marks are lost, and from within fsnotify's callback no mark can be attached: the inode's
- * connector, where marks are, goes with them, after the callback has returned. So there the addon
- * is reprieved, with inode_remark(), and a worker gives it another mark, the anchor, which is
- * from then on what the addon's own mark was. It does so as soon as the inode has let go of the
- * old connector. Until then
+ * The marks of such an inode are lost, and fsnotify's callback can't attach another: the inode's
+ * connector, which lists the marks, goes with them, after the callback has returned. So the
+ * callback reprieves the addon, with inode_remark(), and a worker gives it another mark, the
+ * anchor, which takes over from the addon's own mark. The worker does so as soon as the inode has
+ * dropped the old connector. Until then
  *
- *   - references are held on the inode and its superblock, so that neither ends without us,
+ *   - the reprieve holds references to the inode and its superblock, so that neither goes away,
  *   - programs look into maps for every inode, whether or not it has the bit: see
  *     inode_in_any_map(). They do so until those that saw the bit cleared are done, a grace period
- *     of both kinds later,
- *   - who wants to add an entry for the inode waits.
+ *     of both kinds after the anchor was attached,
+ *   - tasks that want to add an entry for the inode wait.
  *
- * What the inode goes through meanwhile, fsnotify tells nobody. So when the anchor is attached the
- * worker looks whether the inode has lost its last name, and ends the addon in this case.
+ * Meanwhile fsnotify reports no event of the inode. So once the anchor is attached, the worker
+ * checks whether the inode has lost its last name, and ends the addon if so.
  *
  *   inode_addon_freeing(), inode_anchor_freeing()   fsnotify's callbacks, process context
  *   inode_remark_work()                             the worker, one for each reprieve
  *
- * An anchor holds its addon's own mark, so that who finds the anchor finds the addon, in whatever
- * state. The addon's last user drops the anchor.
+ * An anchor holds a reference to its addon's own mark, and thus keeps the addon's memory: a task
+ * that finds the anchor can look at the addon, even when that has no user left. The addon's last
+ * user drops the anchor.
  *
- * Lock order: addon->lock; remarks_lock is taken alone. Nothing sleeps under either.
+ * Locks: addon->lock and remarks_lock, which don't nest. Nothing sleeps under either.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -43,7 +44,7 @@
 
 /**
  * struct inode_anchor - the mark of an addon that has lost its own
- * @mark: what fsnotify knows. Must be first
+ * @mark: the mark that fsnotify knows. Must be first
  * @addon: the addon, whose own mark it references
  */
 struct inode_anchor {
@@ -52,14 +53,14 @@ struct inode_anchor {
 };
 
 /**
- * struct inode_remark - a reprieve: an addon that is to get an anchor
- * @work: gives it one
+ * struct inode_remark - a reprieve: a request for an anchor for an addon
+ * @work: attaches the anchor
  * @all: links it into the list of reprieves, under remarks_lock
  * @hold: keeps the inode and its superblock
  * @addon: the addon, of which this is a weak user
- * @connector: where the mark was that fsnotify destroyed: the inode has to let go of it before
- *	another mark can be attached. Under addon->lock. It is compared only, and is not reused
- *	while the addon has the mark
+ * @connector: the connector of the mark that fsnotify destroyed: the inode has to drop it before
+ *	another mark can be attached. Under addon->lock. Only compared; not reused while the addon
+ *	has the mark
  * @again: fsnotify has destroyed the anchor that was attached last, too. Under addon->lock
  */
 struct inode_remark {
@@ -77,7 +78,7 @@ static LIST_HEAD(remarks);
 static DEFINE_SPINLOCK(remarks_lock);
 static DECLARE_WAIT_QUEUE_HEAD(remarks_wait);
 
-/* May sleep for a filesystem to evict an inode, and for grace periods. */
+/* Its work may sleep while a filesystem evicts an inode, and for grace periods. */
 static struct workqueue_struct *remark_wq;
 #define REMARK_DELAY	1
 
@@ -112,7 +113,7 @@ static void inode_anchor_free(struct fsnotify_mark *fsn)
 	inode_mark_free(&anchor_class, mark);
 }
 
-/* Attach an anchor for the addon, or return NULL: it can't be done yet, or there is no memory. */
+/* Attach an anchor for the addon. Returns NULL if that can't be done yet, or without memory. */
 static struct inode_mark *inode_anchor_attach(struct inode_addon *addon)
 {
 	struct inode_mark *mark = inode_mark_alloc(&anchor_class, addon->inode,
@@ -128,7 +129,7 @@ static struct inode_mark *inode_anchor_attach(struct inode_addon *addon)
 	return NULL;
 }
 
-/* Whether the inode lives, though fsnotify is told otherwise. The caller keeps it in memory. */
+/* Whether the inode lives, although fsnotify is told otherwise. The caller keeps it in memory. */
 static bool inode_has_name(struct inode *inode)
 {
 	bool has_name;
@@ -139,7 +140,7 @@ static bool inode_has_name(struct inode *inode)
 	return has_name;
 }
 
-/* The reprieve can't fail for want of memory: the entries would be lost. */
+/* Must not fail for lack of memory: the entries would be lost. NULL if the inode is going away. */
 static struct inode_remark *inode_remark_alloc(struct inode_addon *addon)
 {
 	struct inode_remark *remark;
@@ -149,7 +150,7 @@ static struct inode_remark *inode_remark_alloc(struct inode_addon *addon)
 	/* The caller may be reclaim, or hold locks of the filesystem. */
 	nofs = memalloc_nofs_save();
 	hold = inode_hold_get(addon->inode, GFP_KERNEL | __GFP_NOFAIL);
-	/* It is going away after all. */
+	/* If this failed, the inode is going away after all. */
 	remark = IS_ERR(hold) ? NULL : kzalloc(sizeof(*remark), GFP_KERNEL | __GFP_NOFAIL);
 	memalloc_nofs_restore(nofs);
 	if (!remark)
@@ -177,7 +178,7 @@ static void inode_remark_begin(struct inode_remark *remark)
 	queue_delayed_work(remark_wq, &remark->work, REMARK_DELAY);
 }
 
-/* Whether the addon has entries, so that it matters that its mark is being destroyed. */
+/* Whether the addon has entries. If not, the loss of its mark does not matter. */
 static bool inode_addon_is_in_use(struct inode_addon *addon)
 {
 	lockdep_assert_held(&addon->lock);
@@ -185,21 +186,24 @@ static bool inode_addon_is_in_use(struct inode_addon *addon)
 }
 
 /*
- * An addon with entries, whose inode has a name: it lives, though fsnotify is told otherwise. The
- * caller keeps the inode in memory if there are entries, since fsnotify calls it for the inode.
+ * Whether the addon has entries and its inode has a name, and so lives although fsnotify is told
+ * otherwise. If there are entries, the inode is in memory: fsnotify's caller holds it.
  */
 static bool inode_addon_goes_on(struct inode_addon *addon)
 {
 	bool may;
 
 	spin_lock(&addon->lock);
-	/* A superblock that is being shut down could not be held. */
+	/* A hold on a superblock that is being shut down would fail. */
 	may = inode_addon_is_in_use(addon) && atomic_read(&addon->inode->i_sb->s_active);
 	spin_unlock(&addon->lock);
 	return may && inode_has_name(addon->inode);
 }
 
-/* Make @remark the addon's, or have the one that it has look for a place once more. */
+/*
+ * Make @remark the addon's reprieve, unless it has one: have that attach an anchor once more.
+ * Returns whether @remark is used.
+ */
 static bool inode_remark_enter(struct inode_remark *remark, struct inode_mark *killed)
 {
 	struct inode_addon *addon = remark->addon;
@@ -209,7 +213,7 @@ static bool inode_remark_enter(struct inode_remark *remark, struct inode_mark *k
 	if (first) {
 		refcount_inc(&addon->users);
 		addon->remark = remark;
-		/* Before fsnotify clears the bit, for programs. */
+		/* Programs must see this before fsnotify clears the bit. */
 		atomic_dec(&inode_remarks);
 	}
 	addon->remark->again = true;
@@ -219,12 +223,12 @@ static bool inode_remark_enter(struct inode_remark *remark, struct inode_mark *k
 }
 
 /**
- * inode_remark - give an addon another mark, if its inode goes on
+ * inode_remark - have a worker give an addon another mark, if its inode lives on
  * @addon: an addon
- * @killed: the mark of it that fsnotify is destroying
+ * @killed: the addon's own mark or its anchor, which fsnotify is destroying
  *
  * Context: process, in fsnotify's callback; may sleep. The caller may be in reclaim.
- * Return: whether the addon is taken care of. If not, the inode ends, or the addon has no entry.
+ * Return: whether the addon gets one. If not, the inode ends, or the addon has no entry.
  */
 bool inode_remark(struct inode_addon *addon, struct inode_mark *killed)
 {
@@ -248,7 +252,7 @@ bool inode_remark(struct inode_addon *addon, struct inode_mark *killed)
 	return in_use;
 }
 
-/* Attach an anchor and what pins the inode. Returns false if it has to be tried once more. */
+/* Attach an anchor, and a pin if one is needed. Returns false if the caller has to try again. */
 static bool inode_remark_attach(struct inode_remark *remark)
 {
 	struct inode_addon *addon = remark->addon;
@@ -268,7 +272,7 @@ static bool inode_remark_attach(struct inode_remark *remark)
 	if (!anchor)
 		return false;
 	spin_lock(&addon->lock);
-	/* Also one that has been destroyed by now: it keeps its connector from being reused. */
+	/* Even if it has been destroyed by now: it keeps its connector from being reused. */
 	swap(addon->anchor, anchor);
 	again = remark->again;
 	if (!again)
@@ -297,7 +301,7 @@ static void inode_remark_work(struct work_struct *work)
 		inode_addon_die(remark->addon);
 	inode_addon_release(remark->addon);
 	inode_remark_free(remark);
-	/* Who saw the bit cleared shall see that this is under way. */
+	/* A program that saw the bit cleared must see inode_remarks nonzero. */
 	synchronize_programs();
 	atomic_inc(&inode_remarks);
 	/* inode_remark_exit() waits for this function to return. */
@@ -309,14 +313,14 @@ static void inode_remark_work(struct work_struct *work)
  * @inode: the inode; the caller holds a reference to it
  *
  * Context: process; may sleep.
- * Return: the addon with the caller counted in as a weak user, for inode_addon_put(), or NULL.
+ * Return: the addon with the caller as a weak user, for inode_addon_put(), or NULL.
  */
 struct inode_addon *inode_remark_find(struct inode *inode)
 {
 	struct inode_addon *addon;
 	struct inode_mark *mark;
 
-	/* As it is on most kernels, always. */
+	/* On most kernels there never is an anchor. */
 	if (!atomic_read(&anchor_class.nr))
 		return NULL;
 	mark = inode_mark_find(&anchor_class, inode);
@@ -337,7 +341,7 @@ struct inode_addon *inode_remark_find(struct inode *inode)
  * @inode: the inode
  *
  * Context: process; does not sleep.
- * Return: whether it is so.
+ * Return: true if so.
  */
 bool inode_remark_is_due(const struct inode *inode)
 {
@@ -357,13 +361,13 @@ bool inode_remark_is_due(const struct inode *inode)
 }
 
 /**
- * inode_remark_wait - wait until an inode's addon has an anchor, for a second at the most
+ * inode_remark_wait - wait for at most a second until an inode's addon has an anchor
  * @inode: the inode; the caller holds a reference to it
  *
- * It takes until fsnotify has destroyed the inode's marks, and no grace period.
+ * The wait lasts until fsnotify has destroyed the inode's marks; it includes no grace period.
  *
  * Context: process; sleeps.
- * Return: whether it has, or needs none.
+ * Return: whether the addon has an anchor, or needs none.
  */
 bool inode_remark_wait(const struct inode *inode)
 {
@@ -383,7 +387,7 @@ void inode_remark_end(struct inode_addon *addon)
 }
 
 /**
- * inode_remark_init - get ready to give addons other marks
+ * inode_remark_init - prepare for giving addons other marks
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.

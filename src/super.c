@@ -2,19 +2,19 @@
 /*
  * Superblocks.
  *
- * To let go of an inode may be to evict it, and a filesystem whose server or device hangs does that
- * for as long as it likes. So it is done by workers, and those of one superblock have one worker at
- * a time between them: a filesystem that hangs keeps one worker, however many of its inodes are to
- * be let go of, and holds up nobody but itself.
+ * Releasing an inode may evict it, and a filesystem whose server or device hangs may take forever
+ * to do that. So workers release inodes, and at most one at a time for each superblock: a
+ * filesystem that hangs occupies one worker, however many of its inodes there are to release, and
+ * delays only itself.
  *
- * What is kept of a superblock is found by its address and device when an addon or a hold is made,
- * and counted. It says nothing about the superblock's life, which is fsnotify's business (addon.c)
- * or the hold's (hold.c): another superblock may be at the address meanwhile. If it has the device
- * as well, the two share a worker.
+ * Each superblock has a reference-counted record, found by the superblock's address and device when
+ * an addon or a hold is made. The record does not keep the superblock alive: fsnotify (addon.c) or
+ * the hold (hold.c) does. Another superblock may reuse the address meanwhile. If it has the same
+ * device as well, the two share a worker.
  *
- * Lock: supers_lock, which is taken in process context and by callbacks of RCU. Nothing nests in it. Who
- * finds one that has users needs RCU only: it is freed after a grace period, and its users never go up
- * from zero.
+ * Lock: supers_lock protects the table; process context and RCU callbacks take it. No other lock
+ * nests inside it. To find a record and become a user of it takes only RCU: a record is freed after
+ * a grace period, and its users never rise from zero.
  */
 #include <linux/fs.h>
 #include <linux/hash.h>
@@ -38,7 +38,7 @@ static void inode_map_super_work(struct work_struct *work)
 	struct llist_node *first = llist_reverse_order(llist_del_all(&super->releases));
 	struct inode_map_release *release, *next;
 
-	/* The last one may be the last user: nothing of @super is looked at any more. */
+	/* The last release may drop the last user: @super must not be touched after it. */
 	llist_for_each_entry_safe(release, next, first, node) {
 		release->release(release);
 		/* inode_map_super_exit() waits for this function to return. */
@@ -47,7 +47,7 @@ static void inode_map_super_work(struct work_struct *work)
 	}
 }
 
-/* Under the lock, or under RCU: then its last user may be gone. */
+/* Called under supers_lock, or under RCU. Under RCU the record found may have no user left. */
 static struct inode_map_super *inode_map_super_find(const struct super_block *sb)
 {
 	struct inode_map_super *super;
@@ -59,7 +59,7 @@ static struct inode_map_super *inode_map_super_find(const struct super_block *sb
 	return NULL;
 }
 
-/* The usual way: count the caller in as a user of what has one. */
+/* The usual case: there is a record with users. Count the caller as one more. */
 static struct inode_map_super *inode_map_super_try(const struct super_block *sb)
 {
 	struct inode_map_super *super;
@@ -72,7 +72,7 @@ static struct inode_map_super *inode_map_super_try(const struct super_block *sb)
 	return super;
 }
 
-/* Count the caller in as a user of what there is. Otherwise @new becomes that. */
+/* Count the caller as a user of the existing record, or add @new if there is none. */
 static struct inode_map_super *inode_map_super_enter(const struct super_block *sb,
 						     struct inode_map_super *new)
 {
@@ -91,12 +91,12 @@ static struct inode_map_super *inode_map_super_enter(const struct super_block *s
 }
 
 /**
- * inode_map_super_get - find or make what is kept of a superblock
+ * inode_map_super_get - find or make the record of a superblock
  * @sb: the superblock; the caller keeps it from going away meanwhile
- * @gfp: for its memory
+ * @gfp: for the record's memory
  *
  * Context: process; may sleep.
- * Return: it, for inode_map_super_put(), or NULL when there is no memory.
+ * Return: the record, for inode_map_super_put(), or NULL when there is no memory.
  */
 struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t gfp)
 {
@@ -115,14 +115,14 @@ struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t 
 	INIT_WORK(&new->work, inode_map_super_work);
 	YIELD_POINT_SLEEP();
 	super = inode_map_super_enter(sb, new);
-	/* Somebody was quicker. */
+	/* Another task was faster. */
 	if (super != new)
 		kfree(new);
 	return super;
 }
 
 /**
- * inode_map_super_put - count a user out
+ * inode_map_super_put - drop a user of a record
  * @super: what inode_map_super_get() returned
  *
  * Context: process or softirq; does not sleep.
@@ -143,9 +143,9 @@ void inode_map_super_put(struct inode_map_super *super)
 }
 
 /**
- * inode_map_super_release - have a worker let go of something
- * @super: what is kept of its superblock; what is let go of is a user of it until then
- * @release: what to call. The module stays until it has been
+ * inode_map_super_release - have a worker release something
+ * @super: the record of its superblock, of which it is a user until it is released
+ * @release: what to call. Keeps the module loaded until the call returns
  *
  * Context: any but interrupts; does not sleep.
  */
@@ -157,22 +157,22 @@ void inode_map_super_release(struct inode_map_super *super, struct inode_map_rel
 }
 
 /**
- * inode_map_super_init - get ready to keep something of superblocks
+ * inode_map_super_init - prepare for keeping records of superblocks
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int inode_map_super_init(void)
 {
-	/* As many filesystems may hang as there can be workers. */
+	/* Each filesystem that hangs occupies a worker: allow as many as there can be. */
 	super_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return super_wq ? 0 : -ENOMEM;
 }
 
 /**
- * inode_map_super_exit - wait until no worker is in the module's code any more
+ * inode_map_super_exit - wait until no worker runs the module's code
  *
- * Nothing uses a superblock any more.
+ * No record may have users any more.
  *
  * Context: process; may sleep.
  */

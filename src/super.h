@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Superblocks: what the module keeps of each that has inodes in maps. The story opens super.c.
+ * Superblocks: a record for each that has inodes in maps. Described at the top of super.c.
  */
 #ifndef _INODE_MAP_SUPER_H
 #define _INODE_MAP_SUPER_H
@@ -14,9 +14,9 @@
 struct super_block;
 
 /**
- * struct inode_map_release - something to be let go of that may wait for a filesystem
- * @node: links it into the list of its superblock
- * @release: lets go of it, in process context; may sleep
+ * struct inode_map_release - something to release that may wait for a filesystem
+ * @node: links it into its superblock's list
+ * @release: releases it, in process context; may sleep
  */
 struct inode_map_release {
 	struct llist_node node;
@@ -24,14 +24,14 @@ struct inode_map_release {
 };
 
 /**
- * struct inode_map_super - what is kept of one superblock
- * @in_supers: links it into the table of all of them, under its lock
- * @sb: the superblock. An address to compare; it may be gone
- * @dev: its device
- * @users: addons and holds. With the last one it is freed
- * @releases: what is to be let go of
- * @work: does so, one after the other
- * @rcu: frees it
+ * struct inode_map_super - the record of one superblock
+ * @in_supers: links it into the table of all records, under supers_lock
+ * @sb: the superblock. Only an address to compare: the superblock may be gone
+ * @dev: the superblock's device
+ * @users: addons and holds. Never rises from zero; the last user frees the record
+ * @releases: what @work is to release. A lockless list
+ * @work: releases them, one after the other
+ * @rcu: frees the record
  */
 struct inode_map_super {
 	struct hlist_node in_supers;

@@ -2,64 +2,69 @@
 /*
  * The entries of a map.
  *
- * An entry is reachable from three places: its bucket in the map's hash table (lookups: hash.c), the
- * map's index by handle (iteration, and keys that are handles) and the list of its addon (the end of
- * the inode). It is linked into all three and unlinked from all three in one go, under two locks:
+ * An entry is reachable from three places: its bucket in the map's hash table (lookups: hash.c),
+ * the map's index by handle (iteration, and keys that are handles) and the list of its addon (the
+ * end of the inode). It is linked into all three and unlinked from all three at once, under two
+ * locks:
  *
  *   addon->lock       so that no entry is added to an inode that is ending, and
- *   map->index lock   (xa_lock) which orders the changes of one map.
+ *   map->index lock   (xa_lock) which serialises the changes of one map.
  *
- * They nest in this order. Under them nothing sleeps or releases anything, and nothing is allocated
- * but what the index needs for a new entry, without sleeping; where that is not to be had a place in
- * the index is reserved first, without addon->lock.
+ * They nest in this order. Nothing sleeps or is released under them. Only the index may allocate
+ * memory for a new entry under both, without sleeping; if that fails, the updater drops them,
+ * reserves a slot in the index without addon->lock, and tries again.
  *
- * How an entry ends. Whoever sets entry->fate with cmpxchg() has claimed the entry: it is his to let
- * go of, once it is unlinked, and everybody else finds it ended. It takes no lock, so that a program
- * can do it on top of anything, our own critical sections included; it then clears entry->inode,
- * which is all that lookups compare, and leaves the rest to a worker (defer.c). Until the worker has
- * been there the entry is still linked, but nobody finds it. Who holds the locks (the end of the
- * inode, that of the map, bpf(2), the worker) unlinks what has ended, whoever has claimed it.
+ * How an entry ends. The task or program that sets entry->fate with cmpxchg() has claimed the
+ * entry: it has to release the entry once that is unlinked, and to everybody else the entry has
+ * ended. Claiming takes no lock, so that a program can do it in any context, even one that
+ * interrupts our own critical sections. The program then clears entry->inode, the only field that
+ * lookups compare, and leaves the rest to a worker (defer.c). Until the worker runs, the entry is
+ * still linked, but lookups don't find it. A task that holds the locks (at the end of the inode or
+ * of the map, in bpf(2), or in the worker) unlinks an ended entry regardless of who has claimed it.
  *
- * An update claims the old entry for the new one: its fate is the entry that takes its place. From
- * that moment on the new one can be claimed, in the middle of the update as well: who finds the old
- * one goes on to it. Its inode stays as it is, so that who has found it has found the old value.
+ * An update claims the old entry for the new one: the old entry's fate is the entry that replaces
+ * it. From then on the new entry can be claimed, too, even in the middle of the update: a claimer
+ * that finds the old entry follows its fate. The old entry keeps its inode, so that a reader that
+ * has found it has found the old value.
  *
- * To replace a value takes the locks. Programs only try them, where they can (compat.h).
+ * Replacing a value takes both locks. Programs only try them, in contexts that allow it (compat.h).
  *
  * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
- * tasks trace and then one of RCU: sleepable programs are readers of the former, the others and we
- * ourselves of the latter. An addon found through an entry can be dereferenced under RCU only.
+ * tasks trace and then one of RCU: sleepable programs are readers of the former, other programs and
+ * the module itself of the latter. An addon found through an entry can be dereferenced under RCU
+ * only.
  *
- * Inodes are no objects of RCU to us. Most filesystems free them after a grace period (free_inode of
+ * We can't rely on RCU for inodes. Most filesystems free them after a grace period (free_inode of
  * the superblock's operations, or the VFS by itself: ext4, btrfs, tmpfs, overlayfs, FUSE, procfs,
- * sockets), but pipes and bpffs at once (free_inode_nonrcu()), as may any other; and XFS makes
- * another inode of one that was evicted within the grace period. So entry->inode and addon->inode
- * are addresses to everybody but who has the addon's lock and an entry that is linked. What is shown
- * of an inode is in the addon. Dentries are freed after a grace period, but those of pipes and
- * sockets (DCACHE_NORCU), which proc.c leaves alone; tree.c loads from any in a way that may fault.
+ * sockets), but pipes and bpffs at once (free_inode_nonrcu()), as may any other; and XFS may reuse
+ * an evicted inode for another file within the grace period. So entry->inode and addon->inode are
+ * only addresses, except while the addon's lock is held and an entry is linked. What readers show
+ * of an inode is copied in the addon. Dentries are freed after a grace period, except those of
+ * pipes and sockets (DCACHE_NORCU), which proc.c leaves alone; tree.c loads from any dentry with
+ * loads that may fault.
  *
- * Processors may reorder what they load and store. An entry, with its value, is complete before it
- * can be found: it is linked with a release, or becomes another's fate with cmpxchg(), which is fully
- * ordered; and who finds it has its address from there, on which all that he loads from it or stores
- * to it depends. The inode's bit (addon.h) is elsewhere, and a reader's
- * loads of the bit and of the bucket are not ordered: they need not be. Both are stored before an
- * update returns, so that who has been told of it, by whatever orders memory, sees both; who has
- * not may see one or none, which is a miss. Nor may a reader meet the entry of an inode that was at
- * the same address before: that is unlinked before the memory is freed, and the addresses of the
- * bit and of the bucket depend on the inode's, which the reader has got later. Who ends an entry
- * stores its fate and then NULL for its inode, and returns behind both, also if he was not the
- * first; who has seen the latter may still load the former as it was before.
+ * Processors may reorder loads and stores. An entry, with its value, is complete before it can be
+ * found: it is published by a release store, or as another entry's fate with cmpxchg(), which is
+ * fully ordered; a reader has its address from there, and its accesses to the entry depend on that
+ * address. The inode's bit (addon.h) is elsewhere, and a reader's loads of the bit and of the
+ * bucket are not ordered. They need not be: both are stored before an update returns, so that a
+ * reader that learns of the update in a way that orders memory sees both, and any other may see one
+ * or none, which is a miss. A reader does not find the entry of an inode that was at the same
+ * address before, either: that entry is unlinked before the memory is freed, and the addresses of
+ * the bit and of the bucket depend on the inode's address, which the reader got later. Ending an
+ * entry stores its fate, then NULL for its inode, and returns after both, even if another has ended
+ * the entry first. A reader that has seen the NULL may still load the old fate.
  *
- * The value of a linked entry is never written by an update: a new entry takes the place of the old
- * one, with its handle, so that a reader sees the old value or the new one.
+ * An update never writes to the value of a linked entry: a new entry replaces the old one and takes
+ * over its handle, so that a reader sees the old value or the new one.
  *
- * Handles count up from 1 and start again at 1 when the largest was used. Iteration goes against the
- * direction in which they are given out: what is inserted during a walk is behind the walker, who
- * therefore comes to an end however fast others insert, and meets every entry that was there all the
- * time exactly once. The index is an xarray, which walks upwards, so that entries are stored at
- * inode_map_slot(): handles that count up are slots that count down. As an xarray with small indexes
- * only is smaller and faster, they do so in blocks, each as large as all before it. When one is used
- * up, the next is ahead of the walkers; there are 20.
+ * Handles count up from 1 and wrap to 1 after the largest. Iteration goes from larger handles to
+ * smaller ones: entries inserted during a walk are behind the walker, so that a walk ends however
+ * fast others insert, and meets every entry that stays in the map exactly once. The index is an
+ * xarray, which walks upwards, so entries are stored at inode_map_slot(): as handles count up,
+ * slots count down. Since an xarray with only small indexes is smaller and faster, they do so in
+ * blocks, each as large as all before it. When a block is used up, the next one is ahead of the
+ * walkers; there are 20.
  */
 #include <linux/bpf.h>
 #include <linux/log2.h>
@@ -73,12 +78,12 @@
 #define INODE_MAP_FIRST_BLOCK	4096UL
 
 /**
- * inode_map_slot - where in its map's index an entry is
+ * inode_map_slot - the slot of an entry in its map's index
  * @handle: the entry's handle
  *
- * In a block of handles the larger are met sooner by a walk.
+ * Within a block, a walk meets larger handles first.
  *
- * Return: the slot, less than 2^31. It is another for each handle, and its own slot's slot.
+ * Return: the slot, less than 2^31. Unique for each handle; the slot of the slot is the handle.
  */
 unsigned long inode_map_slot(u32 handle)
 {
@@ -104,7 +109,7 @@ static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
 
 /* Links. All of these run under both locks. */
 
-/* An entry has ended, whether or not somebody lets go of it already. */
+/* Unlink an entry that has ended, whether or not it is being released already. */
 static void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
 			     enum inode_map_reason reason)
 {
@@ -119,7 +124,7 @@ static bool inode_map_is_ended(const struct inode_map_entry *entry)
 	return READ_ONCE(entry->fate) || !READ_ONCE(entry->inode);
 }
 
-/* What programs have ended of an inode, for the events to come in the order of the changes. */
+/* Unlink the inode's entries that programs have ended, so that events come in order of changes. */
 static void inode_map_remove_ended(struct inode_map *map, const struct inode_addon *addon)
 {
 	struct inode_map_table *table = inode_map_table_of(map->buckets);
@@ -140,16 +145,16 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 {
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
-	/* First: it can end as soon as it can be found. */
+	/* Count it first: it can end as soon as it can be found. */
 	atomic_inc(&map->nr_entries);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	inode_map_hash_add(map, entry);
-	/* The slot was reserved: nothing is allocated and nothing can fail. */
+	/* The slot was reserved: this allocates nothing and can't fail. */
 	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
 	trace_inode_map_insert(map, entry);
 }
 
-/* __xa_insert() as far as it goes without sleeping: the index allocates likewise by itself. */
+/* __xa_insert() that does not sleep: xas_store() allocates without sleeping if it has to. */
 static bool inode_map_index_add(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
 	XA_STATE(xas, &map->index, inode_map_slot(handle));
@@ -161,8 +166,8 @@ static bool inode_map_index_add(struct inode_map *map, struct inode_map_entry *e
 }
 
 /*
- * inode_map_insert() with the next handle, if it is unused and the index has room for it, or gets some
- * without sleeping. Returns whether it was and has.
+ * inode_map_insert() with the next handle. Returns false if that is in use, or if the index has no
+ * room for it and gets none without sleeping.
  */
 static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry *entry)
 {
@@ -170,7 +175,7 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
-	/* First: it can end as soon as it can be found. */
+	/* Count it first: it can end as soon as it can be found. */
 	atomic_inc(&map->nr_entries);
 	if (!inode_map_index_add(map, entry, handle)) {
 		atomic_dec(&map->nr_entries);
@@ -184,8 +189,8 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 }
 
 /*
- * Put another entry in the place of one, unless a program has just ended that. The caller then lets
- * go of @old.
+ * Replace @old by @new, unless a program has just ended @old. Returns whether it did: the caller
+ * then releases @old.
  */
 static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old,
 			      struct inode_map_entry *new)
@@ -198,7 +203,7 @@ static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
 	inode_map_hash_replace(map, old, new);
-	/* It is there, so that nothing is allocated and nothing can fail; found first, it takes less. */
+	/* The slot is in use, so this allocates nothing and can't fail. To load it first costs less. */
 	xas_load(&xas);
 	xas_store(&xas, new);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);
@@ -207,13 +212,13 @@ static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 }
 
 /*
- * Give the inode of an entry another value: what the old entry holds is handed on to the new one.
- * If this succeeds inode_map_entry_retire() is due for @old.
+ * Give the inode of an entry another value: the new entry takes over what the old one holds. If
+ * this succeeds, the caller has to call inode_map_entry_retire() for @old.
  */
 static bool inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
 			    struct inode_map_entry *new)
 {
-	/* Not from the entry: a program may be ending it. */
+	/* Not old->inode: a program may be ending the entry. */
 	new->inode = old->addon->inode;
 	new->addon = old->addon;
 	new->pinned = old->pinned;
@@ -223,11 +228,11 @@ static bool inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
 /* The end of entries */
 
 /*
- * Claim an entry, or the one that has taken its place. Under RCU, which has not been left since it
- * was found, or under the locks, and then it is linked and has not been replaced.
+ * Claim an entry, or the one that has replaced it. Call it either in the RCU read-side section that
+ * found the entry, or under the locks for an entry that is linked and has not been replaced.
  *
- * Returns the one that is now the caller's to let go of, or NULL if somebody else was quicker. No
- * lookup finds it any more, either way.
+ * Returns the claimed entry, which the caller has to release, or NULL if another was faster.
+ * Lookups don't find the entry any more, either way.
  */
 static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode_map_entry *entry)
 {
@@ -238,14 +243,14 @@ static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode
 	YIELD_POINT();
 	if (!fate)
 		atomic_dec(&map->nr_entries);
-	/* Lookups may still come across those that are being replaced. */
+	/* Lookups may still find entries that are being replaced. */
 	for (; entry != last; entry = READ_ONCE(entry->fate))
 		WRITE_ONCE(entry->inode, NULL);
 	WRITE_ONCE(last->inode, NULL);
 	return fate ? NULL : last;
 }
 
-/* End an entry and unlink it, under the locks. Returns whether it is the caller's to let go of. */
+/* End an entry and unlink it, under the locks. Returns whether the caller has to release it. */
 static bool inode_map_end_linked(struct inode_map *map, struct inode_map_entry *entry,
 				 enum inode_map_reason reason)
 {
@@ -256,13 +261,13 @@ static bool inode_map_end_linked(struct inode_map *map, struct inode_map_entry *
 }
 
 /**
- * inode_map_unlink - end an entry, and take it out of its map
+ * inode_map_unlink - end an entry and take it out of its map
  * @entry: a linked entry
  * @reason: why
  *
- * Context: any but interrupts; the addon's lock is held, which is what keeps the map alive.
- * Return: whether inode_map_entry_release() is due once the lock is dropped. If not, a program has
- * ended the entry before, and it may be gone by then.
+ * Context: any but interrupts. The caller holds the addon's lock, which keeps the map alive.
+ * Return: true if the caller has to call inode_map_entry_release() after it has dropped the lock.
+ * If false, a program has ended the entry before, and the entry may be gone by then.
  */
 bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason)
 {
@@ -277,7 +282,7 @@ bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reaso
 }
 
 /**
- * inode_map_unlink_ended - unlink what a program has ended, if nobody else has done so
+ * inode_map_unlink_ended - unlink an entry that a program has ended, unless it is unlinked already
  * @entry: an entry that was given to inode_map_defer()
  *
  * Context: process; does not sleep.
@@ -288,7 +293,7 @@ void inode_map_unlink_ended(struct inode_map_entry *entry)
 	struct inode_map *map = entry->account->map;
 
 	spin_lock(&addon->lock);
-	/* Until it is unlinked, the map is there. */
+	/* The map exists as long as the entry is linked. */
 	if (!hlist_unhashed(&entry->in_addon)) {
 		xa_lock(&map->index);
 		inode_map_remove(map, entry, INODE_MAP_DELETED);
@@ -325,7 +330,10 @@ bool inode_map_unlink_first(struct inode_map *map)
 	return entry;
 }
 
-/* It may still be in the index, or one whose place it has taken may be. */
+/*
+ * Whether an entry found in the index, or the one that has replaced it, has ended: either may still
+ * be in the index.
+ */
 static bool inode_map_has_ended(const struct inode_map_entry *entry)
 {
 	const struct inode_map_entry *fate;
@@ -340,7 +348,7 @@ static bool inode_map_has_ended(const struct inode_map_entry *entry)
  * @map: the map
  * @handle: the handle
  *
- * Context: any, under RCU, which is how long the result can be used.
+ * Context: any, under RCU. The result is valid until the RCU read-side section ends.
  * Return: the entry, or NULL.
  */
 struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
@@ -358,9 +366,9 @@ struct inode_map_entry *inode_map_find_handle(struct inode_map *map, u32 handle)
  * @map: the map
  * @slot: where to begin
  *
- * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
- * its steps.
- * Return: the entry at @slot or the first one behind it, or NULL at the end.
+ * Context: any, under RCU. The result is valid until the RCU read-side section ends. A walk may
+ * leave RCU between its steps.
+ * Return: the entry at @slot or the first one after it, or NULL at the end.
  */
 struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long slot)
 {
@@ -377,8 +385,8 @@ struct inode_map_entry *inode_map_next_slot(struct inode_map *map, unsigned long
  * @map: the map
  * @handle: the handle where the walk is, whether or not its entry is still there, or 0 to begin
  *
- * Context: any, under RCU, which is how long the result can be used. A walk may leave RCU between
- * its steps.
+ * Context: any, under RCU. The result is valid until the RCU read-side section ends. A walk may
+ * leave RCU between its steps.
  * Return: the next entry, or NULL at the end.
  */
 struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
@@ -388,7 +396,7 @@ struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
 	return inode_map_next_slot(map, inode_map_slot(handle) + 1);
 }
 
-/* The addon of the entry that a handle names, or NULL: what to lock before the entry is changed. */
+/* The addon of the entry with a handle, or NULL. Lock it before changing the entry. */
 static struct inode_addon *inode_map_handle_addon(struct inode_map *map, u32 handle)
 {
 	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
@@ -397,8 +405,8 @@ static struct inode_addon *inode_map_handle_addon(struct inode_map *map, u32 han
 }
 
 /*
- * The entry that a handle names, or NULL, now that its addon is locked: it may have been removed
- * before it was, or have got another value, which is another entry of the same addon.
+ * The entry with a handle, looked up again now that its addon is locked. NULL if it was removed
+ * before. If it got another value, this is the new entry, of the same addon.
  */
 static struct inode_map_entry *inode_map_find_locked(struct inode_map *map, u32 handle,
 						     const struct inode_addon *addon)
@@ -408,7 +416,7 @@ static struct inode_map_entry *inode_map_find_locked(struct inode_map *map, u32 
 	return entry && entry->addon == addon ? entry : NULL;
 }
 
-/* Reserve an unused handle, which walks and lookups don't see until an entry is stored there. */
+/* Reserve an unused handle. Walks and lookups don't see it until an entry is stored there. */
 static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 {
 	u32 next;
@@ -418,12 +426,12 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 		xa_lock(&map->index);
 		next = map->next_handle;
 		map->next_handle = next == INODE_MAP_HANDLE_MAX ? 1 : next + 1;
-		/* May drop the lock for as long as it allocates. */
+		/* May drop the lock while it allocates. */
 		err = map->dead ? -ENODEV :
 				  __xa_insert(&map->index, inode_map_slot(next), NULL,
 					      INODE_MAP_GFP);
 		xa_unlock(&map->index);
-		/* When the handles begin anew, very many in a row may be used. */
+		/* After handles have wrapped, very many in a row may be in use. */
 		cond_resched();
 	} while (err == -EBUSY);
 
@@ -432,7 +440,7 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 	return err;
 }
 
-/* What the flags of an update say when the entry exists or does not. */
+/* Whether an update with these flags may go on, by whether the entry exists. */
 static int inode_map_check_flags(bool exists, u64 flags)
 {
 	if (exists && flags == BPF_NOEXIST)
@@ -443,8 +451,9 @@ static int inode_map_check_flags(bool exists, u64 flags)
 }
 
 /*
- * Link a new entry, in place of the one that the inode has in the map if there is one. @handle is
- * reserved, for the case that there is none, or 0. Returns -EAGAIN when one has to be reserved.
+ * Link a new entry. It replaces the entry that the inode has in the map, if any. Otherwise it gets
+ * @handle, which is reserved, or the next one if @handle is 0. Returns -EAGAIN when the caller has
+ * to reserve a handle.
  */
 static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags, u32 handle)
 {
@@ -456,7 +465,7 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 	old = inode_map_find(map, new->inode);
 	if (old && READ_ONCE(old->fate))
 		old = NULL;
-	/* Or it is the entry of an addon before this one, which is going and not ours to change. */
+	/* @old may also belong to an earlier addon, which is going away: don't touch it. */
 	if (addon->dead || (old && old->addon != addon))
 		err = -ESTALE;
 	else if (map->dead)
@@ -467,7 +476,7 @@ static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u6
 		goto out;
 	if (old && inode_map_replace(map, old, new))
 		goto out;
-	/* If there was one, a program has just ended it. */
+	/* If there was an old entry, a program has just ended it. */
 	old = NULL;
 	err = inode_map_check_flags(false, flags);
 	if (err)
@@ -501,7 +510,7 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 	int err;
 
 	inode_map_hash_make_room(map);
-	/* From here on @new is not ours if this succeeds: another task may remove and free it. */
+	/* If this succeeds, don't touch @new any more: another task may remove and free it. */
 	err = inode_map_link(map, new, flags, 0);
 	if (err != -EAGAIN)
 		return err;
@@ -515,8 +524,8 @@ static int inode_map_try_update(struct inode_map *map, struct inode_map_entry *n
 }
 
 /*
- * The short way for an inode that is in the map with the lifetime that is wanted: what its entry
- * holds is handed on, and the marks stay as they are. Returns -ENOENT when there is no such entry.
+ * Fast path for an inode that is in the map with the wanted lifetime: the new entry takes over what
+ * the old one holds, and the marks stay as they are. Returns -ENOENT when there is no such entry.
  */
 static int inode_map_renew_inode(struct inode_map *map, const struct inode *inode, bool pinned,
 				 struct inode_map_entry *new)
@@ -530,7 +539,7 @@ static int inode_map_renew_inode(struct inode_map *map, const struct inode *inod
 		goto out;
 	addon = found->addon;
 	inode_map_lock(map, addon);
-	/* Another may have taken its place. */
+	/* Another entry may have replaced it. */
 	old = map->dead ? NULL : inode_map_find(map, inode);
 	if (old && (old->addon != addon || old->pinned != pinned))
 		old = NULL;
@@ -545,8 +554,8 @@ out:
 }
 
 /*
- * An update that can't succeed is turned down before anything is allocated for it. Under the lock:
- * a map that is full only because this very inode has just been added is not full for it.
+ * Refuse an update that can't succeed before anything is allocated for it. This takes the index
+ * lock because a map that is full only since this very inode was added is not full for the inode.
  */
 static int inode_map_precheck(struct inode_map *map, const struct inode *inode, u64 flags)
 {
@@ -565,8 +574,8 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 }
 
 /*
- * No umount ever ends a kernel-internal mount, and to keep its inodes would keep what is behind
- * them: a pinned nsfs inode keeps the namespace.
+ * A kernel-internal mount is never unmounted, so nothing would end its pinned inodes, which keep
+ * what is behind them: a pinned nsfs inode keeps the namespace.
  */
 static bool inode_is_internal(const struct inode *inode)
 {
@@ -584,7 +593,7 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 	bool renew;
 	int err;
 
-	/* With BPF_EXIST it is taken for granted, and found out if need be. */
+	/* With BPF_EXIST, assume that the inode is in the map. */
 	renew = flags == BPF_EXIST || (flags == BPF_ANY && inode_map_has(map, inode));
 	err = renew ? 0 : inode_map_precheck(map, inode, flags);
 	if (err)
@@ -595,7 +604,7 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 	if (renew) {
 		if (!inode_map_renew_inode(map, inode, pinned, new))
 			return new;
-		/* It is not in the map, or with another lifetime. */
+		/* The inode is not in the map, or has another lifetime there. */
 		err = inode_map_precheck(map, inode, flags);
 		if (err)
 			goto err_free;
@@ -626,7 +635,7 @@ err_free:
  * @map: the map
  * @inode: the inode; the caller holds a reference to it
  * @dev: the device that it is on, as far as the caller knows: that of its superblock, or another
- * @weak: the entry shall not keep the inode in memory; on kernel-internal mounts none does
+ * @weak: don't keep the inode in memory; no entry does on kernel-internal mounts
  * @value: map->value_size bytes
  * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
  * @gfp: INODE_MAP_GFP, or INODE_MAP_GFP_PROG for programs
@@ -635,8 +644,8 @@ err_free:
  * Return: the entry that has the value, or an ERR_PTR(): -EEXIST, -ENOENT (as @flags demand),
  * -E2BIG (the map is full), -ENOMEM, -ESTALE (the inode or its superblock is going away at this
  * moment), -ENODEV (the map is), -EOPNOTSUPP (the inode is the one that anonymous files share).
- * Others may have removed the entry: only inside an RCU-tasks-trace read-side section, begun before
- * this is called, is it there to look at.
+ * Others may have removed the entry: it may be dereferenced only inside an RCU-tasks-trace
+ * read-side section that began before this call.
  */
 struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *inode, dev_t dev,
 					 bool weak, const void *value, u64 flags, gfp_t gfp)
@@ -695,7 +704,7 @@ out:
 	return err;
 }
 
-/* Both locks are held. Another may have taken its place since it was found without them. */
+/* Look the entry up again, under both locks: another may have replaced it since it was found. */
 static struct inode_map_entry *inode_map_find_inode_locked(const struct inode_map *map,
 							   const struct inode *inode,
 							   const struct inode_addon *addon)
@@ -705,7 +714,7 @@ static struct inode_map_entry *inode_map_find_inode_locked(const struct inode_ma
 	return entry && entry->addon == addon ? entry : NULL;
 }
 
-/* Remove the entry that an addon has in a map, found again by its inode or, if that is NULL, its handle. */
+/* Remove the entry that an addon has in a map. Looks it up by @inode or, if NULL, by @handle. */
 static int inode_map_delete_of(struct inode_map *map, struct inode_addon *addon,
 			       const struct inode *inode, u32 handle)
 {
@@ -728,7 +737,7 @@ static int inode_map_delete_of(struct inode_map *map, struct inode_addon *addon,
  * @map: the map
  * @inode: the inode
  *
- * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
+ * Context: any but interrupts; does not sleep. A worker releases the inode later.
  * Return: 0, or -ENOENT when the inode is not in the map.
  */
 int inode_map_delete_inode(struct inode_map *map, const struct inode *inode)
@@ -749,7 +758,7 @@ int inode_map_delete_inode(struct inode_map *map, const struct inode *inode)
  * @map: the map
  * @handle: the entry's handle
  *
- * Context: any but interrupts; does not sleep. The inode is let go later, by a worker.
+ * Context: any but interrupts; does not sleep. A worker releases the inode later.
  * Return: 0, or -ENOENT when no entry has this handle.
  */
 int inode_map_delete(struct inode_map *map, u32 handle)
@@ -765,9 +774,9 @@ int inode_map_delete(struct inode_map *map, u32 handle)
 	return err;
 }
 
-/* What programs do. */
+/* Operations of programs */
 
-/* @found was found under RCU, which has not been left since. */
+/* Called in the RCU read-side section that found @found. */
 static int inode_map_end_found(struct inode_map *map, struct inode_map_entry *found)
 {
 	struct inode_map_entry *ended = found ? inode_map_end(map, found) : NULL;
@@ -814,7 +823,7 @@ int inode_map_end_handle(struct inode_map *map, u32 handle)
 	return err;
 }
 
-/* Both locks are held. Put @new in the place of the entry that the inode has. */
+/* Replace the entry that the inode has by @new, under both locks. */
 static int inode_map_renew_locked(struct inode_map *map, const struct inode_addon *addon,
 				  const struct inode *inode, struct inode_map_entry *new)
 {
@@ -822,7 +831,7 @@ static int inode_map_renew_locked(struct inode_map *map, const struct inode_addo
 
 	if (map->dead)
 		return -ENODEV;
-	/* By the inode: that takes less than by the handle. */
+	/* A lookup by inode is cheaper than one by handle. */
 	old = inode_map_find_inode_locked(map, inode, addon);
 	if (!old || !inode_map_renew(map, old, new))
 		return -ENOENT;
@@ -855,9 +864,8 @@ static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *ad
  * The entry's lifetime stays as it is.
  *
  * Context: any, NMI included, inside an RCU or RCU-tasks-trace read-side section.
- * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was not to be had, or nothing can
- * be allocated, or no lock be tried, where the program runs), -ENOMEM, -ENODEV (the map is being
- * freed).
+ * Return: 0, -ENOENT (the inode is not in the map), -EBUSY (a lock was busy, or the program runs in
+ * a context that allows no allocation or no trylock), -ENOMEM, -ENODEV (the map is being freed).
  */
 int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value)
 {

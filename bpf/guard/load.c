@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Starting and stopping: loading the programs, making the maps, attaching and pinning them, and taking
- * all of it away again. Both hold the lock (pins.c).
+ * Starting and stopping the guard: load the programs, make the maps, attach and pin them, and
+ * remove all of it again. Both hold the lock (pins.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include <inode_map.h>
 
 #include "pins.h"
-/* Behind the types in it. */
+/* After the types that it uses. */
 #include "guard.skel.h"
 
 #define LSM_LIST	"/sys/kernel/security/lsm"
@@ -32,7 +32,7 @@
 
 /* Stopping */
 
-/* The state tells what the others are: it goes when they are gone. */
+/* The state describes the other pins, so remove it last. */
 static int unpin(int dir, const struct dirent *entry, bool last)
 {
 	const char *name = entry->d_name;
@@ -66,7 +66,7 @@ static int unpin_all(void)
 	return err;
 }
 
-/* How many inode maps the module has, or 0. */
+/* The number of inode maps that the module has, or 0. */
 static unsigned int count_maps(void)
 {
 	FILE *file = fopen("/proc/inode_map", "re");
@@ -79,7 +79,7 @@ static unsigned int count_maps(void)
 	return maps;
 }
 
-/* How many of them are pinned. */
+/* The number of inode maps that the guard has pinned. */
 static unsigned int count_pinned_maps(void)
 {
 	unsigned int count;
@@ -96,8 +96,8 @@ static unsigned int count_pinned_maps(void)
 }
 
 /*
- * Wait, but not for ever, until the kernel has let go of the maps, which it does a while after the
- * pins are gone: until then the module can't be unloaded.
+ * Wait, but not forever, until the kernel has freed the maps, which happens a while after the pins
+ * are gone: until then the module can't be unloaded.
  */
 static void wait_maps(unsigned int before, unsigned int gone)
 {
@@ -107,7 +107,7 @@ static void wait_maps(unsigned int before, unsigned int gone)
 		usleep(10000);
 }
 
-/* Have nothing denied any more, at once, and remove the pins, but for their directory. */
+/* Stop denying at once, and remove the pins, but not their directory. */
 static int dismantle(struct guard *guard)
 {
 	unsigned int before = count_maps(), gone = count_pinned_maps();
@@ -128,7 +128,7 @@ static int dismantle(struct guard *guard)
 	return err;
 }
 
-/* Of another version: its words are not known. */
+/* The state is of another version: don't write to it, since its layout is unknown. */
 static void forget_state(struct guard *guard)
 {
 	munmap(guard->state, sysconf(_SC_PAGESIZE));
@@ -186,7 +186,7 @@ int guard_stop(void)
 
 /* Starting */
 
-/* While one policy takes another's place there are entries of both. */
+/* While one policy replaces another, there are entries of both. */
 #define FILES_PER_RULE	2
 
 static int make_inode_maps(struct guard *guard, __u32 max_rules)
@@ -206,14 +206,14 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 		if (err)
 			return err;
 	}
-	/* Executables, and the directories of all names. */
+	/* Executables, and the directories that all names are in. */
 	guard->subjects = inode_map_create("subjects", sizeof(__u32), FILES_PER_RULE * max_rules);
 	return guard->subjects < 0 ? guard->subjects : pin_make(guard->subjects, "subjects");
 }
 
 /*
- * Hooks that not all kernels have, such as that for the mapping that overlayfs makes of the file in a
- * layer; and what tells of cgroups.
+ * Don't load programs for hooks and tracepoints that this kernel lacks: such as the hook for when
+ * overlayfs maps the file in a layer, and the tracepoints of cgroups.
  */
 static void skip_unknown_hooks(struct guard_bpf *skel)
 {
@@ -240,11 +240,11 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 {
 	__u32 fewer = max_rules / 8 < 1024 ? 1024 : max_rules / 8;
 
-	/* While one policy takes another's place: both, and the records of the old one's removal. */
+	/* While one policy replaces another: both, and the records of the old one's removal. */
 	bpf_map__set_max_entries(skel->maps.rules, max_rules * 3);
 	bpf_map__set_max_entries(skel->maps.hits, max_rules * 2);
 	bpf_map__set_max_entries(skel->maps.texts, max_rules * 8);
-	/* Executables are in GUARD_PROTECTED as well. */
+	/* Executables are in GUARD_PROTECTED, too. */
 	bpf_map__set_max_entries(skel->maps.members, fewer * 8);
 	bpf_map__set_max_entries(skel->maps.cgroup_paths, fewer);
 	bpf_map__set_max_entries(skel->maps.cgroups, fewer);
@@ -253,7 +253,7 @@ static void set_sizes(struct guard_bpf *skel, __u32 max_rules)
 	bpf_map__set_max_entries(skel->maps.held, max_rules * 2);
 }
 
-/* Take the pinned maps instead of new ones, to complete what has lost some of its programs. */
+/* Use the pinned maps instead of new ones, to complete a guard that has lost some programs. */
 static int reuse_maps(struct guard_bpf *skel, struct guard *guard)
 {
 	int err = bpf_map__reuse_fd(skel->maps.bss, guard->state_map);
@@ -269,7 +269,7 @@ static int reuse_maps(struct guard_bpf *skel, struct guard *guard)
 
 static int pin_maps(struct guard_bpf *skel)
 {
-	/* First: without it there is nothing. */
+	/* First: without the state there is no guard. */
 	int err = pin_make(bpf_map__fd(skel->maps.bss), "state");
 	size_t i;
 
@@ -280,8 +280,8 @@ static int pin_maps(struct guard_bpf *skel)
 }
 
 /*
- * Bind the inode maps to a program, so that they live as long, attach it and pin the link; or pin the
- * program that is attached when it is needed.
+ * Bind the inode maps to a program, so that they live as long as it does, then attach it and pin
+ * the link. A program to attach @later, when a rule needs it, is pinned itself.
  */
 static int attach_program(const struct guard *guard, struct bpf_program *prog, bool later)
 {
@@ -301,7 +301,7 @@ static int attach_program(const struct guard *guard, struct bpf_program *prog, b
 	if (!link)
 		return -errno;
 	err = bpf_link__pin(link, path);
-	/* A link that is pinned stays. */
+	/* A pinned link stays attached. */
 	bpf_link__destroy(link);
 	return err;
 }
@@ -324,7 +324,7 @@ static int attach_programs(struct guard *guard, struct guard_bpf *skel)
 	return err;
 }
 
-/* The security modules that are active, separated by commas; empty if that is not known. */
+/* The active security modules, separated by commas; empty if unknown. */
 static void read_lsms(char *lsms, size_t size)
 {
 	FILE *file = fopen(LSM_LIST, "re");
@@ -390,7 +390,7 @@ static int load_programs(struct guard *guard, __u32 max_rules, bool repair)
 		      verbose ? "" : " (-v shows more)");
 	if (!err) {
 		err = pin_maps(skel);
-		/* libbpf need not map it in the skeleton: from 1.5 on it does not if it is reused. */
+		/* From 1.5 on, libbpf does not map a reused map in the skeleton. */
 		if (!err && !guard->state)
 			err = guard_open_state(guard);
 		if (err)
@@ -424,7 +424,7 @@ static int start_anew(struct guard *guard, __u32 max_rules)
 	return load_programs(guard, max_rules, false);
 }
 
-/* Make what is there, or what is missing of it, all but the mark that it is ready. */
+/* Make a guard, or the missing parts of one. The caller marks it as ready. */
 static int start_guard(struct guard *guard, __u32 max_rules)
 {
 	int err;
@@ -450,7 +450,7 @@ static int start_guard(struct guard *guard, __u32 max_rules)
 	return err;
 }
 
-/* Before all the work, if it can be told. */
+/* Whether the kernel is known not to call BPF programs: an early check, before all the work. */
 static bool lsm_is_missing(void)
 {
 	char lsms[256], list[sizeof(lsms) + 2];
@@ -463,7 +463,7 @@ static bool lsm_is_missing(void)
 	return true;
 }
 
-/* The description of the module's functions, without which the kernel finds none for programs. */
+/* Whether the module has no BTF, without which programs can't call the module's functions. */
 static bool btf_is_missing(void)
 {
 	if (access(BTF_DIR "/vmlinux", F_OK) || !access(BTF_DIR "/" INODE_MAP_DEVICE, F_OK))
@@ -473,7 +473,7 @@ static bool btf_is_missing(void)
 	return true;
 }
 
-/* Whether others than root can remove or rename what root has in a directory. */
+/* Whether a user other than root can remove or rename root's files in a directory. */
 static bool is_anybodys(const char *path)
 {
 	struct stat stat;
@@ -512,7 +512,7 @@ static int check_system(void)
 	return lsm_is_missing() || btf_is_missing() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Switch between denying and reporting, if that is asked for. */
+/* Switch between denying and reporting, if requested. */
 static int set_audit(struct guard *guard, int audit)
 {
 	if (audit < 0)
@@ -537,7 +537,7 @@ int guard_start_here(const struct arguments *arguments)
 		ret = guard_examine_failed(ret);
 		goto out;
 	}
-	/* What an upgrade has left that was interrupted when it was done. */
+	/* Remove what an upgrade left that was interrupted at its end. */
 	if (!strcmp(pins_dir, GUARD_DIR) && ret == GUARD_RUNNING)
 		guard_remove_next();
 	if (ret != GUARD_RUNNING)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The pins, which keep programs and maps when no process has them open: what there is, opening it, and
- * the lock.
+ * The pins, which keep programs and maps when no process has them open: finding and opening them,
+ * and the lock.
  *
- * All pins are in one directory; the word "ready" in the state is written last by a start and
- * erased first by a stop, so that neither, interrupted, leaves what looks like a running guard.
- * Whoever changes anything holds a lock on that directory, which only root can open; and who
- * watches, one on a directory in it.
+ * All pins are in one directory. A start writes the word "ready" in the state last, and a stop
+ * clears it first, so that neither leaves what looks like a running guard if it is interrupted. A
+ * process that changes anything holds a lock on that directory, which only root can open. A process
+ * that watches holds a lock on a directory in it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -61,8 +61,9 @@ int pin_make(int fd, const char *name)
 }
 
 /*
- * In a BPF filesystem that everybody can write to, anybody may have made what is at the path: a directory
- * of his own, or a link to another. Root alone makes what root owns, and others can't enter.
+ * In a BPF filesystem that is writable for everybody, any user may have made what is at the path: a
+ * directory of their own, or a link to another. So check that root owns it, and that others can't
+ * enter it.
  */
 static bool is_roots(int fd)
 {
@@ -106,7 +107,7 @@ int pin_count(void)
 
 /* The lock */
 
-/* Whether a directory is still the one that the path leads to. */
+/* Whether the path still leads to this directory. */
 static bool is_guard_dir(int fd)
 {
 	struct stat own, there;
@@ -157,7 +158,7 @@ int guard_watch_open(void)
 
 void guard_wait_programs(void)
 {
-	/* It waits for RCU, if there is more than one processor and none that has no ticks. */
+	/* membarrier(2) waits for RCU if there are several processors and none is nohz_full. */
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 ||
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(100000);
@@ -185,13 +186,13 @@ int guard_open_state(struct guard *guard)
 	return -errno;
 }
 
-/* Of keys and values of these types. */
+/* A map with keys and values of these types. */
 #define MAP(type, name, key, value) \
 	{ #name, offsetof(struct guard, name), BPF_MAP_TYPE_##type, sizeof(key), sizeof(value) }
 #define RING(name) \
 	{ #name, offsetof(struct guard, name), BPF_MAP_TYPE_RINGBUF, 0, 0 }
 
-/* As maps.bpf.h has them. */
+/* The same as in maps.bpf.h. */
 const struct guard_map guard_maps[GUARD_MAPS] = {
 	MAP(HASH, rules, __u32, struct guard_rule),
 	MAP(HASH, hits, __u32, struct guard_hits),
@@ -224,8 +225,8 @@ static bool has_shape(int map, __u32 type, __u32 key_size, __u32 value_size)
 }
 
 /*
- * Whether the maps are the guard's, as this version has it: the kernel copies as much of one as its keys
- * and values have, not as we have room for.
+ * Whether the maps have the shape of this version's: the kernel copies keys and values of a map's
+ * own size, whatever room we have for them.
  */
 static bool maps_have_shape(struct guard *guard)
 {
@@ -295,7 +296,7 @@ void guard_close(struct guard *guard)
 	close_fd(guard->state_map);
 	if (guard->state)
 		munmap(guard->state, sysconf(_SC_PAGESIZE));
-	/* Last. */
+	/* Last: this drops the lock. */
 	close_fd(guard->lock);
 	guard_init(guard);
 }
@@ -366,7 +367,7 @@ bool guard_is_elsewhere(void)
 {
 	unsigned int tries;
 
-	/* Behind a stop the kernel takes a moment. */
+	/* After a stop the kernel takes a moment to detach the programs. */
 	for (tries = 0; is_attached(); tries++) {
 		if (tries == 30)
 			return true;

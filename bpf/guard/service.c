@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The service. It has no policy of its own, and the guard works without it: when it is killed, at any
- * moment, the kernel goes on with the rules that there are. It
+ * The service. It has no policy of its own, and the guard works without it: if it is killed, at any
+ * moment, the kernel goes on with the present rules. The service
  *
- *   - loads the module, starts the guard and applies the system's conf files, again at SIGHUP,
- *   - looks the names of rules up anew when something on the way to one has changed: the programs tell
- *     of names, and /proc/self/mountinfo of mounts,
- *   - tries again what was missing when the files were applied,
- *   - writes what is denied to the journal, or to syslog, and to those who watch.
+ *   - loads the module, starts the guard and applies the system's conf files, again on SIGHUP,
+ *   - looks up the names of rules again when something on the path to one has changed: the programs
+ *     report changed names, and /proc/self/mountinfo mounts,
+ *   - retries paths that were missing when the files were applied,
+ *   - writes denials to the journal, or to syslog, and to watchers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,19 +35,19 @@
 #define SERVICE_SOCKET	"/run/inode-guard.socket"
 
 #define WATCHERS_MAX	32
-/* What can't be seen coming is looked at after so many seconds. */
+/* Seconds after which to look at what no event reports. */
 #define RETRY_SECONDS	30
-/* A mount that takes longer between being allowed and being there is seen when it is there. */
+/* Seconds to wait for a mount that was allowed. One that takes longer is seen when it appears. */
 #define MOUNT_SECONDS	2
 
-/* What the loop waits for; then come the watchers. */
+/* The descriptors that the loop polls; the watchers' follow. */
 enum { SIGNALS, EVENTS, CHANGES, MOUNTED, MADE, LISTENER, FIRST_WATCHER };
 
 /**
- * struct watcher - one who watches
+ * struct watcher - a client that watches denials
  * @fd: the socket, or -1
  * @ready: whether it has said in which form it wants lines
- * @json: as JSON
+ * @json: whether it wants JSON
  */
 struct watcher {
 	int fd;
@@ -60,17 +60,17 @@ struct watcher {
  * @guard: the guard, opened without the lock
  * @events: its denials
  * @changes: its ring buffer of names that change
- * @changed: whether there was anything in that
+ * @changed: whether there is a change to look at
  * @generation: of the policy that was looked at
- * @hold: whether rules hold by name meanwhile
- * @mounts: how many mounts and unmounts have been followed
+ * @hold: whether rules hold by name until a change has been followed
+ * @mounts: the number of mounts and unmounts that have been followed
  * @mounted: whether the table of mounts has changed since
- * @since: when one was seen to have begun that is not in it, or 0
- * @missed: how many changes programs have told of, or could not
+ * @since: when a mount was first seen to have begun that is not in the table, or 0
+ * @missed: the programs' count of changes, when last looked at
  * @conf: the system's files
- * @made: inotify instance that tells of new files in directories that patterns are for, or -1
+ * @made: inotify instance for new files in the directories of patterns, or -1
  * @log: where denials are written to
- * @watchers: who watches
+ * @watchers: the clients
  */
 struct service {
 	struct guard guard;
@@ -98,7 +98,7 @@ static void watcher_close(struct watcher *watcher)
 	*watcher = (struct watcher){ .fd = -1 };
 }
 
-/* Who does not read loses what there is no room for. */
+/* A watcher that does not read loses the lines that its socket has no room for. */
 static void tell_watchers(struct service *service, const char *text, bool json)
 {
 	size_t i;
@@ -194,7 +194,7 @@ static void accept_watcher(struct service *service, int listener)
 		close(fd);
 }
 
-/* What a watcher says at first is in which form it wants lines; what it says at last is nothing. */
+/* A watcher first says in which form it wants lines. End of file means that it has gone. */
 static void hear_watcher(struct watcher *watcher)
 {
 	char word[16];
@@ -223,7 +223,7 @@ static int count_change(void *context, void *data, size_t size)
 	return 0;
 }
 
-/* Lines of the conf files that something was missing of. */
+/* Retry the lines of the conf files that name a missing path. */
 static int retry_missing(struct service *service, struct policy *policy)
 {
 	struct conf_line *lines = service->conf.lines.items;
@@ -260,7 +260,7 @@ static int refresh_all(struct policy *policy, void *context)
 	int err;
 
 	missing_paths(service, &paths);
-	/* First, so that no change behind what is looked at is missed. */
+	/* Watch first, so that no change after a lookup is missed. */
 	err = names_watch(policy, &paths);
 	if (!err)
 		err = change_refresh(policy);
@@ -269,14 +269,14 @@ static int refresh_all(struct policy *policy, void *context)
 	if (!err && service->hold)
 		err = names_hold(policy);
 	strings_free(&paths);
-	/* The one that there will be. */
+	/* The generation after this change. */
 	service->generation = policy->generation + policy->changed;
 	return err;
 }
 
 /*
- * How many mounts and unmounts were begun of which the table of mounts does not tell yet. One that
- * fails never does.
+ * The number of mounts and unmounts that have begun but don't show in the table of mounts yet.
+ * Those that fail never do.
  */
 static unsigned long mounts_pending(struct service *service)
 {
@@ -293,7 +293,7 @@ static unsigned long mounts_pending(struct service *service)
 	return 0;
 }
 
-/* Look at all names, and at what was missing. What fails has been told, and is tried again later. */
+/* Look up all names and missing paths again. Failures have been reported, and are retried later. */
 static void refresh(struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
@@ -313,7 +313,7 @@ static void refresh(struct service *service)
 		hold_follow(&service->guard, held - pending);
 }
 
-/* When it ends by itself nobody follows changes any more, and nothing is held. */
+/* Turned off when the service ends: then nobody follows changes, so nothing must be held. */
 static void set_hold(struct service *service, bool hold)
 {
 	struct guard_state *state = service->guard.state;
@@ -330,7 +330,7 @@ static bool has_conf(void)
 	return !access(CONF_FILE, F_OK) || !access(CONF_DIR, F_OK);
 }
 
-/* The system's files; what is missing waits. Without any, the rules stay as they are. */
+/* Apply the system's files; missing paths are retried. Without any file, the rules stay. */
 static int apply_files(struct service *service)
 {
 	struct conf conf = { .optional = true };
@@ -353,7 +353,7 @@ static int apply_files(struct service *service)
 	return EXIT_SUCCESS;
 }
 
-/* A guard of another version can't be asked for its rules. */
+/* The rules have to come from files, since a guard of another version can't be asked for them. */
 static int apply_to_next(void *service)
 {
 	if (has_conf())
@@ -390,7 +390,7 @@ static int load_module(void)
 	return 0;
 }
 
-/* Tell systemd, if that has started us; one that hangs is not waited for long. */
+/* Notify systemd, if it has started us. If it hangs, wait for a second at most. */
 static void notify(const char *text)
 {
 	const struct timeval wait = { .tv_sec = 1 };
@@ -426,7 +426,7 @@ static int block_signals(void)
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Returns whether it is time to end. */
+/* Returns whether the service has to end. */
 static bool handle_signal(struct service *service, int fd)
 {
 	struct signalfd_siginfo info;
@@ -442,7 +442,7 @@ static bool handle_signal(struct service *service, int fd)
 	return false;
 }
 
-/* Which files does not matter: patterns are expanded anew. */
+/* It does not matter which files were made: all patterns are expanded again. */
 static void hear_made(struct service *service)
 {
 	char events[4096];
@@ -460,7 +460,7 @@ static bool is_due(const struct service *service)
 	       __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST) != service->generation;
 }
 
-/* Until a signal, or the guard's end; returns an exit code. */
+/* Run until a signal, or the guard's end; returns an exit code. */
 static int run(struct service *service, int signals, int listener)
 {
 	struct pollfd fds[FIRST_WATCHER + WATCHERS_MAX] = {
@@ -515,7 +515,7 @@ int guard_service(const struct arguments *arguments)
 	struct arguments unsealed = *arguments;
 	size_t i;
 
-	/* It is sealed when it has its rules. */
+	/* Seal the guard only after it has its rules. */
 	unsealed.seal = GUARD_UNSEALED;
 
 	for (i = 0; i < WATCHERS_MAX; i++)
@@ -528,7 +528,7 @@ int guard_service(const struct arguments *arguments)
 	log_open(&service.log);
 	if (apply_files(&service))
 		error("the rules stay as they are");
-	/* Who starts it again may have less in mind than has been done since. */
+	/* Don't lower the seal: it may have been raised since the service was set up. */
 	ret = arguments->seal ? guard_seal(arguments->seal, true) : EXIT_SUCCESS;
 	if (ret)
 		return ret;

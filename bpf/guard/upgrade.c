@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Taking the place of a guard that runs, and whose programs and maps are of another version: for the
- * service, when the tool has been upgraded.
+ * Replacing a running guard whose programs and maps are of another version: for the service, after
+ * an upgrade of the tool.
  *
- * The other guard denies until this one does. This one is made beside it, with its pins in a directory of
- * its own, and only audits while it gets its rules. Which processes count as those of their executable the
- * other guard knows: this one is told before it denies, and again behind that, of those that began in
- * between; so nobody is denied what he may. Then the directories change places, in one step, and the other
- * guard is removed. Whenever this is interrupted, one of the two is whole, and in GUARD_DIR; what is in
- * GUARD_NEXT_DIR then is removed by the next upgrade, start or stop.
+ * The old guard denies until the new one does. The new one is made beside it, with its pins in a
+ * directory of its own, and only audits while it gets its rules. The old guard knows which
+ * processes count as those of their executable. We copy that to the new one before it denies, and
+ * once more afterwards, for processes that began in between, so that no process is denied what it
+ * may do. Then we exchange the two directories in one step, and remove the old guard. If this is
+ * interrupted at any point, GUARD_DIR has one of the two guards, complete; the next upgrade, start
+ * or stop removes what is in GUARD_NEXT_DIR.
  *
- * An access is allowed meanwhile if both guards allow it.
+ * Meanwhile an access is allowed if both guards allow it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +29,7 @@
 
 /* Processes */
 
-/* Whether all that one guard knows of a process is what the other knows. */
+/* Whether one guard knows of a process all that the other knows. */
 static bool knows(const struct guard_process *one, const struct guard_process *other)
 {
 	return !(other->flags & ~one->flags) && one->filters == other->filters &&
@@ -36,8 +37,9 @@ static bool knows(const struct guard_process *one, const struct guard_process *o
 }
 
 /*
- * Have a guard know of a process what the other one knows: 1, or 0 if it did already. The other is asked
- * again behind that: whatever becomes of the process meanwhile, nothing stays that is not so any more.
+ * Copy to the next guard what the old one knows of a process. Returns 1, 0 if there was nothing to
+ * copy, or a negative errno. Looks again after each copy, so that the next guard keeps nothing that
+ * is out of date, whatever the process does meanwhile.
  */
 static int tell_process(int old, int next, int process)
 {
@@ -59,7 +61,7 @@ static int tell_process(int old, int next, int process)
 	return ret;
 }
 
-/* Of all processes: how many there were to tell of, or a negative errno. */
+/* Copy it for all processes. Returns for how many that was necessary, or a negative errno. */
 static int tell_once(int old, int next)
 {
 	DIR *dir = opendir("/proc");
@@ -83,7 +85,7 @@ static int tell_once(int old, int next)
 	return count;
 }
 
-/* In rounds, since those that have not been told of can fork. */
+/* Repeat until nothing is left, since a process can fork before it is copied. */
 static int tell_processes(const struct guard *old, const struct guard *next)
 {
 	int count;
@@ -96,7 +98,7 @@ static int tell_processes(const struct guard *old, const struct guard *next)
 
 /* The guards */
 
-/* With its rules, it comes to deny; @audit: or only to report. */
+/* Have the next guard, which has its rules by now, deny; or only report, if @audit. */
 static int enforce(const struct guard *old, struct guard *next, bool audit)
 {
 	int err = tell_processes(old, next);
@@ -105,14 +107,14 @@ static int enforce(const struct guard *old, struct guard *next, bool audit)
 		return err;
 	__atomic_store_n(&next->state->succeeds, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&next->state->audit, audit, __ATOMIC_SEQ_CST);
-	/* Behind this no process begins as one that was seen when this guard audited. */
+	/* After this, no new process is handled by a program that saw the next guard auditing. */
 	guard_wait_programs();
 	err = tell_processes(old, next);
 	__atomic_store_n(&next->state->succeeds, 0, __ATOMIC_SEQ_CST);
 	return err;
 }
 
-/* Have the next guard come to deny, and be where the other is; returns an exit code, having told. */
+/* Have the next guard deny and move to GUARD_DIR. Reports errors; returns an exit code. */
 static int replace(const struct guard *old, bool audit)
 {
 	struct guard next;
@@ -130,7 +132,7 @@ static int replace(const struct guard *old, bool audit)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Make the next guard, with its rules, until it denies. */
+/* Make the next guard, apply its rules, and have it replace the old one. */
 static int make_next(const struct guard *old, const struct arguments *arguments,
 		     int (*apply)(void *context), void *context)
 {
@@ -162,7 +164,7 @@ static int upgrade(struct guard *old, const struct arguments *arguments, int (*a
 		return EXIT_FAILURE;
 	}
 	ret = make_next(old, arguments, apply, context);
-	/* Now it is the other guard that is there; who watches it sees that it is over. */
+	/* GUARD_NEXT_DIR has the old guard now. Processes that watch it see that it is over. */
 	if (!ret)
 		__atomic_store_n(&old->state->ready, 0, __ATOMIC_SEQ_CST);
 	else
@@ -180,7 +182,7 @@ int guard_upgrade(const struct arguments *arguments, int (*apply)(void *context)
 
 	guard_init(&old);
 	old.lock = guard_lock(true);
-	/* Whatever else there is, a start tells. */
+	/* guard_start() reports anything else. */
 	if (old.lock >= 0 && guard_examine(&old) == -EPROTO)
 		ret = upgrade(&old, arguments, apply, context);
 	guard_close(&old);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pinned and weak entries: what becomes of them when the kernel wants the memory of their inodes
- * back, and what else decides how long they live.
+ * Pinned and weak entries: what happens to them when the kernel reclaims inodes, and what else
+ * decides how long they live.
  *
- * A weak entry of another file on the same file system proves each time that inodes were evicted.
+ * Each time, a weak entry of another file on the same file system proves that inodes were evicted.
  */
 #include "harness.h"
 
@@ -32,7 +32,7 @@ static bool is_empty_after_drop(void *map)
 	return map_is_empty(map);
 }
 
-/* Evict every inode of the file system at m that can be evicted: the last one used is. */
+/* Evict every inode of the file system at m that can be evicted, up to the one used last. */
 static void evict(void)
 {
 	int map = map_create(32, 4, 1);
@@ -71,7 +71,7 @@ TEST(pinned_stays)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* The same by way of a directory: its files are looked up anew. */
+/* The same for a directory: its files are looked up again. */
 TEST(pinned_stays_below_an_evicted_directory)
 {
 	int map = map_create(32, 4, 8);
@@ -113,7 +113,7 @@ TEST(weak_stays_while_open)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* The inode has one addon, which the pinned entry of one map keeps for the weak one of another. */
+/* The inode has one addon: a pinned entry in one map keeps it for a weak one in another map. */
 TEST(weak_and_pinned)
 {
 	int weak = map_create(32, 4, 8), pinned = map_create(32, 4, 8);
@@ -151,7 +151,7 @@ TEST(pinned_in_two_maps)
 	counts_wait(2, 1, 1, 1);
 	evict();
 	CHECK(map_has_path(maps[1], "m/f"));
-	/* The end of a map lets go of what it pins. */
+	/* Freeing a map releases what it pins. */
 	close(maps[1]);
 	counts_wait(1, 0, 0, 0);
 }
@@ -224,7 +224,7 @@ TEST(four_byte_keys_pin)
 	CHECK(map_has_path(map, "m/f"));
 }
 
-/* Kernel-internal mounts: entries are weak, whatever was asked. */
+/* Kernel-internal mounts: entries are weak, whatever the caller asked for. */
 
 static void put_internal(int map, int fd)
 {
@@ -301,7 +301,7 @@ TEST(pidfd)
 	}
 	put_internal(map, fd);
 	CHECK(!map_has(map, other));
-	/* Not the process but its descriptor keeps the inode. */
+	/* The descriptor keeps the inode, not the process. */
 	child_kill(pid);
 	use_internal(map, fd);
 }
@@ -329,7 +329,7 @@ static void live(void *arg)
 	pause();
 }
 
-/* Start a process that runs @run(@map), and return when it has and waits to be killed. */
+/* Start a process that runs @run(@map) and then waits to be killed. Returns when it waits. */
 static pid_t resident_start(void (*run)(int map), int map)
 {
 	struct resident resident = { .run = run, .map = map };
@@ -372,7 +372,7 @@ static void mount_in_namespace(int map)
 	put(map, "t/f", 1, 0);
 }
 
-/* An entry does not keep the namespace. A mount that only it has tells when it ends. */
+/* An entry does not keep the namespace. A mount that only exists there shows when it ends. */
 TEST(namespace_ends)
 {
 	int map = map_create(32, 4, 8), mounted = map_create(32, 4, 8);
@@ -389,7 +389,7 @@ TEST(namespace_ends)
 		FAIL("the entry of the mount namespace is still there");
 }
 
-/* Anonymous inodes that are not the shared one are inodes like any. */
+/* Anonymous inodes other than the shared one are like any inode. */
 static void use_anonymous(int fd, int other)
 {
 	int map = map_create(32, 4, 8);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an entry belongs to: the inode, whatever its names, and nothing else, whatever its number.
- * An entry goes when the last name and the last user of its inode are gone, not sooner or later.
+ * An entry belongs to an inode, whatever its names, and to no other inode with the same number. It
+ * goes when the last name and the last user of its inode have gone, not sooner or later.
  */
 #include "harness.h"
 
@@ -117,7 +117,7 @@ TEST(rename_over)
 		CHECK_EQ(map_count(map), 1);
 		CHECK_EQ(get(map, "b"), 1);
 
-		/* The file that is replaced stays while it is open. */
+		/* The replaced file stays while it is open. */
 		create("c");
 		put(map, "c", 3, flags);
 		fd = file_open("b", O_RDONLY);
@@ -172,7 +172,7 @@ TEST(unlink_while_open)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* A file that has no name any more can get into a map. */
+/* A file without a name can still be put into a map. */
 TEST(unlinked_before)
 {
 	int map = map_create(32, 4, 8);
@@ -204,7 +204,7 @@ TEST(unlink_while_open_by_two_names)
 			close(fds[first]);
 			CHECK_EQ(map_get(map, fds[!first]), 1);
 			close(fds[!first]);
-			/* Some kernels have the module attach a mark anew: src/remark.c. */
+			/* On some kernels the module has to attach another mark: src/remark.c. */
 			CHECK(wait_until(map_is_empty, &map, 5));
 		}
 	}
@@ -223,7 +223,7 @@ static void use_tmpfile(const char *directory)
 		close(fd);
 		CHECK_EQ(map_count(map), 0);
 
-		/* It may get a name, and lives as long as that. */
+		/* The file may get a name, and then lives as long as that. */
 		fd = CHECK_SYS(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
 		map_put(map, fd, 2, flags);
 		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
@@ -278,7 +278,7 @@ TEST(number_reuse)
 	}
 }
 
-/* While a removed file is open its number is not free, and its entry is its own. */
+/* While a removed file is open, no other file gets its number or its entry. */
 TEST(number_reuse_while_open)
 {
 	int map = map_create(32, 4, 8);
@@ -300,7 +300,7 @@ TEST(number_reuse_while_open)
 	CHECK_EQ(map_count(map), 0);
 }
 
-/* An inode of any type, by an O_PATH descriptor, and by @fd, one that is not; or -1. */
+/* An inode of any type, by an O_PATH descriptor, and by the other descriptor @fd, or -1. */
 static void use_type(const char *path, int fd)
 {
 	int map = map_create(32, 4, 8);
@@ -345,7 +345,7 @@ TEST(symbolic_link)
 	put(map, "l", 1, 0);
 	put(map, "f", 2, 0);
 	CHECK_EQ(get(map, "l"), 1);
-	/* The library follows it. */
+	/* The library follows the link. */
 	CHECK_OK(inode_map_remove_path(map, "l"));
 	CHECK_EQ(get(map, "l"), 1);
 	CHECK_EQ(get(map, "f"), 0);
@@ -380,7 +380,7 @@ TEST(block_device)
 {
 	int fd;
 
-	/* Loop devices, once there are any. Not used, it can be opened all the same. */
+	/* Loop devices, if there are any: an unused one can be opened, too. */
 	if (sh("losetup --find >/dev/null 2>&1"))
 		SKIP("there are no loop devices");
 	CHECK_SYS(mknod("b", S_IFBLK | 0600, makedev(7, 0)));
@@ -447,7 +447,7 @@ static bool has_free_blocks(void *want)
 	return now.f_bfree * now.f_bsize >= *(unsigned long *)want;
 }
 
-/* A map does not keep the blocks of a removed file. */
+/* A map does not keep a removed file's blocks. */
 TEST(blocks_are_given_back)
 {
 	int map = map_create(32, 4, 8);

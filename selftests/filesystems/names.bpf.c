@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks up the inode whose attributes are asked for, and counts.
+ * Looks up an inode whenever its attributes are read, and counts.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

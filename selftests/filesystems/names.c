@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files of several names: their entries stay until the last user is gone, in whatever order the
- * names go, and no program misses them meanwhile.
+ * Files with several names: their entries stay until the last user is gone, in whatever order the
+ * names go, and programs find them all the time.
  *
  * Kernels before 6.12.117 tell fsnotify that an inode is gone when one of two names has left the
- * dentry cache after the last link, though the file is open by the other.
+ * dentry cache after the last link, although the file is open by the other name.
  */
 #include "harness.h"
 
@@ -12,7 +12,7 @@
 
 #define VALUE	7
 
-/* A program that looks the file up whenever somebody asks for its attributes. */
+/* A program that looks the file up whenever its attributes are read. */
 static struct names *watch(int map, const char *path)
 {
 	struct names *names = names__open();
@@ -32,7 +32,7 @@ static void ask(int fd)
 	CHECK_SYS(fstatat(fd, "", &st, AT_EMPTY_PATH));
 }
 
-/* For as long as it takes to lose marks, to get others, and a grace period longer. */
+/* For as long as it takes to lose marks and to get others, and a grace period longer. */
 static void keep_asking(int fd)
 {
 	double end = now() + 0.25 * test_slowdown();
@@ -55,7 +55,7 @@ static void check_watched(struct names *names)
 	names__destroy(names);
 }
 
-/* "m/a" with the entry, and as many other names of it: "m/b", "m/c" and so on. */
+/* Make "m/a" with an entry, and @others more names of the file: "m/b", "m/c" and so on. */
 static void make_names(int map, __u32 flags, unsigned int others)
 {
 	char name[] = "m/b";
@@ -67,7 +67,7 @@ static void make_names(int map, __u32 flags, unsigned int others)
 		CHECK_SYS(link("m/a", name));
 }
 
-/* With "m/b" in use, "m/a" has to be the last link for its dentry to go at once. */
+/* While "m/b" is in use, the dentry of "m/a" goes at once only if it is the last link. */
 static void unlink_all(const char *names)
 {
 	char path[] = "m/a";
@@ -137,7 +137,7 @@ TEST(xfs)
 	use_after_unlink("xfs");
 }
 
-/* One goes after the other, at once and with time to breathe. */
+/* The names go one after the other, at once and with pauses. */
 TEST(many_names)
 {
 	int map = map_create(32, 4, 8);
@@ -171,7 +171,7 @@ TEST(many_names)
 	}
 }
 
-/* All at once: no time for anything to be attached between. */
+/* All at once: there is no time to attach a mark in between. */
 TEST(closed_at_once)
 {
 	int map = map_create(32, 4, 8);
@@ -189,7 +189,7 @@ TEST(closed_at_once)
 	}
 }
 
-/* Updates at every moment of it: of this map and of another, of the same lifetime and the other. */
+/* Updates at every moment: of this map and another, with the same lifetime and the other. */
 static void update_meanwhile(bool breathe)
 {
 	int map = map_create(32, 4, 8), other = map_create(32, 4, 8);
@@ -212,7 +212,7 @@ static void update_meanwhile(bool breathe)
 			check_watched(names);
 			CHECK_EQ(map_get(map, fd), VALUE + 2);
 			CHECK_EQ(map_get(other, fd), VALUE + 1);
-			/* It has one addon. */
+			/* The inode has one addon. */
 			counts_wait(2, 2, 1, !flags || !other_flags);
 
 			CHECK_OK(inode_map_remove_fd(map, fd));
@@ -237,7 +237,7 @@ TEST(update_later)
 	update_meanwhile(true);
 }
 
-/* What nobody wants any more is let go while the file is open. */
+/* Deleting the entry releases the addon while the file is open. */
 TEST(deleted_meanwhile)
 {
 	int map = map_create(32, 4, 8);
@@ -259,7 +259,7 @@ TEST(deleted_meanwhile)
 	}
 }
 
-/* The map goes, and the module's references with it. */
+/* The map is freed, and with it the module's references. */
 TEST(map_freed_meanwhile)
 {
 	mount_tmpfs();
@@ -282,7 +282,7 @@ static bool unmounts(void *path)
 	return !umount(path);
 }
 
-/* The file system is unmounted when the file is closed, right away. */
+/* The file system is unmounted right after the file is closed. */
 TEST(unmounted_at_once)
 {
 	int map = map_create(32, 4, 8);

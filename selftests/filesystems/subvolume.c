@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Device numbers: what a dump shows is what stat(2) has, where that is not the superblock's, too.
+ * Device numbers: a dump shows that of stat(2), even where that differs from the superblock's.
  * The files of two btrfs subvolumes have the same inode numbers.
  */
 #include "harness.h"
@@ -12,7 +12,7 @@ static __u32 encoded(dev_t dev)
 	return (minor(dev) & 0xff) | major(dev) << 8 | (minor(dev) & ~0xffU) << 12;
 }
 
-/* Give a file an entry, and find it in a dump by its device and number. */
+/* Give a file an entry, and find the entry in a dump by the file's device and inode number. */
 static void check_file(int map, const char *path, unsigned int value)
 {
 	struct inode_map_key key = {};
@@ -51,7 +51,7 @@ TEST(stat_device)
 	close(file_create("m/f"));
 	CHECK_SYS(lstat("m/a/f", &one));
 	CHECK_SYS(lstat("m/b/f", &other));
-	/* Or else this tests nothing. */
+	/* Otherwise this tests nothing. */
 	CHECK_EQ(one.st_ino, other.st_ino);
 	CHECK(one.st_dev != other.st_dev);
 

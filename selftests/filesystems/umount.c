@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Entries and the end of a file system: no entry delays an unmount, makes it fail, keeps the device
- * under it or outlives it.
+ * Entries and the end of a file system: no entry delays an unmount, makes it fail, outlives it, or
+ * keeps the file system's device.
  */
 #include "harness.h"
 
@@ -23,7 +23,7 @@ static bool is_detached(void *device)
 	return access(path, F_OK) != 0;
 }
 
-/* The loop device goes with the file system, and could be used for another one. */
+/* The loop device is detached with the file system, and may be reused for another one. */
 static void check_detached(char *device)
 {
 	if (!wait_until(is_detached, device, 10))
@@ -71,7 +71,7 @@ TEST(tmpfs)
 	use_one_map("m");
 }
 
-/* Names that the file system has no more, directories, and its root. */
+/* Inodes without names, directories, and the root. */
 TEST(all_kinds_of_inodes)
 {
 	int map = map_create(32, 4, 8);
@@ -101,7 +101,7 @@ TEST(all_kinds_of_inodes)
 	check_detached(device);
 }
 
-/* Inodes that nothing but the pin kept in memory. */
+/* Inodes that only the pin kept in memory. */
 TEST(after_eviction)
 {
 	int map = map_create(32, 4, 100);
@@ -142,7 +142,7 @@ TEST(several_maps)
 	check_detached(device);
 }
 
-/* What is on another file system stays. */
+/* Entries on another file system stay. */
 TEST(other_file_systems)
 {
 	int map = map_create(32, 4, 8);
@@ -163,7 +163,7 @@ TEST(other_file_systems)
 	CHECK(map_has_path(map, "f"));
 }
 
-/* Only a file that is open keeps a file system, and its entries. */
+/* Only an open file keeps a file system, and its entries. */
 TEST(busy)
 {
 	int map = map_create(32, 4, 8);
@@ -196,7 +196,7 @@ TEST(lazy)
 		CHECK_EQ(map_get(map, fd), 1);
 		CHECK_EQ(map_count(map), 2);
 		CHECK(!is_detached(device));
-		/* Nothing is on its way out yet: new values are taken. */
+		/* Nothing is going away yet: updates still work. */
 		map_put(map, fd, 3, flags);
 		CHECK_EQ(map_get(map, fd), 3);
 		close(fd);
@@ -239,7 +239,7 @@ TEST(two_mounts)
 	}
 }
 
-/* The file system that is mounted anew from the same device is another one. */
+/* A file system that is mounted again from the same device is another one. */
 TEST(mounted_again)
 {
 	int map = map_create(32, 4, 8);
@@ -308,7 +308,7 @@ TEST(end_of_mount_namespace)
 	check_detached(device);
 }
 
-/* Against others who are at work */
+/* Unmounts while other tasks use the map */
 
 static bool is_umounted(void *path)
 {
@@ -369,7 +369,7 @@ struct churn {
 	int stop[2];
 };
 
-/* By handle: nobody has a descriptor, and so nothing makes the mount busy. */
+/* By handle: no task has a descriptor, so that nothing makes the mount busy. */
 static void churn_by_handle(void *arg)
 {
 	struct churn *churn = arg;
@@ -381,7 +381,7 @@ static void churn_by_handle(void *arg)
 		int err = bpf_map_get_next_key(churn->map, NULL, &key);
 
 		while (!err) {
-			/* Who has gone is gone. */
+			/* The entry may be gone, and then stays so. */
 			if (bpf_map_update_elem(churn->map, &key, &value, BPF_ANY))
 				CHECK_EQ(errno, ENOENT);
 			if (key.handle % 8 == 0 && bpf_map_delete_elem(churn->map, &key))
@@ -430,7 +430,7 @@ static void close_on_go(void *arg)
 	close(race->map);
 }
 
-/* The map is freed at the moment its file systems go. */
+/* The map is freed at the moment when its file systems are unmounted. */
 TEST(while_the_map_is_freed)
 {
 	CHECK_SYS(mkdir("m", 0755));

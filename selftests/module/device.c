@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The network device provides maps and is nothing else: what can be done to or with any other
+ * The network device provides maps and does nothing else: whatever can be done to or with any other
  * device is refused, or does no harm.
  */
 #include "harness.h"
@@ -13,7 +13,7 @@
 
 #include <bpf/btf.h>
 
-/* Newer than the C library's headers may be. */
+/* The C library's headers may be older than this flag. */
 #ifndef BPF_F_XDP_DEV_BOUND_ONLY
 #define BPF_F_XDP_DEV_BOUND_ONLY	(1U << 6)
 #endif
@@ -34,7 +34,7 @@ static short device_flags(void)
 	return request.ifr_flags;
 }
 
-/* ip(8) with its complaints hidden; 0 when it succeeded. */
+/* ip(8) without its error messages; 0 if it succeeded. */
 #define ip(format, ...)	sh("ip " format " >/dev/null 2>&1", ##__VA_ARGS__)
 
 static void check_refused(const char *command)
@@ -43,7 +43,7 @@ static void check_refused(const char *command)
 		FAIL("'ip %s' was not refused", command);
 }
 
-/* Maps work, and the device is there, down and under its name. */
+/* Maps work, and the device exists under its name and is down. */
 static void check_works(void)
 {
 	int map = map_create(32, 4, 8), fd = file_create("works");
@@ -57,7 +57,7 @@ static void check_works(void)
 	CHECK(!(device_flags() & (IFF_UP | IFF_RUNNING)));
 }
 
-/* The module goes, whatever hangs on the device, and comes back. */
+/* The module can be removed and loaded again, whatever is attached to the device. */
 static void check_reloads(void)
 {
 	counts_wait(0, 0, 0, 0);
@@ -89,14 +89,14 @@ TEST(rename)
 {
 	check_refused("link set " INODE_MAP_DEVICE " name other");
 	CHECK(!if_nametoindex("other"));
-	/* The kernel takes the refusal back without complaint. */
+	/* The kernel rolls the refused change back without a complaint. */
 	CHECK(sh("dmesg | grep -q 'rollback failed'"));
 	check_works();
 }
 
 TEST(other_network_namespace)
 {
-	/* Its own: some kernels refuse, others find nothing to do, for those that can't move, too. */
+	/* To its own namespace: as with lo, some kernels refuse, others find nothing to do. */
 	CHECK_EQ(!ip("link set " INODE_MAP_DEVICE " netns $$"), !ip("link set lo netns $$"));
 	check_works();
 	if (ip("netns add inode_map_test"))
@@ -150,7 +150,7 @@ static void use_upper(const char *type, const char *options)
 {
 	int refused;
 
-	/* Is the type there at all? On another device it must do. */
+	/* Does the kernel have the type? If so, it works on another device. */
 	if (ip("link add inm0 type dummy") && ip("link add inm0 type bridge"))
 		SKIP("there is no device to try it on");
 	if (ip("link add link inm0 name inm1 type %s %s", type, options)) {
@@ -176,7 +176,7 @@ TEST(macvlan)
 
 TEST(addresses)
 {
-	/* Whether they are taken or not: they go with the device, and it stays down. */
+	/* Whether or not addresses are accepted, they go with the device, and it stays down. */
 	ip("address add 192.0.2.1/24 dev " INODE_MAP_DEVICE);
 	ip("-6 address add 2001:db8::1/64 dev " INODE_MAP_DEVICE);
 	ip("route add 198.51.100.0/24 dev " INODE_MAP_DEVICE);
@@ -252,7 +252,7 @@ TEST(offloaded_program)
 	check_reloads();
 }
 
-/* The kernel loads such a program for any device; it can be attached to ours in no way. */
+/* The kernel loads such a program for any device, but there is no way to attach it to ours. */
 TEST(device_bound_program)
 {
 	int ifindex = device_index();
@@ -282,7 +282,7 @@ TEST(xdp)
 	CHECK(bpf_xdp_attach(ifindex, prog, XDP_FLAGS_HW_MODE, NULL) < 0);
 	check_works();
 
-	/* The kernel runs it in front of any device, if that gets packets. */
+	/* The kernel runs it before any device that gets packets. */
 	bpf_xdp_attach(ifindex, prog, XDP_FLAGS_SKB_MODE, NULL);
 	check_works();
 	bpf_xdp_detach(ifindex, XDP_FLAGS_SKB_MODE, NULL);
@@ -328,7 +328,7 @@ static void use_in_namespace(void *arg)
 	CHECK_ERR(inode_map_create("test", 4, 8), ENODEV);
 	CHECK(bpf_map_create(BPF_MAP_TYPE_HASH, "test", 32, 4, 8, &opts) < 0);
 	CHECK(errno == ENODEV || errno == EINVAL);
-	/* The index of a device that is there. */
+	/* The index of an existing device. */
 	opts.map_ifindex = if_nametoindex("lo");
 	CHECK(bpf_map_create(BPF_MAP_TYPE_HASH, "test", 32, 4, 8, &opts) < 0);
 
@@ -341,7 +341,7 @@ static void use_in_namespace(void *arg)
 	CHECK_OK(map_set(map, fd, 3));
 }
 
-/* Only where the device is can maps be made; a descriptor of one works everywhere. */
+/* Maps can only be made in the device's namespace, but a map's descriptor works everywhere. */
 TEST(map_in_another_network_namespace)
 {
 	int map = map_create(32, 4, 8), fd = file_create("f");
@@ -351,12 +351,12 @@ TEST(map_in_another_network_namespace)
 	CHECK_EQ(map_get(map, fd), 3);
 }
 
-/* Programs can't use the map as they use others: the verifier refuses it. */
+/* Programs can't use the map like other maps: the verifier refuses them. */
 
 static int lookup_prog_load(enum bpf_prog_type type, struct bpf_prog_load_opts *opts, int map)
 {
 	const struct bpf_insn insns[] = {
-		/* *(u64 *)(fp - 8) = 0, and three times more: a key of up to 32 bytes. */
+		/* *(u64 *)(fp - 8) = 0, and three more: a key of up to 32 bytes. */
 		INSN(BPF_ST | BPF_MEM | BPF_DW, 10, 0, -8, 0),
 		INSN(BPF_ST | BPF_MEM | BPF_DW, 10, 0, -16, 0),
 		INSN(BPF_ST | BPF_MEM | BPF_DW, 10, 0, -24, 0),
@@ -405,7 +405,7 @@ TEST(programs_can_not_use_the_map)
 			CHECK(id > 0 || kind->type == BPF_PROG_TYPE_LSM);
 			opts.attach_btf_id = id;
 		}
-		/* The program is right, but for the map. */
+		/* The program is valid, except for the map. */
 		prog = lookup_prog_load(kind->type, &opts, hash);
 		if (prog < 0 && kind->function && access("/proc/sys/net/core/bpf_jit_enable", F_OK)) {
 			printf("# no programs of type %d: this kernel has no compiler for BPF\n",
@@ -419,7 +419,7 @@ TEST(programs_can_not_use_the_map)
 	}
 }
 
-/* But for one that is bound to the device. If the kernel loads it, nothing can run it. */
+/* A program that is bound to the device may use the map. If it loads, nothing can run it. */
 TEST(device_bound_program_with_the_map)
 {
 	int ifindex = device_index(), map = map_create(32, 4, 8), other;
@@ -446,8 +446,9 @@ TEST(device_bound_program_with_the_map)
 }
 
 /*
- * Nor by way of a map of maps: 6.12 looks at the type and the sizes of what is put into one, and
- * what a program finds there it takes for the map that it was verified with.
+ * Programs can't use the map through a map of maps, either: the kernel (6.12) checks the type and
+ * sizes of a map that is put into one, and takes a map that a program finds there for the one that
+ * it was verified with.
  */
 static void use_map_of_maps(enum bpf_map_type type, unsigned int key_size)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's own life: what keeps it loaded, that it can be removed when nothing does, and that
- * removing it waits for all that may still run its code.
+ * The life of the module: what keeps it loaded, that it can be removed when nothing does, and that
+ * removal waits for everything that may still run its code.
  *
  * Whatever a case does, the module is loaded again when it is over.
  */
@@ -40,7 +40,7 @@ static bool module_removed(void *arg)
 	return !err;
 }
 
-/* What used it is gone, but the kernel may free it later. */
+/* The module's users are gone, but the kernel may free them later. */
 static void module_remove_soon(void)
 {
 	if (!wait_until(module_removed, NULL, 10))
@@ -65,7 +65,7 @@ static void call_run(void *arg)
 {
 	struct call *call = arg;
 
-	/* Before the case's own time is up. */
+	/* Fire before the case's own timeout. */
 	alarm(60 * test_slowdown());
 	call->run();
 }
@@ -235,7 +235,7 @@ MODULE_TEST(many_entries)
 	module_remove_soon();
 }
 
-/* Who reads the counters does not keep the module, and finds them gone. */
+/* A reader of the counters does not keep the module, and finds the counters gone. */
 MODULE_TEST(counters_open)
 {
 	int fd = file_open("/proc/inode_map", O_RDONLY);
@@ -251,7 +251,7 @@ MODULE_TEST(counters_open)
 	check_works();
 }
 
-/* All of its uses, from loading to removing. */
+/* All uses of the module, from loading to removal. */
 MODULE_TEST(reloaded_20_times)
 {
 	for (unsigned int i = 0; i < 20; i++) {
@@ -281,7 +281,7 @@ MODULE_TEST(reloaded_20_times)
 	}
 }
 
-/* The last map goes, the filesystem of its inodes is unmounted and the module removed, at once. */
+/* At the same time, free the last map, unmount its inodes' filesystem and remove the module. */
 
 static void unmount(void *arg)
 {
@@ -312,7 +312,7 @@ MODULE_TEST(unmounted_while_removed)
 						  i % 2 ? INODE_MAP_WEAK : 0));
 			close(fd);
 		}
-		/* A child that is started first has the map open, too. */
+		/* Children that are started before this have the map open, too. */
 		if (rounds % 2)
 			close(map);
 		pid = child_start(unmount, NULL);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Filesystems that stop answering. Maps that have their inodes are used, freed and unmounted, and
- * nothing else on the machine waits for that: the network's configuration above all, since a map
- * is freed under its lock.
+ * Filesystems that stop answering. Cases use and free maps that have their inodes, and unmount the
+ * filesystems. Nothing else on the machine may wait for that, above all network configuration,
+ * since maps are freed under its lock.
  *
- * The first is a FUSE filesystem, served by this program, which can stop at any request
- * (server.c). FUSE takes care that letting go of an inode never waits for the server, so another
- * filesystem is made where it does wait: an overlay on a frozen one.
+ * The first filesystem is FUSE, served by this program, which can stop at any request (server.c).
+ * Releasing an inode of FUSE never waits for the server, so there is another filesystem where that
+ * does wait: an overlay on a frozen one.
  */
 #include <linux/fs.h>
 #include <linux/fuse.h>
@@ -20,7 +20,7 @@
 #include "selftests/lib/fault.skel.h"
 #include "fuse.h"
 
-/* Waiting for things that must not take long. The processes that wait are not waited for. */
+/* Bounded waits. Nothing here waits for a process that itself waits for the filesystem. */
 
 static bool has_ended(void *arg)
 {
@@ -43,7 +43,7 @@ static void bounded(const char *what, void (*run)(void *arg), void *arg)
 		FAIL("%s: still waiting after %d seconds", what, BOUND);
 }
 
-/* What takes the lock of the network's configuration, in this network namespace and another. */
+/* Take the lock of network configuration, in this network namespace and another. */
 static void configure_network(void *unused)
 {
 	(void)unused;
@@ -146,12 +146,12 @@ TEST(answering)
 	close(fd);
 	close(dir);
 
-	/* The pinned inode stays what it is when the directory entry is forgotten. */
+	/* The pinned inode stays the same after its directory entry has been dropped. */
 	file_write("/proc/sys/vm/drop_caches", "3");
 	fd = file_open("m/f", O_PATH);
 	CHECK(program_finds(program, fd));
 	close(fd);
-	/* What is weak goes. */
+	/* A weak entry goes. */
 	fd = file_open("m/g", O_PATH);
 	map_put(map, fd, 3, INODE_MAP_WEAK);
 	CHECK_EQ(map_count(map), 3);
@@ -160,7 +160,7 @@ TEST(answering)
 		file_write("/proc/sys/vm/drop_caches", "3");
 	CHECK_EQ(map_count(map), 2);
 
-	/* What is removed goes. */
+	/* The entry of a removed file goes. */
 	CHECK_SYS(unlink("m/f"));
 	CHECK_EQ(map_count(map), 1);
 	fd = file_open("m/g", O_PATH);
@@ -176,11 +176,11 @@ TEST(answering)
 	fault__destroy(program);
 }
 
-/* FUSE that stops answering, in one of several ways to an end. */
+/* FUSE that stops answering, and how that ends. */
 
 enum ending { RESUME, ABORT, KILL };
 
-/* It is the filesystem's business whether these succeed. They must not keep the maps. */
+/* Whether these succeed is up to the filesystem. They must not keep the maps. */
 
 static void write_file(void *unused)
 {
@@ -230,7 +230,7 @@ static void stopped_server(enum ending ending)
 	fuse_start("m");
 	uses.map = map_create(32, 4, 8);
 	kept.map = map_create(32, 4, 8);
-	/* Not open: processes that end would wait to close it. */
+	/* O_PATH: a process that exits would wait to close an open file. */
 	file = file_open("m/f", O_PATH);
 	CHECK_SYS(fstat(file, &stat));
 	uses.fd = file;
@@ -240,12 +240,12 @@ static void stopped_server(enum ending ending)
 	fd = file_open("m", O_PATH);
 	map_put(uses.map, fd, 3, 0);
 	close(fd);
-	/* All that keeps the inode of "g" is the map, once its name is forgotten. */
+	/* Once the name "g" has left the dentry cache, only the map keeps its inode. */
 	close(kept.fd);
 	kept.fd = file;
 	counts_wait(2, 3, 3, 3);
 
-	/* One that waits with pages that are dirty, and one that waits to open a file. */
+	/* One process waits with dirty pages, the other to open a file. */
 	control->stop_at = FUSE_WRITE;
 	waiting[0] = child_start(write_file, NULL);
 	CHECK(wait_until(has_stopped, NULL, BOUND));
@@ -255,7 +255,7 @@ static void stopped_server(enum ending ending)
 	bounded("updates of an inode that is stopped", use_same_inode, &kept);
 	map_put(kept.map, file, 4, 0);
 
-	/* The map is freed: as far as the filesystem lets it. */
+	/* Free the map, as far as the filesystem lets that happen. */
 	free_map(&uses);
 	check_world_goes_on();
 	counts_wait(1, 1, 1, 1);
@@ -282,7 +282,7 @@ static void stopped_server(enum ending ending)
 			FAIL("process %d of 2 goes on waiting", i + 1);
 	if (ending == RESUME)
 		CHECK(!memcmp(control->files[0].data, "dirty", 5));
-	/* The filesystem may have failed, but it is mounted, and the inodes are what they were. */
+	/* The filesystem may have failed, but it is mounted and has the same inodes. */
 	map_put(kept.map, file, 5, 0);
 	CHECK_EQ(map_get(kept.map, file), 5);
 	close(file);
@@ -309,7 +309,7 @@ TEST(stopped_and_killed)
 	stopped_server(KILL);
 }
 
-/* Unmounted while it does not answer. */
+/* Unmounting while the server does not answer. */
 
 static void unmount(void *unused)
 {
@@ -337,7 +337,7 @@ TEST(stopped_and_unmounted)
 	control->stop_at = FUSE_OPEN;
 	waiting = child_start(open_file, NULL);
 	CHECK(wait_until(has_stopped, NULL, BOUND));
-	/* One that waits keeps it mounted; what was read of the request can't be taken back. */
+	/* A waiting process keeps it mounted: its request has been read and can't be withdrawn. */
 	CHECK(umount("m") == -1 && errno == EBUSY);
 	close(maps[0]);
 	check_world_goes_on();
@@ -345,7 +345,7 @@ TEST(stopped_and_unmounted)
 	CHECK_SYS(umount2("m", MNT_DETACH));
 	check_world_goes_on();
 	CHECK_EQ(map_count(maps[1]), 3);
-	/* With the server the connection ends, and with it what waits. */
+	/* The death of the server ends the connection, and with it all waiting requests. */
 	CHECK_SYS(kill(server, SIGKILL));
 	CHECK(wait_until(has_ended, &waiting, BOUND));
 	counts_wait(1, 0, 0, 0);
@@ -369,8 +369,10 @@ TEST(not_read_and_unmounted)
 	child_wait(server);
 }
 
-/* An inode that can't be let go of: that of an overlay, which holds the last reference to a file
- * without links on a filesystem that is frozen, so that the file can't be removed. */
+/*
+ * An inode whose release blocks: that of an overlay, which holds the last reference to a file
+ * without links on a frozen filesystem, where the file can't be removed.
+ */
 
 static unsigned int module_references(void)
 {
@@ -408,7 +410,7 @@ TEST(frozen)
 	map_put(map, fd, 1, 0);
 	close(fd);
 	counts_wait(1, 1, 1, 1);
-	/* The overlay's inode is kept by the map alone, and the file by the inode. */
+	/* Only the map keeps the overlay's inode, and only that inode keeps the file. */
 	CHECK_SYS(unlink("disk/upper/f"));
 	for (int i = 0; i < 5; i++)
 		file_write("/proc/sys/vm/drop_caches", "2");
@@ -420,7 +422,7 @@ TEST(frozen)
 	CHECK(wait_until(has_no_maps, NULL, BOUND));
 	for (int i = 0; i < 3; i++) {
 		check_world_goes_on();
-		/* The inode is still being let go of, which keeps the entry and the module. */
+		/* A worker is still releasing the inode, which keeps the entry and the module. */
 		counts_read(&counts);
 		if (!counts.pinned)
 			FAIL("nothing waits for the frozen filesystem");

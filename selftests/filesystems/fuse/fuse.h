@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-/* Seconds that something may take that does not wait for the filesystem, on a slow machine. */
+/* Seconds that anything may take on a slow machine if it does not wait for the filesystem. */
 #define BOUND	20
 
 #define NR_FILES	3
@@ -18,7 +18,7 @@
 /* Shared with the server's process. */
 struct control {
 	atomic_int stop_at;	/* stop at a request of this kind, as long as it is set */
-	atomic_int stopped;	/* waits at one */
+	atomic_int stopped;	/* the server waits at one */
 	struct {
 		unsigned int size;
 		unsigned int links;

@@ -162,7 +162,7 @@ static void serve_one(int fd, const struct fuse_in_header *in)
 	}
 }
 
-/* Not for ever: a case that fails must come to its end. */
+/* Not forever: a case that fails must end. */
 static void stop(void)
 {
 	control->stopped = 1;
@@ -214,7 +214,7 @@ void fuse_start(const char *path)
 		 fd);
 	CHECK_SYS(mount("test", path, "fuse.test", 0, options));
 	server = child_start(serve, &fd);
-	/* The server's death is the connection's end. */
+	/* The death of the server ends the connection. */
 	close(fd);
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The inode gets its entry, in all the ways in which an event wants to find it: prepare() of the
- * table of events. And the canary, another file's weak entry, whose end proves that inodes were
- * evicted.
+ * Give the inode its entry, in the way that each event needs: prepare() in the table of events. And
+ * make the canary, another file's weak entry, whose end proves that inodes were evicted.
  */
 #include <sched.h>
 
@@ -18,7 +17,7 @@ static __u32 handle_of(int fd)
 	return key.handle;
 }
 
-/* Give the inode its entry. The descriptor stays open where the case needs it. */
+/* Give the inode its entry. The descriptor stays open if the case needs it. */
 static void put(int fd)
 {
 	map_put(s->map, fd, 1, s->cell->flags);
@@ -42,7 +41,7 @@ void put_file(void)
 	put(fs()->open ? fs()->open() : open_file());
 }
 
-/* A file that is to replace it, which has an entry, too. */
+/* Make another file, with an entry of its own, that will replace it. */
 void put_rename(void)
 {
 	int fd;
@@ -72,7 +71,7 @@ void put_dir(void)
 static void child(void *run)
 {
 	((void (*)(void))run)();
-	/* A descriptor is the child's own. */
+	/* The descriptor is the child's. */
 	s->fd = -1;
 	next_turn(&s->ready);
 	wait_for_end(NULL);
@@ -104,7 +103,7 @@ static const char *canary_path(void)
 
 int canary_map;
 
-/* A weak entry that goes when inodes of the file system are evicted: the newest goes last. */
+/* Make the canary. The file system evicts the newest inode last. */
 void put_canary(void)
 {
 	int fd;
@@ -118,8 +117,8 @@ void put_canary(void)
 }
 
 /*
- * procfs frees half of what is not in use, each time, and so never the last. Here are some more
- * names that are in use less.
+ * procfs frees only half of the unused dentries each time, and so never the last one. Look up some
+ * more names, to be freed first.
  */
 static void look_up_names(void)
 {
@@ -204,13 +203,13 @@ static void walk(void)
 	counts_wait(0, 0, 0, 0);
 	while (read(listing, byte, 1) == 1)
 		rest += byte[0] == '\n';
-	/* The line that was begun. */
+	/* The rest of the line whose first byte was read. */
 	CHECK_EQ(rest, 1);
 	next_turn(&s->ready);
 	wait_for_end(NULL);
 }
 
-/* Not in the way of what is tested: these are on another file system. */
+/* The entries of the walk are on another file system, so that they don't disturb the test. */
 void put_and_walk(void)
 {
 	int fd;
@@ -233,7 +232,7 @@ bool is_canary_gone(void *unused)
 	return !map_count(canary_map);
 }
 
-/* Whether a weak entry is expected to be evicted, so that one can tell that inodes are. */
+/* Whether a weak entry is expected to be evicted, which shows that inodes are evicted at all. */
 bool evicts(void)
 {
 	return s->cell->expect->weak[nr_steps(s->cell->event) - 1] == EVICTED;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The events, each a step or two of the table of events, and what is known about how they go.
+ * The events: functions that are the steps in the table of events.
  */
 #include <linux/btrfs.h>
 #include <linux/fs.h>
@@ -69,20 +69,20 @@ static bool is_canary_gone_under_pressure(void *unused)
 static bool is_all_gone_under_pressure(void *unused)
 {
 	(void)unused;
-	/* What has become dirty since. */
+	/* Write what has become dirty since. */
 	sync();
 	file_write(CGROUP "/memory.high", "0");
 	return !map_count(s->map);
 }
 
-/* Reclaim goes as far as it is asked to, and in its own order: a canary's end is not everybody's. */
+/* Reclaim stops when it has freed enough, in its own order: the canary may go before the others. */
 void event_memory(void)
 {
 	if (!evicts())
 		is_canary_gone_under_pressure(NULL);
 	else if (!wait_until(is_canary_gone_under_pressure, NULL, 20))
 		FAIL("memory pressure evicts nothing");
-	/* Whether it went is for others to see. */
+	/* The caller checks whether the entry went. */
 	if (evicts() && s->cell->flags)
 		wait_until(is_all_gone_under_pressure, NULL, 20);
 	else
@@ -120,7 +120,7 @@ void event_detach(void)
 	detach_image();
 }
 
-/* No device can be pulled out here; to shrink one to nothing makes every access to it fail. */
+/* We can't pull out a device here, but shrinking one to nothing makes every access to it fail. */
 void event_device_fails(void)
 {
 	CHECK_SYS(ftruncate(images[fs() - filesystems], 0));
@@ -174,8 +174,8 @@ void event_delete_subvolume(void)
 }
 
 /*
- * A pinned one is an inode in use, and while a deleted subvolume has any of these, btrfs keeps all
- * of its blocks (btrfs_del_inode_from_root()).
+ * A pinned entry keeps its inode in use, and while a deleted subvolume has an inode in use, btrfs
+ * keeps all blocks of the subvolume (btrfs_del_inode_from_root()).
  */
 void event_delete_entry(void)
 {
@@ -185,7 +185,7 @@ void event_delete_entry(void)
 		CHECK_EQ(errno, ENOENT);
 }
 
-/* What a server says without being asked, about the name f. */
+/* Send a notification of the server about the name f. */
 static void fuse_notify(int code, const void *message, size_t size)
 {
 	struct fuse_out_header header = {
@@ -222,7 +222,7 @@ void event_kill_server(void)
 	s->fuse = -1;
 }
 
-/* Looked up once more, the name is gone. */
+/* When looked up once more, the name is gone. */
 void event_remove_kprobe(void)
 {
 	remove_kprobe();

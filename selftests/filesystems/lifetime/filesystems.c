@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file systems: making their images, mounting them at m, and making the inode that the case is
- * about. Called by way of the table of file systems, and by lifetime.c.
+ * The file systems: make their images, mount them at m, and make the inode that the case is about.
+ * Called through the table of file systems, and by lifetime.c.
  */
 #include "fuse_server.h"
 
@@ -102,7 +102,7 @@ static void mount_fs(const char *options)
 	if (mount(source, "m", fs()->type, has(READ_ONLY) ? MS_RDONLY : 0, options))
 		FAIL("mounting %s: %s", fs()->name, strerror(errno));
 	s->mounted = true;
-	/* Then the device goes with the mount, whatever happens to us. */
+	/* Detached now, the device goes with the mount, whatever happens to us. */
 	if (has(DEVICE) && !event_has(ATTACHED))
 		detach_image();
 }
@@ -147,7 +147,7 @@ static void delete_subvolumes(void)
 
 void mount_subvolume(void)
 {
-	/* What is deleted is cleaned up once in so many seconds. */
+	/* commit= sets how often, in seconds, deleted subvolumes are cleaned up. */
 	mount_fs("commit=1");
 	delete_subvolumes();
 	CHECK_SYS(snapshot_ioctl(BTRFS_IOC_SUBVOL_CREATE, "a", 0));
@@ -242,7 +242,7 @@ static unsigned long free_bytes(void)
 	return stat.f_bfree * stat.f_bsize;
 }
 
-/* Four megabytes: more than a file system may take for other things meanwhile. */
+/* Four megabytes: more than a file system may use for other things meanwhile. */
 static void write_blocks(const char *path)
 {
 	static char block[MIB];
@@ -274,13 +274,13 @@ void check_blocks(void)
 int open_file(void)
 {
 	set_path("%s", file_path());
-	/* A name that nobody looked up: what is in memory of it already is not the cgroup's. */
+	/* Use a new name: the cgroup is not charged for an inode that is in memory already. */
 	if (event_has(CHARGED) && !has(LAYERS) && has(FILES))
 		set_path("%s", beside("charged"));
 	if (has(READ_ONLY) || has(LAYERS))
 		return file_open(s->path, O_RDONLY);
 	if (counts_blocks()) {
-		/* The directory and the file system have what they need. */
+		/* The directory and the file system have allocated what they need. */
 		close(file_create(s->path));
 		s->free = free_bytes();
 		write_blocks(s->path);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long entries live: every way an inode can end, or nearly, on every kind of file system.
+ * How long entries live: every way an inode can end, or nearly end, on every kind of file system.
  *
- * What is to happen is written down in tables (tables.c): events[] has what is usual, exceptions[]
- * what is not, and why. Each pair of a file system and an event is a case for pinned entries and
- * one for weak ones, "ext4/unlink/pinned". The table in src/README.md is printed from them
- * (print.c, --table).
+ * Tables say what has to happen (tables.c): events[] lists the usual outcome, exceptions[] any
+ * other, and why. Each pair of a file system and an event is a case for pinned entries and one for
+ * weak ones, "ext4/unlink/pinned". The table in src/README.md is printed from them (print.c,
+ * --table).
  *
  * All cases go the same way, in run_cell(): the file system is mounted at m (filesystems.c), the
  * inode gets an entry (entries.c), the event happens (events.c), in one step or two, and after
@@ -65,7 +65,7 @@ static void check_reason(enum outcome want)
 		FAIL("the entry is \"%s\", and should be \"%s\"", read_reason(), reasons[want]);
 }
 
-/* Whether the inode's name, or the descriptor, leads to the entry. */
+/* Whether the inode's name, or its descriptor, leads to the entry. */
 static bool leads_there(void)
 {
 	int fd = s->path[0] ? open(s->path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : s->fd;
@@ -100,8 +100,8 @@ static void check_entry(enum outcome want)
 }
 
 /*
- * The kernel lets few objects that wait for readers of RCU tasks trace wait for a quarter of a
- * second more. Here are some more of them.
+ * If few objects wait for a grace period of RCU tasks trace, the kernel delays them for another
+ * quarter of a second. Make some more of them.
  */
 static void hurry(int map)
 {
@@ -138,7 +138,7 @@ static void check_counts(enum outcome want)
 	counts_wait(!map_gone, extra + there, extra + there, pinned);
 }
 
-/* What is left of the case goes, too, and nothing is in the way. */
+/* Remove what is left of the case: nothing may be in the way. */
 static void finish(enum outcome last)
 {
 	if (s->fd >= 0)
@@ -154,7 +154,7 @@ static void finish(enum outcome last)
 	kill_process(&s->process);
 	if (s->device[0] && !wait_until(is_detached, NULL, 10))
 		FAIL("%s is still in use", s->device);
-	/* What was written too late is in the image. */
+	/* Late writes have spoiled the image: have it made again. */
 	if (event_has(SPOILS))
 		CHECK_SYS(ftruncate(images[fs() - filesystems], 0));
 	if (s->map >= 0) {

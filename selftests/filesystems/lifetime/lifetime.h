@@ -16,8 +16,8 @@
 #define MIB		(1024UL * 1024)
 
 enum outcome {
-	STAYS,		/* and its name leads to it */
-	LINGERS,	/* stays, but its name leads to another inode or is gone */
+	STAYS,		/* and the inode's name leads to the entry */
+	LINGERS,	/* stays, but the name leads to another inode or is gone */
 	UNLINKED,	/* goes, with this reason */
 	EVICTED,
 	UNMOUNTED,
@@ -32,7 +32,7 @@ enum {
 	UMOUNT	= 1 << 2,
 	DEVICE	= 1 << 3,
 	FREEZE	= 1 << 4,
-	SHRINK	= 1 << 5,	/* unused inodes, whatever becomes of them */
+	SHRINK	= 1 << 5,	/* unused inodes, whatever happens to them */
 	CLOSE	= 1 << 6,	/* inodes that live as long as descriptors */
 	PROCESS	= 1 << 7,	/* inodes of a process */
 	SUBVOL	= 1 << 8,
@@ -46,14 +46,14 @@ enum {
 /* Other properties of a file system. */
 enum {
 	BLOCKS		= 1 << 16,	/* removed files give their blocks back */
-	INTERNAL	= 1 << 17,	/* entries are weak, whatever was asked */
+	INTERNAL	= 1 << 17,	/* entries are weak, whatever the caller asked for */
 	READ_ONLY	= 1 << 18,
 };
 
 struct fs {
 	const char *name;		/* of cases and in the table */
 	const char *type;		/* to mount at m */
-	const char *mkfs;		/* command that makes an image; what follows is its path */
+	const char *mkfs;		/* command that makes an image; its path is appended */
 	unsigned int megabytes;		/* of the image; 0: mkfs decides */
 	unsigned int has;
 	const char *file;		/* path of the file */
@@ -91,12 +91,12 @@ struct event {
 /* Flags of an event. */
 enum {
 	OPEN	= 1 << 0,	/* the file is open during the first step */
-	BUSY	= 1 << 1,	/* ... and so the file system can't be unmounted after it */
+	BUSY	= 1 << 1,	/* ... so that the file system can't be unmounted after it */
 	GONE	= 1 << 2,	/* the file system is not mounted at m any more */
-	ATTACHED = 1 << 3,	/* the device is not to be detached with the file system */
-	FREES	= 1 << 4,	/* the blocks are given back in the end */
+	ATTACHED = 1 << 3,	/* don't detach the device with the file system */
+	FREES	= 1 << 4,	/* the blocks are freed in the end */
 	CHARGED	= 1 << 5,	/* the inode belongs to a memory cgroup */
-	SPOILS	= 1 << 6,	/* the image is to be made anew */
+	SPOILS	= 1 << 6,	/* the image has to be made again */
 };
 
 enum event_id {
@@ -106,7 +106,7 @@ enum event_id {
 	MAP_FREED, MAP_WALKED, UNLOAD, NR_EVENTS,
 };
 
-/* Not what is usual: see struct event. */
+/* An unusual outcome: see struct event. */
 struct exception {
 	enum fs_id fs;
 	enum event_id event;
@@ -121,7 +121,7 @@ struct cell {
 	__u32 flags;
 };
 
-/* Of the case that runs; its processes share it. */
+/* The state of the running case, which its processes share. */
 struct state {
 	const struct cell *cell;
 	int map;
@@ -131,18 +131,18 @@ struct state {
 	char path[128];		/* its name, or "" */
 	int loop;		/* device, or -1 */
 	char device[32];
-	bool mounted;		/* m is */
+	bool mounted;		/* whether m is */
 	unsigned long free;	/* bytes, without the file */
 	pid_t process;		/* that the inode belongs to */
 	pid_t child;
 	int fuse;		/* the server's device, or -1 */
 	FILE *trace;
-	char reason[32];	/* from there */
+	char reason[32];	/* from the trace */
 	int ready;		/* steps that the child has done */
-	int go;			/* and may do */
+	int go;			/* steps that it may do */
 };
 
-/* Wait, in whichever process, until another one has come so far. */
+/* To wait, in any process of the case, until another has come this far. */
 struct turn {
 	int *turn;
 	int value;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table for people, in Markdown: --table. It is in src/README.md, by scripts/lifetimes.
+ * The table for readers, in Markdown: --table. scripts/lifetimes checks that src/README.md has it.
  */
 #include "lifetime.h"
 
@@ -19,7 +19,7 @@ static const char *word(enum outcome outcome)
 	return words[outcome];
 }
 
-/* Names that need not be told apart when both are meant. */
+/* Names that need not be listed because another in the list implies them. */
 static bool is_implied(enum fs_id fs, const bool *in)
 {
 	return (fs == SUBVOLUME && in[BTRFS]) || (fs == LOWER && in[OVERLAY]);

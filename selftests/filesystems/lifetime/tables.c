@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is to become of entries, as tables: the file systems and what each has, the events and what
- * each does to an entry, and the exceptions. A way that an inode can end is one more row of
+ * What has to happen to entries, as tables: the file systems and what each has, the events and what
+ * each does to an entry, and the exceptions. Another way that an inode can end is a row in
  * events[].
  */
 #include "lifetime.h"
 
-/* Why an event does not apply, for people. */
+/* Why an event does not apply, for readers. */
 const char *const lacks[NEEDS] = {
 	"no files that can be removed",
 	"no directories that can be removed",
@@ -59,7 +59,7 @@ const struct fs filesystems[NR_FS] = {
 	},
 	[ISO9660] = {
 		.name = "iso9660", .type = "iso9660",
-		/* Which does not write where a symbolic link leads. */
+		/* xorriso does not write through a symbolic link. */
 		.mkfs = "xorriso -as mkisofs -quiet -R -o image image-files && cp image",
 		.has = UMOUNT | DEVICE | SHRINK | READ_ONLY,
 	},
@@ -268,7 +268,7 @@ unsigned int nr_steps(const struct event *event)
 	return event->step[1] ? 2 : 1;
 }
 
-/* What is expected of an entry of this lifetime after a step. */
+/* The expected outcome for an entry of this lifetime after a step. */
 enum outcome outcome_of(const struct fs *fs, const struct expect *expect, bool weak,
 			unsigned int step)
 {

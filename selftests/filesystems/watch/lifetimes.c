@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long entries and watches of the same inodes live: each as long as without the other. They are
- * on a filesystem that evicts inodes when it is told to.
+ * Entries and watches of the same inode: each lives as long as without the other. The inodes are on
+ * a filesystem that evicts them when told to.
  */
 #include <linux/audit.h>
 #include <linux/netlink.h>
@@ -53,7 +53,7 @@ static bool path_is_found(struct fault *program)
 	return found;
 }
 
-/* The last watch goes: what is pinned stays, what is weak doesn't. */
+/* The last watch goes: pinned entries stay, weak ones don't. */
 TEST(last_watch)
 {
 	int fd = evictable_file();
@@ -109,7 +109,7 @@ TEST(last_entry)
 				CHECK_OK(inode_map_remove_fd(map, fd));
 				counts_wait(2, 0, 0, 0);
 			}
-			/* What tells an inode that was kept from a new one. */
+			/* This tells an inode that was kept from a new one. */
 			map_put(weak, fd, 1, INODE_MAP_WEAK);
 			close(fd);
 			CHECK(entry_survives(weak));
@@ -126,7 +126,7 @@ TEST(last_entry)
 	}
 }
 
-/* A watch that does not keep the inode lasts while a pinned entry does, and not a weak one. */
+/* A watch that does not keep the inode lasts as long as a pinned entry does, but not a weak one. */
 TEST(evictable_watch)
 {
 	int fd = evictable_file();
@@ -161,7 +161,7 @@ TEST(evictable_watch)
 	}
 }
 
-/* Many watches and entries come and go on the same inodes at once: afterwards both work. */
+/* Many watches and entries come and go on the same inodes at once. Afterwards both still work. */
 
 static void watch_and_unwatch(void *arg)
 {
@@ -238,7 +238,7 @@ static int audit_change(int netlink, int type, const char *dir)
 	request.rule.fieldflags[0] = AUDIT_EQUAL;
 	request.rule.values[0] = strlen(dir);
 	request.rule.buflen = strlen(dir);
-	/* Behind the rule, whose last member has no size. */
+	/* After the rule, whose last member is a flexible array. */
 	memcpy(&request.rule + 1, dir, strlen(dir));
 	request.head.nlmsg_len = NLMSG_LENGTH(sizeof(request.rule) + strlen(dir));
 	request.head.nlmsg_type = type;
@@ -268,7 +268,7 @@ TEST(audit_tree)
 	for (int i = 0; i < 3; i++) {
 		int err;
 
-		/* There is an entry before the rule, or not. */
+		/* With and without an entry before the rule. */
 		if (i)
 			map_put(map, fds[0], 1, i == 1 ? 0 : INODE_MAP_WEAK);
 		err = audit_change(netlink, AUDIT_ADD_RULE, dir);

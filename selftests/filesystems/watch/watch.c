@@ -4,7 +4,7 @@
  * as well. Neither must disturb the other: watchers get exactly the events that they get without
  * entries, and entries live exactly as long as without watches.
  *
- * Here is what watchers see; lifetimes.c has how long entries and watches live, and audit.
+ * This file tests what watchers see; lifetimes.c, how long entries and watches live, and audit.
  */
 #include <poll.h>
 #include <sys/fanotify.h>
@@ -104,7 +104,7 @@ void fanotify_drain(int fanotify, const char *what)
 		CHECK_SYS(got);
 		for (event = (void *)buffer; FAN_EVENT_OK(event, got);
 		     event = FAN_EVENT_NEXT(event, got)) {
-			/* How much tells which objects are reported, and by what names. */
+			/* The size shows which objects are reported, and by what names. */
 			SEE("%s:%s %u bytes\n", what, mask_text(event->mask),
 			    event->event_len);
 			if (event->fd >= 0)
@@ -127,13 +127,13 @@ int fanotify_new(unsigned int flags)
 }
 
 /*
- * The story: files live and die in a directory, watched in every way. At each step entries are
- * changed in one of these manners.
+ * The story: files live and die in a directory that is watched in every way. At each step, entries
+ * change in one of these manners.
  */
 
 enum manner {
 	NO_ENTRIES,
-	BEFORE,			/* there when the watches come, and ever after */
+	BEFORE,			/* there before the watches come, and always after */
 	AFTER,			/* come after the watches */
 	BEFORE_WEAK,
 	AFTER_WEAK,
@@ -141,7 +141,7 @@ enum manner {
 	REPLACED,		/* pinned and weak in turn, at each step */
 	DELETED,		/* there when the watches come, deleted at the next step */
 	TWO_MAPS,
-	MAP_FREED,		/* with the map, in the midst of it all */
+	MAP_FREED,		/* end with the map, in the middle of the story */
 	MANNERS,
 };
 
@@ -152,7 +152,7 @@ static const char *const manners[] = { "no entries", "before", "after", "before,
 struct story {
 	enum manner manner;
 	int maps[2];
-	int fds[3];		/* of a file, a directory, a file in it; -1 when gone */
+	int fds[3];		/* of a file, a directory, a file in that; -1 when gone */
 	int inotify, fanotify_fd, fanotify_fid, fanotify_name;
 	unsigned int step;
 	struct fault *program;
@@ -322,7 +322,7 @@ static void tell(struct story *story)
 	CHECK_SYS(unlink("story/d/g"));
 	next_step(story);
 
-	/* The ends: by a rename over it, by unlink() while open, by rmdir(). */
+	/* The ends: by a rename over the file, by unlink() while open, by rmdir(). */
 	close(story->fds[2]);
 	story->fds[2] = -1;
 	CHECK_SYS(rename("story/other", "story/d/w"));
@@ -451,7 +451,7 @@ TEST(unmount)
 	}
 }
 
-/* Permission events: each open is asked about, and the answer counts. */
+/* Permission events: each open asks the watcher, and its answer counts. */
 
 static void open_to_be_judged(void *arg)
 {

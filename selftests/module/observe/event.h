@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An event of a tracepoint, as the programs (observe.bpf.c) write it down for programs.c.
+ * An event of a tracepoint, as the programs (observe.bpf.c) record it for programs.c.
  */
 #ifndef EVENT_H
 #define EVENT_H

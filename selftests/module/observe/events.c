@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tracepoints. Something happens, and what should be seen of it is written down as the text
- * that tracefs shows; what was seen, by tracefs here and by programs in programs.c, is compared to
- * that.
+ * The tracepoints. Cases make events happen and note the expected ones as the text that tracefs
+ * shows. They compare this to what tracefs has shown (here) or programs have seen (programs.c).
  */
 #include <sys/sysmacros.h>
 
@@ -43,7 +42,7 @@ static void insert(struct subject *subject, int fd, __u32 flags, bool weak)
 	expect_insert(subject, weak);
 }
 
-/* Replaced, and replaced by handle, and deleted, in both ways. What fails is no event. */
+/* Replace and delete, by descriptor and by handle. An operation that fails causes no event. */
 static void events_of_changes(struct subject *subject, __u32 flags)
 {
 	struct inode_map_key key = { .fd = -1 };
@@ -72,7 +71,7 @@ static void events_of_changes(struct subject *subject, __u32 flags)
 	close(fd);
 }
 
-/* At once, at the last close, by a rename, a directory, the last of two links. */
+/* An unlink at once, at the last close, by a rename, of a directory, of the last of two links. */
 static void events_of_unlinks(struct subject *subject, __u32 flags)
 {
 	int fd = file_open("f", O_PATH);
@@ -109,7 +108,7 @@ static void events_of_unlinks(struct subject *subject, __u32 flags)
 	expect_remove(subject, "unlinked");
 }
 
-/* If it is weak. Pipes always are. */
+/* Only weak entries are evicted. Those of pipes are always weak. */
 static void events_of_eviction(struct subject *subject, __u32 flags)
 {
 	struct inode_map_key key = { .fd = -1 };
@@ -124,7 +123,7 @@ static void events_of_eviction(struct subject *subject, __u32 flags)
 	if (weak) {
 		expect_remove(subject, "evicted");
 	} else {
-		/* Its path leads to another inode by now: procfs has forgotten this one. */
+		/* The path leads to another inode by now: procfs has forgotten this one. */
 		key.handle = subject->handle;
 		CHECK_SYS(bpf_map_delete_elem(subject->map, &key));
 		expect_remove(subject, "deleted");
@@ -136,7 +135,7 @@ static void events_of_eviction(struct subject *subject, __u32 flags)
 	expect_remove(subject, "evicted");
 }
 
-/* And lazily with a file open. */
+/* An unmount, and a lazy one with a file open. */
 static void events_of_unmounts(struct subject *subject, __u32 flags)
 {
 	bool weak = flags;
@@ -185,7 +184,7 @@ void events_make(void)
 	}
 }
 
-/* Compare line by line: the difference is what one wants to know. */
+/* Compare line by line, to show the difference. */
 void check_events(char *seen)
 {
 	char *want = expected, *want_end, *seen_end;
@@ -217,7 +216,7 @@ static void tracing_end(void)
 	CHECK_SYS(rmdir(INSTANCE));
 }
 
-/* What follows the time on each line of the trace. */
+/* The part of each line of the trace that follows the time. */
 static char *tracing_text(void)
 {
 	int fd = file_open(INSTANCE "/trace", O_RDONLY);
@@ -248,7 +247,7 @@ TEST(tracefs)
 	check_events(seen);
 }
 
-/* Tools print events from what the format files say: no name in them may be the kernel's own. */
+/* Tools print events by the format files, so no name in those may be internal to the kernel. */
 TEST(tracefs_format)
 {
 	static const char *const events[] = { "inode_map_insert", "inode_map_remove" };

@@ -53,7 +53,7 @@ TEST(small_reads)
 		CHECK_OK(map_set(maps[1], fd, i));
 		close(fd);
 	}
-	/* The text has totals that must not change. */
+	/* The text has totals, which must not change meanwhile. */
 	counts_wait(2, 2 * MANY, MANY, MANY);
 	for (unsigned int i = 0; i < ARRAY_SIZE(chunks); i++) {
 		struct listing listing;
@@ -150,7 +150,7 @@ static void churn_names(void *arg)
 
 static void churn_maps(void *arg)
 {
-	/* One that keeps its name. */
+	/* A file that keeps its name. */
 	int fd = file_open("t0", O_PATH);
 
 	(void)arg;
@@ -174,7 +174,7 @@ static void churn_values(void *arg)
 		char name[16];
 		int fd;
 
-		/* Replaces values that others have names for: the handles stay. */
+		/* Replace values of files that others rename: the handles stay. */
 		snprintf(name, sizeof(name), "t%u", i % 10);
 		fd = file_open(name, O_PATH);
 		CHECK_OK(map_set(maps[i & 1], fd, i));
@@ -202,7 +202,7 @@ static void check_stable(struct listing *listing, const int maps[2], unsigned in
 		int which = line->map == ids[1];
 		char names[2][16];
 
-		/* In this order nothing can be there twice. */
+		/* A listing in this order can't have anything twice. */
 		if (last && (line->map < last->map ||
 			     (line->map == last->map &&
 			      !handle_is_met_before(last->handle, line->handle))))
@@ -247,7 +247,7 @@ TEST(churn)
 	}
 	for (int i = 0; i < 4; i++)
 		pids[i] = child_start(run[i], maps);
-	/* Where six seconds are not enough for a read of each kind it takes longer. */
+	/* Go on if six seconds are not enough for a read of each kind. */
 	for (end = now_ms() + 6000; now_ms() < end || reads < 4; reads++) {
 		static const size_t chunks[] = { 100, 4096, 333, 65536 };
 		struct listing listing;
@@ -260,7 +260,7 @@ TEST(churn)
 	for (int i = 0; i < 4; i++)
 		child_kill(pids[i]);
 	printf("# %u reads, %u lines\n", reads, nr_lines);
-	/* The others were there to be seen. */
+	/* Other entries than the stable ones were seen, too. */
 	CHECK(nr_lines > reads * 2 * (STABLE + 10));
 }
 
@@ -335,7 +335,7 @@ TEST(unmount_between_reads)
 	CHECK_EQ(read(fd, begin, sizeof(begin)), sizeof(begin));
 	CHECK_SYS(umount("m"));
 	counts_wait(1, 1, 1, 1);
-	/* The rest of the line that was begun, and the only one that is left. */
+	/* The rest of the current line, and the only one that is left after it. */
 	listing.text = read_all(fd, 100, &listing.size);
 	CHECK(strstr(listing.text, " /keep\n"));
 	CHECK(!strstr(listing.text, "/f0\n"));
@@ -344,7 +344,7 @@ TEST(unmount_between_reads)
 	CHECK_EQ(listing.nr_lines, 1);
 }
 
-/* A map that ends while the reader is at it, and one that comes. */
+/* A map is freed while it is being listed, and another is made. */
 TEST(maps_between_reads)
 {
 	int first = map_create(32, 4, 64), second, third;

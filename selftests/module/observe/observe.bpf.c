@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records the tracepoints of the module, in their order: by a pair of programs that see the
- * arguments of the tracepoints, and one that sees what perf and trace-cmd see.
+ * Records the module's tracepoints in order: two programs see the arguments of the tracepoints, and
+ * another sees what perf and trace-cmd see.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -12,7 +12,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* What the programs read of the module's structures, wherever it is in them. */
+/* The fields of the module's structures that the programs read (CO-RE finds their offsets). */
 
 struct inode_map {
 	__u32 id;
@@ -51,7 +51,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* Clear when there was no room for an event. */
+/* Cleared when there was no room for an event. */
 bool complete = true;
 
 static __always_inline void event_add(const struct event *event)
@@ -74,7 +74,7 @@ static __always_inline void record(struct inode_map *map, struct inode_map_entry
 	event_add(&event);
 }
 
-/* The verifier takes an argument of a module's tracepoint for a pointer that may be NULL. */
+/* To the verifier, an argument of a module's tracepoint is a pointer that may be NULL. */
 
 SEC("?tp_btf/inode_map_insert")
 int BPF_PROG(btf_insert, struct inode_map *map, struct inode_map_entry *entry)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module shows: /proc/inode_map and the tracepoints. Here are the file itself, its fields
- * and which lines it has, and what reads it for all others; paths.c is about the last field,
- * meanwhile.c about reading while things happen; events.c has what happens and what tracefs shows
- * of it, and programs.c what programs see.
+ * What the module shows: /proc/inode_map and the tracepoints. This file tests the listing itself,
+ * its fields and lines, and has the functions that read it; paths.c tests its last field,
+ * meanwhile.c reading it while entries change. events.c makes events and tests what tracefs shows
+ * of them; programs.c, what programs see.
  */
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -11,7 +11,7 @@
 
 #include "observe.h"
 
-/* All of an open file from where it is, by reads of @chunk bytes. */
+/* Read the rest of an open file, from its position, @chunk bytes at a time. */
 char *read_all(int fd, size_t chunk, size_t *size)
 {
 	size_t room = 1 << 16;
@@ -35,7 +35,7 @@ char *read_all(int fd, size_t chunk, size_t *size)
 	return text;
 }
 
-/* Lines are read and printed again: what is not exactly as it should be fails the case. */
+/* Parse a line and print it again: any deviation from the format fails the case. */
 static void line_parse(struct line *line, char *text)
 {
 	char again[256];
@@ -101,7 +101,7 @@ void listing_free(struct listing *listing)
 	free(listing->text);
 }
 
-/* The only line of a map, to be used until the next one is asked for. */
+/* The only line of a map. Valid until the next call. */
 struct line *line_of_in(int map, int fd)
 {
 	static struct listing listing;
@@ -136,7 +136,7 @@ const char *path_of(int map)
 	return line_of(map)->path;
 }
 
-/* The path that is shown for an inode, from a map that has only that. */
+/* A map with one inode, to see which path is shown for it. */
 int map_of_one(int fd)
 {
 	int map = map_create(32, 4, 8);
@@ -175,7 +175,7 @@ TEST(mode)
 	child_wait(child_start(open_as_nobody, NULL));
 }
 
-/* What is behind @want is about requests: other tests have them, and may have lost some. */
+/* Whether the head begins with @want. The rest counts requests: other tests may have lost some. */
 static bool head_is(void *want)
 {
 	static const char rest[] = " requests 0 lost ";
@@ -214,7 +214,7 @@ TEST(totals)
 	head_wait("maps 0 entries 0 addons 0 pinned 0");
 }
 
-/* Every field, on a filesystem whose generations can be asked for. */
+/* Every field, on a filesystem that lets us ask for an inode's generation. */
 TEST(fields)
 {
 	int file, gen;
@@ -278,7 +278,7 @@ TEST(map_names)
 	}
 }
 
-/* Nothing but the entry's own maps shows it; a map that has none has no line. */
+/* Only the inode's own maps have a line for it; an empty map has no line. */
 TEST(which_lines)
 {
 	int maps[] = { map_create(32, 4, 8), map_create(4, 4, 8), map_create(32, 4, 8) };

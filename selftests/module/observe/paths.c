@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Paths in /proc/inode_map: of every name, of none, of several, of very long ones, whoever looks.
+ * Paths in /proc/inode_map: strange names, none, several and very long ones, for any reader.
  */
 #include <sched.h>
 #include <sys/socket.h>
@@ -77,7 +77,7 @@ TEST(unnamed_file)
 	CHECK(strlen(path) > 9 && !strcmp(path + strlen(path) - 9, "//deleted"));
 }
 
-/* Of several names one that can be opened, whichever was first. */
+/* Of several names, the listing shows one that can be opened, whichever was first. */
 TEST(hard_links)
 {
 	int fd = file_create("a"), map = map_of_one(fd);
@@ -86,7 +86,7 @@ TEST(hard_links)
 	for (int i = 0; i < 4; i++) {
 		const char *path;
 
-		/* The name that is deleted is the one that the descriptor was opened by. */
+		/* Delete the name by which the descriptor was opened. */
 		CHECK_SYS(link(i & 1 ? "d/b" : "a", i & 1 ? "a" : "d/b"));
 		path = path_of(map);
 		CHECK(!strcmp(path, "/a") || !strcmp(path, "/d/b"));
@@ -170,7 +170,7 @@ static void read_without_mounts(void *arg)
 	CHECK_STR(path_of(reader->map), reader->want);
 }
 
-/* The path in the filesystem, whoever looks and whatever he sees of it. */
+/* The path within the filesystem, whatever the reader sees of the filesystem. */
 TEST(elsewhere)
 {
 	struct reader reader = { .root = "a", .want = "/a/b/f" };
@@ -216,7 +216,7 @@ TEST(long_paths)
 	for (unsigned int chunk = 100; chunk < 1000000; chunk *= 10) {
 		listing_read(&listing, chunk);
 		CHECK_EQ(listing.nr_lines, 81);
-		/* The last that was inserted is the first of its map. */
+		/* The newest entry of a map is listed first. */
 		CHECK_STR(listing.lines[0].path, path);
 		for (unsigned int i = 1; i <= 80; i++) {
 			size_t length = strlen(listing.lines[i].path);

@@ -115,8 +115,10 @@ TEST(perf_event)
 	}
 }
 
-/* The order of events, when tasks change the same entries of two maps at once: an entry is inserted
- * before it is removed, and its handle is only used again when its value is replaced. */
+/*
+ * The order of events when tasks change the same entries of two maps at once: an entry is inserted
+ * before it is removed, and its handle is used again only when its value is replaced.
+ */
 
 static void change_at_random(void *arg)
 {
