@@ -287,7 +287,7 @@ static void own_mount(unsigned int place)
 			if (map == &maps[OWN32]) {
 				struct stress_value got;
 
-				/* No entry is left of the last mount, which may have had this file. */
+				/* The last mount may have had this file, but left no entry. */
 				MUST(get(map, &key, &got) == -ENOENT);
 				MUST(!set(map, &key, &value, BPF_NOEXIST));
 				MUST(!get(map, &key, &got) && got.seq == value.seq);
