@@ -22,8 +22,8 @@ extern __u64 bpf_bench_clock(void) __ksym;
 extern __u8 *bpf_bench_nothing(__u32 map_id, struct inode *inode, const int rdwr_buf_size) __ksym;
 
 /*
- * The maps that the inode map is compared with. The bench sets the number of entries. Where these go
- * shall not be left to chance.
+ * The maps that the inode map is compared with. The bench sets the number of entries. They hash
+ * without a random seed.
  */
 
 struct {
@@ -61,7 +61,7 @@ struct {
 __u32 pid;
 __u32 map_id;
 
-/* What came out: instructions, and the last result (a pointer to a value, or an error). */
+/* The outcome: instructions, and the last result (a pointer to a value, or an error). */
 __u64 elapsed;
 long result;
 
@@ -119,7 +119,7 @@ MEASURE(floor_lookup, SIXTY_FOUR, {
 	last = (long)bpf_bench_nothing(id, inode, sizeof(__u64));
 })
 
-/* Lookups: whether it is a hit or a miss is up to who opens which file. */
+/* Lookups: whether one is a hit or a miss depends on the file that is opened. */
 
 MEASURE(by_inode_get, SIXTY_FOUR, {
 	last = (long)bpf_inode_map_lookup(id, inode, sizeof(__u64));
@@ -166,7 +166,7 @@ MEASURE(by_inode_set, SIXTY_FOUR, {
 	last = bpf_inode_map_replace(id, inode, &value, sizeof(value));
 })
 
-/* There is no such operation: what there is takes the value away first. */
+/* There is no operation that replaces a value: the program has to delete it first. */
 MEASURE(storage_set, SIXTY_FOUR, {
 	__u64 value = 1;
 

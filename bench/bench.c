@@ -6,10 +6,11 @@
  * one processor, its time-stamp counter goes up by 1 with every instruction, idle time is skipped,
  * and nothing random comes from outside. Still two machines do not begin at the same moment, by
  * some instructions, and what the kernel makes of it is not the same: where inodes and slabs are,
- * and so which entries share a bucket. A typical operation does not depend on it: what counts is the
- * median of many, which agrees from run to run to the instruction. Their mean, with the collisions
- * and the refills of slabs, is a row of its own, and differs by a fraction of a percent. (A repeated
- * string instruction counts once for every repetition: clearing and copying looks expensive.)
+ * and so which entries share a bucket. A typical operation does not depend on it: what counts is
+ * the median of many, which agrees from run to run to the instruction. Their mean, with the
+ * collisions and the refills of slabs, is a row of its own, and differs by a fraction of a percent.
+ * (A repeated string instruction counts once for every repetition: clearing and copying looks
+ * expensive.)
  *
  * What a figure is:
  *
@@ -23,9 +24,9 @@
  *     takes to make the key: fstat() for the number of a file; the inode map and inode storage have
  *     descriptors for keys. Likewise the best of several rounds, each with a new map. "Empty" is
  *     bpf(2) with a command that does not exist.
- *   - What others do later is in none of them: workers and grace periods, which free what was
- *     replaced or deleted, of all kinds of map. We have a real-time priority, lest they come
- *     between; but a timer interrupt may be in the figure of a long series.
+ *   - No figure includes later work: workers and grace periods, which free replaced and deleted
+ *     entries of all kinds of map. We have a real-time priority so that they don't preempt us, but
+ *     a timer interrupt may be in the figure of a long series.
  *   - Memory: what the slab caches have more than before, objects in use times their size, and what
  *     our memory cgroup was charged beyond slabs (tables), for a map that is full.
  *   - Unmounts: umount(2) of a tmpfs, in which all files are in memory in either case.
@@ -37,7 +38,7 @@
  * What can't be counted is what processors cost each other: for that there are lookups per second
  * (--smp), without -icount, which agree from run to run as well as such things do.
  *
- * Prints CSV: table, row, column, value. Lines that begin with # are for who waits.
+ * Prints CSV: table, row, column, value. Lines that begin with # show progress.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -63,7 +64,7 @@ static void insmod(const char *path)
 	close(fd);
 }
 
-/* Nobody comes between but when we sleep. */
+/* No other task runs unless we sleep. */
 static void take_priority(void)
 {
 	struct sched_param param = { .sched_priority = 1 };

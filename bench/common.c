@@ -177,7 +177,7 @@ long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
 		.flags = flags,
 	};
 
-	/* A command that there is not. */
+	/* A command that does not exist. */
 	if (column == EMPTY)
 		return syscall(SYS_bpf, -1, &attr, sizeof(attr)) < 0 ? 0 : -1;
 	if (cmd == BPF_MAP_UPDATE_ELEM)
@@ -297,7 +297,7 @@ static int storage_create(void)
 
 int map_create(enum column column, unsigned int n)
 {
-	/* Where their entries go shall not be left to chance. */
+	/* Hash without a random seed. */
 	LIBBPF_OPTS(bpf_map_create_opts, zero_seed, .map_flags = BPF_F_ZERO_SEED);
 
 	switch (column) {

@@ -18,7 +18,7 @@ struct slab {
 
 static struct slab slabs[SLABS_MAX];
 
-/* Whoever wonders what the memory is sees which caches have grown since the last time. */
+/* Show which caches have grown since the last time, to explain the memory. */
 static void say_growth(struct slab *slab, const char *name, double bytes)
 {
 	double growth = bytes - slab->bytes;
@@ -68,7 +68,7 @@ static double charged(const char *name)
 	die("memory.stat does not have %s", name);
 }
 
-/* Memory of the kernel: slabs, whoever is charged for them, and whole pages that we are. */
+/* The kernel's memory: all slabs, and the whole pages that our cgroup is charged for. */
 double memory_now(void)
 {
 	/* The counters of a cgroup are summed up every other second. */

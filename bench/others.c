@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What entries cost those who have nothing to do with them: who unmounts the filesystem, and who
- * uses other files of it; and what inode-guard costs these.
+ * What entries cost tasks that don't use them: a task that unmounts the filesystem, and one that
+ * uses other files of it; and what inode-guard costs the latter.
  */
 #include <fcntl.h>
 #include <stdio.h>

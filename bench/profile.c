@@ -122,7 +122,7 @@ static void profile_ordinary(const char *table, const char *column, const char *
 		}
 }
 
-/* What entries cost those who use other files of the filesystem. */
+/* What entries cost tasks that use other files of the filesystem. */
 static void profile_others(void)
 {
 	const char *path = ordinary_files();

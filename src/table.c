@@ -203,7 +203,7 @@ static bool inode_map_replace(struct inode_map *map, struct inode_map_entry *old
 	hlist_del(&old->in_addon);
 	hlist_add_head(&new->in_addon, &new->addon->entries);
 	inode_map_hash_replace(map, old, new);
-	/* The slot is in use, so this allocates nothing and can't fail. To load it first costs less. */
+	/* The slot is in use: this allocates nothing and can't fail. Loading first costs less. */
 	xas_load(&xas);
 	xas_store(&xas, new);
 	trace_inode_map_remove(map, old, INODE_MAP_REPLACED);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tasks that go on while the module comes and goes: files, mounts, caches, rmmod, /proc/inode_map,
- * and those who make maps.
+ * Tasks that go on while the module is loaded and unloaded: files, mounts, caches, rmmod,
+ * /proc/inode_map, and tasks that make maps.
  */
 #include "order.h"
 
@@ -66,7 +66,7 @@ void opener(void)
 	}
 }
 
-/* A filesystem that all use. */
+/* A filesystem that all tasks use. */
 static void shared_mount(unsigned int place)
 {
 	const char *path = places[place];
@@ -103,7 +103,7 @@ void shared_mount_ext4(void)
 
 void cache_dropper(void)
 {
-	/* Without a line in the kernel log each time. */
+	/* Stop the kernel from logging each drop. */
 	MUST(!write_to("/proc/sys/vm/drop_caches", "4"));
 	while (goes_on()) {
 		if (one_in(4))
@@ -134,7 +134,7 @@ void rmmod(void)
 			did(RMMOD_REFUSED);
 			msleep(below(10));
 		} else {
-			/* EBUSY: another rmmod is at it. */
+			/* EBUSY: another rmmod is running. */
 			MAY(RMMOD, err, EAGAIN, ENOENT, EBUSY);
 			msleep(below(3));
 		}
@@ -143,7 +143,7 @@ void rmmod(void)
 
 /*
  * Read all of /proc/inode_map: a head, then entries, of maps with ever larger ids and with ever
- * smaller handles in each. The module may go meanwhile.
+ * smaller handles in each. The module may be removed meanwhile.
  */
 void proc_reader(void)
 {
@@ -215,7 +215,7 @@ void map_maker(void)
 			msleep(1);
 			continue;
 		}
-		/* Longer and longer: on a slow kernel, too, there is a moment without a map. */
+		/* Pause longer and longer, for a moment without a map even on a slow kernel. */
 		if (phase() == UNLOADING) {
 			msleep(20 + below(pause));
 			pause = pause < 4000 ? 2 * pause : pause;
@@ -239,7 +239,7 @@ void map_maker(void)
 			close(fd);
 		}
 		walk(&map, visit_some, &what);
-		/* Programs may look into it to the end, and beyond. */
+		/* Programs may look into the map until it is freed, and later. */
 		if (one_in(2))
 			msleep(below(10));
 		close(map.fd);

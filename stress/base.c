@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What every task uses: random numbers that follow from the seed, counting, and telling of what
- * must not be, which ends the run.
+ * What every task uses: random numbers that follow from the seed, counters, and the report of a
+ * violation, which ends the run.
  */
 #include <stdarg.h>
 #include <time.h>
@@ -32,7 +32,7 @@ void msleep(unsigned int ms)
 	usleep(ms * 1000);
 }
 
-/* Random numbers: a stream for each task, all of which follow from the seed. */
+/* Random numbers: a stream for each task. All streams follow from the seed. */
 
 unsigned long long mix(unsigned long long number)
 {
@@ -89,8 +89,8 @@ void was_refused(enum op op)
 }
 
 /*
- * Count the result of a call, 0 or a negative errno, that may fail with the errnos of a list which
- * ends with 0. Returns whether it succeeded.
+ * Count the result of a call, 0 or a negative errno. The call may fail with the errnos in the list,
+ * which ends with 0. Returns whether it succeeded.
  */
 bool result_is(enum op op, int err, const int *allowed)
 {
@@ -117,13 +117,13 @@ static bool is_set(const bool *flag)
 	return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
 }
 
-/* Whether the task shall go on. */
+/* Whether the task goes on. */
 bool goes_on(void)
 {
 	__atomic_add_fetch(&shared->beats[task_number], 1, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&shared->failed, __ATOMIC_SEQ_CST))
 		_exit(1);
-	/* Programs take long to load when everybody else is busy, too. */
+	/* Yield the processors: programs take long to load while all tasks are busy. */
 	if (!task_of_epoch && phase() == LOADING)
 		msleep(20);
 	return !is_set(&shared->stop) && !(task_of_epoch && is_set(&shared->stop_epoch));

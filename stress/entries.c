@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tasks that use the supervisor's maps, and so live for an epoch: they update, walk, delete, run
+ * Tasks that use the supervisor's maps, and so live for one epoch: they update, walk, delete, run
  * out of memory and read trace events.
  */
 #include "tasks.h"
 
 #define CGROUP		"/sys/fs/cgroup/stress"
 
-/* Look up by descriptor: nothing, or a value of this very file. */
+/* Look up by descriptor: this must find nothing, or a value of this very file. */
 void look_up(const struct map *map, int fd, const struct identity *id)
 {
 	union inode_map_any_key key = key_of_fd(map, fd, 0);
@@ -29,7 +29,7 @@ void update(const struct map *map, int fd, const struct identity *id, bool held)
 	value_fill(&value, id, map->id);
 	err = set(map, &key, &value, flags);
 	op = !full ? SET_FD4 : weak ? SET_WEAK : SET_PINNED;
-	/* Full, or of no such entry, or of one: anything but going away, as it is open. */
+	/* The map may be full, or the flags may not fit; but never ESTALE: the file is open. */
 	MAY(held ? SET_OPEN : op, err, E2BIG, flags == BPF_NOEXIST ? EEXIST :
 	    flags == BPF_EXIST ? ENOENT : E2BIG);
 	if (held)
@@ -127,7 +127,7 @@ void deleter(void)
 	}
 }
 
-/* Little memory: what is weak goes, and there may be none for an update. */
+/* Little memory: weak entries go, and updates may fail for lack of memory. */
 void memcg(void)
 {
 	const struct map *map = &maps[FREE32];
@@ -213,7 +213,7 @@ void tracer(void)
 		have = buffer + have - line;
 		memmove(buffer, line, have);
 		MUST(have < sizeof(buffer) / 2);
-		/* Let others do something for the next. */
+		/* Let other tasks cause the next events. */
 		msleep(below(50));
 	}
 	close(fd);

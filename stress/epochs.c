@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Epochs, by the supervisor: loading the module, making the maps, attaching the programs, and the
- * way back, at the end of which all must be accounted for.
+ * Epochs, run by the supervisor: it loads the module, makes the maps, attaches the programs, and
+ * undoes all of it, after which everything must be accounted for.
  */
 #include <sys/syscall.h>
 
@@ -17,7 +17,7 @@ static void insmod(void)
 	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
 
 	MUST(fd >= 0);
-	/* An rmmod of the last epoch may still be at it. */
+	/* An rmmod of the last epoch may still be running. */
 	while (syscall(SYS_finit_module, fd, "", 0)) {
 		MUST((errno == EBUSY || errno == EEXIST) && now() < end);
 		supervise();
@@ -27,13 +27,13 @@ static void insmod(void)
 	did(INSMOD);
 }
 
-/* Insertions that were seen, less the removals. */
+/* Insertions that were seen, minus removals. */
 static long long balance(void)
 {
 	return board->runs[IN_INSERT] - board->runs[IN_REMOVE];
 }
 
-/* What it was before the epoch. Between two, one program is detached before the other. */
+/* The balance before the epoch. It may change between epochs: one program is detached first. */
 static long long old_balance;
 
 static void programs_attach(void)
@@ -82,7 +82,7 @@ void epoch_begin(void)
 	makers_idle();
 	insmod();
 	for (unsigned int i = 0; i < NR_MAPS; i++) {
-		/* An rmmod that began before the epoch may get the module before the first map. */
+		/* An rmmod from before the epoch may remove the module before the first map. */
 		while (try_map(&maps[i], wanted[i].key_size, wanted[i].max_entries)) {
 			MUST(!i);
 			insmod();
@@ -109,7 +109,7 @@ static void unload(void)
 	double end = now() + SETTLE_SECONDS;
 
 	while (syscall(SYS_delete_module, "inode_map", O_NONBLOCK)) {
-		/* The task whose business it is may have been quicker. */
+		/* The task that tries rmmod may have been faster. */
 		if (errno == ENOENT)
 			return;
 		MUST((errno == EAGAIN || errno == EBUSY) && now() < end);
@@ -146,7 +146,7 @@ static bool counters_are_zero(char head[128])
 	return !strncmp(head, zero, strlen(zero));
 }
 
-/* The last epoch's end: nobody else is there any more, so that everything can be accounted for. */
+/* The end of the last epoch: no task is left, so that everything can be accounted for. */
 void last_epoch_end(void)
 {
 	double end = now() + SETTLE_SECONDS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tasks that have files, entries or a filesystem that no other task touches: all is known about
- * these. They live for an epoch.
+ * Tasks that have files, entries or a filesystem that no other task touches, so that they know all
+ * about these. They live for one epoch.
  */
 #include <sys/mount.h>
 
@@ -164,7 +164,7 @@ static void own_delete(struct own *own)
 	own->handle = 0;
 }
 
-/* The file's end, and with it the entry's. It does not go before. */
+/* Unlink the file: the entry ends with it, and not before. */
 static void own_unlink(struct own *own)
 {
 	union inode_map_any_key key;
@@ -193,7 +193,7 @@ static void own_unlink(struct own *own)
 	own_create(own);
 }
 
-/* Another name: the entry stays. */
+/* Give the file another name: the entry stays. */
 static void own_relink(struct own *own)
 {
 	char path[PATH_SIZE + 8];
@@ -274,7 +274,7 @@ static void own_mount(unsigned int place)
 			struct identity id;
 			int fd;
 
-			/* ext4 has those of the last time; a number that is free is used again. */
+			/* ext4 still has the last files, and reuses the numbers of removed ones. */
 			snprintf(name, sizeof(name), "%s/f%u", path, i);
 			if (one_in(2))
 				unlink(name);
@@ -287,7 +287,7 @@ static void own_mount(unsigned int place)
 			if (map == &maps[OWN32]) {
 				struct stress_value got;
 
-				/* Nothing of the last mount, which may have had this very file. */
+				/* The last mount may have had this file, but left no entry. */
 				MUST(get(map, &key, &got) == -ENOENT);
 				MUST(!set(map, &key, &value, BPF_NOEXIST));
 				MUST(!get(map, &key, &got) && got.seq == value.seq);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The filesystems, mounted below one directory in a mount namespace of the run's own, and the
- * files in them that all tasks use.
+ * The filesystems, mounted below one directory in the run's own mount namespace, and the files in
+ * them that all tasks use.
  */
 #include <sched.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ const char *const places[NR_PLACES] = {
 	[OWN_EXT4]	= BASE "/own-ext4",
 };
 
-/* Loop devices of those that are ext4. */
+/* Loop devices of the ext4 filesystems. */
 static char loops[NR_PLACES][32];
 
 static bool is_ext4(unsigned int place)
@@ -36,7 +36,7 @@ const char *some_path(char path[PATH_SIZE])
 	return path;
 }
 
-/* Open what may be gone, or may just be shut down: a descriptor, or -1. */
+/* Open a file that may be gone, on a filesystem that may be shutting down: a descriptor, or -1. */
 int open_some(char path[PATH_SIZE])
 {
 	int fd = open(some_path(path), (one_in(2) ? O_PATH : O_RDONLY) | O_CLOEXEC);
@@ -69,7 +69,7 @@ int write_to(const char *path, const char *text)
 	return err;
 }
 
-/* A filesystem that nobody else uses. */
+/* A filesystem that no other task uses. */
 
 void mount_place(unsigned int place)
 {
@@ -107,7 +107,7 @@ void places_make(void)
 		MUST(!mkdir(places[i], 0755));
 		if (!is_ext4(i))
 			continue;
-		/* All of it is written now, so that nobody is charged for it later. */
+		/* Write the whole image now, so that no task is charged for it later. */
 		shell("dd if=/dev/zero of=%s.image bs=1M count=32 2>/dev/null", places[i]);
 		shell("mkfs.ext4 -q -E lazy_itable_init=0 %s.image", places[i]);
 		snprintf(command, sizeof(command), "losetup --find --show %s.image", places[i]);

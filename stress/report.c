@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The summary: what was done how often, what programs saw; and whether all of it happened.
+ * The summary: how often tasks did what, what programs saw, and whether all of it happened.
  */
 #include "tasks.h"
 
@@ -72,7 +72,7 @@ void sum_up(void)
 		printf("tasks that ran out of their cgroup's memory: %u\n", nr_restarted);
 }
 
-/* What never happened was not tested. */
+/* An operation that never happened was not tested. */
 bool all_happened(void)
 {
 	bool all = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that look up whatever inode comes along, in all maps of the stress test, and check what
- * they find. Nobody is filtered out: no inode but those of the test is in these maps.
+ * Programs that look up every inode that they are called for, in all maps of the stress test, and
+ * check what they find. They need no filter: only inodes of the test are in these maps.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -20,7 +20,7 @@ struct {
 	__type(value, struct stress_board);
 } board SEC(".maps");
 
-/* For values that a program copies: they don't fit its stack. */
+/* For copies of values, which don't fit on a program's stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -28,7 +28,7 @@ struct {
 	__type(value, struct stress_value);
 } copy SEC(".maps");
 
-/* One look in so many takes its time with the value. */
+/* One in this many lookups dawdles with the value. */
 #define DAWDLE_EVERY	32
 #define DAWDLE_STEPS	5000
 
@@ -67,7 +67,7 @@ static __always_inline void violation(struct stress_board *b, __u32 where, __u32
 	b->first = 2;
 }
 
-/* A global function: the verifier looks at it once, not at every call. */
+/* A global function: the verifier checks it once, not at every call. */
 __noinline __u32 judge(const struct stress_value *value, __u32 map, const struct identity *id)
 {
 	if (!value || !id)
@@ -86,7 +86,7 @@ static long do_nothing(__u32 i, void *unused)
 	return 0;
 }
 
-/* Access to user memory is where a sleepable program gives way to others. */
+/* A sleepable program may be preempted where it accesses user memory. */
 static __always_inline void dawdle(bool sleepable)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -107,7 +107,7 @@ static __always_inline void look(struct inode *inode, __u32 where, bool sleepabl
 	__u32 map, what;
 	__u64 seq;
 
-	/* What a rename replaces need not be there. */
+	/* A rename need not replace anything. */
 	if (!b || inode_map_is_null(inode))
 		return;
 	count(&b->runs[where]);
@@ -128,7 +128,7 @@ static __always_inline void look(struct inode *inode, __u32 where, bool sleepabl
 		count(&value->hits);
 		if (bpf_get_prandom_u32() % DAWDLE_EVERY)
 			continue;
-		/* What the program has stays as it is, whatever becomes of the entry. */
+		/* The program's value stays the same, whatever happens to the entry. */
 		seq = *(volatile __u64 *)&value->seq;
 		dawdle(sleepable);
 		if (judge(value, map, &id) || *(volatile __u64 *)&value->seq != seq) {
@@ -159,7 +159,7 @@ int BPF_PROG(inode_unlink_sleepable, struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
-/* What is renamed, and what the rename replaces. */
+/* The renamed inode, and the one that the rename replaces. */
 SEC("lsm/inode_rename")
 int BPF_PROG(inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry)
@@ -184,7 +184,7 @@ int BPF_PROG(clear_inode_entry, struct inode *inode)
 	return 0;
 }
 
-/* The module's tracepoints. Of its structures, what is looked at. */
+/* The module's tracepoints, and the fields of its structures that the programs read. */
 
 struct inode_map {
 	__u32 id;

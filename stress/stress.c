@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything that can be done to inode maps and to the files in them, at the same time, for as long
- * as one likes, with checks all along:
+ * Everything that can be done to inode maps and to the files in them, at the same time, for any
+ * length of time, with checks all along:
  *
  *   - Every value says which file it was given to (device, inode number, generation), in which map,
- *     and has a checksum. Whoever reads one, programs included, knows at once when it is another
- *     file's or another map's, or not whole.
+ *     and has a checksum. Every reader, programs included, checks that a value is of the right file
+ *     and map, and whole.
  *   - Some files and entries belong to one task, which predicts the result of everything that it
  *     does to them, to the errno and the value.
  *   - Filesystems that only one task uses must unmount at the first try, though they have entries.
@@ -16,10 +16,10 @@
  *
  * A run is a series of epochs (epochs.c). In each the module is loaded, the supervisor makes the
  * maps, attaches the programs and starts the tasks that use the maps (entries.c, own.c); then it
- * ends them, lets go of everything and unloads the module. Tasks that need no map of the
- * supervisor's (always.c) go on through all epochs. Here is the supervisor, which starts tasks,
- * looks after them and ends the run; base.c has what every task uses, values.c maps and values,
- * places.c the filesystems, report.c what is printed.
+ * ends them, releases everything and unloads the module. Tasks that need no map of the supervisor
+ * (always.c) go on through all epochs. This file is the supervisor, which starts tasks, watches
+ * them and ends the run; base.c has what every task uses, values.c maps and values, places.c the
+ * filesystems, report.c the summary.
  *
  * Runs as root, in a virtual machine: see scripts/stress.
  */
@@ -116,7 +116,7 @@ static void task_start(unsigned int number, const struct kind *kind)
 	_exit(0);
 }
 
-/* Start those of an epoch, or those that go on through all. The numbers are the same every time. */
+/* Start the tasks of an epoch, or those that run through all. Their numbers never change. */
 void tasks_start(bool of_epoch)
 {
 	unsigned int number = 1;
@@ -142,7 +142,7 @@ static void task_ended(struct task *task, int status)
 	violation("task %u (%s) ended with status %#x", number, task->kind->name, status);
 }
 
-/* What the programs saw. */
+/* Check what the programs saw. */
 void check_board(void)
 {
 	static const char *const what[NR_WHAT] = {
@@ -152,7 +152,7 @@ void check_board(void)
 
 	if (!__atomic_load_n(&board->violations, __ATOMIC_SEQ_CST))
 		return;
-	/* Somebody is about to write what it was. */
+	/* A program is about to write what the violation was. */
 	for (unsigned int i = 0; i < 1000; i++)
 		if (__atomic_load_n(&board->first, __ATOMIC_SEQ_CST) < 2)
 			msleep(1);
@@ -254,7 +254,7 @@ static void run(double duration, bool reload)
 	tasks_start(false);
 	for (;;) {
 		epoch_begin();
-		/* What came before was preparation. */
+		/* The time before this was preparation. */
 		if (shared->epoch == 1)
 			end = now() + duration;
 		if (!reload || now() + epoch >= end)

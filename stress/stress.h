@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the stress test and its programs share: the values, by which anybody can tell whose they are
- * and that they are whole, and the board where the programs write what they saw.
+ * What the stress test and its programs share: the values, which tell whose they are and whether
+ * they are whole, and the board where the programs write what they saw.
  *
  * Includes nothing: the programs have their types from vmlinux.h.
  */
@@ -70,7 +70,7 @@ enum stress_where {
 enum stress_what {
 	NOTHING_WRONG,
 	WRONG_SUM,		/* a value that is not whole, or was freed */
-	WRONG_SUM_LATER,	/* the same while the program had it */
+	WRONG_SUM_LATER,	/* the same, while the program had the value */
 	WRONG_FILE,
 	WRONG_MAP,
 	NR_WHAT
@@ -81,13 +81,13 @@ enum stress_what {
 #define STRESS_REASONS	6
 
 /**
- * struct stress_board - what programs and tasks tell each other
+ * struct stress_board - what programs and tasks share
  * @maps: ids of the maps to look into, or 0
  * @runs: how often each program ran
  * @hits: how often it found an entry
  * @removed: removals, by reason
- * @violations: how many there were
- * @first: 1 as soon as somebody writes the following about the first violation, 2 when it is done
+ * @violations: the number of violations
+ * @first: 1 while a program writes the following about the first violation, 2 when it is complete
  */
 struct stress_board {
 	__u32 maps[STRESS_SLOTS];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the stress test share, but for what programs have, too (stress.h): see
+ * What the files of the stress test share, except for what programs need as well (stress.h). See
  * stress.c.
  */
 #ifndef TASKS_H
@@ -27,16 +27,16 @@
 
 #define TASKS_MAX	48
 
-/* How long the module stays loaded, if the run is long enough for some such epochs. */
+/* How long the module stays loaded, if the run is long enough for some epochs of that length. */
 #define EPOCH_SECONDS	30
 
-/* A task that does nothing for so long hangs. */
+/* A task that does nothing for this long hangs. */
 #define STUCK_SECONDS	120
 
-/* How long it may take until what was let go of is gone. */
+/* How long it may take until released objects are freed. */
 #define SETTLE_SECONDS	60
 
-/* What was done, for the summary: how often it succeeded, and how often it failed as it may. */
+/* Operations that the summary counts: how often each succeeded, or failed as it may. */
 enum op {
 	SET_PINNED,
 	SET_WEAK,
@@ -77,7 +77,7 @@ enum op {
 
 enum phase {
 	LOADING,
-	RUNNING,	/* the supervisor has maps: the module can't go */
+	RUNNING,	/* the supervisor has maps: the module can't be removed */
 	UNLOADING,
 };
 
@@ -86,7 +86,7 @@ struct shared {
 	enum phase phase;
 	unsigned int epoch;
 	bool stop_epoch, stop;
-	unsigned int failed;		/* 1: somebody writes the message; 2: it is there */
+	unsigned int failed;		/* 1: a task writes the message; 2: it is complete */
 	char message[1024];
 	unsigned int idle[TASKS_MAX];	/* the epoch in which a maker of maps is waiting */
 	unsigned long long seq;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Values, which say whose they are; keys; and walks over a map.
+ * Values, which say to which file and map they belong; keys; and walks over a map.
  */
 #include "order.h"
 
@@ -35,7 +35,7 @@ struct identity identify(int fd)
 	return id;
 }
 
-/* Anybody changes anything in the free maps. In the others, only who made an entry does. */
+/* In the free maps any task changes any entry. In the others, only the task that made it does. */
 struct map maps[NR_MAPS];
 
 void value_fill(struct stress_value *value, const struct identity *id, __u32 map)
@@ -73,7 +73,7 @@ const char *describe(const struct stress_value *value, const struct map *map,
 	return text;
 }
 
-/* @id may be NULL, for a caller who does not know which file it should be. */
+/* @id may be NULL, for a caller that does not know which file it should be. */
 void value_check(const struct stress_value *value, const struct map *map,
 		 const struct identity *id, const char *how)
 {
@@ -115,7 +115,7 @@ static __u32 handle_of(const struct map *map, const union inode_map_any_key *key
 	return map->key_size == sizeof(key->full) ? key->full.handle : (__u32)-key->fd;
 }
 
-/* What a key of a walk tells about the file; false when it is too short for that. */
+/* The file that a key of a walk identifies; false when the key is too short for that. */
 bool identity_of(const struct map *map, const union inode_map_any_key *key,
 		 struct identity *id)
 {
@@ -163,7 +163,7 @@ void walk(const struct map *map, visit_fn *visit, void *arg)
 		if (!handle || handle > 0x7fffffff ||
 		    (steps && !handle_is_met_before(last, handle)))
 			violation("walk: handle %u after %u in map %u", handle, last, map->id);
-		/* Twice: what is inserted anew, where handles come to another block. */
+		/* Twice: a walk may meet new entries when handles reach another block. */
 		if (++steps > 2 * map->max_entries + TASKS_MAX)
 			violation("walk: %u steps in a map of %u entries", steps, map->max_entries);
 		last = handle;
@@ -175,7 +175,7 @@ void walk(const struct map *map, visit_fn *visit, void *arg)
 	did(WALK);
 }
 
-/* Make a map, or say why not: there is no module, or it is just going. */
+/* Make a map, or return why not: there is no module, or it is being removed. */
 int try_map(struct map *map, __u32 key_size, __u32 max_entries)
 {
 	bool there = phase() == RUNNING;

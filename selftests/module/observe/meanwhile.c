@@ -174,7 +174,7 @@ static void churn_values(void *arg)
 		char name[16];
 		int fd;
 
-		/* Replace values of files that others rename: the handles stay. */
+		/* Replace values of files that the other children use, too: the handles stay. */
 		snprintf(name, sizeof(name), "t%u", i % 10);
 		fd = file_open(name, O_PATH);
 		CHECK_OK(map_set(maps[i & 1], fd, i));
