@@ -13,7 +13,8 @@
 
 #define SYSTEM		"/root/day.squashfs"
 #define ROOT		BASE "/system"
-#define WORK		ROOT "/work"
+#define HOME		"/home/day"	/* in the system; scripts say ~ */
+#define WORK		ROOT HOME
 #define RULES		WORK "/rules"
 #define CONF		BASE "/conf"
 #define FEW		10
@@ -27,16 +28,16 @@ static struct amounts amounts;
 
 /* What there is to work with. */
 static const char prepare_work[] =
-	"mkdir -p /work/git /work/c /work/from\n"
-	"cd /work/git && git init -q .\n"
+	"mkdir -p ~/git ~/c ~/from\n"
+	"cd ~/git && git init -q .\n"
 	"for i in $(seq $GIT); do echo $i >$i; done\n"
 	"git config user.name x && git config user.email x@example.org\n"
 	"git add . && git commit -q -m x\n"
-	"cd /work/from && for i in $(seq $TAR); do seq $((i % 200)) >$i; done\n"
-	"tar -C /work/from -cf /work/archive.tar .\n"
+	"cd ~/from && for i in $(seq $TAR); do seq $((i % 200)) >$i; done\n"
+	"tar -C ~/from -cf ~/archive.tar .\n"
 	"for i in $(seq $COMPILE); do\n"
 	"	printf '#include <stdio.h>\\nint f%u(void) { return puts(\"%u\"); }\\n' \\\n"
-	"		$i $i >/work/c/$i.c\n"
+	"		$i $i >~/c/$i.c\n"
 	"done\n"
 	"cd /repository && for file in *.deb; do\n"
 	"	dpkg-deb -f $file\n"
@@ -50,11 +51,11 @@ static const char prepare_work[] =
 static const struct {
 	const char *name, *command;
 } works[] = {
-	{ "git status", "git -C /work/git status" },
-	{ "untar", "rm -rf /work/out && mkdir /work/out && "
-		   "tar -C /work/out -xf /work/archive.tar" },
-	{ "compile", "cd /work/c && for i in *.c; do gcc -c -O1 $i || exit; done" },
-	{ "find", "find /usr /work -newer /etc/passwd -name nothing" },
+	{ "git status", "git -C ~/git status" },
+	{ "untar", "rm -rf ~/out && mkdir ~/out && "
+		   "tar -C ~/out -xf ~/archive.tar" },
+	{ "compile", "cd ~/c && for i in *.c; do gcc -c -O1 $i || exit; done" },
+	{ "find", "find /usr ~ -newer /etc/passwd -name nothing" },
 	{ "apt install", "apt-get -q -y -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 "
 			 "install --reinstall hostname" },
 };
@@ -67,7 +68,7 @@ static void in_system(const char *script)
 	FILE *file = fopen(ROOT "/script", "we");
 
 	MUST(file);
-	fprintf(file, "set -e\nexport PATH=/usr/sbin:/usr/bin HOME=/work LC_ALL=C.UTF-8\n"
+	fprintf(file, "set -e\nexport PATH=/usr/sbin:/usr/bin HOME=" HOME " LC_ALL=C.UTF-8\n"
 		"export DEBIAN_FRONTEND=noninteractive GIT_CONFIG_NOSYSTEM=1\n"
 		"GIT=%u TAR=%u COMPILE=%u\n%s\n",
 		amounts.git, amounts.tar, amounts.compile, script);
