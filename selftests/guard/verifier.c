@@ -22,7 +22,7 @@
 /* The limit for searches through the names of the kernel's types: see to_read(). */
 #define SEARCHES_MAX	2500
 #define SEARCH		"btf_find_by_name_kind"
-#define TRACING		"/sys/kernel/tracing"
+#define PROBE_ENABLE	"events/kprobes/searches/enable"
 
 /* The hooks of the guard that see dentries without an inode, or no file. */
 static const char *const asked[] = {
@@ -128,7 +128,7 @@ static unsigned long count_hits(void)
 {
 	char text[4096], *line;
 
-	file_read(TRACING "/kprobe_profile", text, sizeof(text));
+	file_read(TRACEFS_DIR "/kprobe_profile", text, sizeof(text));
 	line = strstr(text, "searches");
 	CHECK(line);
 	return strtoul(line + strlen("searches"), NULL, 10);
@@ -139,14 +139,14 @@ TEST(searches)
 {
 	unsigned long searches;
 
-	if (access(TRACING "/kprobe_events", W_OK))
+	if (access(TRACEFS_DIR "/kprobe_events", W_OK))
 		SKIP("this kernel has no kprobe events");
-	CHECK_EQ(sh("echo p:searches " SEARCH " >>" TRACING "/kprobe_events"), 0);
-	CHECK_EQ(sh("echo 1 >" TRACING "/events/kprobes/searches/enable"), 0);
+	trace_write("kprobe_events", "p:searches " SEARCH "\n", O_APPEND);
+	trace_write(PROBE_ENABLE, "1", 0);
 	guard_bpf__destroy(load_guard());
 	searches = count_hits();
-	CHECK_EQ(sh("echo 0 >" TRACING "/events/kprobes/searches/enable"), 0);
-	CHECK_EQ(sh("echo -:searches >>" TRACING "/kprobe_events"), 0);
+	trace_write(PROBE_ENABLE, "0", 0);
+	trace_write("kprobe_events", "-:searches\n", O_APPEND);
 	printf("# %lu searches\n", searches);
 	CHECK(searches);
 	if (searches >= SEARCHES_MAX)

@@ -94,6 +94,18 @@ int sh(const char *format, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void trace_write(const char *file, const char *text, int flags)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), TRACEFS_DIR "/%s", file);
+	fd = file_open(path, O_WRONLY | flags);
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		FAIL("writing \"%s\" to %s: %s", text, path, strerror(errno));
+	close(fd);
+}
+
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32])
 {
 	char loop[32], command[256];

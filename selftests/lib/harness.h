@@ -161,6 +161,9 @@ int file_create(const char *path);			/* with one line in it, open for reading */
 int file_open(const char *path, int flags);
 void file_write(const char *path, const char *text);
 char *file_read(const char *path, char *buffer, size_t size);	/* without the newline */
+#define TRACEFS_DIR	"/sys/kernel/tracing"
+/* @flags: of open(2), besides O_WRONLY */
+void trace_write(const char *file, const char *text, int flags);
 ino_t file_ino(const char *path);
 
 /*

@@ -60,16 +60,24 @@ static struct loader *object_load_by_id(int map, struct bpf_program **prog)
 
 /* Declared maps */
 
-TEST(declared)
+/* Bound, and attached. */
+static struct loader *object_attach(const char *name)
 {
 	struct bpf_program *prog;
+	struct loader *loader = object_load(name, &prog);
+
+	CHECK_OK(inode_map_bind_object(loader->obj));
+	CHECK_OK(loader__attach(loader));
+	return loader;
+}
+
+TEST(declared)
+{
 	struct loader *loader;
 
 	mount_bpffs();
 	close(file_create("f"));
-	loader = object_load("by_own_name", &prog);
-	CHECK_OK(inode_map_bind_object(loader->obj));
-	CHECK_OK(loader__attach(loader));
+	loader = object_attach("by_own_name");
 	CHECK(!open_is_denied("f"));
 	deny(bpf_map__fd(loader->maps.loader_own), "f");
 	CHECK(open_is_denied("f"));
@@ -80,14 +88,11 @@ TEST(declared)
 /* The program is pinned. Its map stays although it is not pinned: it is bound to the program. */
 TEST(declared_map_stays_with_the_program)
 {
-	struct bpf_program *prog;
 	struct loader *loader;
 
 	mount_bpffs();
 	close(file_create("f"));
-	loader = object_load("by_own_name", &prog);
-	CHECK_OK(inode_map_bind_object(loader->obj));
-	CHECK_OK(loader__attach(loader));
+	loader = object_attach("by_own_name");
 	deny(bpf_map__fd(loader->maps.loader_own), "f");
 	CHECK_OK(bpf_link__pin(loader->links.by_own_name, PINNED_LINK));
 	loader__destroy(loader);
@@ -99,15 +104,11 @@ TEST(declared_map_stays_with_the_program)
 /* A restarted loader finds the map with its entries. */
 TEST(declared_and_pinned)
 {
-	struct bpf_program *prog;
-
 	mount_bpffs();
 	close(file_create("f"));
 	for (unsigned int start = 0; start < 3; start++) {
-		struct loader *loader = object_load("by_pinned_name", &prog);
+		struct loader *loader = object_attach("by_pinned_name");
 
-		CHECK_OK(inode_map_bind_object(loader->obj));
-		CHECK_OK(loader__attach(loader));
 		CHECK_EQ(open_is_denied("f"), start > 0);
 		deny(bpf_map__fd(loader->maps.loader_pinned), "f");
 		CHECK(open_is_denied("f"));

@@ -192,18 +192,6 @@ void start_process(void)
 	s->ready = 0;
 }
 
-static void trace_write(const char *file, const char *text, int flags)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACEFS_DIR "/%s", file);
-	fd = file_open(path, O_WRONLY | flags);
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		FAIL("writing \"%s\" to %s: %s", text, path, strerror(errno));
-	close(fd);
-}
-
 void add_kprobe(void)
 {
 	if (access(TRACEFS_DIR "/kprobe_events", W_OK))

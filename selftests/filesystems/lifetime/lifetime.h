@@ -7,7 +7,6 @@
 
 #include "harness.h"
 
-#define TRACEFS_DIR	"/sys/kernel/tracing"
 #define CGROUP		"/sys/fs/cgroup/inode_map_lifetime"
 
 #define KPROBE_GROUP	"inode_map_lifetime"

@@ -79,7 +79,7 @@ static int try_kcore(void)
 
 /* Probes, as trace-cmd(1) and perf(1) set them */
 
-static int trace_write(const char *file, const char *text)
+static int probe_write(const char *file, const char *text)
 {
 	int fd, err;
 	char path[128];
@@ -114,19 +114,19 @@ static int probe(const char *events, const char *definition, int (*provoke)(void
 	if (access(TRACING, F_OK))
 		CHECK_SYS(mkdir(TRACING, 0755));
 	CHECK_SYS(mount("tracing", TRACING, "tracefs", 0, NULL));
-	err = trace_write(events, definition);
+	err = probe_write(events, definition);
 	if (!err)
-		err = trace_write("events/" EVENT "/enable", "1");
+		err = probe_write("events/" EVENT "/enable", "1");
 	if (!err)
 		err = provoke();
-	trace_write("events/" EVENT "/enable", "0");
+	probe_write("events/" EVENT "/enable", "0");
 	if (!err) {
 		fd = file_open(TRACING "/trace", O_RDONLY);
 		CHECK_SYS(read(fd, buffer, sizeof(buffer) - 1));
 		close(fd);
 		err = strstr(buffer, text_shown()) ? 0 : -ENODATA;
 	}
-	trace_write(events, "-:" EVENT);
+	probe_write(events, "-:" EVENT);
 	CHECK_SYS(umount(TRACING));
 	return err;
 }

@@ -379,7 +379,7 @@ static int try_module_from_memory(void)
 	return unload_dummy();
 }
 
-static const char *no_module(void)
+const char *seal_no_module(void)
 {
 	return sh("find /lib/modules -name 'dummy.ko*' | grep -q .") ? "it has no module to load" :
 	       NULL;
@@ -526,10 +526,10 @@ const struct seal_attempt seal_kernel[] = {
 	SEAL_TRY("kernel.ftrace_enabled", try_switch),
 	SEAL_TRY("kernel.ftrace_enabled, by a descriptor from before", try_early_switch),
 	SEAL_TRY("kernel.ftrace_enabled, in another mount of procfs", try_switch_elsewhere),
-	SEAL_TRY("a module without signature", try_module, .missing = no_module),
+	SEAL_TRY("a module without signature", try_module, .missing = seal_no_module),
 	SEAL_TRY("a module without signature, from memory", try_module_from_memory,
-		 .missing = no_module),
-	SEAL_TRY("unloading a module by force", try_unload_by_force, .missing = no_module),
+		 .missing = seal_no_module),
+	SEAL_TRY("unloading a module by force", try_unload_by_force, .missing = seal_no_module),
 	SEAL_TRY("unloading the guard's module", try_unload, .always = EWOULDBLOCK),
 	SEAL_TRY("removing the module's device", try_remove_device, .always = EOPNOTSUPP),
 	SEAL_TRY("kexec_load(2)", try_kernel),

@@ -26,6 +26,9 @@ struct seal_attempt {
 /* For the pins, maps and programs; for the kernel; for the tool's own processes. */
 extern const struct seal_attempt seal_pins[], seal_kernel[], seal_tool[];
 
+/* Why no module can be loaded on this kernel, or NULL. */
+const char *seal_no_module(void);
+
 /* Opened before anything was sealed. */
 extern int seal_early_switch;
 

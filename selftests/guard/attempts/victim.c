@@ -71,22 +71,32 @@ int try_trace_exec(void)
 	return exit_error(pid);
 }
 
-/* Attach the tracer before execve(2). */
-int try_seize_exec(void)
+/* Start a process that executes the allowed file when a byte is written to @go. */
+static pid_t start_waiting(int *go)
 {
-	int go[2], status;
-	char byte = 0;
+	int pipes[2];
+	char byte;
 	pid_t pid;
 
-	CHECK_SYS(pipe(go));
+	CHECK_SYS(pipe(pipes));
 	fflush(stdout);
 	pid = CHECK_SYS(fork());
 	if (!pid) {
-		CHECK_EQ(read(go[0], &byte, 1), 1);
+		CHECK_EQ(read(pipes[0], &byte, 1), 1);
 		_exit(-become_act(ALLOWED, "read"));
 	}
+	*go = pipes[1];
+	return pid;
+}
+
+/* Attach the tracer before execve(2). */
+int try_seize_exec(void)
+{
+	int go, status;
+	pid_t pid = start_waiting(&go);
+
 	CHECK_SYS(ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXEC));
-	CHECK_EQ(write(go[1], &byte, 1), 1);
+	CHECK_EQ(write(go, "", 1), 1);
 	CHECK_SYS(waitpid(pid, &status, 0));
 	if (WIFEXITED(status))
 		return -WEXITSTATUS(status);
@@ -200,19 +210,10 @@ int try_perf(void)
 
 int try_perf_exec(void)
 {
-	char byte = 0;
-	int go[2], fd;
-	pid_t pid;
+	int go;
+	pid_t pid = start_waiting(&go);
 
-	CHECK_SYS(pipe(go));
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		CHECK_EQ(read(go[0], &byte, 1), 1);
-		_exit(-become_act(ALLOWED, "read"));
-	}
-	fd = perf_open(pid, true);
-	CHECK(fd >= 0);
-	CHECK_EQ(write(go[1], &byte, 1), 1);
+	CHECK(perf_open(pid, true) >= 0);
+	CHECK_EQ(write(go, "", 1), 1);
 	return exit_error(pid);
 }

@@ -105,12 +105,7 @@ STEP(label_in_files)
 	CHECK(strstr(saved, "deny --ops read,write --label one " DIR_PATH "/label_in_files/f\n"));
 	CHECK(strstr(saved, "allow --ops exec --label one " DIR_PATH "/label_in_files/f\n"));
 	CHECK(strstr(saved, "deny --ops all --tree --label two " DIR_PATH "/label_in_files/d\n"));
-	SAYS("apply", "-v", "saved");
-	HAS("nothing to change");
-	QUIET("remove", "--all");
-	QUIET("apply", "saved");
-	SAYS("save");
-	CHECK(!strcmp(out, saved));
+	check_saved(saved);
 	put_file("conf", "deny --ops read,write f\nallow --ops exec f\ndeny --tree d\n");
 	SAYS("apply", "-v", "conf");
 	HAS(", changed");

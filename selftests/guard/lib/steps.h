@@ -223,6 +223,17 @@ static inline char *get_file(const char *path)
 	return text;
 }
 
+/* The file "saved", with this text, says what the rules are, and makes them anew. */
+static inline void check_saved(const char *saved)
+{
+	SAYS("apply", "-v", "saved");
+	HAS("nothing to change");
+	QUIET("remove", "--all");
+	QUIET("apply", "saved");
+	SAYS("save");
+	CHECK(!strcmp(out, saved));
+}
+
 /* Start a process of this shell, which waits until child_kill(). */
 pid_t shell_start(const char *executable);
 /* Whether others are kept away from the memory of such a process. */

@@ -9,19 +9,9 @@
 #include <inode_map.bpf.h>
 
 #include "program.h"
+#include "common.bpf.h"
 
 char _license[] SEC("license") = "GPL";
-
-extern void bpf_rcu_read_lock(void) __ksym;
-extern void bpf_rcu_read_unlock(void) __ksym;
-
-/* Always empty. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct value);
-} ordinary SEC(".maps");
 
 __u32 pid;
 __u32 armed;
@@ -51,13 +41,6 @@ static __always_inline void finish(int ret)
 {
 	result = ret;
 	__sync_fetch_and_add(&done, 1);
-}
-
-static __always_inline struct dentry *working_directory(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return task->fs->pwd.dentry;
 }
 
 /* One function */
@@ -211,11 +194,16 @@ int BPF_PROG(on_tp_btf, struct inode *inode, struct file_lock *lock)
 
 /* The working directory */
 
+static __always_inline int run_on_directory(void)
+{
+	return run(working_directory()->d_inode, working_directory());
+}
+
 SEC("?tp/raw_syscalls/sys_enter")
 int on_tracepoint(void *ctx)
 {
 	if (ours())
-		finish(run(working_directory()->d_inode, working_directory()));
+		finish(run_on_directory());
 	return 0;
 }
 
@@ -224,7 +212,7 @@ SEC("?raw_tp/sys_enter")
 int on_raw_tracepoint(void *ctx)
 {
 	if (ours())
-		finish(run(working_directory()->d_inode, working_directory()));
+		finish(run_on_directory());
 	return 0;
 }
 
@@ -232,7 +220,7 @@ SEC("?perf_event")
 int on_perf_event(void *ctx)
 {
 	if (ours())
-		finish(run(working_directory()->d_inode, working_directory()));
+		finish(run_on_directory());
 	return 0;
 }
 
@@ -242,7 +230,7 @@ int BPF_PROG(on_fentry_sleepable, int argument)
 	if (!ours())
 		return 0;
 	bpf_rcu_read_lock();
-	finish(run(working_directory()->d_inode, working_directory()));
+	finish(run_on_directory());
 	bpf_rcu_read_unlock();
 	return 0;
 }
@@ -253,7 +241,7 @@ int on_syscall(void *ctx)
 	if (!ours())
 		return 0;
 	bpf_rcu_read_lock();
-	finish(run(working_directory()->d_inode, working_directory()));
+	finish(run_on_directory());
 	bpf_rcu_read_unlock();
 	return 0;
 }

@@ -8,31 +8,14 @@
 #include <inode_map.bpf.h>
 
 #include "program.h"
+#include "common.bpf.h"
 
 char _license[] SEC("license") = "GPL";
-
-extern void bpf_rcu_read_lock(void) __ksym;
-extern void bpf_rcu_read_unlock(void) __ksym;
-
-/* Always empty. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct value);
-} ordinary SEC(".maps");
 
 __u32 map_id;
 __u64 number;
 __u32 size;
 __u8 buffer[BUFFER_SIZE];
-
-static __always_inline struct dentry *working_directory(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return task->fs->pwd.dentry;
-}
 
 /* Writes to read-only memory */
 
