@@ -5,10 +5,12 @@
  */
 #include <sys/syscall.h>
 
+#include "change.skel.h"
 #include "stress.skel.h"
 #include "tasks.h"
 
 static struct stress *programs;
+static struct change *changers;
 double attach_seconds;
 
 static void insmod(void)
@@ -44,10 +46,17 @@ static void programs_attach(void)
 	MUST(!bpf_map__reuse_fd(programs->maps.board, board_fd));
 	MUST(!stress__load(programs));
 	MUST(!stress__attach(programs));
+	changers = change__open();
+	MUST(changers);
+	MUST(!bpf_map__reuse_fd(changers->maps.board, board_fd));
+	MUST(!change__load(changers));
+	MUST(!change__attach(changers));
 }
 
 static void programs_detach(void)
 {
+	change__destroy(changers);
+	changers = NULL;
 	stress__destroy(programs);
 	programs = NULL;
 }

@@ -50,6 +50,26 @@ const char *const where_names[NR_WHERE] = {
 	[IN_FENTRY_CLEAR_INODE]		= "fentry/clear_inode",
 	[IN_INSERT]			= "tp_btf/inode_map_insert",
 	[IN_REMOVE]			= "tp_btf/inode_map_remove",
+	[IN_CHANGE]			= "lsm/file_open, changes",
+	[IN_CHANGE_SLEEPABLE]		= "lsm.s/file_open, changes",
+	[IN_CHANGE_FENTRY]		= "fentry/iput, changes",
+};
+
+const char *const call_names[NR_CALLS] = {
+	[CALL_PEEK]		= "inode_map_peek",
+	[CALL_READ]		= "inode_map_read",
+	[CALL_LOOKUP_TREE]	= "inode_map_lookup_tree",
+	[CALL_READ_TREE]	= "inode_map_read_tree",
+	[CALL_LOOKUP_PATH]	= "inode_map_lookup_path",
+	[CALL_READ_PATH]	= "inode_map_read_path",
+	[CALL_UPDATE]		= "inode_map_update",
+	[CALL_GET]		= "inode_map_get",
+	[CALL_REQUEST]		= "inode_map_request",
+	[CALL_REPLACE]		= "inode_map_replace",
+	[CALL_DELETE]		= "inode_map_delete",
+	[CALL_DELETE_HANDLE]	= "bpf_inode_map_delete_handle",
+	[CALL_WALK]		= "inode_map_for_each, a value",
+	[CALL_ID]		= "inode_map_id",
 };
 
 const char *const reasons[STRESS_REASONS] = {
@@ -65,6 +85,10 @@ void sum_up(void)
 	for (unsigned int i = 0; i < NR_WHERE; i++)
 		printf("%-36s %12llu %12llu\n", where_names[i],
 		       (unsigned long long)board->hits[i], (unsigned long long)board->runs[i]);
+	printf("%-36s %12s %12s\n", "function", "succeeded", "refused");
+	for (unsigned int i = 0; i < NR_CALLS; i++)
+		printf("%-36s %12llu %12llu\n", call_names[i],
+		       (unsigned long long)board->called[i], (unsigned long long)board->refused[i]);
 	printf("%-36s %12s\n", "removal", "events");
 	for (unsigned int i = 0; i < STRESS_REASONS; i++)
 		printf("%-36s %12llu\n", reasons[i], (unsigned long long)board->removed[i]);
@@ -87,6 +111,11 @@ bool all_happened(void)
 	for (unsigned int i = 0; i < NR_WHERE; i++)
 		if (!board->runs[i] || (!board->hits[i] && i != IN_FENTRY_CLEAR_INODE)) {
 			printf("stress: %s never found anything\n", where_names[i]);
+			all = false;
+		}
+	for (unsigned int i = 0; i < NR_CALLS; i++)
+		if (!board->called[i]) {
+			printf("stress: no program has called with success: %s\n", call_names[i]);
 			all = false;
 		}
 	for (unsigned int i = 0; i < STRESS_REASONS; i++)

@@ -147,7 +147,7 @@ void check_board(void)
 {
 	static const char *const what[NR_WHAT] = {
 		"nothing", "a value that is not whole", "a value that changed under the program",
-		"another file's value", "another map's value"
+		"another file's value", "another map's value", "an error that may not be"
 	};
 
 	if (!__atomic_load_n(&board->violations, __ATOMIC_SEQ_CST))
@@ -156,6 +156,11 @@ void check_board(void)
 	for (unsigned int i = 0; i < 1000; i++)
 		if (__atomic_load_n(&board->first, __ATOMIC_SEQ_CST) < 2)
 			msleep(1);
+	if (board->what == WRONG_ERROR)
+		violation("program %s in process %u: %s: %s (%d); %llu violations",
+			  where_names[board->where % NR_WHERE], board->pid,
+			  call_names[board->call % NR_CALLS], strerror(-board->error),
+			  board->error, (unsigned long long)board->violations);
 	violation("program %s in process %u found %s: %s (%llu violations)",
 		  where_names[board->where % NR_WHERE], board->pid, what[board->what % NR_WHAT],
 		  describe(&board->value, &(struct map){ .id = board->map },

@@ -64,7 +64,29 @@ enum stress_where {
 	IN_FENTRY_CLEAR_INODE,
 	IN_INSERT,
 	IN_REMOVE,
+	IN_CHANGE,
+	IN_CHANGE_SLEEPABLE,
+	IN_CHANGE_FENTRY,
 	NR_WHERE
+};
+
+/* What programs call. */
+enum stress_call {
+	CALL_PEEK,
+	CALL_READ,
+	CALL_LOOKUP_TREE,
+	CALL_READ_TREE,
+	CALL_LOOKUP_PATH,
+	CALL_READ_PATH,
+	CALL_UPDATE,
+	CALL_GET,
+	CALL_REQUEST,
+	CALL_REPLACE,
+	CALL_DELETE,
+	CALL_DELETE_HANDLE,
+	CALL_WALK,
+	CALL_ID,
+	NR_CALLS
 };
 
 enum stress_what {
@@ -73,11 +95,16 @@ enum stress_what {
 	WRONG_SUM_LATER,	/* the same, while the program had the value */
 	WRONG_FILE,
 	WRONG_MAP,
+	WRONG_ERROR,		/* a function returned what it may not */
 	NR_WHAT
 };
 
-/* Maps that programs look into: four that stay, the others come and go. */
+/*
+ * Maps that programs look into: four that stay, the others come and go. Programs change entries of
+ * the first ones, as every task does.
+ */
 #define STRESS_SLOTS	8
+#define STRESS_FREE	2
 #define STRESS_REASONS	6
 
 /**
@@ -86,6 +113,9 @@ enum stress_what {
  * @runs: how often each program ran
  * @hits: how often it found an entry
  * @removed: removals, by reason
+ * @called: how often a function did what it is for, by enum stress_call
+ * @refused: how often it returned an error that it may, or NULL
+ * @seq: how many values programs have made
  * @violations: the number of violations
  * @first: 1 while a program writes the following about the first violation, 2 when it is complete
  */
@@ -94,6 +124,9 @@ struct stress_board {
 	__u64 runs[NR_WHERE];
 	__u64 hits[NR_WHERE];
 	__u64 removed[STRESS_REASONS];
+	__u64 called[NR_CALLS];
+	__u64 refused[NR_CALLS];
+	__u64 seq;
 	__u64 violations;
 	__u64 first;
 	__u32 where;
@@ -103,6 +136,8 @@ struct stress_board {
 	__u32 dev;
 	__u32 gen;
 	__u64 ino;
+	__u32 call;
+	__s32 error;
 	struct stress_value value;
 };
 

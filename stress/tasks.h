@@ -154,6 +154,7 @@ void tasks_end(bool of_epoch);
 
 extern const char *const op_names[NR_OPS];
 extern const char *const where_names[NR_WHERE];
+extern const char *const call_names[NR_CALLS];
 extern const char *const reasons[STRESS_REASONS];
 void sum_up(void);
 bool all_happened(void);
