@@ -35,8 +35,8 @@
  * The files are in tmpfs, except where an inode has to be evicted (ext4). Maps have as many
  * entries as they have room for; but the LRU hash, which would forget some, has twice the room.
  *
- * What can't be counted is what processors cost each other: for that there are lookups per second
- * (--smp), without -icount, which agree from run to run as well as such things do.
+ * What can't be counted is what processors cost each other: for that there are lookups, inserts and
+ * deletes per second (--smp), without -icount, which agree from run to run as well as such things do.
  *
  * Prints CSV: table, row, column, value. Lines that begin with # show progress.
  */
@@ -156,7 +156,8 @@ static void usage(FILE *file)
 		      "  --quick  at most 10,000 entries\n"
 		      "  --scale  1,000,000 entries next to 1,000 (100,000 with --quick)\n"
 		      "  --entries N  or so many\n"
-		      "  --smp    lookups per second, on 2 processors of 3; boot with maxcpus=1\n"
+		      "  --smp    lookups and changes per second, on up to 4 processors of 5; boot\n"
+		      "           with maxcpus=1\n"
 		      "  --profile  what scripts/profile looks at\n"
 		      "  --profile-guard  likewise of what inode-guard costs\n"
 		      "  --day    what a user feels; with --quick of less\n");
@@ -211,6 +212,7 @@ int main(int argc, char **argv)
 	if (what == 's') {
 		prepare(CALLS);
 		bench_smp();
+		bench_smp_calls();
 	} else if (what == 'p' || what == 'g') {
 		prepare(SAMPLES);
 		take_priority();

@@ -14,9 +14,9 @@
 /* The deepest tree that is looked up. */
 #define BENCH_DEPTH		16
 
-/* Lookups per second: how many between two looks at the clock, and on how many processors. */
+/* Lookups per second: how many between two looks at the clock, and on how many processors at most. */
 #define BENCH_RATE_TIMES	512
-#define BENCH_CPUS		2
+#define BENCH_CPUS		4
 
 /* What the hash maps that recognise a file by its number have as the key. */
 struct bench_number {

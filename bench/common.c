@@ -167,12 +167,12 @@ void key_make(enum column column, int fd, union any_key *key)
 	}
 }
 
-long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
+long call_map(int map, enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
 {
 	static const __u64 value = 1;
 	union any_key key;
 	union bpf_attr attr = {
-		.map_fd = maps[column],
+		.map_fd = map,
 		.key = (unsigned long)&key,
 		.flags = flags,
 	};
@@ -184,6 +184,11 @@ long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
 		attr.value = (unsigned long)&value;
 	key_make(column, fd, &key);
 	return syscall(SYS_bpf, cmd, &attr, sizeof(attr));
+}
+
+long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
+{
+	return call_map(maps[column], cmd, column, fd, flags);
 }
 
 /* Programs. */

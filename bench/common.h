@@ -85,6 +85,7 @@ int inode_map_make(unsigned int n);
 int map_create(enum column column, unsigned int n);
 void column_map_make(enum column column, unsigned int n);
 void key_make(enum column column, int fd, union any_key *key);
+long call_map(int map, enum bpf_cmd cmd, enum column column, int fd, __u64 flags);
 long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags);
 void entry_add(const char *path);
 
@@ -169,6 +170,11 @@ void audit_end(const char *dir, unsigned int n);
 void bench_day(bool quick);
 
 /* smp.c */
+void on_cpu(unsigned int cpu);
+void cpus_set(bool online);
 void bench_smp(void);
+
+/* smp_calls.c */
+void bench_smp_calls(void);
 
 #endif /* BENCH_COMMON_H */

@@ -17,8 +17,6 @@
  */
 #define RATE_LOOKS	401
 
-static const char *const cpu_names[BENCH_CPUS] = { "1 CPU", "2 CPUs" };
-
 /* The programs of each column, in bench.bpf.c. */
 static const char *const rate_names[NR_COLUMNS] = {
 	"by_inode_rate", "storage_rate", "by_number_rate", "by_pointer_rate", "lru_rate", NULL
@@ -28,7 +26,7 @@ static union any_key update_keys[CALLS];
 static enum column update_column;
 static atomic_bool update_stop;
 
-static void on_cpu(unsigned int cpu)
+void on_cpu(unsigned int cpu)
 {
 	cpu_set_t cpus;
 
@@ -41,7 +39,7 @@ static void on_cpu(unsigned int cpu)
  * All processors but the first are there while something is measured only: QEMU's may run stale
  * code when the kernel patches itself, as it does to attach a program.
  */
-static void cpus_set(bool online)
+void cpus_set(bool online)
 {
 	char path[64];
 
@@ -146,7 +144,7 @@ static void measure_rates(enum column column, const int *fds)
 	struct bpf_link *link = attach(rate_names[column]);
 
 	update_keys_make(column, fds);
-	for (unsigned int cpus = 1; cpus <= BENCH_CPUS; cpus++)
+	for (unsigned int cpus = 1; cpus <= BENCH_CPUS; cpus *= 2)
 		for (unsigned int updates = 0; updates < 2; updates++) {
 			double got = rate(cpus, updates);
 
@@ -168,13 +166,15 @@ void bench_smp(void)
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		for (enum column column = 0; column < EMPTY; column++)
 			measure_rates(column, fds);
-	for (unsigned int cpus = 0; cpus < BENCH_CPUS; cpus++)
+	for (unsigned int cpus = 1; cpus <= BENCH_CPUS; cpus *= 2)
 		for (unsigned int updates = 0; updates < 2; updates++)
 			for (enum column column = 0; column < EMPTY; column++) {
-				snprintf(row, sizeof(row), "%s%s", cpu_names[cpus],
+				snprintf(row, sizeof(row), "%u %s%s", cpus,
+					 cpus == 1 ? "CPU" : "CPUs",
 					 updates ? "; and an updater" : "");
 				emit("smp", row, column_names[column],
-				     rates[column][cpus][updates] / rates[STORAGE][cpus][updates]);
+				     rates[column][cpus - 1][updates] /
+				     rates[STORAGE][cpus - 1][updates]);
 			}
 	for (unsigned int i = 0; i < CALLS; i++)
 		close(fds[i]);

@@ -31,6 +31,10 @@ function title(table)
 		return "Instructions where there are many maps"
 	if (table == "smp")
 		return "Lookups per second, inode storage = 1.00"
+	if (table == "smp calls")
+		return "Inserts and deletes per second, inode storage = 1.00"
+	if (table == "smp growth")
+		return "Inserts and deletes per second, on 1 CPU = 1.00"
 	return table
 }
 
@@ -58,7 +62,7 @@ function number(value, column)
 {
 	if (value == "")
 		return "–"
-	if (column == "ratio" || table == "smp" || (table == "day" && value < 100))
+	if (column == "ratio" || table ~ /^smp/ || (table == "day" && value < 100))
 		return sprintf("%.3f", value)
 	if (value >= 1000)
 		return commas(sprintf("%.0f", value))
