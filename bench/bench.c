@@ -91,7 +91,7 @@ static void prepare(unsigned int most)
 	insmod(MODULES "/inode_map.ko");
 	insmod(MODULES "/inode_map_bench.ko");
 	enter_cgroup();
-	tmpfs_mount(BASE);
+	files_mount(BASE);
 	MUST(!mkdir(BASE "/in", 0755));
 	MUST(!mkdir(BASE "/out", 0755));
 	files_create(BASE "/in", most);

@@ -126,10 +126,13 @@ int file_open(const char *path)
 	return fd;
 }
 
-void tmpfs_mount(const char *dir)
+const char *files_type = "tmpfs";
+
+/* A filesystem in memory, for any number of files. */
+void files_mount(const char *dir)
 {
 	MUST(!mkdir(dir, 0755) || errno == EEXIST);
-	MUST(!mount("bench", dir, "tmpfs", 0, "nr_inodes=0"));
+	MUST(!mount("bench", dir, files_type, 0, "nr_inodes=0"));
 }
 
 /* Operations of user space: bpf(2) as it is, without the library's own instructions. */

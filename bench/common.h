@@ -71,7 +71,8 @@ void shell(const char *command);
 const char *file_path(const char *dir, unsigned int i);
 void files_create(const char *dir, unsigned int n);
 int file_open(const char *path);
-void tmpfs_mount(const char *dir);
+extern const char *files_type;
+void files_mount(const char *dir);
 
 union any_key {
 	struct bench_number number;

@@ -16,7 +16,7 @@ __u64 unmount(unsigned int n, bool entries)
 {
 	__u64 begin;
 
-	tmpfs_mount(BASE "/gone");
+	files_mount(BASE "/gone");
 	files_create(BASE "/gone", n);
 	column_map_make(INODE_MAP, n);
 	for (unsigned int i = 0; entries && i < n; i++) {
@@ -107,7 +107,7 @@ const char *ordinary_files(void)
 	static char path[128];
 	int fd;
 
-	tmpfs_mount(BASE "/used");
+	files_mount(BASE "/used");
 	files_create(BASE "/used", CALLS + 1);
 	snprintf(path, sizeof(path), "%s", file_path(BASE "/used", CALLS));
 	fd = open(path, O_WRONLY);

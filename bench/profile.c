@@ -220,7 +220,7 @@ static void profile_programs(void)
 /* The part of an unmount in which its inodes go. */
 static void profile_unmount(const char *column, bool entries)
 {
-	tmpfs_mount(BASE "/gone");
+	files_mount(BASE "/gone");
 	files_create(BASE "/gone", PROFILE_FILES);
 	column_map_make(INODE_MAP, PROFILE_FILES);
 	for (unsigned int i = 0; entries && i < PROFILE_FILES; i++)
