@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The programs that the bench measures: one for each operation on each kind of map.
+ * The programs that the bench measures: one for each operation on each kind of map. programs.c,
+ * smp.c and profile.c attach them. They are LSM programs that don't sleep, and run when the bench
+ * opens a file, whose inode they look up.
  *
- * All of them run when the bench opens a file, whose inode is what they look up. Between two looks
- * at the clock stands the operation, and nothing else, so many times over: unrolled, there is no
- * loop to subtract. What the clock itself costs is what the program "nothing" measures.
+ * A program reads the clock, repeats the operation, and reads the clock again. The repetitions are
+ * unrolled, so that there is no loop to subtract. The program "nothing" measures what the clock
+ * itself costs.
  *
- * Before the first look at the clock the program has the inode and, where it needs one, the map's
- * id in registers. What an operation needs beyond that to make its key belongs to it: it is made
- * anew each time, as a program would that makes one lookup.
+ * When the program first reads the clock, it has the inode and the map's id in registers. All else
+ * that the operation needs to make its key is part of its cost. So the program makes the key anew
+ * each time, as one would that makes a single lookup.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -22,8 +24,8 @@ extern __u64 bpf_bench_clock(void) __ksym;
 extern __u8 *bpf_bench_nothing(__u32 map_id, struct inode *inode, const int rdwr_buf_size) __ksym;
 
 /*
- * The maps that the inode map is compared with. The bench sets the number of entries. They hash
- * without a random seed.
+ * The maps that the inode map is compared with. The bench sets their sizes. They hash without a
+ * random seed, with which other keys would collide in each run.
  */
 
 struct {
@@ -57,15 +59,15 @@ struct {
 	__type(value, __u64);
 } lru SEC(".maps");
 
-/* Who is measured, and in which inode map programs look. */
+/* Set by the bench: its process, and the inode map that programs look into. */
 __u32 pid;
 __u32 map_id;
 
-/* The outcome: instructions, and the last result (a pointer to a value, or an error). */
+/* The outcome: instructions, and the last result, which is a pointer to a value or an error. */
 __u64 elapsed;
 long result;
 
-/* The key of the entry that was last inserted by a program. */
+/* The key of the entry that by_pointer_insert made last. */
 __u64 pointer;
 
 #define EIGHT(what)	what what what what what what what what
@@ -79,8 +81,8 @@ static __always_inline bool ours(void)
 #define forget(inode)	asm volatile("" : "+r"(inode) : : "memory")
 
 /*
- * A program that measures @what, @times times over (by a macro). @what sets @last. It knows a
- * @member of the file by the name @with.
+ * A program that measures @what, which @times, a macro, repeats. It has @member of the file in the
+ * variable @with, and sets "last".
  */
 #define MEASURE_WITH(name, type, with, member, times, what)			\
 SEC("?lsm/file_open")								\
@@ -97,7 +99,7 @@ int BPF_PROG(name, struct file *file)						\
 	times(what)								\
 	elapsed = bpf_bench_clock() - begin;					\
 	result = last;								\
-	/* For those that use neither. */					\
+	/* Some programs use neither. */					\
 	forget(with);								\
 	forget(id);								\
 	return 0;								\
@@ -110,7 +112,6 @@ int BPF_PROG(name, struct file *file)						\
 
 #define ONCE(what)		what
 
-/* All of them keep the last result. */
 MEASURE(nothing, ONCE, {
 	asm volatile("%0 = 0" : "=r"(last));
 })
@@ -158,7 +159,7 @@ MEASURE(lru_get, SIXTY_FOUR, {
 	last = (long)bpf_map_lookup_elem(&lru, &number);
 })
 
-/* Another value for an inode that has one. */
+/* Replace the value of an inode that has one. */
 
 MEASURE(by_inode_set, SIXTY_FOUR, {
 	__u64 value = 1;
@@ -201,9 +202,9 @@ MEASURE(lru_set, SIXTY_FOUR, {
 })
 
 /*
- * Trees: the value of the file or of its nearest ancestor that has one. With maps that know nothing
- * of trees the program has to walk. (Who renames directories at this moment is not its concern;
- * the inode map's is.)
+ * Trees: look up the value of the file, or of its nearest ancestor that has one. In maps other than
+ * the inode map, the program has to walk. Unlike bpf_inode_map_lookup_tree(), this walk does not
+ * notice concurrent renames.
  */
 
 #define MEASURE_TREE(name, what) \
@@ -251,11 +252,11 @@ MEASURE_TREE(lru_tree, WALK({
 }))
 
 /*
- * Lookups per second: many more of them, in nanoseconds, on whichever processor it is. What the
- * loop costs is in it, for all alike.
+ * Lookups per second: many more lookups, timed in nanoseconds. The time includes the loop, which is
+ * the same for all maps.
  */
 
-/* By processor: nobody opens files on others. */
+/* The time on each processor. The bench opens files on these processors only. */
 __u64 spent[BENCH_CPUS];
 
 #define MEASURE_RATE(name, what)						\
@@ -312,7 +313,7 @@ MEASURE_RATE(lru_rate, {
 	last = (long)bpf_map_lookup_elem(&lru, &number);
 })
 
-/* Not measured: gives an inode an entry in the map that user space has no key for. */
+/* Not measured: gives an inode an entry in by_pointer, for which user space has no key. */
 SEC("?lsm/file_open")
 int BPF_PROG(by_pointer_insert, struct file *file)
 {

@@ -1,42 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the inode map costs, next to what people use today, in instructions.
+ * Counts the instructions that the inode map takes, next to those of maps that people use today.
+ * This file prepares and runs the measurements; the files beside it make them. scripts/bench calls
+ * the program.
  *
- * Runs as root in a virtual machine whose clock counts instructions (scripts/vm --icount): there is
- * one processor, its time-stamp counter goes up by 1 with every instruction, idle time is skipped,
- * and nothing random comes from outside. Still two machines do not begin at the same moment, by
- * some instructions, and what the kernel makes of it is not the same: where inodes and slabs are,
- * and so which entries share a bucket. A typical operation does not depend on it: what counts is
- * the median of many, which agrees from run to run to the instruction. Their mean, with the
- * collisions and the refills of slabs, is a row of its own, and differs by a fraction of a percent.
- * (A repeated string instruction counts once for every repetition: clearing and copying looks
- * expensive.)
+ * Runs as root in a virtual machine whose clock counts instructions (scripts/vm --icount). The
+ * machine has one processor. Its time-stamp counter goes up by 1 with each instruction. While the
+ * processor is idle, QEMU does not wait, and adds 1 for each nanosecond that it skips. Nothing
+ * random comes from outside. Still, no two machines begin at exactly the same instruction, and a
+ * small difference there changes where inodes and slabs are, and so which entries share a bucket.
+ * The median of many operations does not depend on that, and is the same from run to run, to the
+ * instruction. The mean includes collisions and the refills of slabs. It has a row of its own, and
+ * differs by a fraction of a percent. (A repeated string instruction counts once for each
+ * repetition, so clearing and copying look expensive.)
  *
  * What a figure is:
  *
- *   - Of programs: a program makes the same operation 64 times over (trees: 8), unrolled, between
- *     two looks at the clock (bench.bpf.c). It runs when we open a file whose inode is what it
- *     looks up. Each file is opened several times and the smallest number counts, so that no timer
- *     interrupt is in it; the figure is of up to 256 files, less what the clock costs. The call is
- *     in it: "empty" is the call of a function that has the arguments of bpf_inode_map_lookup() and
+ *   - Programs: a program makes the same operation 64 times (trees: 8), unrolled, between two reads
+ *     of the clock (bench.bpf.c). It runs when we open a file, and looks up that file's inode. We
+ *     open each file several times, and take the smallest number, so that no timer interrupt is in
+ *     it. The figure is the median of up to 256 files, less what the clock costs. It includes the
+ *     call: "empty" is the call of a function that has the arguments of bpf_inode_map_lookup() and
  *     does nothing. Hash maps hash without a random seed.
- *   - Of system calls: of 1,000 calls one after the other, each for a file of its own, with what it
- *     takes to make the key: fstat() for the number of a file; the inode map and inode storage have
- *     descriptors for keys. Likewise the best of several rounds, each with a new map. "Empty" is
+ *   - System calls: a series of 1,000 calls, each for a file of its own. A figure includes making
+ *     the key: fstat() for the number of a file, while the inode map and inode storage have
+ *     descriptors for keys. The best of several rounds counts, each with a new map. "Empty" is
  *     bpf(2) with a command that does not exist.
- *   - No figure includes later work: workers and grace periods, which free replaced and deleted
- *     entries of all kinds of map. We have a real-time priority so that they don't preempt us, but
- *     a timer interrupt may be in the figure of a long series.
- *   - Memory: what the slab caches have more than before, objects in use times their size, and what
- *     our memory cgroup was charged beyond slabs (tables), for a map that is full.
- *   - Unmounts: umount(2) of a tmpfs, in which all files are in memory in either case.
- *   - Ordinary use: the least of 100 calls.
+ *   - Figures of programs and of system calls include no later work: workers free replaced and
+ *     deleted entries of all kinds of map, after grace periods. We have a real-time priority so
+ *     that they don't preempt us. But a timer interrupt may be in the figure of a long series.
+ *   - Memory: by how much the slab caches have grown (objects in use, times their size), and what
+ *     our memory cgroup is charged beyond slabs (tables), for a map that is full.
+ *   - Unmounts: umount(2) of a tmpfs, which has all its files in memory even without entries.
+ *   - Ordinary use of files: the least of 100 calls.
  *
- * The files are in tmpfs, except where an inode has to be evicted (ext4). Maps have as many
- * entries as they have room for; but the LRU hash, which would forget some, has twice the room.
+ * The files are on tmpfs, except where an inode has to be evicted (ext4). Maps are full, except the
+ * LRU hash, which evicts entries before it is full: it has twice the room.
  *
- * What can't be counted is what processors cost each other: for that there are lookups, inserts and
- * deletes per second (--smp), without -icount, which agree from run to run as well as such things do.
+ * Instructions don't show what processors cost each other. For that there are lookups, inserts and
+ * deletes per second (--smp), in a machine without --icount. These vary from run to run as times do.
  *
  * Prints CSV: table, row, column, value. Lines that begin with # show progress.
  */
@@ -64,13 +66,13 @@ static void insmod(const char *path)
 	close(fd);
 }
 
-/* No other task runs unless we sleep. */
+/* From here on, other tasks run only while we sleep. */
 static void take_priority(void)
 {
 	struct sched_param param = { .sched_priority = 1 };
 
 	write_to("/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
-	/* Newer kernels let the others have their share all the same. */
+	/* Newer kernels have another server that gives other tasks a share. */
 	if (!access("/sys/kernel/debug/sched/fair_server/cpu0/runtime", W_OK))
 		write_to("/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0\n");
 	MUST(!sched_setscheduler(0, SCHED_FIFO, &param));
@@ -123,7 +125,7 @@ static void bench(bool quick)
 	bench_tree();
 	bench_set();
 	say("system calls");
-	/* The maps of the skeleton are not used from here on; its types are. */
+	/* From here on the measurements make the maps. The skeleton stays for its types. */
 	maps_make(1);
 	close(maps[INODE_MAP]);
 	bench_calls();
@@ -152,15 +154,16 @@ static unsigned int number(const char *text)
 
 static void usage(FILE *file)
 {
-	fprintf(file, "Usage: bench [--quick | --scale | --smp | --profile | --day]\n\n"
-		      "  --quick  at most 10,000 entries\n"
-		      "  --scale  1,000,000 entries next to 1,000 (100,000 with --quick)\n"
-		      "  --entries N  or so many\n"
-		      "  --smp    lookups and changes per second, on up to 4 processors of 5; boot\n"
-		      "           with maxcpus=1\n"
-		      "  --profile  what scripts/profile looks at\n"
-		      "  --profile-guard  likewise of what inode-guard costs\n"
-		      "  --day    what a user feels; with --quick of less\n");
+	fprintf(file, "Usage: bench [--quick] [--scale [--entries N] | --smp | --profile |\n"
+		      "              --profile-guard | --day]\n\n"
+		      "  --quick          at most 10,000 entries\n"
+		      "  --scale          1,000,000 entries next to 1,000; with --quick 100,000\n"
+		      "  --entries N      with --scale: N entries, at least 10,000\n"
+		      "  --smp            lookups and changes per second on up to 4 of 5 CPUs;\n"
+		      "                   boot with maxcpus=1\n"
+		      "  --profile        the calls that scripts/profile traces\n"
+		      "  --profile-guard  likewise, for what inode-guard costs\n"
+		      "  --day            everyday work beside guards; with --quick less work\n");
 }
 
 int main(int argc, char **argv)

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the bench and its programs share.
- *
- * Includes nothing: the programs have their types from vmlinux.h.
+ * What the bench and its BPF programs share. This file includes nothing, because the programs take
+ * their types from vmlinux.h.
  */
 #ifndef BENCH_H
 #define BENCH_H
 
-/* How often a program repeats what it measures. The longer ones fit the verifier only so often. */
+/* How often a program repeats its operation. The verifier takes no program with more tree walks. */
 #define BENCH_TIMES		64
 #define BENCH_TREE_TIMES	8
 
-/* The deepest tree that is looked up. */
+/* The most steps from the file that is opened up to the directory that has the entry. */
 #define BENCH_DEPTH		16
 
-/* Lookups per second: how many between two looks at the clock, and on how many processors at most. */
+/* Lookups per second: how many lookups are timed together, and on how many processors at most. */
 #define BENCH_RATE_TIMES	512
 #define BENCH_CPUS		4
 
-/* What the hash maps that recognise a file by its number have as the key. */
+/**
+ * struct bench_number - the key of the hash maps that recognise a file by its number
+ * @dev: the superblock's device, in the kernel's encoding: major << 20 | minor
+ * @ino: the inode number
+ */
 struct bench_number {
 	__u64 dev;
 	__u64 ino;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Operations of user space: system calls.
+ * Measures system calls: insert, replace and delete an entry, create and free a map. bench.c calls
+ * this. It prints the table "calls", and needs the files in BASE "/in" and the skeleton, which has
+ * the types of inode storage. User space has no key for the map by pointer: this only creates and
+ * frees that map.
  */
 #include <unistd.h>
 
 #include "common.h"
 
-/* A look at the clock is in each time. */
+/* Time one call for each of CALLS files. Each time includes one read of the clock. */
 static struct cost series(enum bpf_cmd cmd, enum column column, const int *fds, __u64 flags)
 {
 	static __u64 times[CALLS];
@@ -64,7 +67,7 @@ void bench_calls(void)
 		close(fds[i]);
 }
 
-/* The syscalls alone: what a worker does to free the map is not in it. */
+/* Only the system calls count. A worker frees the map later. */
 void bench_create(void)
 {
 	for (enum column column = 0; column < EMPTY; column++) {

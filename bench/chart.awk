@@ -1,6 +1,6 @@
-# Draws a chart, in SVG, of what the bench prints about lookups. Called by scripts/bench.
+# Draws a chart of lookups, in SVG, from what the bench prints. Called by scripts/bench.
 #
-# The input is CSV: table, row, column, value. A bar for each kind of map, in a group for each row.
+# The input is CSV: table, row, column, value. Each row is a group of bars, one for each map.
 
 BEGIN {
 	split("#1f6feb #2da44e #bf8700 #cf222e #8250df", colors, " ")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the parts of the bench share: the clock, files, the maps that are compared, and what is done
- * to them. All of it runs in the bench, as root, in a machine of its own.
+ * What the parts of the bench share: output, files, the maps that are compared, and operations on
+ * them. All parts call these functions, as root, in a virtual machine of their own. They are not
+ * for threads. If a step fails, they end the program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,6 @@ const char *const column_names[NR_COLUMNS] = {
 	"inode map", "inode storage", "hash dev+ino", "hash pointer", "LRU hash dev+ino", "empty"
 };
 
-/* The maps of one size, and the programs that look into them. */
 struct bench *programs;
 int maps[NR_COLUMNS];
 
@@ -81,7 +81,7 @@ static void counters_read(unsigned int *nr_maps, unsigned int *nr_entries)
 	fclose(file);
 }
 
-/* Wait until what was deleted or replaced is freed. */
+/* Wait until the workers have freed all but @nr_maps maps and @nr_entries entries. */
 void settle(unsigned int nr_maps, unsigned int nr_entries)
 {
 	unsigned int got_maps, got_entries;
@@ -89,7 +89,7 @@ void settle(unsigned int nr_maps, unsigned int nr_entries)
 	for (unsigned int i = 0; i < SETTLE_SECONDS * 100; i++) {
 		counters_read(&got_maps, &got_entries);
 		if (got_maps == nr_maps && got_entries == nr_entries) {
-			/* The others have no counters. */
+			/* The other kinds of map have no counters: allow them some time. */
 			pause_ms(200);
 			return;
 		}
@@ -100,6 +100,7 @@ void settle(unsigned int nr_maps, unsigned int nr_entries)
 
 /* Files. */
 
+/* The path of file number @i. It is in a static buffer, which the next call overwrites. */
 const char *file_path(const char *dir, unsigned int i)
 {
 	static char path[128];
@@ -112,7 +113,7 @@ void files_create(const char *dir, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		MUST(!mknod(file_path(dir, i), S_IFREG | 0644, 0));
-		/* Nothing else comes to run meanwhile. */
+		/* At our priority, other tasks run only while we sleep. */
 		if (i % 10000 == 9999)
 			pause_ms(1);
 	}
@@ -135,15 +136,15 @@ void files_mount(const char *dir)
 	MUST(!mount("bench", dir, files_type, 0, "nr_inodes=0"));
 }
 
-/* Operations of user space: bpf(2) as it is, without the library's own instructions. */
+/* Operations of user space. */
 
-/* A map whose keys are descriptors, as those of inode storage are. */
+/* Create an inode map. Its keys are descriptors, as those of inode storage are. */
 int inode_map_make(unsigned int n)
 {
 	static unsigned int device;
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 
-	/* Once, as the types that inode storage needs are loaded once. */
+	/* Look it up only once, just as the types that inode storage needs are loaded only once. */
 	device = device ?: if_nametoindex(INODE_MAP_DEVICE);
 	opts.map_ifindex = device;
 	return bpf_map_create(BPF_MAP_TYPE_HASH, "bench", sizeof(int), sizeof(__u64), n, &opts);
@@ -165,11 +166,15 @@ void key_make(enum column column, int fd, union any_key *key)
 		key->number.ino = st.st_ino;
 		break;
 	default:
-		/* What the kernel knows only: another number does for what it takes. */
+		/* Only the kernel knows the pointer. To measure memory, any number will do. */
 		key->pointer = fd;
 	}
 }
 
+/*
+ * Make a key for the file @fd and call bpf(2) with it and a map. This is the bare system call, so that no
+ * instructions of libbpf count. Returns 0, or -1 with errno.
+ */
 long call_map(int map, enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
 {
 	static const __u64 value = 1;
@@ -180,7 +185,7 @@ long call_map(int map, enum bpf_cmd cmd, enum column column, int fd, __u64 flags
 		.flags = flags,
 	};
 
-	/* A command that does not exist. */
+	/* No command has this number, so the call does nothing. */
 	if (column == EMPTY)
 		return syscall(SYS_bpf, -1, &attr, sizeof(attr)) < 0 ? 0 : -1;
 	if (cmd == BPF_MAP_UPDATE_ELEM)
@@ -211,7 +216,10 @@ void detach(struct bpf_link *link)
 	MUST(!bpf_link__destroy(link));
 }
 
-/* The inode map with room for @n entries, the others for @others; and all programs. */
+/*
+ * Load all programs, and make their maps: the inode map with room for @n entries, the others for
+ * @others. Programs do nothing when other processes than this one open files.
+ */
 void maps_make_sizes(unsigned int n, unsigned int others)
 {
 	struct bpf_program *program;
@@ -246,7 +254,7 @@ void maps_free(void)
 	settle(0, 0);
 }
 
-/* Give a file an entry in every map. While the program that inserts pointers is attached. */
+/* Give a file an entry in every map. Opening it runs the program that inserts its pointer. */
 static void insert(const char *path)
 {
 	int fd = file_open(path);
@@ -279,7 +287,7 @@ void insert_one(const char *path)
 	detach(link);
 }
 
-/* Remove what insert_one() has inserted. */
+/* Remove the entries that the last insert_one() has made. */
 void remove_one(const char *path)
 {
 	int fd = file_open(path);
@@ -291,7 +299,7 @@ void remove_one(const char *path)
 	close(fd);
 }
 
-/* A map of this kind needs its types described: those of the skeleton's do. */
+/* Inode storage needs BTF for key and value, so this takes that of the skeleton's map. */
 static int storage_create(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC,
@@ -305,7 +313,7 @@ static int storage_create(void)
 
 int map_create(enum column column, unsigned int n)
 {
-	/* Hash without a random seed. */
+	/* With a random seed, other keys would collide in each run. */
 	LIBBPF_OPTS(bpf_map_create_opts, zero_seed, .map_flags = BPF_F_ZERO_SEED);
 
 	switch (column) {
@@ -339,8 +347,7 @@ void shell(const char *command)
 		die("%s: failed", command);
 }
 
-/* What a filesystem costs that has entries. */
-
+/* Give a file an entry in the inode map. */
 void entry_add(const char *path)
 {
 	int fd = file_open(path);
@@ -375,8 +382,8 @@ void emit_cost(const char *table, const char *row, enum column column, struct co
 }
 
 /*
- * What there is for the columns; of @n files or calls. The mean is a row of its own where it may be
- * another figure.
+ * Print the medians of the columns that were measured, those whose mean is not 0. Each is of @n
+ * files or calls. If that is more than one, print the means as a row of their own.
  */
 void emit_costs(const char *table, const char *row, const struct cost *costs,
 		       unsigned int n)

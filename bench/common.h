@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of the bench share: see common.c, and bench.c for what the bench is.
+ * What the parts of the bench share. bench.c says what the bench measures. The functions are in
+ * common.c unless a comment names another file. If a step fails, they end the program.
  */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
@@ -20,15 +21,16 @@
 #define BASE		"/tmp/bench"
 #define CGROUP		"/sys/fs/cgroup/bench"
 
-/* Files that programs look up in a map, at most; the others only fill it. */
+/* How many files programs look up in a map, at most. All others only fill it. */
 #define SAMPLES		256
-/* How often the others are repeated. */
+/* How often system calls, small unmounts and rates are measured. The best round counts. */
 #define ROUNDS		5
-/* Files that system calls are measured with. */
+/* Files that system calls are measured with; also the entries of most maps. */
 #define CALLS		1000
-/* Entries that memory is measured with. */
+/* Entries of the map whose memory is measured. */
 #define MEMORY_ENTRIES	10000
 
+/* The columns of the tables: the kinds of map, and calls that do nothing (EMPTY). */
 enum column {
 	INODE_MAP,
 	STORAGE,
@@ -41,7 +43,7 @@ enum column {
 
 extern const char *const column_names[NR_COLUMNS];
 
-/* The maps of one size, and the programs that look into them. */
+/* The BPF programs, and the descriptors of the maps that they look into. maps_make() sets both. */
 extern struct bench *programs;
 extern int maps[NR_COLUMNS];
 
@@ -55,6 +57,10 @@ void die(const char *format, ...);
 			    strerror(errno));					\
 	} while (0)
 
+/*
+ * With scripts/vm --icount the counter goes up by 1 with each instruction, and with each nanosecond
+ * that the processor is idle.
+ */
 static inline __u64 clock_now(void)
 {
 	return __rdtsc();
@@ -74,6 +80,7 @@ int file_open(const char *path);
 extern const char *files_type;
 void files_mount(const char *dir);
 
+/* The key of any kind of map. */
 union any_key {
 	struct bench_number number;
 	__u64 pointer;
@@ -102,8 +109,8 @@ void remove_one(const char *path);
 
 /**
  * struct cost - instructions of an operation that was measured many times
- * @median: of the times
- * @mean: likewise
+ * @median: the median of the measurements
+ * @mean: their mean
  */
 struct cost {
 	double median;
@@ -116,8 +123,8 @@ void emit_costs(const char *table, const char *row, const struct cost *costs, un
 
 /* programs.c */
 enum outcome {
-	A_MISS,		/* also: no error */
-	A_HIT,
+	A_MISS,		/* the program's result is 0: NULL, or no error */
+	A_HIT,		/* it is not 0 */
 	ANY_OUTCOME,
 };
 

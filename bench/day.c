@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a user feels: the instructions of the whole machine for some things that are done every day,
- * in a Debian system (scripts/day), without a guard and with several that all guard other files, of
- * the filesystem that the work is done on. Called by scripts/bench --day.
+ * Measures what a user feels: the instructions that the whole machine takes for everyday work in a
+ * Debian system (scripts/day), without a guard and with each of several. The guards guard other
+ * files of the filesystem that the work is done on. scripts/bench --day runs this, as root. It
+ * prints the table "day", and needs SYSTEM, inode-guard, fanotify and audit.
  */
 #include <stdio.h>
 #include <sys/mount.h>
@@ -19,14 +20,14 @@
 #define CONF		BASE "/conf"
 #define FEW		10
 
-/* Files of git, of the archive and to compile; rules. */
+/* How many files git, the archive and the compiler work with, and how many have rules. */
 struct amounts {
 	unsigned int git, tar, compile, rules;
 };
 
 static struct amounts amounts;
 
-/* What there is to work with. */
+/* Makes the files that the work is done with. */
 static const char prepare_work[] =
 	"mkdir -p ~/git ~/c ~/from\n"
 	"cd ~/git && git init -q .\n"
@@ -62,7 +63,7 @@ static const struct {
 
 #define NR_WORKS	(sizeof(works) / sizeof(works[0]))
 
-/* In the system, by its shell. */
+/* Run a script in the system, by its shell. */
 static void in_system(const char *script)
 {
 	FILE *file = fopen(ROOT "/script", "we");
@@ -94,7 +95,7 @@ static void enter_system(void)
 	files_create(RULES, amounts.rules);
 }
 
-/* How each guard begins and ends. */
+/* How each guard is started and stopped. */
 
 static void nothing(void)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's memory for entries.
+ * Measures how much memory the kernel takes for an entry. bench.c calls this. It prints the table
+ * "memory", and needs /proc/slabinfo, our memory cgroup and mkfs.ext4.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static void say_growth(struct slab *slab, const char *name, double bytes)
 	slab->bytes = bytes;
 }
 
-/* Bytes in use of all slab caches. */
+/* The bytes of all objects in use, in all slab caches. */
 static double slab_bytes(void)
 {
 	FILE *file = fopen("/proc/slabinfo", "r");
@@ -52,7 +53,7 @@ static double slab_bytes(void)
 	return sum;
 }
 
-/* What the cgroup is charged of a kind. */
+/* The bytes that our cgroup is charged under this name in memory.stat. */
 static double charged(const char *name)
 {
 	FILE *file = fopen(CGROUP "/memory.stat", "r");
@@ -71,7 +72,7 @@ static double charged(const char *name)
 /* The kernel's memory: all slabs, and the whole pages that our cgroup is charged for. */
 double memory_now(void)
 {
-	/* The counters of a cgroup are summed up every other second. */
+	/* The kernel sums a cgroup's counters up every two seconds. */
 	pause_ms(5000);
 	return slab_bytes() + charged("kernel") - charged("slab");
 }
@@ -85,14 +86,14 @@ static void drop_caches(void)
 	}
 }
 
-/* Insert files by names, which is how they come into memory where they are not. */
+/* Insert files by name. Opening a file brings its inode into memory if it is not there. */
 static void memory_insert(enum column column, const char *dir)
 {
 	column_map_make(column, MEMORY_ENTRIES);
 	for (unsigned int i = 0; i < MEMORY_ENTRIES; i++) {
 		int fd = file_open(file_path(dir, i));
 
-		/* What stands for a pointer must not repeat itself. */
+		/* The number that stands for a pointer must be another one each time. */
 		MUST(!call(BPF_MAP_UPDATE_ELEM, column, column == BY_POINTER ? (int)i : fd,
 			   BPF_NOEXIST));
 		close(fd);
@@ -109,14 +110,14 @@ void bench_memory(void)
 		     (memory_now() - before) / MEMORY_ENTRIES);
 		close(maps[column]);
 		settle(0, 0);
-		/* Deletes what inode storage has for inodes, too. */
+		/* Inode storage has no counters: give it time to delete its entries. */
 		pause_ms(2000);
 	}
 }
 
 /*
- * With the inodes: on ext4, whose inodes are evicted when caches are dropped, unless an entry keeps
- * them.
+ * Include the inodes in the figure. On ext4, dropping caches evicts all inodes that no entry keeps
+ * in memory.
  */
 void bench_memory_pinned(void)
 {

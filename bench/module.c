@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the bench needs in the kernel besides the inode map: a clock that costs next to nothing, and
- * a function that does nothing, as the floor of what any function that programs call can cost.
+ * What the bench needs in the kernel besides the inode map. It is two kfuncs: a clock that takes
+ * next to no instructions, and a function that does nothing, so that only its call costs. The
+ * programs of bench.bpf.c call them. They take no locks and don't sleep, and may be called in any
+ * context. bench.c loads this module.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -14,7 +16,7 @@ __bpf_kfunc_start_defs();
 /**
  * bpf_bench_clock - read the processor's clock
  *
- * Return: a number that, under QEMU's -icount shift=0, goes up by 1 with every instruction.
+ * Return: the time-stamp counter. With QEMU's -icount shift=0, each instruction adds 1 to it.
  */
 __bpf_kfunc u64 bpf_bench_clock(void)
 {
@@ -52,7 +54,7 @@ static int __init bench_init(void)
 }
 module_init(bench_init);
 
-/* Programs that call the functions hold the module. */
+/* Nothing to undo: the programs that call the functions hold a reference on the module. */
 static void __exit bench_exit(void)
 {
 }

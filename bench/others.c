@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What entries cost tasks that don't use them: a task that unmounts the filesystem, and one that
- * uses other files of it; and what inode-guard costs the latter.
+ * Measures what entries cost tasks that don't use them: a task that unmounts the filesystem, and
+ * one that uses other files of it. Measures also what inode-guard costs the latter. bench.c calls
+ * this, and profile.c and scale.c use parts of it. It prints the tables "filesystem" and "guard".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +12,13 @@
 
 #include "common.h"
 
-/* Instructions of an unmount, waiting included, of a filesystem that has @n files. */
+/**
+ * unmount - count the instructions of an unmount
+ * @n: how many files the filesystem has
+ * @entries: whether all of them have an entry
+ *
+ * Return: the instructions, and the nanoseconds that umount(2) waited for.
+ */
 __u64 unmount(unsigned int n, bool entries)
 {
 	__u64 begin;
@@ -50,7 +57,7 @@ void bench_unmount(unsigned int n)
 #define PAGE		4096
 #define ORDINARY_CALLS	100
 
-/* What everybody does with a file; @fd is open to read it. */
+/* Make one of the calls that most tasks make. @fd is open for reading the file. */
 void ordinary_call(unsigned int which, const char *path, int fd)
 {
 	char page[PAGE];
@@ -72,7 +79,7 @@ void ordinary_call(unsigned int which, const char *path, int fd)
 	}
 }
 
-/* Instructions of each. */
+/* Count the instructions of each of these calls. */
 static void ordinary(const char *path, double figures[NR_ORDINARY])
 {
 	__u64 least[NR_ORDINARY] = {};
@@ -80,7 +87,7 @@ static void ordinary(const char *path, double figures[NR_ORDINARY])
 	int fd = file_open(path);
 
 	for (unsigned int i = 0; i < ORDINARY_CALLS; i++) {
-		/* So that the allocator's state is another one each time. */
+		/* Keep a file open, so that the allocator is in another state each time. */
 		fds[i] = file_open("/dev/null");
 		for (unsigned int which = 0; which < NR_ORDINARY; which++) {
 			__u64 begin = clock_now();
@@ -100,7 +107,7 @@ const char *const ordinary_names[NR_ORDINARY] = {
 	"open and close", "read 4096 bytes", "read a byte", "stat"
 };
 
-/* A filesystem at BASE "/used" with CALLS files and one of a page, whose path it returns. */
+/* Mount a tmpfs with CALLS empty files and a last one of a page. Returns the path of the last. */
 const char *ordinary_files(void)
 {
 	static const char page[PAGE];
@@ -116,7 +123,7 @@ const char *ordinary_files(void)
 	return path;
 }
 
-/* All of its files but that one become entries. */
+/* Give all files of that filesystem but the last one an entry. */
 void ordinary_entries(void)
 {
 	column_map_make(INODE_MAP, CALLS + 1);
@@ -145,7 +152,7 @@ void bench_ordinary(void)
 	settle(0, 0);
 }
 
-/* What inode-guard costs a file without a rule, with rules for another of the same filesystem. */
+/* Measure the use of a file without a rule, while another file of its filesystem has one. */
 void bench_guard(void)
 {
 	static const struct {

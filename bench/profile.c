@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What scripts/profile looks at: it stops the machine at getpgid(2), and has QEMU write down the
- * instructions from one that says what comes next to the one behind, or those of one function of
- * the kernel that is called there. Each is done some times over, and the shortest way counts.
+ * Makes the calls that scripts/profile traces. The script stops the virtual machine at each
+ * getpgid(2). profile_begin() makes one that says what comes next, and profile_end() makes one
+ * behind it. QEMU writes down the instructions from one to the other, or those of the kernel's
+ * function that profile_begin_in() names. Each measurement is repeated, and its shortest trace
+ * counts.
+ *
+ * bench.c calls this for --profile and --profile-guard. It prints what the script needs to
+ * understand the traces. It needs root, to see addresses in /proc/kallsyms.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +21,7 @@
 #define PROFILE_FILES	8
 #define PROFILE_MARK	0x1000000
 
+/* What a getpgid(2) says: a number below PROFILE_MAX is an index into profiled[]. */
 enum {
 	PROFILE_MAX	= 128,
 	PROFILE_AFTER,
@@ -23,13 +29,13 @@ enum {
 	PROFILE_END,
 };
 
-/* Where in which table the figures go. The number is an index. */
+/* The place of each figure in the tables. */
 static struct {
 	const char *table, *row, *column;
 } profiled[PROFILE_MAX];
 static unsigned int nr_profiled;
 
-/* Set by scripts/profile, which finds it by a system call's second argument. */
+/* scripts/profile sets this. The second argument of our getpgid(2) is its address. */
 static volatile unsigned char profile_begun;
 
 static void profile_mark(unsigned int what, unsigned long long function)
@@ -66,7 +72,7 @@ static void profile_end(void)
 	profile_mark(PROFILE_AFTER, 0);
 }
 
-/* The functions of the kernel that are asked for by name. */
+/* The functions of the kernel whose addresses we need. */
 enum { GETPGID, REPLACE, HASH_UPDATE, SHUTDOWN, NR_WANTED };
 
 static const char *const wanted[NR_WANTED] = {
@@ -75,7 +81,7 @@ static const char *const wanted[NR_WANTED] = {
 };
 static unsigned long long addresses[NR_WANTED];
 
-/* Have @show called for each function of the kernel, those of modules and BPF programs as well. */
+/* Call @show for each function of the kernel, of its modules and of its BPF programs. */
 static void symbols_walk(void (*show)(unsigned long long address, const char *name))
 {
 	FILE *file = fopen("/proc/kallsyms", "re");
@@ -122,7 +128,7 @@ static void profile_ordinary(const char *table, const char *column, const char *
 		}
 }
 
-/* What entries cost tasks that use other files of the filesystem. */
+/* Tasks that use other files of the filesystem than those with entries. */
 static void profile_others(void)
 {
 	const char *path = ordinary_files();
@@ -137,7 +143,7 @@ static void profile_others(void)
 	settle(0, 0);
 }
 
-/* What inode-guard costs a file without a rule. It stays: its programs' names are asked for. */
+/* The use of a file without a rule. The guard stays: at the end we print its programs' names. */
 static void profile_guard(void)
 {
 	const char *path = ordinary_files();
@@ -193,7 +199,7 @@ static void profile_calls(enum column column, const char *dir)
 	settle(0, 0);
 }
 
-/* One of the replacements of a program that makes many: in the function that it calls. */
+/* A program makes many replacements. Trace one of them, in the function that it calls. */
 static void profile_replace(enum column column, const char *program, unsigned int function,
 			    const char *dir)
 {
@@ -217,7 +223,7 @@ static void profile_programs(void)
 	maps_free();
 }
 
-/* The part of an unmount in which its inodes go. */
+/* The part of an unmount that evicts the inodes. */
 static void profile_unmount(const char *column, bool entries)
 {
 	files_mount(BASE "/gone");
@@ -244,7 +250,11 @@ static void profile_all(void)
 	profile_others();
 }
 
-/* Without the guard, which takes minutes to begin, or of what the guard costs. */
+/**
+ * profile - make the calls that scripts/profile traces
+ * @of_guard: those that show what inode-guard costs; else all others. These are two runs, because
+ *	the guard takes minutes to start.
+ */
 void profile(bool of_guard)
 {
 	symbols_find();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Operations of programs: each program of bench.bpf.c that measures one is run here.
+ * Measures operations of BPF programs: attaches a program of bench.bpf.c, opens files to run it,
+ * and reads how many instructions it counted. bench.c calls this, and scale.c uses measure() and
+ * measure_one(). It prints the table "programs", and needs the files in BASE "/in" and BASE "/out".
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 
 #include "common.h"
 
-/* How often a program is run for each file. */
+/* How often a program runs for each file. */
 #define RUNS		3
 
 /* The programs of each column, in bench.bpf.c. */
@@ -25,7 +27,10 @@ static const char *const tree_names[NR_COLUMNS] = {
 	"by_inode_tree", "storage_tree", "by_number_tree", "by_pointer_tree", "lru_tree", NULL
 };
 
-/* Instructions of the program that is attached, for one file, with the clock's. */
+/*
+ * The instructions that the attached program counts for one file, those of the clock included. The
+ * least number counts, so that no timer interrupt is in it.
+ */
 static __u64 run_program(const char *path, enum outcome outcome)
 {
 	__u64 least = 0;
@@ -41,7 +46,7 @@ static __u64 run_program(const char *path, enum outcome outcome)
 	return least;
 }
 
-/* The instructions of the clock, which is all that the program does. */
+/* The instructions of the clock: this program does nothing else. */
 static double clock_cost(const char *path)
 {
 	struct bpf_link *link = attach("nothing");
@@ -51,7 +56,16 @@ static double clock_cost(const char *path)
 	return cost;
 }
 
-/* Instructions of an operation of a program, for up to SAMPLES of the @n files of a directory. */
+/**
+ * measure - count instructions of an operation of a program, for up to SAMPLES files
+ * @name: the program
+ * @times: how often the program repeats the operation
+ * @dir: the directory of the files
+ * @n: how many files it has; those that are opened are evenly spread over them
+ * @outcome: what the last result of the program must be
+ *
+ * Return: the cost of one operation, without the clock.
+ */
 struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
 			   enum outcome outcome)
 {
@@ -71,12 +85,12 @@ struct cost measure(const char *name, unsigned int times, const char *dir, unsig
 }
 
 /**
- * measure_one - instructions of an operation of a program, for one file that it finds
+ * measure_one - count instructions of an operation of a program, for one file that it finds
  * @name: the program
- * @times: how often it does it
+ * @times: how often the program repeats the operation
  * @path: the file
  *
- * Return: the cost.
+ * Return: the cost of one operation, without the clock. The mean is the same as the median.
  */
 struct cost measure_one(const char *name, unsigned int times, const char *path)
 {
@@ -109,7 +123,7 @@ void bench_get(unsigned int n)
 	maps_free();
 }
 
-/* Files whose inodes are in no map at all, and files whose inodes are in another inode map. */
+/* First the files have an entry in no map, then they have one in another inode map. */
 void bench_miss(void)
 {
 	int other = inode_map_make(SAMPLES), mine;
@@ -138,7 +152,7 @@ void bench_set(void)
 	maps_make(CALLS);
 	insert_all(BASE "/in", CALLS);
 	for (enum column column = 0; column < EMPTY; column++) {
-		/* Few files: what was replaced waits for a grace period. */
+		/* Only a few files, since replaced values use memory until a grace period ends. */
 		emit_cost("programs", "replace", column,
 			  measure(set_names[column], BENCH_TIMES, BASE "/in", 16, A_MISS));
 		pause_ms(1000);
@@ -146,7 +160,10 @@ void bench_set(void)
 	maps_free();
 }
 
-/* The file is below BENCH_DEPTH directories, and has the name that measure() looks for. */
+/*
+ * The file that is opened lies below BENCH_DEPTH directories of ours, and has the name that
+ * measure() looks for. One of these directories has an entry in each map.
+ */
 void bench_tree(void)
 {
 	static const unsigned int depths[] = { 1, 4, BENCH_DEPTH };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guard as it is written without the inode map: a hash of {dev, ino}, asked in the hooks that
- * inode-guard has for the same operations. rivals.c loads it. It has the faults of its key.
+ * A guard without the inode map, to compare inode-guard with: a hash map on {dev, ino}, which the
+ * programs look into at the hooks that inode-guard has for the same operations. rivals.c loads and
+ * fills it. These are LSM programs that don't sleep. Like its key, this guard takes one file for
+ * another when a number is used again.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

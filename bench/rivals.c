@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What others guard files with, for day.c: a hash of {dev, ino}, permission events of fanotify, and
- * watches of audit (which deny nothing; they write down). Each is on from its begin to its end.
+ * Other ways to guard files, which day.c compares inode-guard with: a hash map on {dev, ino}
+ * (rival.bpf.c), permission events of fanotify, and watches of audit, which deny nothing and only
+ * write a log. Each guards the files from its begin function to its end function. Needs root, and
+ * prints nothing.
  */
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -18,7 +20,7 @@
 #include "common.h"
 #include "rival.skel.h"
 
-/* The number of a file, as programs see it. */
+/* The device and the number of a file, encoded as programs read them from the inode. */
 static struct bench_number number_of(const struct stat *st)
 {
 	return (struct bench_number) {
@@ -27,7 +29,7 @@ static struct bench_number number_of(const struct stat *st)
 	};
 }
 
-/* {dev, ino} */
+/* The hash map on {dev, ino} */
 
 static struct rival *rival;
 
@@ -77,7 +79,7 @@ static unsigned int verdict(int fd)
 										       FAN_ALLOW;
 }
 
-/* Answers for as long as it lives. */
+/* The daemon: answer permission events until somebody kills it. */
 __attribute__((noreturn)) static void answer(int fan)
 {
 	struct fanotify_event_metadata events[64], *event;
@@ -99,7 +101,7 @@ __attribute__((noreturn)) static void answer(int fan)
 	}
 }
 
-/* @mounts: where there is anything to open, ending in NULL. */
+/* @mounts: all mounts by which files are opened, and NULL at the end. */
 void fanotify_begin(const char *dir, unsigned int n, const char *const *mounts)
 {
 	int fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE,
@@ -137,7 +139,7 @@ void fanotify_end(void)
 
 static int audit_socket = -1;
 
-/* Send a message, and have it acknowledged. */
+/* Send a message, and wait until the kernel has acknowledged it. */
 static void audit_send(unsigned int type, const void *data, size_t size)
 {
 	struct {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many entries, and many maps: what one costs, next to what it costs where there are few. Called by
- * make bench-scale.
+ * Measures whether an entry costs more in a large map than in a small one, and whether a map costs
+ * more where there are many maps. bench.c calls this for --scale (make bench-scale). It prints the
+ * tables "scale" and "maps", and needs 2.5 KB of memory for each entry.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,28 +12,29 @@
 
 #include "common.h"
 
-/* Maps, and maps that one inode is in. */
+/* All maps, and the maps that one inode is in at first. */
 #define MAPS		10000
 #define MAPS_OF_ONE	1000
-/* How many of the first and of the last of them are measured. */
+/* How many of the first maps are measured, and how many of the last. */
 #define SOME		100
-/* The number of a map that is not found by its id at once. */
+/* The index of a map that is not among the first 256 (see emit_hits()). */
 #define BEYOND		300
 
 /**
- * struct costs - instructions for each entry of a map, and bytes
+ * struct costs - what each entry of a map costs, in instructions but for @memory
  * @insert: bpf(2)
  * @hit: a program's lookup
- * @next: bpf(2), get_next_key
+ * @next: bpf(2), BPF_MAP_GET_NEXT_KEY
  * @dump: likewise, with the lookup of the value
  * @free: from the last close(2) of the map until its entries are gone, less idle time
- * @unmount: beyond that without entries
+ * @unmount: umount(2), beyond what it takes without entries
  * @memory: bytes, without the inode
  */
 struct costs {
 	double insert, hit, next, dump, free, unmount, memory;
 };
 
+/* Give @n files an entry, and add the instructions of the calls to @sum. */
 static void insert_files(unsigned int n, __u64 *sum)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -47,7 +49,7 @@ static void insert_files(unsigned int n, __u64 *sum)
 	}
 }
 
-/* Instructions of a walk over all @n entries, for each of them; with their values. */
+/* Walk over all @n entries, and look up their @values. Returns the instructions for each entry. */
 static double walk(unsigned int n, bool values)
 {
 	union bpf_attr attr = { .map_fd = maps[INODE_MAP] };
@@ -71,7 +73,7 @@ static double walk(unsigned int n, bool values)
 	return (double)(clock_now() - begin) / n;
 }
 
-/* Nanoseconds that the processor was idle for. */
+/* How long the processor has been idle, in nanoseconds. The clock has counted these, too. */
 static double idle_time(void)
 {
 	FILE *file = fopen("/proc/uptime", "r");
@@ -82,6 +84,7 @@ static double idle_time(void)
 	return idle * 1e9;
 }
 
+/* Close the map, and wait until it is gone. Returns the instructions for each of @n entries. */
 static double free_map(unsigned int n)
 {
 	double idle = idle_time();
@@ -92,7 +95,7 @@ static double free_map(unsigned int n)
 	return (clock_now() - begin - (idle_time() - idle)) / n;
 }
 
-/* What an entry costs in a map of @n, which are all the files of a filesystem. */
+/* Measure a map of @n entries. Their files are all the files of a filesystem. */
 static void scale_once(unsigned int n, struct costs *costs)
 {
 	__u64 begin, sum = 0, with, without;
@@ -136,7 +139,7 @@ static void emit_scale(const char *row, unsigned int n, const double values[3], 
 #define EMIT_SCALE(row, member, small)							\
 	emit_scale(row, n, (double[]) { costs[0].member, costs[1].member, costs[2].member }, small)
 
-/* Entries: a few, some, and many. */
+/* Measure maps of three sizes. */
 static void scale_entries(unsigned int n)
 {
 	struct costs costs[3];
@@ -150,14 +153,17 @@ static void scale_entries(unsigned int n)
 	EMIT_SCALE("hit", hit, true);
 	EMIT_SCALE("get_next_key", next, true);
 	EMIT_SCALE("dump", dump, true);
-	/* The workers' pauses are more than a small map takes. */
+	/* Freeing a small map takes less than the pauses of the workers. */
 	EMIT_SCALE("free", free, false);
 	EMIT_SCALE("unmount; beyond that without entries", unmount, false);
 	/* A small map finds room in slabs that are there. */
 	EMIT_SCALE("bytes", memory, false);
 }
 
-/* Instructions of what is done to the first and to the last of many maps. */
+/*
+ * Many maps. An operation on each takes times[] instructions. The first maps are compared with the
+ * last.
+ */
 
 static int many[MAPS];
 static __u64 times[MAPS];
@@ -207,8 +213,9 @@ static double hit_in(int map, const char *path)
 }
 
 /*
- * A program's lookups in one of the maps that an inode is in. The first 256 are found by their ids at
- * once (registry.c); it is the others that must not take longer the more there are.
+ * Measure a program's lookups of an inode in one of the @n maps that it is in. A program finds the
+ * first 256 maps by their ids at once (src/registry.c). The time to find one of the others must not
+ * grow with their number.
  */
 static void emit_hits(const char *row, const char *path, unsigned int n)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lookups per second, on several processors.
+ * Measures lookups per second on one and on two processors, alone and beside a thread that replaces
+ * values. bench.c calls this for --smp. It prints the table "smp", in which inode storage is 1, and
+ * needs a third processor for the thread, and the kernel's parameter maxcpus=1 (see cpus_set()).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -12,8 +14,8 @@
 #include "common.h"
 
 /*
- * Looks for each figure in a round. Their median counts, of the best round, since the host has other
- * things to do.
+ * How many times are taken for a figure in each round. The median of a round counts, and then the
+ * best round, because the host has other work to do.
  */
 #define RATE_LOOKS	401
 
@@ -36,8 +38,8 @@ void on_cpu(unsigned int cpu)
 }
 
 /*
- * All processors but the first are there while something is measured only: QEMU's may run stale
- * code when the kernel patches itself, as it does to attach a program.
+ * All processors but the first are online only during a measurement. The kernel patches itself when
+ * it attaches a program, and other processors of QEMU may then run stale code.
  */
 void cpus_set(bool online)
 {
@@ -49,7 +51,7 @@ void cpus_set(bool online)
 	}
 }
 
-/* Replaces values on a processor of its own, as fast as it can. */
+/* A thread that replaces values as fast as it can, on a processor of its own. */
 static void *updater(void *unused)
 {
 	static const __u64 value = 1;
@@ -62,7 +64,7 @@ static void *updater(void *unused)
 	return unused;
 }
 
-/* The keys of all entries. */
+/* Make the keys of all entries, for updater(). */
 static void update_keys_make(enum column column, const int *fds)
 {
 	union any_key *last = NULL;
@@ -100,7 +102,7 @@ static void *reader(void *arg)
 	for (unsigned int i = 0; i < RATE_LOOKS; i++) {
 		char path[64];
 
-		/* file_path() is not for threads. */
+		/* Not file_path(), which has one buffer for all threads. */
 		snprintf(path, sizeof(path), BASE "/in/%u", i);
 		close(file_open(path));
 		looks[i] = programs->bss->spent[reader->cpu];
@@ -111,6 +113,7 @@ static void *reader(void *arg)
 	return NULL;
 }
 
+/* Lookups per second of all processors together. */
 static double rate(unsigned int cpus, bool updates)
 {
 	struct reader readers[BENCH_CPUS];
@@ -136,7 +139,7 @@ static double rate(unsigned int cpus, bool updates)
 	return sum;
 }
 
-/* The best of the rates of each kind of map, without and with an updater. */
+/* The best rate of each kind of map, without and with an updater. */
 static double rates[NR_COLUMNS][BENCH_CPUS][2];
 
 static void measure_rates(enum column column, const int *fds)

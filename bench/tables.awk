@@ -1,7 +1,7 @@
-# Makes markdown of what the bench prints. Called by scripts/bench.
+# Turns what the bench prints into tables in markdown. Called by scripts/bench.
 #
-# The input is CSV: table, row, column, value. Rows and columns stand in the order in which they
-# first occur; a cell that never occurs is a dash.
+# The input is CSV: table, row, column, value. Rows and columns keep the order of their first
+# occurrence. A cell without a value is a dash.
 
 function title(table)
 {
