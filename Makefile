@@ -12,6 +12,7 @@ CLANG   ?= clang
 BPFTOOL ?= bpftool
 DURATION ?= 60
 CFLAGS  ?= -O2 -g
+WERROR  ?= 1
 
 # The one place that has it is the file; scripts/check looks whether others agree.
 version := $(shell cat VERSION)
@@ -48,6 +49,10 @@ ifneq ($(run),)
 BPFTOOL := $(run) -L $(SYSROOT) $(SYSROOT)/usr/sbin/bpftool
 endif
 endif
+
+# Warnings are errors, unless WERROR=0: a compiler that is newer than this release may warn of more.
+# Packages are built that way.
+werror := $(if $(filter-out 0,$(WERROR)),-Werror)
 
 ifeq ($(V),1)
 say :=
@@ -88,21 +93,25 @@ $(module_links): $(BUILD)/module/%:
 
 $(BUILD)/inode_map.ko: FORCE | $(module_links)
 ifeq ($(RELEASE),)
-	$(error No kernel to build for: install the headers of the running kernel, run 'make deps' for those of the test kernel, or set KDIR)
+	$(error No kernel to build for: install the headers of the running kernel, run 'make deps' for \
+		those of the test kernel, or set KDIR)
 endif
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) M=$(abspath $(BUILD)/module) modules
-	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || \
-		echo 'warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is missing' >&2
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) WERROR='$(WERROR)' \
+		M=$(abspath $(BUILD)/module) modules
+	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || echo '$(no_btf)' >&2
 	$(Q)! $(own_inode) || { echo '$(own_inode_why)' >&2 && exit 1; }
 	@cmp -s $(BUILD)/module/inode_map.ko $@ || cp $(BUILD)/module/inode_map.ko $@
+
+no_btf = warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is \
+	missing
 
 # pahole has libbpf look which types are the kernel's. To one that is older than the kernel some
 # are not, and the verifier takes struct inode for another type than that of the program's inode.
 own_inode = $(BPFTOOL) -B $(kernel_btf) btf dump file $(BUILD)/module/inode_map.ko 2>/dev/null | \
 	grep "STRUCT 'inode' " >/dev/null
-own_inode_why = error: inode_map.ko has a struct inode of its own in its BTF, so the verifier would refuse \
-	programs that call bpf_inode_map_update(). The libbpf that pahole uses does not know the BTF of this \
-	kernel: Linux 7 takes libbpf 1.7 or later (Debian: libbpf1) and pahole 1.30 or later. \
+own_inode_why = error: inode_map.ko has a struct inode of its own in its BTF, so the verifier would \
+	refuse programs that call bpf_inode_map_update(). The libbpf that pahole uses does not know the BTF \
+	of this kernel: Linux 7 takes libbpf 1.7 or later (Debian: libbpf1) and pahole 1.30 or later. \
 	Install these and remove $(BUILD)/module/inode_map.ko
 
 # The bench's own module, likewise.
@@ -128,8 +137,10 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 	$(Q)$(BPFTOOL) btf dump file $< format c >$@
 
 # vmlinux.h of Linux 7 needs -fms-extensions.
-bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(call of_kernel,endian))))
-BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
+bpf_target_big    := bpfeb
+bpf_target_little := bpfel
+bpf_target  := $(if $(RELEASE),$(bpf_target_$(call of_kernel,endian)))
+BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall $(werror) -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
 	selftests/*/*.bpf.c selftests/*/*/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
@@ -156,8 +167,8 @@ guard_skels := $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 
 # --- Programs -----------------------------------------------------------------
 
-program_cflags = $(sysroot) -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
-	$(defines) -MMD -MP -MF $@.d -MT $@
+program_cflags = $(sysroot) -Wall -Wextra $(werror) -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi \
+	-I$(@D) $(defines) -MMD -MP -MF $@.d -MT $@
 libraries := -lbpf -lelf -lz
 
 guard: $(GUARD:%=$(BUILD)/%)
@@ -366,6 +377,7 @@ help:
 	@echo "  PREFIX=DIR          where install puts inode-guard and the headers (/usr/local)"
 	@echo "  INSTALL_MOD_PATH=DIR  root of the module's /lib/modules"
 	@echo "  DESTDIR=DIR         put before every installed path, for packaging"
+	@echo "  WERROR=0            warnings of compilers are no errors"
 	@echo "  V=1                 show the commands"
 	@echo
 	@echo "Variables of what runs in virtual machines:"

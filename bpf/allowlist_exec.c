@@ -4,8 +4,8 @@
  *
  * Begin reading here; allowlist_exec.bpf.c has the program that decides, and says what it does not
  * stop. Every loader takes the steps in the order of main(): make the map, tell the program its id,
- * load the program, bind the map to it. For a policy that fails closed, fill the map before you
- * attach the program.
+ * load the program, bind the map to it and attach it. For a policy that fails closed, fill the map
+ * before you attach the program.
  */
 #include <argp.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static void add_files(int map)
 		error = inode_map_set_path(map, arguments.files[i], &value, BPF_ANY, 0);
 		if (error)
 			errx(EXIT_FAILURE, "cannot add %s: %s", arguments.files[i],
-			     example_reason(error));
+			     inode_map_strerror(error));
 	}
 }
 
@@ -90,41 +90,31 @@ static void set_cgroup(struct allowlist_exec *programs)
 int main(int argc, char **argv)
 {
 	struct allowlist_exec *programs;
-	int map, id, error;
 	sigset_t signals;
+	int map;
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	example_set_verbose(arguments.verbose);
 	example_block_signals(&signals);
-	example_check_lsm();
+	example_check_kernel();
 
-	map = inode_map_create("allowed", sizeof(__u32), arguments.count);
-	if (map < 0)
-		errx(EXIT_FAILURE, "cannot create the map: %s", example_reason(map));
-	id = inode_map_id(map);
-	if (id < 0)
-		errx(EXIT_FAILURE, "cannot tell the id of the map: %s", example_reason(id));
+	map = example_check(inode_map_create("allowed", sizeof(__u32), arguments.count),
+			    "create the map");
 	add_files(map);
 
 	programs = allowlist_exec__open();
 	if (!programs)
 		err(EXIT_FAILURE, "cannot read the program");
-	programs->rodata->allowed_id = id;
+	programs->rodata->allowed_id = example_check(inode_map_id(map), "tell the map's id");
 	programs->rodata->one_cgroup = arguments.cgroup;
-	error = allowlist_exec__load(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot load the program: %s", example_reason(error));
+	example_check(allowlist_exec__load(programs), "load the program");
 	if (arguments.cgroup)
 		set_cgroup(programs);
-	error = inode_map_bind(map, bpf_program__fd(programs->progs.check_exec));
-	if (error)
-		errx(EXIT_FAILURE, "cannot bind the map to the program: %s", example_reason(error));
-	/* The program holds a reference to the map now. */
+	example_check(inode_map_attach(map, programs->progs.check_exec,
+				       &programs->links.check_exec), "attach the program");
+	/* It was bound, too: the program holds a reference to the map now. */
 	close(map);
-	error = allowlist_exec__attach(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot attach the program: %s", example_reason(error));
 
 	example_wait(&signals);
 	allowlist_exec__destroy(programs);

@@ -23,11 +23,15 @@
 /* Exit status for a wrong command line; EXIT_FAILURE is for all other errors. */
 #define EXIT_USAGE	2
 
-/* The text of a negative errno, for the end of a line. */
-static inline const char *example_reason(int error)
+/*
+ * The result of something that a loader does, for the rest of the loader: if it is a negative
+ * errno, this ends with one line about it. @what completes "cannot ...".
+ */
+static inline int example_check(int result, const char *what)
 {
-	return error == -EPERM ? "Operation not permitted (are you root?)" :
-				 inode_map_strerror(error);
+	if (result < 0)
+		errx(EXIT_FAILURE, "cannot %s: %s", what, inode_map_strerror(result));
+	return result;
 }
 
 static inline int example_print_warnings(enum libbpf_print_level level, const char *format,
@@ -43,15 +47,19 @@ static inline void example_set_verbose(bool verbose)
 }
 
 /*
- * A kernel that was booted without "bpf" in its list of security modules lets loaders attach
- * programs to security hooks, and never calls them: the policy looks as if it were in place.
+ * Ask first for what a stranger most often lacks: later steps fail with errors that do not name it.
+ * A kernel that was booted without "bpf" in its list of security modules does not even fail. It
+ * lets loaders attach programs to security hooks and never calls them: the policy looks as if it
+ * were in place.
  */
-static inline void example_check_lsm(void)
+static inline void example_check_kernel(void)
 {
 	int error = inode_map_check_lsm();
 
+	if (!error)
+		error = inode_map_check_module();
 	if (error)
-		errx(EXIT_FAILURE, "%s", example_reason(error));
+		errx(EXIT_FAILURE, "%s", inode_map_strerror(error));
 }
 
 /* Block SIGINT and SIGTERM until example_wait(), so that none comes at a bad moment. */

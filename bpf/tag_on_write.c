@@ -205,11 +205,7 @@ static void list(int map, unsigned int id)
 
 static unsigned int id_of(int map)
 {
-	int id = inode_map_id(map);
-
-	if (id < 0)
-		errx(EXIT_FAILURE, "cannot tell the id of the map: %s", example_reason(id));
-	return id;
+	return example_check(inode_map_id(map), "tell the map's id");
 }
 
 /* A cgroup's id is the inode number of its directory. */
@@ -228,21 +224,14 @@ static unsigned long long cgroup_of(const char *path)
 static struct tag_on_write *attach(int map)
 {
 	struct tag_on_write *programs = tag_on_write__open();
-	int error;
 
 	if (!programs)
 		err(EXIT_FAILURE, "cannot read the program");
 	programs->rodata->tags_id = id_of(map);
 	programs->rodata->cgroup_id = cgroup_of(arguments.cgroup);
-	error = tag_on_write__load(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot load the program: %s", example_reason(error));
-	error = inode_map_bind(map, bpf_program__fd(programs->progs.tag_open));
-	if (error)
-		errx(EXIT_FAILURE, "cannot bind the map to the program: %s", example_reason(error));
-	error = tag_on_write__attach(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot attach the program: %s", example_reason(error));
+	example_check(tag_on_write__load(programs), "load the program");
+	example_check(inode_map_attach(map, programs->progs.tag_open, &programs->links.tag_open),
+		      "attach the program");
 	return programs;
 }
 
@@ -255,10 +244,9 @@ static void run(void)
 	if (find_map() >= 0)
 		errx(EXIT_FAILURE, "running already");
 	example_block_signals(&signals);
-	example_check_lsm();
-	map = inode_map_create(MAP_NAME, sizeof(struct tag), MAX_FILES);
-	if (map < 0)
-		errx(EXIT_FAILURE, "cannot create the map: %s", example_reason(map));
+	example_check_kernel();
+	map = example_check(inode_map_create(MAP_NAME, sizeof(struct tag), MAX_FILES),
+			    "create the map");
 	programs = attach(map);
 	example_wait(&signals);
 	tag_on_write__detach(programs);

@@ -62,46 +62,36 @@ static void add_directory(int map, const char *path)
 		err(EXIT_FAILURE, "cannot open %s", path);
 	error = inode_map_set_fd(map, fd, &value, BPF_ANY, 0);
 	if (error)
-		errx(EXIT_FAILURE, "cannot add %s: %s", path, example_reason(error));
+		errx(EXIT_FAILURE, "cannot add %s: %s", path, inode_map_strerror(error));
 	close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	struct tree_deny *programs;
-	int map, id, i, error;
 	sigset_t signals;
+	int map, i;
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	example_set_verbose(arguments.verbose);
 	example_block_signals(&signals);
-	example_check_lsm();
+	example_check_kernel();
 
-	map = inode_map_create("denied_trees", sizeof(__u32), arguments.count);
-	if (map < 0)
-		errx(EXIT_FAILURE, "cannot create the map: %s", example_reason(map));
-	id = inode_map_id(map);
-	if (id < 0)
-		errx(EXIT_FAILURE, "cannot tell the id of the map: %s", example_reason(id));
+	map = example_check(inode_map_create("denied_trees", sizeof(__u32), arguments.count),
+			    "create the map");
 	for (i = 0; i < arguments.count; i++)
 		add_directory(map, arguments.directories[i]);
 
 	programs = tree_deny__open();
 	if (!programs)
 		err(EXIT_FAILURE, "cannot read the program");
-	programs->rodata->denied_id = id;
-	error = tree_deny__load(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot load the program: %s", example_reason(error));
-	error = inode_map_bind(map, bpf_program__fd(programs->progs.check_open));
-	if (error)
-		errx(EXIT_FAILURE, "cannot bind the map to the program: %s", example_reason(error));
-	/* The program holds a reference to the map now. */
+	programs->rodata->denied_id = example_check(inode_map_id(map), "tell the map's id");
+	example_check(tree_deny__load(programs), "load the program");
+	example_check(inode_map_attach(map, programs->progs.check_open,
+				       &programs->links.check_open), "attach the program");
+	/* It was bound, too: the program holds a reference to the map now. */
 	close(map);
-	error = tree_deny__attach(programs);
-	if (error)
-		errx(EXIT_FAILURE, "cannot attach the program: %s", example_reason(error));
 
 	example_wait(&signals);
 	tree_deny__destroy(programs);

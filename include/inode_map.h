@@ -81,6 +81,9 @@ static inline const char *inode_map_strerror(int err)
 		return "the map is full, or too large to create";
 	case ENOENT:
 		return "no such file, or it is not in the map";
+	case EPERM:
+		return "not permitted: it takes root of the host (CAP_SYS_ADMIN), and a map that "
+		       "is not read-only";
 	case EOPNOTSUPP:
 		return "the descriptor is of an anonymous inode that many objects share";
 	case ESTALE:

@@ -44,6 +44,19 @@ def check(what, succeeded):
         sys.exit(f"tree_deny.py: cannot {what}: {os.strerror(ctypes.get_errno())}")
 
 
+def check_lsm():
+    """A kernel that was booted without "bpf" in its list of security modules lets programs attach to
+    security hooks, and never calls them: the policy would look as if it were in place."""
+    try:
+        with open("/sys/kernel/security/lsm", encoding="ascii") as file:
+            modules = file.read().strip().split(",")
+    except OSError as error:
+        sys.exit(f"tree_deny.py: cannot read {error.filename}: {error.strerror}")
+    if "bpf" not in modules:
+        sys.exit("tree_deny.py: the kernel calls no BPF programs at security hooks: "
+                 "boot it with lsm=...,bpf")
+
+
 def create_map(name, entries):
     """Make a map with 4-byte keys (descriptors) and 4-byte values. Returns its descriptor."""
     try:
@@ -124,6 +137,7 @@ def main():
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     bpf.libbpf_set_print(None)
+    check_lsm()
 
     denied = create_map(b"denied_trees", len(arguments.directories))
     for path in arguments.directories:

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -23,6 +24,7 @@ const (
 	pins     = "/sys/fs/bpf/policy"
 	mapPin   = pins + "/denied"
 	linkPin  = pins + "/deny_open"
+	lsmList  = "/sys/kernel/security/lsm"
 	maxFiles = 1024
 )
 
@@ -43,6 +45,21 @@ type createAttr struct {
 	flags, innerFD, numaNode                uint32
 	name                                    [16]byte
 	ifindex                                 uint32
+}
+
+// A kernel that was booted without "bpf" in its list of security modules lets programs attach to
+// security hooks, and never calls them: the policy would look as if it were in place.
+func checkLSM() error {
+	list, err := os.ReadFile(lsmList)
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Split(strings.TrimSpace(string(list)), ",") {
+		if name == "bpf" {
+			return nil
+		}
+	}
+	return errors.New("the kernel calls no BPF programs at security hooks: boot it with lsm=...,bpf")
 }
 
 func createMap(name string) (*ebpf.Map, error) {
@@ -132,6 +149,9 @@ func start(m *ebpf.Map) error {
 }
 
 func run(files []string) error {
+	if err := checkLSM(); err != nil {
+		return err
+	}
 	if err := os.Mkdir(pins, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}

@@ -24,6 +24,7 @@ const PINS: &str = "/sys/fs/bpf/policy";
 const MAP_PIN: &str = "/sys/fs/bpf/policy/denied";
 const LINK_PIN: &str = "/sys/fs/bpf/policy/deny_open";
 const LINK_PIN_NEW: &str = "/sys/fs/bpf/policy/deny_open_new";
+const LSM_LIST: &str = "/sys/kernel/security/lsm";
 const MAX_FILES: u32 = 1024;
 
 /// Size of struct inode_map_key, which begins with a descriptor: see linux/inode_map.h.
@@ -33,6 +34,16 @@ const VALUE_SIZE: u32 = 4;
 static OBJECT: &[u8] = include_bytes!("../policy.bpf.o");
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A kernel that was booted without "bpf" in its list of security modules lets programs attach to
+/// security hooks, and never calls them: the policy would look as if it were in place.
+fn check_lsm() -> Result<()> {
+    let list = fs::read_to_string(LSM_LIST).map_err(at(LSM_LIST))?;
+    if list.trim().split(',').any(|name| name == "bpf") {
+        return Ok(());
+    }
+    Err("the kernel calls no BPF programs at security hooks: boot it with lsm=...,bpf".into())
+}
 
 fn create_map() -> Result<MapHandle> {
     let device = CString::new(DEVICE)?;
@@ -115,6 +126,7 @@ fn start(map: &MapHandle) -> Result<()> {
 }
 
 fn run(files: &[String]) -> Result<()> {
+    check_lsm()?;
     fs::create_dir_all(PINS)?;
     let map = open_map().map_err(at(MAP_PIN))?;
     for path in files {
