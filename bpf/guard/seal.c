@@ -76,7 +76,7 @@ static int add_code(struct sealing *sealing, const char *path, __u32 code)
 		error("%s: %s", path, reason(err));
 		return err;
 	}
-	*(char **)array_add(&sealing->files, sizeof(char *)) = xstrdup(path);
+	string_add(&sealing->files, xstrdup(path));
 	return 0;
 }
 

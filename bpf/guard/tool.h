@@ -186,7 +186,8 @@ struct array {
 
 /* Add an item of @size bytes at the end; returns it, zeroed. */
 void *array_add(struct array *array, size_t size);
-/* Free an array of char *, with the strings. */
+/* Add a string to an array of char *; and free such an array, with the strings. */
+void string_add(struct array *array, char *text);
 void strings_free(struct array *array);
 
 /* Compare two ids (__u32), for qsort(3). */
