@@ -473,6 +473,7 @@ struct set {
  * @doomed: of struct doomed: entries that hold no rule any more
  * @missing: number of paths that were left out, since something was missing
  * @changed: whether there is any change
+ * @reads: whether a rule needs the hook of reading and writing; set by reading_begin()
  */
 struct policy {
 	struct guard *guard;
@@ -492,6 +493,7 @@ struct policy {
 	struct array doomed;
 	size_t missing;
 	bool changed;
+	bool reads;
 };
 
 int policy_load(struct guard *guard, struct policy *policy);
@@ -607,7 +609,7 @@ int reading_attach(struct guard *guard);
 /* The same if a rule of the policy needs it, before the rule is in force. */
 int reading_begin(struct policy *policy);
 /* After that: detach the hook if no rule needs it. */
-void reading_end(struct policy *policy);
+void reading_end(const struct policy *policy);
 
 /* request.c, policy.c */
 
