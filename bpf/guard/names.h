@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Names that rules and executables are for (names.c), and the ways to them (way.c). A part of tool.h.
+ * Names that rules and executables are for (names.c), and the ways to them (way.c). A part of
+ * tool.h.
  */
 #ifndef _GUARD_NAMES_H
 #define _GUARD_NAMES_H

@@ -73,8 +73,8 @@ int guard_open_maps(struct guard *guard);
 /* Look at the pins, and open the state if there is one. Returns GUARD_* or a negative errno. */
 int guard_examine(struct guard *guard);
 /*
- * Whether the kernel has an object that is the one looked for. @next and @get are those of libbpf for
- * its kind. Objects of which no descriptor is to be had are passed over.
+ * Whether the kernel has the object that is looked for. @next and @get are libbpf's for its kind.
+ * Passes over objects of which no descriptor is to be had.
  */
 bool kernel_has(int (*next)(__u32 from, __u32 *id), int (*get)(__u32 id), bool (*is_it)(int fd));
 /* Write the name of a program, of BPF_OBJ_NAME_LEN bytes, to @name. Returns whether it is known. */

@@ -122,8 +122,8 @@ static __always_inline bool is_at_home(struct task_struct *task)
 /*
  * After an execve(2). With AT_SECURE the dynamic linker ignores its environment. A seccomp filter
  * could answer system calls, and a task that shares the root directory could change it.
- * process.bpf.h asks the same of processes that rules are only for, but lets root choose filters and
- * the program's own processes trace it. Here nobody may: it is root that the seal keeps out.
+ * process.bpf.h asks the same of processes that rules are only for, but lets root choose filters,
+ * and the program's own processes trace it. Here nobody may: it is root that the seal keeps out.
  */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(seal_executed, const struct linux_binprm *bprm)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether programs find a file in a map: by the program of fault.bpf.c that looks up the file of each
- * fcntl().
+ * Whether programs find a file in a map: by the program of fault.bpf.c that looks up the file of
+ * each fcntl().
  */
 #ifndef FINDER_H
 #define FINDER_H
