@@ -11,17 +11,13 @@
 
 static void add_path(struct array *paths, const char *path)
 {
-	*(char **)array_add(paths, sizeof(char *)) = absolute_path(path);
+	string_add(paths, absolute_path(path));
 }
 
 static void look_up(struct array *paths)
 {
-	size_t i;
-
 	paths_look_up(paths);
-	for (i = 0; i < paths->count; i++)
-		free(((char **)paths->items)[i]);
-	free(paths->items);
+	strings_free(paths);
 }
 
 static void add_arguments(struct array *paths, const struct arguments *arguments)

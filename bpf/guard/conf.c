@@ -161,7 +161,8 @@ static void words_free(struct words *words)
 /* Keep a string for as long as the conf. */
 static char *conf_keep(struct conf *conf, char *text)
 {
-	return *(char **)array_add(&conf->memory, sizeof(char *)) = text;
+	string_add(&conf->memory, text);
+	return text;
 }
 
 static int compare_words(const void *one, const void *other)
@@ -190,11 +191,9 @@ static void sort_paths(struct conf *conf, struct conf_line *line, const struct w
 	for (i = 0; i < line->arguments.nr_paths; i++) {
 		pattern = pattern_of(words, paths[i]);
 		if (pattern)
-			*(char **)array_add(&line->patterns, sizeof(char *)) =
-				absolute_path(pattern);
+			string_add(&line->patterns, absolute_path(pattern));
 		else
-			*(char **)array_add(&line->plain, sizeof(char *)) =
-				conf_keep(conf, xstrdup(paths[i]));
+			string_add(&line->plain, conf_keep(conf, xstrdup(paths[i])));
 	}
 	line->arguments.paths = NULL;
 }
@@ -324,13 +323,10 @@ int conf_read_system(struct conf *conf)
 void conf_free(struct conf *conf)
 {
 	struct conf_line *lines = conf->lines.items;
-	char **memory = conf->memory.items;
 	size_t i;
 
 	for (i = 0; i < conf->lines.count; i++)
 		line_free(&lines[i]);
-	for (i = 0; i < conf->memory.count; i++)
-		free(memory[i]);
 	free(lines);
-	free(memory);
+	strings_free(&conf->memory);
 }

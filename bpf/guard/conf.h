@@ -5,6 +5,8 @@
 #ifndef _GUARD_CONF_H
 #define _GUARD_CONF_H
 
+#include "options.h"
+
 struct policy;
 
 /* conf.c */

@@ -37,22 +37,6 @@ struct mount {
 
 /* Mounts */
 
-/* Decode octal escapes in place. */
-static void unescape_mount(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++, to++) {
-		if (*text == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
-			text += 3;
-		} else {
-			*to = *text;
-		}
-	}
-	*to = '\0';
-}
-
 static void forget_mounts(struct events *events)
 {
 	struct mount *mounts = events->mounts.items;
@@ -67,30 +51,19 @@ static void forget_mounts(struct events *events)
 
 static void read_mounts(struct events *events)
 {
-	FILE *file = fopen(MOUNTS, "re");
-	unsigned int major, minor;
+	struct mount_line line;
+	struct mounts mounts;
 	struct mount *mount;
-	char *line = NULL;
-	char *root, *point;
-	size_t size = 0;
 
 	forget_mounts(events);
-	while (file && getline(&line, &size, file) > 0) {
-		root = NULL;
-		if (sscanf(line, "%*d %*d %u:%u %ms %ms", &major, &minor, &root, &point) != 4) {
-			free(root);
-			continue;
-		}
-		unescape_mount(root);
-		unescape_mount(point);
+	mounts_begin(&mounts);
+	while (mounts_next(&mounts, &line)) {
 		mount = array_add(&events->mounts, sizeof(*mount));
-		mount->dev = major << 20 | minor;
-		mount->root = root;
-		mount->point = point;
+		mount->dev = line.major << 20 | line.minor;
+		mount->root = xstrdup(line.root);
+		mount->point = xstrdup(line.point);
 	}
-	free(line);
-	if (file)
-		fclose(file);
+	mounts_end(&mounts);
 }
 
 static void refresh_mounts(struct events *events)

@@ -59,6 +59,70 @@ bool is_mount_root(int fd)
 	       info.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
+/* The list of mounts */
+
+void mounts_begin(struct mounts *mounts)
+{
+	*mounts = (struct mounts){ .file = fopen(MOUNTS, "re") };
+}
+
+void mounts_end(struct mounts *mounts)
+{
+	free(mounts->text);
+	if (mounts->file)
+		fclose(mounts->file);
+}
+
+/* Decode octal escapes in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++, to++) {
+		if (*text == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+			text += 3;
+		} else {
+			*to = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* See proc_pid_mountinfo(5). Fields are never missing, but the source of a mount may be empty. */
+static bool mount_parse(char *text, struct mount_line *line)
+{
+	char *rest = strstr(text, " - ");
+	int length = 0;
+
+	if (!rest || sscanf(text, "%llu %*d %u:%u %n", &line->id, &line->major, &line->minor,
+			    &length) != 3)
+		return false;
+	rest += strlen(" - ");
+	rest[strcspn(rest, "\n")] = '\0';
+	text += length;
+	line->root = strsep(&text, " ");
+	line->point = strsep(&text, " ");
+	line->type = strsep(&rest, " ");
+	strsep(&rest, " ");
+	line->options = strsep(&rest, " ");
+	if (!line->point || !line->options)
+		return false;
+	unescape(line->root);
+	unescape(line->point);
+	return true;
+}
+
+bool mounts_next(struct mounts *mounts, struct mount_line *line)
+{
+	while (mounts->file && getline(&mounts->text, &mounts->size, mounts->file) > 0)
+		if (mount_parse(mounts->text, line))
+			return true;
+	return false;
+}
+
+/* Filesystems */
+
 void filesystems_forget(void)
 {
 	struct filesystem *items = known.items;
@@ -71,36 +135,14 @@ void filesystems_forget(void)
 	known.count = 0;
 }
 
-/* Read a line of the list of mounts; returns whether it describes @mount. */
-static bool read_mount(const char *line, __u64 mount, struct filesystem *filesystem)
-{
-	unsigned long long id;
-	char *type = NULL, *options = NULL;
-	const char *rest;
-
-	if (sscanf(line, "%llu", &id) != 1 || id != mount)
-		return false;
-	rest = strstr(line, " - ");
-	if (!rest || sscanf(rest, " - %ms %*s %ms", &type, &options) != 2) {
-		free(type);
-		return false;
-	}
-	filesystem->mount = mount;
-	filesystem->type = type;
-	filesystem->options = xasprintf(",%s,", options);
-	free(options);
-	return true;
-}
-
 /* The filesystem of an open file, or NULL if its mount can't be seen from here. */
 static const struct filesystem *filesystem_of(int fd)
 {
-	struct filesystem *items = known.items, found;
+	struct filesystem *items = known.items, *found = NULL;
+	struct mount_line line;
+	struct mounts mounts;
 	struct statx info;
-	char *line = NULL;
-	size_t size = 0, i;
-	bool is_there = false;
-	FILE *file;
+	size_t i;
 
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &info) ||
 	    !(info.stx_mask & STATX_MNT_ID))
@@ -108,25 +150,25 @@ static const struct filesystem *filesystem_of(int fd)
 	for (i = 0; i < known.count; i++)
 		if (items[i].mount == info.stx_mnt_id)
 			return &items[i];
-	file = fopen(MOUNTS, "re");
-	while (file && !is_there && getline(&line, &size, file) > 0)
-		is_there = read_mount(line, info.stx_mnt_id, &found);
-	free(line);
-	if (file)
-		fclose(file);
-	if (!is_there)
-		return NULL;
-	items = array_add(&known, sizeof(found));
-	*items = found;
-	return items;
+	mounts_begin(&mounts);
+	while (!found && mounts_next(&mounts, &line)) {
+		if (line.id != info.stx_mnt_id)
+			continue;
+		found = array_add(&known, sizeof(*found));
+		found->mount = line.id;
+		found->type = xstrdup(line.type);
+		found->options = xasprintf(",%s,", line.options);
+	}
+	mounts_end(&mounts);
+	return found;
 }
 
-static bool has_type(const struct filesystem *filesystem, const char *const *types, size_t count)
+static bool is_one_of(const char *type, const char *const *types, size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (!strcmp(filesystem->type, types[i]))
+		if (!strcmp(type, types[i]))
 			return true;
 	return false;
 }
@@ -170,9 +212,9 @@ bool directory_folds_case(int fd)
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		if (strstr(filesystem->options, options[i]))
 			return true;
-	if (has_type(filesystem, all, ARRAY_SIZE(all)))
+	if (is_one_of(filesystem->type, all, ARRAY_SIZE(all)))
 		return true;
-	return has_type(filesystem, some, ARRAY_SIZE(some)) && has_casefold_flag(fd);
+	return is_one_of(filesystem->type, some, ARRAY_SIZE(some)) && has_casefold_flag(fd);
 }
 
 /* Hard links in a lower layer of an overlay */
@@ -230,24 +272,14 @@ bool is_broken_link(int fd, const struct stat *stat)
 bool is_superblock_device(__u32 dev)
 {
 	static const char *const types[] = { "btrfs", "overlay", "ceph" };
-	FILE *file = fopen(MOUNTS, "re");
-	struct filesystem filesystem;
-	unsigned int major, minor;
-	char *line = NULL;
-	size_t size = 0;
+	struct mount_line line;
+	struct mounts mounts;
 	bool is = false;
 
-	while (file && !is && getline(&line, &size, file) > 0) {
-		const char *rest = strstr(line, " - ");
-
-		if (!rest || sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
-		    makedev(major, minor) != dev || sscanf(rest, " - %ms", &filesystem.type) != 1)
-			continue;
-		is = has_type(&filesystem, types, ARRAY_SIZE(types));
-		free(filesystem.type);
-	}
-	free(line);
-	if (file)
-		fclose(file);
+	mounts_begin(&mounts);
+	while (!is && mounts_next(&mounts, &line))
+		is = makedev(line.major, line.minor) == dev &&
+		     is_one_of(line.type, types, ARRAY_SIZE(types));
+	mounts_end(&mounts);
 	return is;
 }

@@ -28,13 +28,10 @@
 
 #define BCACHEFS_MAGIC	0xca451a4e
 #define O_ACCMODE	00000003
-#define O_TRUNC		00001000
 #define __FMODE_EXEC	0x20
-#define MAY_WRITE	0x2
 #define MAY_READ	0x4
 #define F_SETFL		4
 #define PROT_WRITE	0x2
-#define PROT_EXEC	0x4
 #define MAP_TYPE	0x0f
 #define MAP_PRIVATE	0x02
 #define VM_WRITE	0x02
@@ -42,10 +39,6 @@
 #define VM_SHARED	0x08
 #define ATTR_SIZE	(1 << 3)
 #define ATTR_FORCE	(1 << 9)
-#define MS_REMOUNT	0x20
-#define MS_BIND		0x1000
-/* Shared, private, slave, unbindable: how mounts propagate. */
-#define MS_PROPAGATION	((1 << 17) | (1 << 18) | (1 << 19) | (1 << 20))
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -347,8 +340,7 @@ int BPF_PROG(guard_link, struct dentry *old_dentry, struct inode *dir, struct de
 	return ret;
 }
 
-SEC("lsm/inode_unlink")
-int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
+static __always_inline int guard_removal(struct inode *dir, struct dentry *dentry)
 {
 	int ret = guard(dentry->d_inode, dentry, DELETE);
 
@@ -359,16 +351,16 @@ int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
 	return ret;
 }
 
+SEC("lsm/inode_unlink")
+int BPF_PROG(guard_unlink, struct inode *dir, struct dentry *dentry)
+{
+	return guard_removal(dir, dentry);
+}
+
 SEC("lsm/inode_rmdir")
 int BPF_PROG(guard_rmdir, struct inode *dir, struct dentry *dentry)
 {
-	int ret = guard(dentry->d_inode, dentry, DELETE);
-
-	if (!ret)
-		ret = guard_name(dir, dentry);
-	if (!ret)
-		note(dir, dentry, NULL);
-	return ret;
+	return guard_removal(dir, dentry);
 }
 
 /* The kernel calls this twice for RENAME_EXCHANGE, the second time with the files swapped. */
@@ -416,7 +408,7 @@ int BPF_PROG(guard_mount, const char *dev_name, struct path *path, const char *t
 {
 	struct dentry *dentry = path->dentry;
 
-	if (flags & MS_REMOUNT || (flags & MS_PROPAGATION && !(flags & MS_BIND)))
+	if (!is_new_mount(flags))
 		return 0;
 	hold_mount();
 	return guard(dentry->d_inode, dentry, RENAME);

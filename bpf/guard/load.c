@@ -46,17 +46,13 @@ static int unpin(int dir, const struct dirent *entry, bool last)
 
 static int unpin_all(void)
 {
-	int fd = pins_open(), last, ret, err = 0;
 	struct dirent *entry;
+	int last, ret, err;
 	DIR *dir;
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -errno;
-	}
+	err = pins_open_dir(&dir);
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	for (last = 0; last < 2; last++, rewinddir(dir))
 		while ((entry = readdir(dir))) {
 			ret = unpin(dirfd(dir), entry, last);

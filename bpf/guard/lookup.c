@@ -566,7 +566,7 @@ int paths_expand(const char *pattern, struct array *paths)
 	}
 	end = (char *)bytes.items + bytes.count;
 	for (at = bytes.items; !err && at < end; at += strlen(at) + 1)
-		*(char **)array_add(paths, sizeof(char *)) = xstrdup(at);
+		string_add(paths, xstrdup(at));
 	free(bytes.items);
 	return err;
 }

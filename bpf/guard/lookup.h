@@ -6,6 +6,7 @@
 #define _GUARD_LOOKUP_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <linux/types.h>
 
@@ -60,6 +61,45 @@ char *path_of_fd(int fd);
 /* filesystem.c */
 
 #define MOUNTS	"/proc/self/mountinfo"
+
+/**
+ * struct mount_line - a line of the list of mounts
+ * @id: the mount's id
+ * @major: the device of its filesystem
+ * @minor: likewise
+ * @root: the directory of the filesystem that is mounted
+ * @point: the mount point
+ * @type: the filesystem's type
+ * @options: the superblock's options, separated by commas
+ *
+ * The texts are valid until the next line is read.
+ */
+struct mount_line {
+	unsigned long long id;
+	unsigned int major;
+	unsigned int minor;
+	char *root;
+	char *point;
+	char *type;
+	char *options;
+};
+
+/**
+ * struct mounts - going through the list of mounts
+ * @file: the list, or NULL if it can't be opened: then it has no lines
+ * @text: the current line
+ * @size: the room for it
+ */
+struct mounts {
+	FILE *file;
+	char *text;
+	size_t size;
+};
+
+void mounts_begin(struct mounts *mounts);
+/* Read a line; returns false at the end. */
+bool mounts_next(struct mounts *mounts, struct mount_line *line);
+void mounts_end(struct mounts *mounts);
 
 /*
  * Type, mode, number of links, device and inode number of an open file, from memory. Returns 0 or a

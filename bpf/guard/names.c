@@ -182,7 +182,7 @@ static int place_find(const char *path, bool nofollow, struct place *place, stru
 			nofollow = true;
 		}
 		err = open_directory(at, place, &name);
-		*(char **)array_add(names, sizeof(char *)) = xstrdup(name);
+		string_add(names, xstrdup(name));
 		target = err || nofollow ? NULL : link_target(place->directory, name);
 		if (!target)
 			break;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Names that rules and executables are for (names.c), and the ways to them (way.c). Part of tool.h.
+ * Names that rules and executables are for (names.c), and the ways to them (way.c). A part of
+ * tool.h.
  */
 #ifndef _GUARD_NAMES_H
 #define _GUARD_NAMES_H
+
+#include "policy.h"
 
 /* The number of symbolic links that the kernel follows in a path. */
 #define LINKS_MAX	40

@@ -13,22 +13,12 @@
 
 #include "tool.h"
 
-static void free_texts(struct array *texts)
-{
-	size_t i;
-
-	for (i = 0; i < texts->count; i++)
-		free(((char **)texts->items)[i]);
-	free(texts->items);
-	memset(texts, 0, sizeof(*texts));
-}
-
 static void add_all(struct array *to, const struct array *from)
 {
 	size_t i;
 
 	for (i = 0; i < from->count; i++)
-		*(char **)array_add(to, sizeof(char *)) = ((char **)from->items)[i];
+		string_add(to, ((char **)from->items)[i]);
 }
 
 /* The paths of a line are what it names and what its patterns stand for. */
@@ -66,7 +56,7 @@ int patterns_expand(struct conf_line *line, char *message, size_t size)
 	size_t i;
 	int err = 0;
 
-	free_texts(&line->matches);
+	strings_free(&line->matches);
 	free(line->arguments.hanging.items);
 	memset(&line->arguments.hanging, 0, sizeof(line->arguments.hanging));
 	for (i = 0; i < line->patterns.count && !err; i++)
@@ -95,13 +85,13 @@ static void refresh_line(struct conf_line *line)
 
 	memset(&line->matches, 0, sizeof(line->matches));
 	if (patterns_expand(line, message, sizeof(message)) || line->arguments.hanging.count) {
-		free_texts(&line->matches);
+		strings_free(&line->matches);
 		line->matches = before;
 		set_paths(line);
 		return;
 	}
 	line->missing |= !same_texts(&before, &line->matches);
-	free_texts(&before);
+	strings_free(&before);
 }
 
 void patterns_refresh(struct conf *conf)
@@ -178,7 +168,7 @@ void line_free(struct conf_line *line)
 	free(line->arguments.hanging.items);
 	free(line->arguments.paths);
 	free(line->plain.items);
-	free_texts(&line->patterns);
-	free_texts(&line->matches);
+	strings_free(&line->patterns);
+	strings_free(&line->matches);
 	arguments_free(&line->arguments);
 }

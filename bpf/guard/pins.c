@@ -86,19 +86,29 @@ int pins_open(void)
 	return -EUCLEAN;
 }
 
-int pin_count(void)
+int pins_open_dir(DIR **dir)
 {
-	int fd = pins_open(), count = 0;
-	struct dirent *entry;
-	DIR *dir;
+	int fd = pins_open(), err;
 
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -errno;
-	}
+	*dir = fdopendir(fd);
+	if (*dir)
+		return 0;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int pin_count(void)
+{
+	struct dirent *entry;
+	int count = 0, err;
+	DIR *dir;
+
+	err = pins_open_dir(&dir);
+	if (err)
+		return err;
 	while ((entry = readdir(dir)))
 		count += entry->d_name[0] != '.' && strcmp(entry->d_name, READING_PIN);
 	closedir(dir);
@@ -327,40 +337,55 @@ int guard_examine(struct guard *guard)
 	return GUARD_RUNNING;
 }
 
-/* Whether a link is one of the guard's. */
-static bool is_own_link(int fd)
-{
-	struct bpf_link_info link = {};
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(link);
-	bool is;
-	int prog;
-
-	if (bpf_obj_get_info_by_fd(fd, &link, &size) || link.type != BPF_LINK_TYPE_TRACING)
-		return false;
-	prog = bpf_prog_get_fd_by_id(link.prog_id);
-	if (prog < 0)
-		return false;
-	size = sizeof(info);
-	is = !bpf_obj_get_info_by_fd(prog, &info, &size) && !strcmp(info.name, "guard_open");
-	close(prog);
-	return is;
-}
-
-static bool is_attached(void)
+bool kernel_has(int (*next)(__u32 from, __u32 *id), int (*get)(__u32 id), bool (*is_it)(int fd))
 {
 	bool found = false;
 	__u32 id = 0;
 	int fd;
 
-	while (!found && !bpf_link_get_next_id(id, &id)) {
-		fd = bpf_link_get_fd_by_id(id);
+	while (!found && !next(id, &id)) {
+		fd = get(id);
 		if (fd < 0)
 			continue;
-		found = is_own_link(fd);
+		found = is_it(fd);
 		close(fd);
 	}
 	return found;
+}
+
+bool program_name(int program, char *name)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
+		return false;
+	memcpy(name, info.name, sizeof(info.name));
+	return true;
+}
+
+/* Whether a link is one of the guard's. */
+static bool is_own_link(int fd)
+{
+	struct bpf_link_info link = {};
+	char name[BPF_OBJ_NAME_LEN];
+	__u32 size = sizeof(link);
+	int program;
+	bool is;
+
+	if (bpf_obj_get_info_by_fd(fd, &link, &size) || link.type != BPF_LINK_TYPE_TRACING)
+		return false;
+	program = bpf_prog_get_fd_by_id(link.prog_id);
+	if (program < 0)
+		return false;
+	is = program_name(program, name) && !strcmp(name, "guard_open");
+	close(program);
+	return is;
+}
+
+static bool is_attached(void)
+{
+	return kernel_has(bpf_link_get_next_id, bpf_link_get_fd_by_id, is_own_link);
 }
 
 bool guard_is_elsewhere(void)

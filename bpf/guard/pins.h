@@ -5,6 +5,8 @@
 #ifndef _GUARD_PINS_H
 #define _GUARD_PINS_H
 
+#include <dirent.h>
+
 #include "tool.h"
 
 #define BPF_DIR		"/sys/fs/bpf"
@@ -48,6 +50,8 @@ void pin_map_name(char *name, size_t size, int index);
 int pin_make(int fd, const char *name);
 /* Open the directory of the pins: a descriptor or a negative errno, -EUCLEAN if it is not ours. */
 int pins_open(void);
+/* Likewise, to read its entries: 0 or a negative errno. The caller closes @dir. */
+int pins_open_dir(DIR **dir);
 /* The number of pins but READING_PIN, or a negative errno: -ENOENT when there is no directory. */
 int pin_count(void);
 
@@ -68,6 +72,13 @@ int guard_open_processes(struct guard *guard);
 int guard_open_maps(struct guard *guard);
 /* Look at the pins, and open the state if there is one. Returns GUARD_* or a negative errno. */
 int guard_examine(struct guard *guard);
+/*
+ * Whether the kernel has the object that is looked for. @next and @get are libbpf's for its kind.
+ * Passes over objects of which no descriptor is to be had.
+ */
+bool kernel_has(int (*next)(__u32 from, __u32 *id), int (*get)(__u32 id), bool (*is_it)(int fd));
+/* Write the name of a program, of BPF_OBJ_NAME_LEN bytes, to @name. Returns whether it is known. */
+bool program_name(int program, char *name);
 /* Whether programs are attached whose pins are not here. */
 bool guard_is_elsewhere(void);
 void guard_tell_elsewhere(void);

@@ -92,11 +92,12 @@ static bool is_needed(const struct policy *policy)
 
 int reading_begin(struct policy *policy)
 {
-	return is_needed(policy) ? reading_attach(policy->guard) : 0;
+	policy->reads = is_needed(policy);
+	return policy->reads ? reading_attach(policy->guard) : 0;
 }
 
-void reading_end(struct policy *policy)
+void reading_end(const struct policy *policy)
 {
-	if (is_linked() && !is_needed(policy) && !guard_is_sealed(policy->guard))
+	if (!policy->reads && is_linked() && !guard_is_sealed(policy->guard))
 		detach(policy->guard);
 }

@@ -5,14 +5,9 @@
 #ifndef _GUARD_RULE_BPF_H
 #define _GUARD_RULE_BPF_H
 
+#include "kernel.bpf.h"
 #include "name.bpf.h"
 #include "who.bpf.h"
-
-/* Macros of the kernel, which BTF does not have. */
-#define EPERM	1
-#define ENOENT	2
-#define EAGAIN	11
-#define EBUSY	16
 
 #define BIT(op)	(1U << (op))
 #define READ	BIT(GUARD_READ)

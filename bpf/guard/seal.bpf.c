@@ -21,16 +21,8 @@
 #include "syscall.bpf.h"
 #include "word.bpf.h"
 
-#define EPERM			1
 #define FMODE_WRITE		0x2
-#define O_TRUNC			00001000
-#define MAY_WRITE		0x2
-#define PROT_EXEC		0x4
-#define MS_REMOUNT		0x20
-#define MS_BIND			0x1000
 #define MS_MOVE			0x2000
-#define MS_PROPAGATION		((1 << 17) | (1 << 18) | (1 << 19) | (1 << 20))
-#define PTRACE_MODE_ATTACH	0x02
 #define CAP_SYS_MODULE		16
 #define LSM_UNSAFE_SHARE	1
 #define LSM_UNSAFE_PTRACE	2
@@ -130,6 +122,8 @@ static __always_inline bool is_at_home(struct task_struct *task)
 /*
  * After an execve(2). With AT_SECURE the dynamic linker ignores its environment. A seccomp filter
  * could answer system calls, and a task that shares the root directory could change it.
+ * process.bpf.h asks the same of processes that rules are only for, but lets root choose filters,
+ * and the program's own processes trace it. Here nobody may: it is root that the seal keeps out.
  */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(seal_executed, const struct linux_binprm *bprm)
@@ -150,9 +144,8 @@ int BPF_PROG(seal_executed, const struct linux_binprm *bprm)
 SEC("lsm/bprm_check_security")
 int BPF_PROG(seal_execute, struct linux_binprm *bprm)
 {
-	/* BPF_F_BPRM_SECUREEXEC */
 	if (code_of(bprm->file) == SEAL_TOOL)
-		bpf_bprm_opts_set(bprm, 1);
+		bpf_bprm_opts_set(bprm, BPRM_SECUREEXEC);
 	return 0;
 }
 
@@ -198,7 +191,7 @@ int BPF_PROG(seal_traceme, struct task_struct *parent)
 
 /* Maps, programs */
 
-static __always_inline bool is_sealed(__u32 kind, __u32 id)
+static __always_inline const struct seal_object *object_of(__u32 kind, __u32 id)
 {
 	__u64 key = seal_key(kind, id);
 
@@ -209,7 +202,7 @@ static __always_inline bool is_sealed(__u32 kind, __u32 id)
 SEC("lsm/bpf_map")
 int BPF_PROG(seal_map, struct bpf_map *map)
 {
-	return is_sealed(SEAL_MAP, map->id) && !use_trust() ? refuse() : 0;
+	return object_of(SEAL_MAP, map->id) && !use_trust() ? refuse() : 0;
 }
 
 /* Since Linux 6.18. */
@@ -249,7 +242,7 @@ int BPF_PROG(seal_program, struct bpf_prog *prog)
 {
 	if (changes_functions(prog))
 		return refuse();
-	return is_sealed(SEAL_PROGRAM, prog->aux->id) && !use_trust() ? refuse() : 0;
+	return object_of(SEAL_PROGRAM, prog->aux->id) && !use_trust() ? refuse() : 0;
 }
 
 /* The pins */
@@ -336,7 +329,7 @@ SEC("lsm/sb_mount")
 int BPF_PROG(seal_mount, const char *device, const struct path *path, const char *type,
 	     unsigned long flags)
 {
-	if (flags & MS_REMOUNT || (flags & MS_PROPAGATION && !(flags & MS_BIND)))
+	if (!is_new_mount(flags))
 		return 0;
 	if (flags & MS_MOVE && is_at_home(bpf_get_current_task_btf()))
 		return refuse();
@@ -462,13 +455,6 @@ int BPF_PROG(seal_capable, const struct cred *cred, struct user_namespace *ns, i
 #endif
 
 /* Checking, while the guard is being sealed, whether anybody has any of this open */
-
-static __always_inline const struct seal_object *object_of(__u32 kind, __u32 id)
-{
-	__u64 key = seal_key(kind, id);
-
-	return bpf_map_lookup_elem(&seal_objects, &key);
-}
 
 /* Pins and attachments hold an object, too; and a program is held while the iterator shows it. */
 static __always_inline void show_user(struct seq_file *seq, __u32 kind, __u32 id, __s64 users)

@@ -76,7 +76,7 @@ static int add_code(struct sealing *sealing, const char *path, __u32 code)
 		error("%s: %s", path, reason(err));
 		return err;
 	}
-	*(char **)array_add(&sealing->files, sizeof(char *)) = xstrdup(path);
+	string_add(&sealing->files, xstrdup(path));
 	return 0;
 }
 
@@ -188,14 +188,13 @@ static int add_programs(struct sealing *sealing)
 	struct bpf_program *prog;
 	struct bpf_prog_info info;
 	struct dirent *entry;
-	int fd, err = 0;
 	__u32 size;
 	DIR *dir;
+	int err;
 
-	fd = pins_open();
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return fd < 0 ? fd : -errno;
+	err = pins_open_dir(&dir);
+	if (err)
+		return err;
 	while (!err && (entry = readdir(dir)))
 		if (!strncmp(entry->d_name, "guard_", strlen("guard_")))
 			err = add_program(sealing, entry->d_name);
@@ -227,11 +226,6 @@ static int trust_ourselves(struct sealing *sealing)
 }
 
 /* The programs */
-
-static bool is_of_seal(const char *name)
-{
-	return !strncmp(name, "seal_", strlen("seal_"));
-}
 
 static bool is_iterator(const struct bpf_program *prog)
 {
@@ -306,24 +300,17 @@ static int attach_seal(struct sealing *sealing)
 	return 0;
 }
 
+static bool is_of_seal(int program)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	return program_name(program, name) && !strncmp(name, "seal_", strlen("seal_"));
+}
+
 /* Whether any program of the seal exists: the kernel frees them a while after they are unpinned. */
 static bool has_programs(void)
 {
-	struct bpf_prog_info info;
-	bool found = false;
-	__u32 id = 0, size;
-	int fd;
-
-	while (!found && !bpf_prog_get_next_id(id, &id)) {
-		fd = bpf_prog_get_fd_by_id(id);
-		if (fd < 0)
-			continue;
-		memset(&info, 0, sizeof(info));
-		size = sizeof(info);
-		found = !bpf_obj_get_info_by_fd(fd, &info, &size) && is_of_seal(info.name);
-		close(fd);
-	}
-	return found;
+	return kernel_has(bpf_prog_get_next_id, bpf_prog_get_fd_by_id, is_of_seal);
 }
 
 /* Until the programs are gone, only this process can look at the guard. */

@@ -249,8 +249,7 @@ static void missing_paths(const struct service *service, struct array *paths)
 
 	for (i = 0; i < service->conf.lines.count; i++)
 		for (j = 0; lines[i].missing && j < lines[i].arguments.nr_paths; j++)
-			*(char **)array_add(paths, sizeof(char *)) =
-				absolute_path(lines[i].arguments.paths[j]);
+			string_add(paths, absolute_path(lines[i].arguments.paths[j]));
 }
 
 static int refresh_all(struct policy *policy, void *context)

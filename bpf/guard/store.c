@@ -307,7 +307,7 @@ void rule_add_name(struct rule *rule, const char *path)
 	for (i = 0; i < rule->names.count; i++)
 		if (!strcmp(names[i], path))
 			return;
-	*(char **)array_add(&rule->names, sizeof(char *)) = xstrdup(path);
+	string_add(&rule->names, xstrdup(path));
 }
 
 bool rule_is_gone(const struct rule *rule)

@@ -10,13 +10,10 @@
 
 #include "event.bpf.h"
 
-#define PTRACE_MODE_ATTACH	0x02
 #define PF_DUMPCORE		0x00000200
 #define PR_SET_MM		35
 #define PR_SET_MM_EXE_FILE	13
 #define PR_SET_MM_MAP		14
-/* BPF_F_BPRM_SECUREEXEC, which not every kernel's BTF has. */
-#define BPRM_SECUREEXEC		(1ULL << 0)
 
 /* The event names the executable. */
 static __always_inline int refuse(struct file *exe)

@@ -340,6 +340,11 @@ void *array_add(struct array *array, size_t size)
 	return memset(item, 0, size);
 }
 
+void string_add(struct array *array, char *text)
+{
+	*(char **)array_add(array, sizeof(text)) = text;
+}
+
 void strings_free(struct array *array)
 {
 	size_t i;

@@ -78,6 +78,17 @@ static void unlink_all(const char *names)
 	}
 }
 
+/* Make "m/a" and "m/b", and unlink both while the file is open: its descriptor. */
+static int make_unlinked(int map, __u32 flags)
+{
+	int fd;
+
+	make_names(map, flags, 1);
+	fd = file_open("m/b", O_PATH);
+	unlink_all("ba");
+	return fd;
+}
+
 static void mount_tmpfs(void)
 {
 	CHECK_SYS(mkdir("m", 0755));
@@ -178,11 +189,8 @@ TEST(closed_at_once)
 
 	mount_tmpfs();
 	FOR_EACH_LIFETIME(flags) {
-		int fd;
+		int fd = make_unlinked(map, flags);
 
-		make_names(map, flags, 1);
-		fd = file_open("m/b", O_PATH);
-		unlink_all("ba");
 		close(fd);
 		counts_wait(1, 0, 0, 0);
 		CHECK_EQ(map_count(map), 0);
@@ -245,11 +253,8 @@ TEST(deleted_meanwhile)
 	mount_tmpfs();
 	FOR_EACH_LIFETIME(flags) {
 		for (unsigned int wait = 0; wait < 2; wait++) {
-			int fd;
+			int fd = make_unlinked(map, flags);
 
-			make_names(map, flags, 1);
-			fd = file_open("m/b", O_PATH);
-			unlink_all("ba");
 			if (wait)
 				keep_asking(fd);
 			CHECK_OK(inode_map_remove_fd(map, fd));
@@ -264,22 +269,13 @@ TEST(map_freed_meanwhile)
 {
 	mount_tmpfs();
 	FOR_EACH_LIFETIME(flags) {
-		int map = map_create(32, 4, 8);
-		int fd;
+		int map = map_create(32, 4, 8), fd = make_unlinked(map, flags);
 
-		make_names(map, flags, 1);
-		fd = file_open("m/b", O_PATH);
-		unlink_all("ba");
 		close(map);
 		counts_wait(0, 0, 0, 0);
 		close(fd);
 	}
 	CHECK_SYS(umount("m"));
-}
-
-static bool unmounts(void *path)
-{
-	return !umount(path);
 }
 
 /* The file system is unmounted right after the file is closed. */
@@ -291,11 +287,9 @@ TEST(unmounted_at_once)
 		int fd;
 
 		mount_image("ext4", 16, "m", NULL);
-		make_names(map, flags, 1);
-		fd = file_open("m/b", O_PATH);
-		unlink_all("ba");
+		fd = make_unlinked(map, flags);
 		close(fd);
-		CHECK(wait_until(unmounts, "m", 10));
+		CHECK(wait_until(umount_succeeds, "m", 10));
 		CHECK_SYS(rmdir("m"));
 		counts_wait(1, 0, 0, 0);
 	}
@@ -310,9 +304,7 @@ TEST(detached)
 		int fd;
 
 		mount_tmpfs();
-		make_names(map, flags, 1);
-		fd = file_open("m/b", O_PATH);
-		unlink_all("ba");
+		fd = make_unlinked(map, flags);
 		CHECK_SYS(umount2("m", MNT_DETACH));
 		keep_asking(fd);
 		CHECK_EQ(map_get(map, fd), VALUE);

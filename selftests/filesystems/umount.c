@@ -310,14 +310,6 @@ TEST(end_of_mount_namespace)
 
 /* Unmounts while other tasks use the map */
 
-static bool is_umounted(void *path)
-{
-	if (!umount(path))
-		return true;
-	CHECK_EQ(errno, EBUSY);
-	return false;
-}
-
 static void churn_by_descriptor(void *map)
 {
 	unsigned int value = 1;
@@ -357,7 +349,7 @@ TEST(while_entries_come_and_go)
 	}
 	pid = child_start(churn_by_descriptor, &map);
 	usleep(100000);
-	if (!wait_until(is_umounted, "m", 30))
+	if (!wait_until(umount_succeeds, "m", 30))
 		FAIL("the file system can't be unmounted");
 	CHECK_EQ(map_count(map), 0);
 	child_wait(pid);

@@ -4,10 +4,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "sleepy.bpf.h"
+
 char _license[] SEC("license") = "GPL";
 
 __u32 tid;
-void *user_page;
 volatile __u32 sleeping;
 
 /* Attached before the guard's program, it runs after that. */
@@ -15,11 +16,9 @@ SEC("lsm.s/inode_rename")
 int BPF_PROG(slow_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry)
 {
-	__u64 word;
-
 	if ((__u32)bpf_get_current_pid_tgid() != tid)
 		return 0;
 	sleeping = 1;
-	bpf_copy_from_user(&word, sizeof(word), user_page);
+	sleep_on_page();
 	return 0;
 }

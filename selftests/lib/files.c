@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 int file_open(const char *path, int flags)
 {
@@ -94,6 +95,23 @@ int sh(const char *format, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+int files_create(unsigned int count)
+{
+	struct rlimit limit = { count + 100, count + 100 };
+	int first = -1, fd;
+	char name[16];
+
+	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		fd = CHECK_SYS(open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+		if (first < 0)
+			first = fd;
+		CHECK_EQ(fd, first + i);
+	}
+	return first;
+}
+
 void trace_write(const char *file, const char *text, int flags)
 {
 	char path[128];
@@ -131,6 +149,14 @@ void mount_image(const char *type, unsigned int megabytes, const char *path, cha
 		FAIL("losetup --detach %s failed", loop);
 	if (device)
 		memcpy(device, loop, sizeof(loop));
+}
+
+bool umount_succeeds(void *path)
+{
+	if (!umount(path))
+		return true;
+	CHECK_EQ(errno, EBUSY);
+	return false;
 }
 
 void subvolume_make(const char *dir, const char *name)

@@ -159,6 +159,8 @@ bool map_has(int map, int fd);
 /* Files. All return an open descriptor, or fail the case. */
 int file_create(const char *path);			/* with one line in it, open for reading */
 int file_open(const char *path, int flags);
+/* Open the new files "f0", "f1" and so on: descriptors that follow each other, from this on. */
+int files_create(unsigned int count);
 void file_write(const char *path, const char *text);
 char *file_read(const char *path, char *buffer, size_t size);	/* without the newline */
 #define TRACEFS_DIR	"/sys/kernel/tracing"
@@ -186,6 +188,8 @@ int sh(const char *format, ...);
  * Skips the case if the kernel does not support it. @device receives the loop device, unless NULL.
  */
 void mount_image(const char *type, unsigned int megabytes, const char *path, char device[32]);
+/* Unmount @path, unless it is busy: for wait_until(). */
+bool umount_succeeds(void *path);
 /* Make a btrfs subvolume in @dir. */
 void subvolume_make(const char *dir, const char *name);
 

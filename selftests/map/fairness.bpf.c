@@ -7,21 +7,20 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "sleepy.bpf.h"
+
 char _license[] SEC("license") = "GPL";
 
 __u32 tid;
-void *user_page;
 volatile __u32 sleeping;
 
 SEC("lsm.s/file_open")
 int BPF_PROG(sleep, struct file *file)
 {
-	__u64 word;
-
 	if ((__u32)bpf_get_current_pid_tgid() != tid)
 		return 0;
 	sleeping = 1;
-	bpf_copy_from_user(&word, sizeof(word), user_page);
+	sleep_on_page();
 	return 0;
 }
 

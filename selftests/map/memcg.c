@@ -9,7 +9,6 @@
 #include "harness.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #define KIB		1024UL
 #define MIB		(KIB * KIB)
@@ -82,26 +81,6 @@ static int map_create_inside(unsigned int value_size, unsigned int count)
 static void cgroup_remove(void)
 {
 	CHECK_SYS(rmdir(cgroup));
-}
-
-/* Create and open the files 0 to count - 1; the descriptors are consecutive numbers. */
-static int files_create(unsigned int count)
-{
-	struct rlimit limit = { count + 100, count + 100 };
-	int first = -1;
-
-	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
-	for (unsigned int i = 0; i < count; i++) {
-		char name[16];
-		int fd;
-
-		snprintf(name, sizeof(name), "f%u", i);
-		fd = CHECK_SYS(open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-		if (first < 0)
-			first = fd;
-		CHECK_EQ(fd, first + i);
-	}
-	return first;
 }
 
 /* A job of a process in the cgroup, in shared memory so that the parent can read the result. */

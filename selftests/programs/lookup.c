@@ -5,9 +5,6 @@
  */
 #include "harness.h"
 
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
-
 #include "value.h"
 #include "lookup.skel.h"
 
@@ -171,23 +168,14 @@ static bool has_hits(void *arg)
 /* Runs in interrupt context. */
 TEST(perf_event)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = 1000000,
-	};
 	int map = map_create(32, sizeof(struct value), 8);
 	int fd = file_open(".", O_PATH);
 	struct bpf_program *program;
 	struct lookup *programs;
-	int event;
 
 	set(map, fd, 77);
 	programs = programs_load("on_perf_event", map_id_of(map), &program);
-	event = CHECK_SYS(syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
-	attached = bpf_program__attach_perf_event(program, event);
-	CHECK(attached);
+	attached = attach_to_clock(program);
 	if (!wait_until(has_hits, programs, 20))
 		FAIL("%llu samples, no hit", programs->bss->calls);
 	CHECK_EQ(programs->bss->number, 77);

@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "sleepy.bpf.h"
 #include "value.h"
 
 char _license[] SEC("license") = "GPL";
@@ -264,7 +265,6 @@ int walk_nested(void *ctx)
 
 /* Stop in the second pass until user space continues it. */
 
-void *user_page;
 volatile __u32 holding;
 
 SEC("?syscall")
@@ -272,7 +272,6 @@ int walk_and_hold(void *ctx)
 {
 	struct inode_map_key *key;
 	struct value *value;
-	__u64 word;
 
 	inode_map_for_each(it, key, map_id) {
 		met++;
@@ -284,7 +283,7 @@ int walk_and_hold(void *ctx)
 			continue;
 		}
 		holding = 1;
-		bpf_copy_from_user(&word, sizeof(word), user_page);
+		sleep_on_page();
 		stopped_number = value->number;
 		stopped_at = key->handle;
 	}

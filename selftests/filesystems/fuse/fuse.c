@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-#include "selftests/lib/fault.skel.h"
+#include "finder.h"
 #include "fuse.h"
 
 /* Bounded waits. Nothing here waits for a process that itself waits for the filesystem. */
@@ -117,39 +117,27 @@ static void check_world_goes_on(void)
 
 /* FUSE that answers. */
 
-static bool program_finds(struct fault *program, int fd)
-{
-	__u64 hits = program->bss->hits;
-
-	CHECK_SYS(fcntl(fd, F_GETFD));
-	return program->bss->hits == hits + 1;
-}
-
 TEST(answering)
 {
 	int map = map_create(32, 4, 8), fd, dir;
-	struct fault *program = fault__open_and_load();
+	struct fault *program = finder_attach(map);
 
-	CHECK(program);
-	program->bss->pid = getpid();
-	program->bss->map_id = map_id_of(map);
-	CHECK_OK(fault__attach(program));
 	fuse_start("m");
 	fd = file_open("m/f", O_RDONLY);
 	dir = file_open("m", O_PATH);
-	CHECK(!program_finds(program, fd));
+	CHECK(!finder_finds(program, fd));
 	map_put(map, fd, 1, 0);
 	map_put(map, dir, 2, 0);
-	CHECK(program_finds(program, fd));
+	CHECK(finder_finds(program, fd));
 	CHECK_EQ(program->bss->value, 1);
-	CHECK(program_finds(program, dir));
+	CHECK(finder_finds(program, dir));
 	close(fd);
 	close(dir);
 
 	/* The pinned inode stays the same after its directory entry has been dropped. */
 	file_write("/proc/sys/vm/drop_caches", "3");
 	fd = file_open("m/f", O_PATH);
-	CHECK(program_finds(program, fd));
+	CHECK(finder_finds(program, fd));
 	close(fd);
 	/* A weak entry goes. */
 	fd = file_open("m/g", O_PATH);

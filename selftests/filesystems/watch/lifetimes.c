@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "selftests/lib/fault.skel.h"
+#include "finder.h"
 #include "watch.h"
 
 static int evictable_file(void)
@@ -47,7 +47,7 @@ static bool entry_survives(int map)
 static bool path_is_found(struct fault *program)
 {
 	int fd = file_open("m/f", O_PATH);
-	bool found = program_finds(program, fd);
+	bool found = finder_finds(program, fd);
 
 	close(fd);
 	return found;
@@ -62,7 +62,7 @@ TEST(last_watch)
 		for (int added_first = 0; added_first < 2; added_first++) {
 			int inotify = CHECK_SYS(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
 			int map = map_create(32, 4, 8);
-			struct fault *program = program_attach(map);
+			struct fault *program = finder_attach(map);
 
 			if (added_first)
 				map_put(map, fd, 1, flags);
@@ -191,7 +191,7 @@ TEST(both_at_once)
 {
 	int maps[] = { map_create(32, 4, 8), map_create(32, 4, 8) };
 	int inotify = CHECK_SYS(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), fd;
-	struct fault *program = program_attach(maps[0]);
+	struct fault *program = finder_attach(maps[0]);
 	pid_t pids[4];
 
 	close(file_create("f"));
@@ -209,9 +209,9 @@ TEST(both_at_once)
 	inotify_drain(inotify);
 	CHECK(!strcmp(seen, "inotify 1: OPEN\n"));
 	map_put(maps[0], fd, 1, 0);
-	CHECK(program_finds(program, fd));
+	CHECK(finder_finds(program, fd));
 	CHECK_OK(inode_map_remove_fd(maps[0], fd));
-	CHECK(!program_finds(program, fd));
+	CHECK(!finder_finds(program, fd));
 	fault__destroy(program);
 }
 
@@ -264,7 +264,7 @@ TEST(audit_tree)
 	fds[0] = file_open("d", O_PATH);
 	fds[1] = file_open("d/e", O_PATH);
 	snprintf(dir, sizeof(dir), "%s/d", DIR_PATH);
-	program = program_attach(map);
+	program = finder_attach(map);
 	for (int i = 0; i < 3; i++) {
 		int err;
 
@@ -275,21 +275,21 @@ TEST(audit_tree)
 		if (err == -EINVAL || err == -EOPNOTSUPP)
 			SKIP("this kernel has no audit of trees (%d)", err);
 		CHECK_OK(err);
-		CHECK_EQ(program_finds(program, fds[0]), !!i);
-		CHECK(!program_finds(program, fds[1]));
+		CHECK_EQ(finder_finds(program, fds[0]), !!i);
+		CHECK(!finder_finds(program, fds[1]));
 		map_put(map, fds[0], 2, 0);
 		map_put(map, fds[1], 2, 0);
-		CHECK(program_finds(program, fds[0]) && program_finds(program, fds[1]));
+		CHECK(finder_finds(program, fds[0]) && finder_finds(program, fds[1]));
 		CHECK_OK(inode_map_remove_fd(map, fds[1]));
-		CHECK(program_finds(program, fds[0]) && !program_finds(program, fds[1]));
+		CHECK(finder_finds(program, fds[0]) && !finder_finds(program, fds[1]));
 		map_put(map, fds[1], 3, 0);
 		CHECK_OK(audit_change(netlink, AUDIT_DEL_RULE, dir));
-		CHECK(program_finds(program, fds[0]) && program_finds(program, fds[1]));
+		CHECK(finder_finds(program, fds[0]) && finder_finds(program, fds[1]));
 		sleep(1);
-		CHECK(program_finds(program, fds[0]) && program_finds(program, fds[1]));
+		CHECK(finder_finds(program, fds[0]) && finder_finds(program, fds[1]));
 		CHECK_OK(inode_map_remove_fd(map, fds[0]));
 		CHECK_OK(inode_map_remove_fd(map, fds[1]));
-		CHECK(!program_finds(program, fds[0]) && !program_finds(program, fds[1]));
+		CHECK(!finder_finds(program, fds[0]) && !finder_finds(program, fds[1]));
 		counts_wait(1, 0, 0, 0);
 	}
 	fault__destroy(program);

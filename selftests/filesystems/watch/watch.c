@@ -10,30 +10,8 @@
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 
-#include "selftests/lib/fault.skel.h"
+#include "finder.h"
 #include "watch.h"
-
-/* Lookups by a program: of the file of a descriptor, in one map. */
-
-struct fault *program_attach(int map)
-{
-	struct fault *program = fault__open_and_load();
-
-	CHECK(program);
-	program->bss->pid = getpid();
-	program->bss->map_id = map_id_of(map);
-	CHECK_OK(fault__attach(program));
-	return program;
-}
-
-bool program_finds(struct fault *program, int fd)
-{
-	__u64 calls = program->bss->calls, hits = program->bss->hits;
-
-	CHECK_SYS(fcntl(fd, F_GETFD));
-	CHECK_EQ(program->bss->calls, calls + 1);
-	return program->bss->hits == hits + 1;
-}
 
 /* What watchers have seen, as text. */
 
@@ -223,7 +201,7 @@ static void change(struct story *story, int fd, bool watched)
 		there = step < 3;
 		break;
 	}
-	CHECK_EQ(program_finds(story->program, fd), there);
+	CHECK_EQ(finder_finds(story->program, fd), there);
 	if (story->manner != MAP_FREED || step < 3)
 		CHECK_EQ(map_has(story->maps[0], fd), there);
 }
@@ -373,7 +351,7 @@ TEST(same_events)
 
 		story.maps[0] = map_create(32, 4, 8);
 		story.maps[1] = map_create(32, 4, 8);
-		story.program = program_attach(story.maps[0]);
+		story.program = finder_attach(story.maps[0]);
 		tell(&story);
 		fault__destroy(story.program);
 		/* The inodes are gone, and all entries with them. */
@@ -417,7 +395,7 @@ TEST(unmount)
 		watchers_open(&story);
 		CHECK_SYS(mount("m", "m", "tmpfs", 0, NULL));
 		story.maps[0] = map_create(32, 4, 8);
-		story.program = program_attach(story.maps[0]);
+		story.program = finder_attach(story.maps[0]);
 		close(file_create("m/f"));
 		CHECK_SYS(mkdir("m/d", 0755));
 		story.fds[0] = file_open("m/f", O_PATH);
@@ -468,7 +446,7 @@ TEST(permission_events)
 {
 	int fanotify = fanotify_new(FAN_CLASS_CONTENT);
 	int map = map_create(32, 4, 8), fd;
-	struct fault *program = program_attach(map);
+	struct fault *program = finder_attach(map);
 
 	close(file_create("f"));
 	fd = file_open("f", O_PATH);
@@ -487,7 +465,7 @@ TEST(permission_events)
 			map_put(map, fd, i, i & 4 ? INODE_MAP_WEAK : 0);
 		if (i % 4 == 2)
 			CHECK_OK(inode_map_remove_fd(map, fd));
-		CHECK_EQ(program_finds(program, fd), i % 4 < 2);
+		CHECK_EQ(finder_finds(program, fd), i % 4 < 2);
 		pid = child_start(open_to_be_judged, &denied);
 		CHECK_EQ(poll(&poll_, 1, 20000), 1);
 		CHECK_EQ(read(fanotify, &event, sizeof(event)), sizeof(event));

@@ -7,12 +7,8 @@
 
 #include "harness.h"
 
-struct fault;
-
 /* watch.c */
 
-struct fault *program_attach(int map);
-bool program_finds(struct fault *program, int fd);
 extern char seen[1 << 16];
 void inotify_drain(int inotify);
 void fanotify_drain(int fanotify, const char *what);

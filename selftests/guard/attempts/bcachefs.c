@@ -27,8 +27,6 @@ struct subvolume {
 /* 256 buckets of 256 sectors; for journal, tree and data. */
 #define MEMBER			0x4d, 0x4d, 256, 256 << 16, 0, 0x200e0000
 
-static char buffer[FILE_SIZE];
-
 /* A superblock of version 1.13, as words at offsets. It has no checksum. */
 static const struct {
 	unsigned int at;
@@ -116,7 +114,7 @@ static int try_snapshot(struct target *t)
 	if (err)
 		return err;
 	snprintf(copy + strlen(copy), sizeof(copy) - strlen(copy), "/%s", name_of(t));
-	return judge_text(buffer, read(file_open(copy, O_RDONLY), buffer, FILE_SIZE));
+	return read_text(file_open(copy, O_RDONLY));
 }
 
 static int prepare_below(struct target *t)

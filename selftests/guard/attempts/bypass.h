@@ -135,10 +135,10 @@ struct attempt {
 	{ .name = (name_), .operations = (operations_), .run = (run_), ## __VA_ARGS__ }
 
 /* An attempt without a name ends a table. */
-extern const struct attempt reading[], writing[], appending[], executing[], naming[],
+extern const struct attempt reading[], passed[], writing[], appending[], executing[], naming[],
 	attributes[], machinery[], ext4_calls[], btrfs_calls[], xfs_calls[], quotas[],
-	nfs_calls[], passthrough_calls[], sockets[], devices[], before[],
-	f2fs_calls[], disks[], ocfs2_calls[], bcachefs_calls[];
+	nfs_calls[], passthrough_calls[], sockets[], devices[], before[], f2fs_calls[], disks[],
+	ocfs2_calls[], bcachefs_calls[];
 
 /* Make an image that the kernel can mount as bcachefs; return whether that worked. */
 bool bcachefs_make(const char *path);
@@ -177,19 +177,29 @@ const char *library(void);
 void make_program_of(const char *path, const void *code, size_t size);
 /* Whether @bytes begin like a new text. */
 bool is_text(const char *bytes);
-/* Map the file as code; or map it, and then make that executable: 0 or a negative errno. */
-int map_code(int fd);
-int protect_code(int fd);
-/* Write through a shared mapping, after making it writable if needed: 0 or a negative errno. */
-int write_mapped(int fd, int prot);
-/* The result of reading @bytes: 0 or a negative errno; @size may be one. */
-int judge_text(const char *bytes, long size);
-/* For prepare(): put the text into two fragments, of which the second is written first. */
-int make_fragmented(struct target *target);
-/* Deduplicate two texts: 0 if they share everything, or a negative errno. */
-int dedupe(int from, int to);
 /* Turn -1 with errno into -errno. */
 long result(long ret);
+
+/* The result of reading @bytes: 0 for a text, or a negative errno; @size may be one. */
+int judge_text(const char *bytes, long size);
+/*
+ * Each of these returns 0 or a negative errno. @fd may be one: what opening the file has returned.
+ * Read a text from the beginning of the file, or from where the descriptor is; or map it.
+ */
+int read_text(int fd);
+int read_next(int fd);
+int map_text(int fd);
+/* Write something else over the text, all of it. */
+int overwrite_text(int fd);
+/* Map the file as code; or map it, and then make that executable. */
+int map_code(int fd);
+int protect_code(int fd);
+/* Write through a shared mapping, after making it writable if needed. */
+int write_mapped(int fd, int prot);
+/* For prepare(): put the text into two fragments, of which the second is written first. */
+int make_fragmented(struct target *target);
+/* Deduplicate two texts: 0 if they share everything. */
+int dedupe(int from, int to);
 
 /* Run a program by calling @exec in a child process: 0 if it returned RAN, or a negative errno. */
 int run_program(int (*exec)(void *arg), void *arg);

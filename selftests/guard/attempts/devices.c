@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
-
 /* Make another node of the same device. */
 static const char *make_alias(const struct target *t)
 {
@@ -31,54 +29,34 @@ static int alias_open(const struct target *t, int flags)
 /* Write through to the device, past the node's page cache. */
 static int put(int fd)
 {
-	memset(buffer, 'X', sizeof(buffer));
-	if (pwrite(fd, buffer, sizeof(buffer), 0) < 0)
-		return -errno;
-	return result(fsync(fd));
-}
+	int err = overwrite_text(fd);
 
-static int get(int fd)
-{
-	return judge_text(buffer, result(pread(fd, buffer, sizeof(buffer), 0)));
+	return err ? err : result(fsync(fd));
 }
 
 static int try_alias_read(struct target *t)
 {
-	int fd = alias_open(t, O_RDONLY);
-
-	return fd < 0 ? fd : get(fd);
+	return read_text(alias_open(t, O_RDONLY));
 }
 
 static int try_alias_direct(struct target *t)
 {
-	int fd = alias_open(t, O_RDONLY | O_DIRECT);
-
-	return fd < 0 ? fd : get(fd);
+	return read_text(alias_open(t, O_RDONLY | O_DIRECT));
 }
 
 static int try_alias_write(struct target *t)
 {
-	int fd = alias_open(t, O_WRONLY);
-
-	return fd < 0 ? fd : put(fd);
+	return put(alias_open(t, O_WRONLY));
 }
 
 static int try_alias_append(struct target *t)
 {
-	int fd = alias_open(t, O_WRONLY | O_APPEND);
-
-	return fd < 0 ? fd : put(fd);
+	return put(alias_open(t, O_WRONLY | O_APPEND));
 }
 
 static int try_alias_map(struct target *t)
 {
-	int fd = alias_open(t, O_RDONLY);
-	char *memory;
-
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	return memory == MAP_FAILED ? -errno : judge_text(memory, FILE_SIZE);
+	return map_text(alias_open(t, O_RDONLY));
 }
 
 /* Open the other node before there is a rule. */
@@ -90,7 +68,7 @@ static int prepare_alias(struct target *t)
 
 static int run_read(struct target *t)
 {
-	return get(t->fd);
+	return read_text(t->fd);
 }
 
 static int run_write(struct target *t)
@@ -126,9 +104,7 @@ static int try_zero(struct target *t)
 
 static int try_append(struct target *t)
 {
-	int fd = descriptor(t);
-
-	return fd < 0 ? fd : put(fd);
+	return put(descriptor(t));
 }
 
 /* With a reader, so that opening does not block. */

@@ -136,7 +136,7 @@ static int read_node(const struct target *t, dev_t device)
 
 	CHECK_SYS(mknod(path, S_IFBLK | 0600, device));
 	fd = CHECK_SYS(open(path, O_RDONLY | O_DIRECT | O_CLOEXEC));
-	err = judge_text(buffer, result(pread(fd, buffer, FILE_SIZE, 0)));
+	err = read_text(fd);
 	close(fd);
 	CHECK_SYS(unlink(path));
 	return err;

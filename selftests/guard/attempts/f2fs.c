@@ -73,7 +73,7 @@ static int try_move(struct target *t)
 		return fd;
 	other = CHECK_SYS(open(scratch(t, "other"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	err = move(fd, other);
-	return err ? err : judge_text(buffer, result(pread(other, buffer, FILE_SIZE, 0)));
+	return err ? err : read_text(other);
 }
 
 /* Move the blocks of another file into this one. */
@@ -84,8 +84,7 @@ static int try_move_to(struct target *t)
 	if (fd < 0)
 		return fd;
 	other = CHECK_SYS(open(scratch(t, "other"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-	memset(buffer, 'X', FILE_SIZE);
-	CHECK_EQ(write(other, buffer, FILE_SIZE), FILE_SIZE);
+	CHECK_OK(overwrite_text(other));
 	return move(other, fd);
 }
 

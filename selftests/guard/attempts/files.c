@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Making the files that attempts use, running programs, and small helpers for all attempts.
- * ../bypass/ and the attempts call these.
+ * ../bypass/ and the attempts call these. content.c has what they do with a file's content.
  */
 #include "bypass.h"
 
 #include <elf.h>
 #include <link.h>
-#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -89,77 +87,6 @@ int map_target(struct target *target, int prot, int flags)
 bool is_text(const char *bytes)
 {
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
-}
-
-int map_code(int fd)
-{
-	if (fd < 0)
-		return fd;
-	return mmap(NULL, FILE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ?
-	       -errno : 0;
-}
-
-int protect_code(int fd)
-{
-	void *memory;
-
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	return result(mprotect(memory, FILE_SIZE, PROT_READ | PROT_EXEC));
-}
-
-int write_mapped(int fd, int prot)
-{
-	char *memory;
-
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, prot, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	if (!(prot & PROT_WRITE) && mprotect(memory, FILE_SIZE, prot | PROT_WRITE))
-		return -errno;
-	memory[0] = 'X';
-	return 0;
-}
-
-int judge_text(const char *bytes, long size)
-{
-	if (size < 0)
-		return size;
-	return size > 100 && is_text(bytes) ? 0 : -ENODATA;
-}
-
-int make_fragmented(struct target *target)
-{
-	int fd = file_open(target->path, O_RDWR);
-	char bytes[FILE_SIZE];
-
-	CHECK_EQ(pread(fd, bytes, FILE_SIZE, 0), FILE_SIZE);
-	CHECK_SYS(ftruncate(fd, 0));
-	for (int at = FILE_SIZE / 2; at >= 0; at -= FILE_SIZE / 2) {
-		CHECK_EQ(pwrite(fd, bytes + at, FILE_SIZE / 2, at), FILE_SIZE / 2);
-		CHECK_SYS(fsync(fd));
-	}
-	close(fd);
-	return 0;
-}
-
-int dedupe(int from, int to)
-{
-	struct {
-		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
-	} any = { .range = { .src_length = FILE_SIZE, .dest_count = 1 }, .info.dest_fd = to };
-
-	if (ioctl(from, FIDEDUPERANGE, &any))
-		return -errno;
-	if (any.info.status < 0)
-		return any.info.status;
-	return any.info.status == FILE_DEDUPE_RANGE_SAME ? 0 : -ENODATA;
 }
 
 /* Contents */

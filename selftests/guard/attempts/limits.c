@@ -14,18 +14,18 @@
 #define TREE		"tree"
 #define DENY_TREE	"deny --ops read --tree " TREE
 
-static char bytes[FILE_SIZE];
+static int read_and_close(int fd)
+{
+	int err = read_next(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
 
 static int read_file(const char *path)
 {
-	int fd = result(open(path, O_RDONLY | O_CLOEXEC));
-	long size;
-
-	if (fd < 0)
-		return fd;
-	size = result(read(fd, bytes, sizeof(bytes)));
-	close(fd);
-	return judge_text(bytes, size);
+	return read_and_close(result(open(path, O_RDONLY | O_CLOEXEC)));
 }
 
 /* The rule must deny @denied, and not @open_path. */
@@ -114,7 +114,6 @@ static int open_cold(const char *directory, const char *path, bool deny)
 		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 	} any = { .handle.handle_bytes = MAX_HANDLE_SZ };
 	int id, fd, mount_fd;
-	long size;
 
 	CHECK_EQ(sh("truncate -s 8M image && mkfs.ext4 -q image && mkdir mounted"), 0);
 	CHECK_EQ(sh("mount -o loop image mounted"), 0);
@@ -127,11 +126,7 @@ static int open_cold(const char *directory, const char *path, bool deny)
 	drop_caches();
 	fd = result(open_by_handle_at(mount_fd, &any.handle, O_RDONLY | O_CLOEXEC));
 	close(mount_fd);
-	if (fd < 0)
-		return fd;
-	size = result(read(fd, bytes, sizeof(bytes)));
-	close(fd);
-	return judge_text(bytes, size);
+	return read_and_close(fd);
 }
 
 static int try_cold_control(void)

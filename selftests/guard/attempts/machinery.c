@@ -175,22 +175,12 @@ static int as_upper(const struct target *t)
 
 static int read_through(int flags)
 {
-	int fd = result(open(through, flags));
-
-	return fd < 0 ? fd : judge_text(buffer, result(read(fd, buffer, sizeof(buffer))));
+	return read_next(result(open(through, flags)));
 }
 
 static int map_through(void)
 {
-	int fd = result(open(through, O_RDONLY));
-	char *memory;
-
-	if (fd < 0)
-		return fd;
-	memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	return judge_text(memory, FILE_SIZE);
+	return map_text(result(open(through, O_RDONLY)));
 }
 
 static int write_through(void)

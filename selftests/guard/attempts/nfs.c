@@ -18,7 +18,6 @@
 #define RECOVERY	DIR_PATH "/nfs-recovery"
 #define FOREVER		"2147483647"
 
-static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 static const char *exported;		/* the root that the client has at CLIENT_PATH */
 
 int nfs_serve(const char *root)
@@ -128,19 +127,14 @@ static int prepare_open(struct target *t)
 
 static int run_read(struct target *t)
 {
-	int fd = open_client(t);
-
-	return fd < 0 ? fd : judge_text(buffer, result(pread(fd, buffer, sizeof(buffer), 0)));
+	return read_text(open_client(t));
 }
 
 static int run_write(struct target *t)
 {
-	int fd = open_client(t);
+	int fd = open_client(t), err = overwrite_text(fd);
 
-	if (fd < 0)
-		return fd;
-	memset(buffer, 'X', sizeof(buffer));
-	return pwrite(fd, buffer, sizeof(buffer), 0) < 0 ? -errno : result(fsync(fd));
+	return err ? err : result(fsync(fd));
 }
 
 static int run_truncate(struct target *t)
@@ -168,9 +162,7 @@ static int run_copy(struct target *t)
 		return fd;
 	copy = CHECK_SYS(open(elsewhere(t, "copy"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	size = result(copy_file_range(fd, &from, copy, &to, FILE_SIZE, 0));
-	if (size < 0)
-		return size;
-	return judge_text(buffer, result(pread(copy, buffer, sizeof(buffer), 0)));
+	return size < 0 ? size : read_text(copy);
 }
 
 static int exec_client(void *t)

@@ -20,8 +20,6 @@ struct move_extents {
 #define IOC_REFLINK	_IOW('o', 4, struct reflink)
 #define IOC_MOVE_EXT	_IOW('o', 6, struct move_extents)
 
-static char buffer[FILE_SIZE];
-
 /* The call is made on any file of the filesystem. */
 static int reflink(const struct target *t, const char *from, const char *to)
 {
@@ -35,7 +33,7 @@ static int try_copy(struct target *t)
 	const char *copy = scratch(t, "copy");
 	int err = reflink(t, t->path, copy);
 
-	return err ? err : judge_text(buffer, read(file_open(copy, O_RDONLY), buffer, FILE_SIZE));
+	return err ? err : read_text(file_open(copy, O_RDONLY));
 }
 
 static int try_copy_into(struct target *t)

@@ -34,8 +34,6 @@ struct open_reply {
 	__s32 backing;
 };
 
-static char buffer[FILE_SIZE];
-
 /* The server */
 
 struct server {
@@ -154,29 +152,14 @@ static int open_through(const struct target *t, int flags)
 	return fd;
 }
 
-static int read_text(int fd)
-{
-	return judge_text(buffer, result(pread(fd, buffer, sizeof(buffer), 0)));
-}
-
-static int write_something(int fd)
-{
-	memset(buffer, 'X', sizeof(buffer));
-	return pwrite(fd, buffer, sizeof(buffer), 0) < 0 ? -errno : 0;
-}
-
 static int try_read(struct target *t)
 {
-	int fd = open_through(t, O_RDONLY);
-
-	return fd < 0 ? fd : read_text(fd);
+	return read_text(open_through(t, O_RDONLY));
 }
 
 static int try_write(struct target *t)
 {
-	int fd = open_through(t, O_WRONLY);
-
-	return fd < 0 ? fd : write_something(fd);
+	return overwrite_text(open_through(t, O_WRONLY));
 }
 
 static int prepare_through(struct target *t)
@@ -196,7 +179,7 @@ static int run_read(struct target *t)
 
 static int run_write(struct target *t)
 {
-	return write_something(t->fd);
+	return overwrite_text(t->fd);
 }
 
 static int run_splice(struct target *t)
@@ -214,11 +197,7 @@ static int run_splice(struct target *t)
 
 static int run_map(struct target *t)
 {
-	char *memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, t->fd, 0);
-
-	if (memory == MAP_FAILED)
-		return -errno;
-	return judge_text(memory, FILE_SIZE);
+	return map_text(t->fd);
 }
 
 static int run_map_code(struct target *t)

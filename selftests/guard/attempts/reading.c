@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Ways to read a file: each of these attempts gets at its content. Run by ../bypass/. */
+/*
+ * Ways to read a file: each of these attempts gets at its content. passed.c has those that need
+ * another process, or the kernel, to open the file or to pass it on. Run by ../bypass/.
+ */
 #include "bypass.h"
 #include "ext4.h"
 
@@ -7,42 +10,26 @@
 #include <linux/fs.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
-#include <signal.h>
-#include <sys/fanotify.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#define SYS_pidfd_getfd		438
-#endif
 
 static char buffer[FILE_SIZE] __attribute__((aligned(4096)));
 
-/* Judge the content of the buffer. */
 static int judge(long size)
 {
 	return judge_text(buffer, size);
-}
-
-static int read_all(int fd)
-{
-	return fd < 0 ? fd : judge(result(pread(fd, buffer, sizeof(buffer), 0)));
 }
 
 /* read(2) and similar calls */
 
 static int try_read(struct target *t)
 {
-	int fd = descriptor(t);
-
-	return fd < 0 ? fd : judge(result(read(fd, buffer, sizeof(buffer))));
+	return read_next(descriptor(t));
 }
 
 static int try_pread(struct target *t)
 {
-	return read_all(descriptor(t));
+	return read_text(descriptor(t));
 }
 
 static int try_readv(struct target *t)
@@ -67,7 +54,7 @@ static int try_openat2(struct target *t)
 				.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_IN_ROOT };
 	int root = file_open(t->root, O_PATH);
 
-	return read_all(result(syscall(SYS_openat2, root, t->path + strlen(t->root), &how,
+	return read_text(result(syscall(SYS_openat2, root, t->path + strlen(t->root), &how,
 				       sizeof(how))));
 }
 
@@ -75,7 +62,7 @@ static int try_open_path(struct target *t)
 {
 	int fd = result(open(t->path, O_PATH | O_CLOEXEC));
 
-	return fd < 0 ? fd : read_all(result(open(proc_path(fd), O_RDONLY | O_CLOEXEC)));
+	return fd < 0 ? fd : read_text(result(open(proc_path(fd), O_RDONLY | O_CLOEXEC)));
 }
 
 static int try_open_by_handle(struct target *t)
@@ -88,14 +75,14 @@ static int try_open_by_handle(struct target *t)
 
 	if (name_to_handle_at(AT_FDCWD, t->path, &any.handle, &id, AT_SYMLINK_FOLLOW))
 		return -errno;
-	return read_all(result(open_by_handle_at(mount, &any.handle, O_RDONLY | O_CLOEXEC)));
+	return read_text(result(open_by_handle_at(mount, &any.handle, O_RDONLY | O_CLOEXEC)));
 }
 
 static int try_relative(struct target *t)
 {
 	int dir = file_open(directory_of(t), O_PATH | O_DIRECTORY);
 
-	return read_all(result(openat(dir, name_of(t), O_RDONLY | O_CLOEXEC)));
+	return read_text(result(openat(dir, name_of(t), O_RDONLY | O_CLOEXEC)));
 }
 
 /* From descriptor to descriptor: judge what arrives in the pipe or file. */
@@ -110,7 +97,7 @@ static int try_sendfile(struct target *t)
 		return fd;
 	CHECK_SYS(pipe(pipes));
 	size = result(sendfile(pipes[1], fd, &at, 4096));
-	return size < 0 ? size : judge(result(read(pipes[0], buffer, sizeof(buffer))));
+	return size < 0 ? size : read_next(pipes[0]);
 }
 
 static int try_splice(struct target *t)
@@ -123,7 +110,7 @@ static int try_splice(struct target *t)
 		return fd;
 	CHECK_SYS(pipe(pipes));
 	size = result(splice(fd, &at, pipes[1], NULL, 4096, 0));
-	return size < 0 ? size : judge(result(read(pipes[0], buffer, sizeof(buffer))));
+	return size < 0 ? size : read_next(pipes[0]);
 }
 
 static int try_splice_tee(struct target *t)
@@ -140,7 +127,7 @@ static int try_splice_tee(struct target *t)
 	if (size < 0)
 		return size;
 	CHECK_SYS(tee(first[0], second[1], 4096, 0));
-	return judge(result(read(second[0], buffer, sizeof(buffer))));
+	return read_next(second[0]);
 }
 
 static int copy_target(const struct target *t)
@@ -158,7 +145,7 @@ static int try_copy_file_range(struct target *t)
 		return fd;
 	copy = copy_target(t);
 	size = result(copy_file_range(fd, &from, copy, &to, FILE_SIZE, 0));
-	return size < 0 ? size : read_all(copy);
+	return size < 0 ? size : read_text(copy);
 }
 
 static int try_clone(struct target *t)
@@ -170,7 +157,7 @@ static int try_clone(struct target *t)
 		return fd;
 	copy = copy_target(t);
 	err = result(ioctl(copy, FICLONE, fd));
-	return err ? err : read_all(copy);
+	return err ? err : read_text(copy);
 }
 
 static int try_clone_range(struct target *t)
@@ -183,7 +170,7 @@ static int try_clone_range(struct target *t)
 		return range.src_fd;
 	copy = copy_target(t);
 	err = result(ioctl(copy, FICLONERANGE, &range));
-	return err ? err : read_all(copy);
+	return err ? err : read_text(copy);
 }
 
 /* Deduplication tells whether a guess of the content is right. */
@@ -303,7 +290,7 @@ static int run_map_files(struct target *t)
 
 	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (long)t->memory,
 		 (long)t->memory + FILE_SIZE);
-	return read_all(result(open(path, O_RDONLY | O_CLOEXEC)));
+	return read_text(result(open(path, O_RDONLY | O_CLOEXEC)));
 }
 
 /* io_uring and aio */
@@ -351,7 +338,7 @@ static int try_uring_open(struct target *t)
 	struct io_uring_sqe request = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD,
 					.addr = (uintptr_t)t->path, .open_flags = O_RDONLY };
 
-	return read_all(uring(&request, 0));
+	return read_text(uring(&request, 0));
 }
 
 static int try_uring_open2(struct target *t)
@@ -361,7 +348,7 @@ static int try_uring_open2(struct target *t)
 					.addr = (uintptr_t)t->path, .len = sizeof(how),
 					.off = (uintptr_t)&how };
 
-	return read_all(uring(&request, IORING_SETUP_SQPOLL));
+	return read_text(uring(&request, IORING_SETUP_SQPOLL));
 }
 
 static int try_uring_splice(struct target *t)
@@ -376,7 +363,7 @@ static int try_uring_splice(struct target *t)
 	request.splice_fd_in = fd;
 	request.splice_off_in = 0;
 	done = uring(&request, 0);
-	return done < 0 ? done : judge(result(read(pipes[0], buffer, sizeof(buffer))));
+	return done < 0 ? done : read_next(pipes[0]);
 }
 
 static int try_aio(struct target *t)
@@ -388,131 +375,6 @@ static int try_aio(struct target *t)
 	request.aio_fildes = fd;
 	return fd < 0 ? fd : judge(aio(&request));
 }
-
-/* Descriptors passed to other processes */
-
-static int try_inherited(struct target *t)
-{
-	int pipes[2], fd = descriptor(t), status;
-	pid_t pid;
-
-	if (fd < 0)
-		return fd;
-	CHECK_SYS(pipe(pipes));
-	fflush(stdout);
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		CHECK_SYS(dup2(fd, STDIN_FILENO));
-		CHECK_SYS(dup2(pipes[1], STDOUT_FILENO));
-		CHECK_SYS(dup2(open("/dev/null", O_WRONLY), STDERR_FILENO));
-		execl("/bin/cat", "cat", NULL);
-		_exit(127);
-	}
-	CHECK_SYS(waitpid(pid, &status, 0));
-	return status ? -EPERM : judge(result(read(pipes[0], buffer, sizeof(buffer))));
-}
-
-static int receive(int socket)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	int fd;
-
-	CHECK_SYS(recvmsg(socket, &message, 0));
-	if (!CMSG_FIRSTHDR(&message))
-		return -EPERM;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return read_all(fd);
-}
-
-static int try_socket(struct target *t)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int sockets[2], fd = descriptor(t);
-
-	if (fd < 0)
-		return fd;
-	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	CHECK_SYS(sendmsg(sockets[0], &message, 0));
-	return receive(sockets[1]);
-}
-
-static int try_pidfd_getfd(struct target *t)
-{
-	int pidfd, got, fd = descriptor(t);
-	pid_t pid;
-
-	if (fd < 0)
-		return fd;
-	pid = CHECK_SYS(fork());
-	if (!pid) {
-		pause();
-		_exit(0);
-	}
-	pidfd = CHECK_SYS(syscall(SYS_pidfd_open, pid, 0));
-	got = result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	return read_all(got);
-}
-
-/* fanotify gives a listener a descriptor for any file that somebody opens. */
-static int try_fanotify(struct target *t)
-{
-	int listener = CHECK_SYS(fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK, O_RDONLY));
-	struct fanotify_event_metadata event;
-	int opened;
-
-	CHECK_SYS(fanotify_mark(listener, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, t->path));
-	opened = result(open(t->path, O_WRONLY | O_CLOEXEC));
-	if (opened < 0)
-		return opened;
-	if (read(listener, &event, sizeof(event)) < 0)
-		return errno == EAGAIN ? -ENODATA : -errno;
-	return event.fd < 0 ? -EPERM : read_all(event.fd);
-}
-
-/* The kernel reads the file for the caller, and rejects the content. */
-
-static int try_load_module(struct target *t)
-{
-	int fd = descriptor(t);
-
-	if (fd < 0)
-		return fd;
-	if (!syscall(SYS_finit_module, fd, "", 0))
-		return -ENODATA;
-	return errno == ENOEXEC ? 0 : -errno;
-}
-
-#ifdef SYS_kexec_file_load
-static const char *no_kexec_file(void)
-{
-	syscall(SYS_kexec_file_load, -1, -1, 1L, "", 0L);
-	return errno == ENOSYS ? "the kernel is built without CONFIG_KEXEC_FILE" : NULL;
-}
-
-static int try_load_kernel(struct target *t)
-{
-	int fd = descriptor(t);
-
-	if (fd < 0)
-		return fd;
-	if (!syscall(SYS_kexec_file_load, fd, -1, 1L, "", 4L /* KEXEC_FILE_NO_INITRAMFS */))
-		return -ENODATA;
-	return errno == ENOEXEC || errno == EINVAL ? 0 : -errno;
-}
-#endif
 
 /* Directories */
 
@@ -593,17 +455,6 @@ const struct attempt reading[] = {
 	TRY("io_uring: splice from it", READ, try_uring_splice, .by_descriptor = true),
 	TRY("aio (io_submit(2))", READ, try_aio, .by_descriptor = true),
 
-	TRY("a descriptor that a program inherits", READ, try_inherited, .by_descriptor = true),
-	TRY("a descriptor sent by a socket", READ, try_socket, .by_descriptor = true),
-	TRY("pidfd_getfd(2)", READ, try_pidfd_getfd, .by_descriptor = true),
-	TRY("the descriptor in a fanotify(7) event", READ | WRITE, try_fanotify,
-	    .ways = ANY_PATH & PRIVILEGED, .unchanged = true),
-	TRY("finit_module(2)", READ, try_load_module, .by_descriptor = true,
-	    .ways = ANY_PATH & PRIVILEGED),
-#ifdef SYS_kexec_file_load
-	TRY("kexec_file_load(2)", READ, try_load_kernel, .by_descriptor = true,
-	    .ways = ANY_PATH & PRIVILEGED, .missing = no_kexec_file),
-#endif
 	TRY("getdents(2)", READ, try_list, .kind = DIRECTORY,
 	    .open_flags = O_RDONLY | O_DIRECTORY, .by_descriptor = true, .every_way = true),
 	{ }

@@ -24,11 +24,9 @@
 
 /* The tables of attempts; NULL ends the list. */
 const struct attempt *const tables[] = {
-	reading, writing, appending, executing, naming, attributes, machinery, ext4_calls,
-	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets,
-	devices, before, f2fs_calls, disks,
-	ocfs2_calls,
-	bcachefs_calls, NULL
+	reading, passed, writing, appending, executing, naming, attributes, machinery, ext4_calls,
+	btrfs_calls, xfs_calls, quotas, nfs_calls, passthrough_calls, sockets, devices, before,
+	f2fs_calls, disks, ocfs2_calls, bcachefs_calls, NULL
 };
 
 #define OPERATION_NAME(name, word, meaning)	word,

@@ -5,21 +5,10 @@
  */
 #include "steps.h"
 
-#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <linux/fscrypt.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
-
-static void make_subvolume(const char *dir, const char *name)
-{
-	struct btrfs_ioctl_vol_args args = {};
-	int fd = file_open(dir, O_RDONLY | O_DIRECTORY);
-
-	snprintf(args.name, sizeof(args.name), "%s", name);
-	CHECK_SYS(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args));
-	close(fd);
-}
 
 /* Find the line of "list" for a file, with a state and a device, both as patterns. */
 static void check_device(const char *state, const char *device, const char *name)
@@ -48,7 +37,7 @@ STEP(stat_device)
 	       "command -v mkfs.btrfs >/dev/null"))
 		return;
 	mount_image("btrfs", 128, "m", NULL);
-	make_subvolume("m", "a");
+	subvolume_make("m", "a");
 	make("m/a/f");
 	make("m/a/g");
 	QUIET("deny", "--ops", "write", "m/a/f");

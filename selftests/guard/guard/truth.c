@@ -58,6 +58,10 @@ STEP(no_rules_in_procfs)
 	CHECK_EQ(sh("mkdir proc && mount -t proc proc proc"), 0);
 	QUIET("deny", "--ops", "write", "--tree", "proc");
 	CHECK_SYS(umount("proc"));
+	/* Its source may be an empty word, which the list of mounts leaves out. */
+	CHECK_SYS(mount("", "proc", "proc", 0, NULL));
+	FAILS(1, "files of procfs come and go", "deny", "--ops", "write", "proc/version");
+	CHECK_SYS(umount("proc"));
 }
 
 /* save keeps a file's comments, empty lines and order. */

@@ -4,8 +4,8 @@
  */
 #include <sys/ioctl.h>
 
-#include "selftests/lib/fault.skel.h"
 #include "fault.h"
+#include "finder.h"
 
 /* Same as in fault.bpf.c. */
 #define UPDATE		0x494d
@@ -18,11 +18,7 @@ TEST(program)
 	int files[3];
 
 	maps_setup(32, 4);
-	program = fault__open_and_load();
-	CHECK(program);
-	program->bss->pid = getpid();
-	program->bss->map_id = map_id_of(map);
-	CHECK_OK(fault__attach(program));
+	program = finder_attach(map);
 	files[0] = file_open("1", O_PATH);
 	files[1] = file_open("2", O_RDONLY);
 	files[2] = file_create("absent");
@@ -100,12 +96,8 @@ static void program_sweeps(__u32 flags)
 
 	maps_setup(32, 4);
 	key_flags = flags;
-	changer = fault__open_and_load();
-	CHECK(changer);
-	changer->bss->pid = getpid();
-	changer->bss->map_id = map_id_of(map);
+	changer = finder_attach(map);
 	changer->bss->flags = flags;
-	CHECK_OK(fault__attach(changer));
 	for (unsigned int i = 0; i < ARRAY_SIZE(operations); i++) {
 		/* The entry "1" is pinned. */
 		if (flags && operations[i].prepare == choose_open_entry)

@@ -7,6 +7,7 @@
 #include <bpf/bpf_tracing.h>
 #include <inode_map.bpf.h>
 
+#include "sleepy.bpf.h"
 #include "words.h"
 
 char _license[] SEC("license") = "GPL";
@@ -164,19 +165,15 @@ int BPF_PROG(look_once, struct file *file)
 
 /* Keep a pointer to a value. */
 
-void *user_page;
-
 static __always_inline void hold(struct inode *inode, bool sleepable)
 {
 	struct value *value = inode_map_lookup(map_id, inode, struct value);
-	__u64 word;
 
 	if (!value)
 		return;
 	holding = 1;
-	/* Sleeps, if user space can arrange for it. */
 	if (sleepable)
-		bpf_copy_from_user(&word, sizeof(word), user_page);
+		sleep_on_page();
 	wait_until_go();
 	if (is_whole(value) && value->seed == 1)
 		hits++;

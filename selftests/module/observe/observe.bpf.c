@@ -54,24 +54,27 @@ struct {
 /* Cleared when there was no room for an event. */
 bool complete = true;
 
-static __always_inline void event_add(const struct event *event)
+static __always_inline void report(__u32 map_id, __u64 ino, __u32 dev, __u32 handle, __u32 removed,
+				   __u32 detail)
 {
-	if (bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
+	struct event event = {
+		.ino		= ino,
+		.map_id		= map_id,
+		.major		= dev >> 20,
+		.minor		= dev & 0xfffff,
+		.handle		= handle,
+		.removed	= removed,
+		.detail		= detail,
+	};
+
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
 		complete = false;
 }
 
 static __always_inline void record(struct inode_map *map, struct inode_map_entry *entry,
 				   __u32 removed, __u32 detail)
 {
-	struct event event = { .removed = removed, .detail = detail };
-	__u32 dev = entry->addon->dev;
-
-	event.ino = entry->addon->ino;
-	event.map_id = map->id;
-	event.major = dev >> 20;
-	event.minor = dev & 0xfffff;
-	event.handle = entry->handle;
-	event_add(&event);
+	report(map->id, entry->addon->ino, entry->addon->dev, entry->handle, removed, detail);
 }
 
 /* To the verifier, an argument of a module's tracepoint is a pointer that may be NULL. */
@@ -95,32 +98,13 @@ int BPF_PROG(btf_remove, struct inode_map *map, struct inode_map_entry *entry, _
 SEC("?tp/inode_map/inode_map_insert")
 int tp_insert(struct trace_event_raw_inode_map_insert *ctx)
 {
-	struct event event = {
-		.ino		= ctx->ino,
-		.map_id		= ctx->map_id,
-		.major		= ctx->dev >> 20,
-		.minor		= ctx->dev & 0xfffff,
-		.handle		= ctx->handle,
-		.detail		= ctx->pinned,
-	};
-
-	event_add(&event);
+	report(ctx->map_id, ctx->ino, ctx->dev, ctx->handle, 0, ctx->pinned);
 	return 0;
 }
 
 SEC("?tp/inode_map/inode_map_remove")
 int tp_remove(struct trace_event_raw_inode_map_remove *ctx)
 {
-	struct event event = {
-		.ino		= ctx->ino,
-		.map_id		= ctx->map_id,
-		.major		= ctx->dev >> 20,
-		.minor		= ctx->dev & 0xfffff,
-		.handle		= ctx->handle,
-		.removed	= 1,
-		.detail		= ctx->reason,
-	};
-
-	event_add(&event);
+	report(ctx->map_id, ctx->ino, ctx->dev, ctx->handle, 1, ctx->reason);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <inode_map.bpf.h>
 
 #include "outcomes.h"
+#include "sleepy.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -314,7 +315,6 @@ int on_unlink_ended(void *ctx)
  * meant.
  */
 
-void *user_page;
 __u64 kept_ino;
 __u64 kept_count;
 __u64 counted;
@@ -329,16 +329,15 @@ static __always_inline void count(struct inode *inode, bool sleepable)
 {
 	volatile struct value *value = inode_map_lookup(map_id, inode, struct value);
 	__u32 ino = inode->i_ino;
-	__u64 tag, word;
+	__u64 tag;
 
 	if (!value)
 		return;
 	tag = value->tag;
 	if ((__u32)tag != ino || value->copy != tag)
 		__sync_fetch_and_add(&wrong, 1);
-	/* Sleeps if the page is not present. */
 	if (sleepable)
-		bpf_copy_from_user(&word, sizeof(word), user_page);
+		sleep_on_page();
 	bpf_loop(sleepable ? 20000 : 2000, pass_time, NULL, 0);
 	if (value->tag != tag || value->copy != tag)
 		__sync_fetch_and_add(&wrong, 1);

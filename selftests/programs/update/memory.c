@@ -4,7 +4,6 @@
  * and the limit of the memory cgroup that the map is charged to.
  */
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "update.h"
 
@@ -92,24 +91,13 @@ static void check_number(const struct job *job, int map, int fd, unsigned int nu
 
 static struct job *job_new(unsigned int count)
 {
-	struct rlimit limit = { count + 100, count + 100 };
 	struct job *job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(job != MAP_FAILED);
 	memset(job, 0, sizeof(*job));
-	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
 	job->count = count;
-	for (unsigned int i = 0; i < count; i++) {
-		char path[32];
-		int fd;
-
-		snprintf(path, sizeof(path), "f%u", i);
-		fd = CHECK_SYS(open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-		if (!i)
-			job->first = fd;
-		CHECK_EQ(fd, job->first + i);
-	}
+	job->first = files_create(count);
 	return job;
 }
 

@@ -104,14 +104,6 @@ static void openers_go_on(void)
 	usleep(10000);
 }
 
-static bool is_umounted(void *path)
-{
-	if (!umount(path))
-		return true;
-	CHECK_EQ(errno, EBUSY);
-	return false;
-}
-
 /* A persistent loop device with an ext4 that has files; not mounted. */
 static char device[32];
 
@@ -156,7 +148,7 @@ static void unmount_idle(void)
 
 static void unmount_busy(void)
 {
-	if (!wait_until(is_umounted, "m", 20))
+	if (!wait_until(umount_succeeds, "m", 20))
 		FAIL("the file system can't be unmounted");
 	check_device_is_free("an unmount while files are opened");
 }
