@@ -15,7 +15,7 @@
 #include "mark.h"
 #include "super.h"
 
-struct inode_remark;
+struct inode_map_remark;
 
 /*
  * The bit of inode->i_fsnotify_mask that says "this inode may have an addon". fsnotify() never
@@ -23,10 +23,10 @@ struct inode_remark;
  * value, goes to marks on superblocks. So the bit causes no notifications. Audit trees use the same
  * bit for the same reason: an inode without it has no addon, an inode with it may have none.
  */
-#define INODE_ADDON_MASK	FS_IN_IGNORED
+#define INODE_MAP_ADDON_MASK	FS_IN_IGNORED
 
 /**
- * struct inode_addon - one for each inode that is in any map, however many maps
+ * struct inode_map_addon - one for each inode that is in any map, however many maps
  * @mark: how the addon is found from the inode and learns that the inode ends. Must be first
  * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held; otherwise
  *	only an address
@@ -51,8 +51,8 @@ struct inode_remark;
  * ends, and its inode may not. What readers show of the inode is copied here and constant, except
  * for @dev.
  */
-struct inode_addon {
-	struct inode_mark mark;
+struct inode_map_addon {
+	struct inode_map_mark mark;
 	struct inode *inode;
 	struct inode_map_super *super;
 	u64 ino;
@@ -61,9 +61,9 @@ struct inode_addon {
 	refcount_t users;
 	spinlock_t lock;
 	struct hlist_head entries;
-	struct inode_mark *pin;
-	struct inode_mark *anchor;
-	struct inode_remark *remark;
+	struct inode_map_mark *pin;
+	struct inode_map_mark *anchor;
+	struct inode_map_remark *remark;
 	u32 pinned_users;
 	bool pins;
 	bool dead;
@@ -71,13 +71,13 @@ struct inode_addon {
 };
 
 /* Minus the number of addons that are about to get another mark: see remark.c. */
-extern atomic_t inode_remarks;
+extern atomic_t inode_map_remarks;
 
 /**
- * inode_in_any_map - whether an inode may be in any map, by the bit that its addon sets
+ * inode_map_in_any - whether an inode may be in any map, by the bit that its addon sets
  * @inode: any pointer; what does not point to an inode is in no map
  *
- * The usual answer is no, after two loads. The second one, of inode_remarks, matters only on
+ * The usual answer is no, after two loads. The second one, of inode_map_remarks, matters only on
  * kernels that clear the bit while the inode is in use: the number goes down before the bit is
  * cleared, and up a grace period after it has been set again.
  *
@@ -89,26 +89,26 @@ extern atomic_t inode_remarks;
  * Context: any.
  * Return: true if it may be in a map, false if it is in none.
  */
-static __always_inline bool inode_in_any_map(const struct inode *inode)
+static __always_inline bool inode_map_in_any(const struct inode *inode)
 {
-	BUILD_BUG_ON(INODE_ADDON_MASK != BIT(15));
-	return kernel_word_has_or(inode, &inode->i_fsnotify_mask, &inode_remarks);
+	BUILD_BUG_ON(INODE_MAP_ADDON_MASK != BIT(15));
+	return inode_map_word_has_or(inode, &inode->i_fsnotify_mask, &inode_map_remarks);
 }
 
-struct inode_addon *inode_addon_get(struct inode *inode, dev_t dev, bool pinned);
-bool inode_addon_put(struct inode_addon *addon, bool pinned);
-void inode_addon_release(struct inode_addon *addon);
-void inode_addon_end(struct inode *inode);
+struct inode_map_addon *inode_map_addon_get(struct inode *inode, dev_t dev, bool pinned);
+bool inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
+void inode_map_addon_release(struct inode_map_addon *addon);
+void inode_map_addon_end(struct inode *inode);
 
-void inode_addon_lost(struct inode_addon *addon, struct inode_mark *mark);
-void inode_addon_die(struct inode_addon *addon);
-void inode_addon_unpin(struct inode_addon *addon);
-int inode_addon_repin(struct inode_addon *addon);
+void inode_map_addon_lost(struct inode_map_addon *addon, struct inode_map_mark *mark);
+void inode_map_addon_die(struct inode_map_addon *addon);
+void inode_map_addon_unpin(struct inode_map_addon *addon);
+int inode_map_addon_repin(struct inode_map_addon *addon);
 
-unsigned int inode_addon_count(void);
-unsigned int inode_pin_count(void);
+unsigned int inode_map_addon_count(void);
+unsigned int inode_map_pin_count(void);
 
-int inode_addon_init(void);
-void inode_addon_exit(void);
+int inode_map_addon_init(void);
+void inode_map_addon_exit(void);
 
 #endif /* _INODE_MAP_ADDON_H */

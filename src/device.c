@@ -287,7 +287,7 @@ static void inode_map_netdev_setup(struct net_device *dev)
 	dev->flags = IFF_NOARP;
 	dev->priv_flags |= IFF_NO_QUEUE;
 	dev->features |= NETIF_F_VLAN_CHALLENGED;
-	netdev_keep_in_netns(dev);
+	inode_map_netdev_keep(dev);
 }
 
 /**

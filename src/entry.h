@@ -55,7 +55,7 @@ struct inode_map;
 struct inode_map_entry {
 	u8 *next;
 	struct inode *inode;
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	struct inode_map_entry *fate;
 	u32 handle;
 	u32 bytes : 31;

@@ -23,7 +23,7 @@
  *
  * What the others do with it keeps the kernel safe. For an inode, they load one word at a constant
  * offset from the address, with a load that survives a fault and that is not made at all outside of
- * the kernel's part of the address space (kernel_word_has()). If a bit is set there, they compare
+ * the kernel's part of the address space (inode_map_in_any()). If a bit is set there, they compare
  * the address with those of the map's entries. From a dentry and each of its ancestors they load
  * two pointers in the same way, up to a limit (tree.c). They write to nothing, lock nothing and
  * call nothing through the pointer. The worst that a wrong one can get is an answer about another
@@ -171,7 +171,7 @@ __bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *in
 {
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return NULL;
 	map = inode_map_by_id_fast(map_id);
 	if (unlikely(map->id != map_id))
@@ -195,7 +195,7 @@ __bpf_kfunc INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode
 {
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return NULL;
 	map = inode_map_by_id_fast(map_id);
 	if (unlikely(map->id != map_id))
@@ -224,7 +224,7 @@ __bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inod
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return -ENOENT;
 	entry = inode_map_find(map, inode__ign);
 	return inode_map_read_found(entry, entry ? 0 : -ENOENT, dst__nullable, dst__sz);
@@ -373,7 +373,7 @@ __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void
 		return PTR_ERR(map);
 	if (!value__nullable || value__sz != map->value_size)
 		return -EINVAL;
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return -ENOENT;
 	return inode_map_try_replace(map, inode__ign, value__nullable);
 }
@@ -394,7 +394,7 @@ __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return -ENOENT;
 	return inode_map_end_inode(map, inode__ign);
 }
@@ -425,7 +425,8 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
  * Looks up the dentry itself first, then its parent, and so on to the root of its filesystem, as
  * they are at a single moment between two renames.
  *
- * Context: any, NMI included. Does not sleep. Waits for rename_lock only where context_may_lock().
+ * Context: any, NMI included. Does not sleep. Waits for rename_lock only where
+ * inode_map_may_lock().
  * Return: the value of the first that is in the map. NULL if none is, if the walk could not tell
  * (use bpf_inode_map_read_tree() to know), or as bpf_inode_map_lookup().
  */

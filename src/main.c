@@ -81,7 +81,7 @@ static int __init inode_map_module_init(void)
 	err = inode_map_super_init();
 	if (err)
 		return err;
-	err = inode_addon_init();
+	err = inode_map_addon_init();
 	if (err)
 		goto err_super;
 	err = inode_map_init();
@@ -105,7 +105,7 @@ err_proc:
 err_map:
 	inode_map_exit();
 err_addon:
-	inode_addon_exit();
+	inode_map_addon_exit();
 err_super:
 	inode_map_super_exit();
 	return err;
@@ -117,7 +117,7 @@ static void __exit inode_map_module_exit(void)
 	inode_map_device_exit();
 	inode_map_proc_exit();
 	inode_map_exit();
-	inode_addon_exit();
+	inode_map_addon_exit();
 	inode_map_super_exit();
 }
 

@@ -44,8 +44,8 @@ static void inode_map_free(struct work_struct *work)
 {
 	struct inode_map *map = container_of(work, struct inode_map, free);
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
 	xa_lock(&map->index);
 	map->dead = true;
 	xa_unlock(&map->index);
@@ -59,7 +59,7 @@ static void inode_map_free(struct work_struct *work)
 	inode_map_defer_hurry();
 	xa_destroy(&map->index);
 	call_rcu_tasks_trace(&map->rcu, inode_map_free_trace);
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 	/* inode_map_exit() waits for this function to return. */
 	module_put(THIS_MODULE);
 }

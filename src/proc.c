@@ -119,7 +119,7 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
-	struct inode_addon *addon = entry->addon;
+	struct inode_map_addon *addon = entry->addon;
 	struct dentry *dentry, *alias = NULL;
 	struct inode *inode = addon->inode;
 
@@ -179,8 +179,9 @@ static int inode_map_proc_show(struct seq_file *seq, void *v)
 
 	if (v == SEQ_START_TOKEN) {
 		seq_printf(seq, "maps %u entries %u addons %u pinned %u requests %u lost %u\n",
-			   inode_map_count(), inode_map_entry_count(), inode_addon_count(),
-			   inode_pin_count(), inode_map_request_count(), inode_map_request_lost());
+			   inode_map_count(), inode_map_entry_count(), inode_map_addon_count(),
+			   inode_map_pin_count(), inode_map_request_count(),
+			   inode_map_request_lost());
 		return 0;
 	}
 	inode_map_key_fill_full(entry, &key);

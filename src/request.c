@@ -51,7 +51,7 @@
 struct inode_map_request {
 	struct llist_node node;
 	struct inode_map_account *account;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 	u32 map_id;
 	bool weak;
 	u8 value[] __aligned(8);
@@ -64,7 +64,8 @@ static atomic_t nr_requests = ATOMIC_INIT(0);
 static atomic_t nr_lost = ATOMIC_INIT(0);
 
 /* Make an entry, or take the inode out of all maps if fsnotify may have told of its end already. */
-static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct inode_hold *hold,
+static struct inode_map_entry *inode_map_make_held(struct inode_map *map,
+						   struct inode_map_hold *hold,
 						   struct inode *inode, bool weak,
 						   const void *value, u64 flags)
 {
@@ -72,9 +73,9 @@ static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct
 
 	entry = inode_map_update(map, inode, inode->i_sb->s_dev, weak, value, flags,
 				 INODE_MAP_GFP_PROG);
-	if (IS_ERR(entry) || !inode_hold_is_orphan(hold))
+	if (IS_ERR(entry) || !inode_map_hold_is_orphan(hold))
 		return entry;
-	inode_addon_end(inode);
+	inode_map_addon_end(inode);
 	return ERR_PTR(-ESTALE);
 }
 
@@ -93,16 +94,16 @@ struct inode_map_entry *inode_map_make(struct inode_map *map, struct inode *inod
 				       const void *value, u64 flags)
 {
 	struct inode_map_entry *entry;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 	unsigned int nofs;
 
 	nofs = memalloc_nofs_save();
-	hold = inode_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
+	hold = inode_map_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
 	if (IS_ERR(hold)) {
 		entry = ERR_CAST(hold);
 	} else {
 		entry = inode_map_make_held(map, hold, inode, weak, value, flags);
-		inode_hold_put(hold);
+		inode_map_hold_put(hold);
 	}
 	memalloc_nofs_restore(nofs);
 	return entry;
@@ -127,13 +128,13 @@ static int inode_map_request_make(const struct inode_map_request *request, struc
 static void inode_map_request_finish(struct inode_map_request *request)
 {
 	struct inode_map_account *account = request->account;
-	struct inode *inode = inode_hold_settle(request->hold);
+	struct inode *inode = inode_map_hold_settle(request->hold);
 	int err = inode ? inode_map_request_make(request, inode) : -ESTALE;
 
 	/* With -EEXIST the inode has an entry, which is what was asked for. */
 	if (err && err != -EEXIST)
 		atomic_inc(&nr_lost);
-	inode_hold_put(request->hold);
+	inode_map_hold_put(request->hold);
 	kfree(request);
 	atomic_dec(&account->nr_requests);
 	inode_map_account_put(account);
@@ -150,14 +151,14 @@ static void inode_map_request_work(struct work_struct *work)
 	struct inode_map_request *request, *next;
 	unsigned int nofs = memalloc_nofs_save();
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
 	/* The last request may hold the last reference to the account: don't use that after it. */
 	llist_for_each_entry_safe(request, next, first, node) {
 		inode_map_request_finish(request);
 		cond_resched();
 	}
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 	memalloc_nofs_restore(nofs);
 }
 
@@ -185,7 +186,7 @@ static int inode_map_request_check(struct inode_map *map, const struct inode *in
 {
 	bool exists;
 
-	if (inode_is_shared_anon(inode))
+	if (inode_map_is_shared_anon(inode))
 		return -EOPNOTSUPP;
 	rcu_read_lock();
 	exists = inode_map_find(map, inode);
@@ -206,7 +207,7 @@ static struct inode_map_request *inode_map_request_alloc(struct inode_map *map,
 	inode_map_account_end(before);
 	if (!request)
 		return ERR_PTR(-ENOMEM);
-	request->hold = inode_hold_try(inode);
+	request->hold = inode_map_hold_try(inode);
 	if (IS_ERR(request->hold)) {
 		int err = PTR_ERR(request->hold);
 
@@ -239,7 +240,7 @@ int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, con
 
 	if (err)
 		return err;
-	if (!context_may_allocate())
+	if (!inode_map_may_alloc())
 		return -EBUSY;
 	if (!atomic_add_unless(&map->account->nr_requests, 1, INODE_MAP_REQUESTS_MAX))
 		return -EAGAIN;
@@ -251,7 +252,7 @@ int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, con
 	request->weak = weak;
 	atomic_inc(&nr_requests);
 	__module_get(THIS_MODULE);
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	if (llist_add(&request->node, &asked))
 		irq_work_queue(&request_irq_work);
 	return -EINPROGRESS;

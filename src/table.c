@@ -93,14 +93,14 @@ unsigned long inode_map_slot(u32 handle)
 	return begin + (end - 1 - handle);
 }
 
-static void inode_map_lock(struct inode_map *map, struct inode_addon *addon)
+static void inode_map_lock(struct inode_map *map, struct inode_map_addon *addon)
 	__acquires(&addon->lock) __acquires(&map->index.xa_lock)
 {
 	spin_lock(&addon->lock);
 	xa_lock(&map->index);
 }
 
-static void inode_map_unlock(struct inode_map *map, struct inode_addon *addon)
+static void inode_map_unlock(struct inode_map *map, struct inode_map_addon *addon)
 	__releases(&map->index.xa_lock) __releases(&addon->lock)
 {
 	xa_unlock(&map->index);
@@ -125,7 +125,7 @@ static bool inode_map_is_ended(const struct inode_map_entry *entry)
 }
 
 /* Unlink the inode's entries that programs have ended, so that events come in order of changes. */
-static void inode_map_remove_ended(struct inode_map *map, const struct inode_addon *addon)
+static void inode_map_remove_ended(struct inode_map *map, const struct inode_map_addon *addon)
 {
 	struct inode_map_table *table = inode_map_table_of(map->buckets);
 	struct inode_map_entry *entry;
@@ -240,7 +240,7 @@ static struct inode_map_entry *inode_map_end(struct inode_map *map, struct inode
 
 	while ((fate = cmpxchg(&last->fate, NULL, INODE_MAP_ENDED)) && fate != INODE_MAP_ENDED)
 		last = fate;
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	if (!fate)
 		atomic_dec(&map->nr_entries);
 	/* Lookups may still find entries that are being replaced. */
@@ -289,7 +289,7 @@ bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reaso
  */
 void inode_map_unlink_ended(struct inode_map_entry *entry)
 {
-	struct inode_addon *addon = entry->addon;
+	struct inode_map_addon *addon = entry->addon;
 	struct inode_map *map = entry->account->map;
 
 	spin_lock(&addon->lock);
@@ -397,7 +397,7 @@ struct inode_map_entry *inode_map_next(struct inode_map *map, u32 handle)
 }
 
 /* The addon of the entry with a handle, or NULL. Lock it before changing the entry. */
-static struct inode_addon *inode_map_handle_addon(struct inode_map *map, u32 handle)
+static struct inode_map_addon *inode_map_handle_addon(struct inode_map *map, u32 handle)
 {
 	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
 
@@ -409,7 +409,7 @@ static struct inode_addon *inode_map_handle_addon(struct inode_map *map, u32 han
  * before. If it got another value, this is the new entry, of the same addon.
  */
 static struct inode_map_entry *inode_map_find_locked(struct inode_map *map, u32 handle,
-						     const struct inode_addon *addon)
+						     const struct inode_map_addon *addon)
 {
 	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
 
@@ -457,7 +457,7 @@ static int inode_map_check_flags(bool exists, u64 flags)
  */
 static int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags, u32 handle)
 {
-	struct inode_addon *addon = new->addon;
+	struct inode_map_addon *addon = new->addon;
 	struct inode_map_entry *old;
 	int err;
 
@@ -531,7 +531,7 @@ static int inode_map_renew_inode(struct inode_map *map, const struct inode *inod
 				 struct inode_map_entry *new)
 {
 	struct inode_map_entry *found, *old = NULL;
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 
 	rcu_read_lock();
 	found = inode_map_find(map, inode);
@@ -561,7 +561,7 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
 {
 	bool exists, full;
 
-	if (!inode_in_any_map(inode) && atomic_read(&map->nr_entries) < map->max_entries)
+	if (!inode_map_in_any(inode) && atomic_read(&map->nr_entries) < map->max_entries)
 		return inode_map_check_flags(false, flags);
 	xa_lock(&map->index);
 	exists = inode_map_find(map, inode);
@@ -577,7 +577,7 @@ static int inode_map_precheck(struct inode_map *map, const struct inode *inode, 
  * A kernel-internal mount is never unmounted, so nothing would end its pinned inodes, which keep
  * what is behind them: a pinned nsfs inode keeps the namespace.
  */
-static bool inode_is_internal(const struct inode *inode)
+static bool is_internal(const struct inode *inode)
 {
 	return inode->i_sb->s_flags & (SB_NOUSER | SB_KERNMOUNT);
 }
@@ -587,9 +587,9 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 							dev_t dev, bool weak, const void *value,
 							u64 flags, gfp_t gfp)
 {
-	bool pinned = !weak && !inode_is_internal(inode);
+	bool pinned = !weak && !is_internal(inode);
 	struct inode_map_entry *new;
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	bool renew;
 	int err;
 
@@ -609,7 +609,7 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 		if (err)
 			goto err_free;
 	}
-	addon = inode_addon_get(inode, dev, pinned);
+	addon = inode_map_addon_get(inode, dev, pinned);
 	if (IS_ERR(addon)) {
 		err = PTR_ERR(addon);
 		goto err_free;
@@ -617,14 +617,14 @@ static struct inode_map_entry *inode_map_update_charged(struct inode_map *map, s
 	new->inode = inode;
 	new->addon = addon;
 	new->pinned = pinned;
-	YIELD_POINT_SLEEP();
+	INODE_MAP_YIELD_SLEEP();
 
 	err = inode_map_try_update(map, new, flags);
 	if (!err)
 		return new;
 
-	if (inode_addon_put(addon, pinned))
-		inode_addon_release(addon);
+	if (inode_map_addon_put(addon, pinned))
+		inode_map_addon_release(addon);
 err_free:
 	inode_map_entry_free(new);
 	return ERR_PTR(err);
@@ -653,7 +653,7 @@ struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *in
 	struct inode_map_entry *entry;
 	struct mem_cgroup *before;
 
-	if (inode_is_shared_anon(inode))
+	if (inode_map_is_shared_anon(inode))
 		return ERR_PTR(-EOPNOTSUPP);
 	before = inode_map_account_begin(map->account);
 	entry = inode_map_update_charged(map, inode, dev, weak, value, flags, gfp);
@@ -677,7 +677,7 @@ struct inode_map_entry *inode_map_update(struct inode_map *map, struct inode *in
 int inode_map_update_handle(struct inode_map *map, u32 handle, const void *value, u64 flags)
 {
 	struct inode_map_entry *new, *old = NULL;
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	int err = -ENOENT;
 
 	new = inode_map_entry_alloc(map, value, map->value_size, INODE_MAP_GFP);
@@ -707,7 +707,7 @@ out:
 /* Look the entry up again, under both locks: another may have replaced it since it was found. */
 static struct inode_map_entry *inode_map_find_inode_locked(const struct inode_map *map,
 							   const struct inode *inode,
-							   const struct inode_addon *addon)
+							   const struct inode_map_addon *addon)
 {
 	struct inode_map_entry *entry = inode_map_find(map, inode);
 
@@ -715,7 +715,7 @@ static struct inode_map_entry *inode_map_find_inode_locked(const struct inode_ma
 }
 
 /* Remove the entry that an addon has in a map. Looks it up by @inode or, if NULL, by @handle. */
-static int inode_map_delete_of(struct inode_map *map, struct inode_addon *addon,
+static int inode_map_delete_of(struct inode_map *map, struct inode_map_addon *addon,
 			       const struct inode *inode, u32 handle)
 {
 	struct inode_map_entry *entry;
@@ -763,7 +763,7 @@ int inode_map_delete_inode(struct inode_map *map, const struct inode *inode)
  */
 int inode_map_delete(struct inode_map *map, u32 handle)
 {
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	int err = -ENOENT;
 
 	rcu_read_lock();
@@ -824,7 +824,7 @@ int inode_map_end_handle(struct inode_map *map, u32 handle)
 }
 
 /* Replace the entry that the inode has by @new, under both locks. */
-static int inode_map_renew_locked(struct inode_map *map, const struct inode_addon *addon,
+static int inode_map_renew_locked(struct inode_map *map, const struct inode_map_addon *addon,
 				  const struct inode *inode, struct inode_map_entry *new)
 {
 	struct inode_map_entry *old;
@@ -839,7 +839,7 @@ static int inode_map_renew_locked(struct inode_map *map, const struct inode_addo
 	return 0;
 }
 
-static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *addon,
+static int inode_map_renew_if_free(struct inode_map *map, struct inode_map_addon *addon,
 				   const struct inode *inode, struct inode_map_entry *new)
 {
 	int err;
@@ -869,7 +869,7 @@ static int inode_map_renew_if_free(struct inode_map *map, struct inode_addon *ad
  */
 int inode_map_try_replace(struct inode_map *map, const struct inode *inode, const void *value)
 {
-	bool may = context_may_allocate() && context_may_try();
+	bool may = inode_map_may_alloc() && inode_map_may_try();
 	struct inode_map_entry *found, *new;
 	int err = -ENOENT;
 

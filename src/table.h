@@ -18,14 +18,14 @@
 #define INODE_MAP_HANDLE_MAX	INT_MAX
 
 /**
- * inode_is_shared_anon - is this the one inode that eventfds, BPF objects and so on share?
+ * inode_map_is_shared_anon - is this the one inode that eventfds, BPF objects and so on share?
  * @inode: the inode
  *
  * It identifies no file. Secure anonymous inodes are not shared, and not private.
  *
  * Return: whether it is.
  */
-static inline bool inode_is_shared_anon(const struct inode *inode)
+static inline bool inode_map_is_shared_anon(const struct inode *inode)
 {
 	return inode->i_sb->s_magic == ANON_INODE_FS_MAGIC && IS_PRIVATE(inode);
 }
