@@ -6,12 +6,27 @@
 #define _INODE_MAP_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/workqueue.h>
 
 struct inode_map;
+
+/*
+ * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is
+ * reached, or no memory can hold the size, the caller gets an error: nothing goes to the log, and
+ * nothing is killed.
+ */
+#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/*
+ * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for
+ * programs that may not sleep.
+ */
+#define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
+#define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
 /**
  * struct inode_map_account - what the entries of one map cost

@@ -14,13 +14,6 @@
 
 struct inode_map;
 
-/*
- * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for
- * programs that may not sleep.
- */
-#define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
-#define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
-
 /* entry->fate of an entry that has ended without being replaced. */
 #define INODE_MAP_ENDED		((struct inode_map_entry *)-1L)
 

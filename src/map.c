@@ -92,6 +92,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	map->account = inode_map_account_create(map);
 	if (!map->account)
 		goto err_hash;
+	inode_map_requests_init(map->account);
 	if (!try_module_get(THIS_MODULE)) {
 		err = -ENODEV;
 		goto err_account;

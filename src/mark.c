@@ -35,6 +35,7 @@
 #include <linux/hash.h>
 #include <linux/wait_bit.h>
 
+#include "account.h"
 #include "mark.h"
 
 /* The group of an inode's marks of a class. */

@@ -10,13 +10,6 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-/*
- * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is
- * reached, or no memory can hold the size, the caller gets an error: nothing goes to the log, and
- * nothing is killed.
- */
-#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 /**
  * struct inode_map_mark - the beginning of a structure that is attached to an inode
  * @fsn: the fsnotify mark, which counts the structure's references, until fsnotify is done with it

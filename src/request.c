@@ -282,8 +282,8 @@ unsigned int inode_map_request_lost(void)
 /* Beginning and end */
 
 /**
- * inode_map_requests_init - prepare an account for requests
- * @account: its account
+ * inode_map_requests_init - prepare the account of a new map for requests
+ * @account: the account
  */
 void inode_map_requests_init(struct inode_map_account *account)
 {
