@@ -91,7 +91,7 @@ inline entry_release(a) {
 	fi
 }
 
-/* inode_map_addon_die(): take the entries out under addon->lock, then release them. */
+/* addon_die(): take the entries out under addon->lock, then release them. */
 inline addon_die(a) {
 #ifdef FAULT_UNLOCKED_END
 	atomic { entries_out(a) };
@@ -161,7 +161,7 @@ inline addon_release(a) {
 	fi
 }
 
-/* addon_find() */
+/* inode_map_addon_find() */
 inline addon_find(a) {
 	mark_find(a);
 	if
@@ -284,7 +284,7 @@ proctype updater(byte me) {
 	:: else
 	fi;
 #ifndef FAULT_NO_ORPHAN
-	/* inode_map_hold_is_orphan(), inode_map_addon_end() */
+	/* inode_map_hold_is_orphan(), inode_map_end_everywhere() */
 	if
 	:: err == OK && program && !has_link && !has_name ->
 		addon_find(a);

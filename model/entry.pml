@@ -4,7 +4,7 @@
  *
  *   updater()	inode_map_link() and inode_map_renew_inode(): bpf(2) and sleepable programs
  *   deleter()	inode_map_delete()
- *   inode_end() inode_map_addon_die()
+ *   inode_end() addon_die()
  *   map_end()	inode_map_free(), inode_map_unlink_first(), and then the memory of the map
  *   program()	under RCU or RCU tasks trace, interrupting anything, under a lock or not: it looks
  *		up and reads the value; or ends the entry that it finds, by inode or by handle
@@ -516,7 +516,7 @@ proctype deleter() {
 out:	skip
 }
 
-/* inode_map_addon_die() */
+/* addon_die() */
 proctype inode_end() {
 	LOCALS;
 	byte e = NONE, gone = 0, first = NONE;

@@ -274,7 +274,7 @@ proctype module_exit() {
 	reap_queued = false;
 	!reap_runs;
 	reap_wq = false;
-	/* inode_map_addon_exit(), inode_map_mark_class_unregister(), with rcu_barrier() */
+	/* inode_map_end_exit(), inode_map_mark_class_unregister(), with rcu_barrier() */
 #ifndef FAULT_NO_MARK_COUNT
 	nr_marks == 0;
 #endif

@@ -112,7 +112,7 @@ inline addon_release() {
 
 #define NUMBER(set)	((set & 1) + (set >> 1 & 1) + (set >> 2 & 1) + (set >> 3 & 1))
 
-/* addon_die_with_mark(); or inode_map_addon_die(), if there is a pin. */
+/* addon_die_with_mark(); or addon_die(), if there is a pin. */
 inline addon_die() {
 	atomic {
 		dead = true;
@@ -220,7 +220,7 @@ proctype updater(byte me) {
 	:: atomic { PINNED & BIT(me) -> pinned = pinned | BIT(me) }
 	:: WEAK & BIT(me)
 	fi;
-	/* addon_find() */
+	/* inode_map_addon_find() */
 	atomic {
 		if
 		:: users == 0 || i_marks == NONE || !WANTS_MASK(i_marks) -> err = STALE

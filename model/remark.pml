@@ -11,8 +11,8 @@
  *   watcher()	the properties of the final state
  *
  * It begins with an addon that is attached and has one entry, "linked", that only the end of the
- * inode ends. The callback is inode_map_addon_lost(): inode_map_remark() if the inode has a name,
- * or else inode_map_addon_die().
+ * inode ends. The callback is addon_freeing(): inode_map_remark() if the inode has a name,
+ * or else addon_die().
  *
  * Left out: users and updaters (addon.pml; an updater waits while an addon waits for its anchor),
  * pins (inode_map_addon_repin() comes before the anchor), lack of memory, and the group of the
@@ -113,7 +113,7 @@ end:	do
 		seen = NONE;
 		if
 		:: done ->
-			/* inode_map_hold_is_orphan(), inode_map_addon_die() */
+			/* inode_map_hold_is_orphan(), addon_die() */
 #ifndef FAULT_NO_ORPHAN
 			if
 			:: atomic { names == 0 -> linked = false }

@@ -22,151 +22,24 @@
  * helps detach it and adds a new addon, rather than wait.
  *
  * Entries end in one of two ways. Either a map or a program removes one (table.c), or the inode
- * ends and fsnotify calls addon_freeing(), in process context with none of its locks held,
- * whether or not the addon has users:
+ * ends, which fsnotify tells (end.c). So an inode is known to be alive only while one of its
+ * entries is linked and the addon's lock is held. Not every filesystem waits for a grace period of
+ * RCU before it frees an inode: pipes don't, and XFS may reuse one for another file within the
+ * grace period. Readers only compare an inode's address; what they show of it was copied into the
+ * addon when the addon was made. stat(2) may report another device than the superblock's, but only
+ * a caller with a path can ask for it, and may come later.
  *
- *   last link and last user gone    from the last dput(), inode still referenced by the caller
- *   eviction (not kept)             from destroy_inode(): the inode can't be found any more
- *   superblock shutdown             before the check for busy inodes
- *
- * Some kernels call it for inodes that live on, too: then the addon gets another mark (remark.c).
- *
- * So an inode is known to be alive only while one of its entries is linked and the addon's lock is
- * held. Not every filesystem waits for a grace period of RCU before it frees an inode: pipes don't,
- * and XFS may reuse one for another file within the grace period. Readers only compare an inode's
- * address; what they show of it was copied into the addon when the addon was made. stat(2) may
- * report another device than the superblock's, but only a caller with a path can ask for it, and
- * may come later.
- *
- * Lock order: addon->lock, then the lock of a map's index (xa_lock) or the lock of a mark. All are
- * spinlocks, and nothing sleeps or is released under them; only the index may allocate, without
- * sleeping (table.c).
+ * Locks: addon->lock, and inside it the lock of the addon's mark. Both are spinlocks, and nothing
+ * sleeps or is released under them.
  */
 #include <linux/fs.h>
 
+#include "account.h"
 #include "addon.h"
-#include "compat.h"
-#include "remark.h"
-#include "table.h"
+#include "anchor.h"
 #include "yield.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);
-
-static struct inode_map_addon *to_addon(struct inode_map_mark *mark)
-{
-	return container_of(mark, struct inode_map_addon, mark);
-}
-
-/* Why the inode ends, which fsnotify does not say. fsnotify's caller holds the inode. */
-static enum inode_map_reason end_reason(const struct inode_map_addon *addon)
-{
-	/*
-	 * No active reference to the superblock is left and none can be taken: it is shutting down.
-	 * SB_ACTIVE is cleared too late: after names are gone, and on 7.x after fsnotify's marks.
-	 */
-	if (!atomic_read(&addon->inode->i_sb->s_active))
-		return INODE_MAP_UNMOUNTED;
-	if (inode_state_read_once(addon->inode) & I_FREEING)
-		return INODE_MAP_EVICTED;
-	return INODE_MAP_UNLINKED;
-}
-
-/*
- * Take the entries of a locked addon out of their maps. Put those that the caller has to release on
- * the list @gone, and return their number.
- */
-static unsigned int addon_unlink_all(struct inode_map_addon *addon, struct hlist_head *gone)
-{
-	struct inode_map_entry *entry;
-	struct hlist_node *next;
-	unsigned int nr = 0;
-
-	addon->dead = true;
-	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
-		/* If a program has ended the entry, a worker will release it. */
-		if (!inode_map_unlink(entry, end_reason(addon)))
-			continue;
-		hlist_add_head(&entry->in_addon, gone);
-		nr++;
-	}
-	return nr;
-}
-
-/*
- * End an addon that has no mark but its own, in fsnotify's callback for that mark. This needs no
- * worker and does not sleep: fsnotify has taken the mark off the inode already, and holds a
- * reference to it until the callback returns, so that the users' reference is not the last one.
- * Returns false, and does nothing, if the addon has a pin or an anchor.
- */
-static bool addon_die_with_mark(struct inode_map_addon *addon)
-{
-	struct inode_map_entry *entry;
-	struct hlist_node *next;
-	HLIST_HEAD(gone);
-	unsigned int nr;
-
-	spin_lock(&addon->lock);
-	if (addon->pin || addon->anchor) {
-		spin_unlock(&addon->lock);
-		return false;
-	}
-	nr = addon_unlink_all(addon, &gone);
-	/* A task that attaches a pin from here on is a user, and will drop the pin. */
-	hlist_for_each_entry(entry, &gone, in_addon)
-		addon->pinned_users -= entry->pinned;
-	spin_unlock(&addon->lock);
-
-	hlist_for_each_entry_safe(entry, next, &gone, in_addon)
-		inode_map_entry_retire(entry);
-	if (nr && refcount_sub_and_test(nr, &addon->users))
-		inode_map_mark_put(&addon->mark);
-	return true;
-}
-
-/**
- * inode_map_addon_die - take every entry of an addon out of its map
- * @addon: the addon; no entry can be added from then on
- *
- * Context: process; does not sleep. If there are entries, the caller keeps the inode in memory.
- */
-void inode_map_addon_die(struct inode_map_addon *addon)
-{
-	struct inode_map_entry *entry;
-	struct hlist_node *next;
-	HLIST_HEAD(gone);
-
-	spin_lock(&addon->lock);
-	addon_unlink_all(addon, &gone);
-	spin_unlock(&addon->lock);
-
-	hlist_for_each_entry_safe(entry, next, &gone, in_addon)
-		inode_map_entry_release(entry);
-}
-
-/**
- * inode_map_addon_lost - a mark of an addon is being destroyed
- * @addon: the addon
- * @mark: its own mark, or its anchor
- *
- * Either the inode ends, and fsnotify's caller holds it; or it lives on (remark.c); or the addon
- * has no user left, and thus no entry, and the inode may be gone.
- *
- * Context: process, in fsnotify's callback; may sleep.
- */
-void inode_map_addon_lost(struct inode_map_addon *addon, struct inode_map_mark *mark)
-{
-	if (inode_map_remark(addon, mark))
-		return;
-	if (mark != &addon->mark || !addon_die_with_mark(addon))
-		inode_map_addon_die(addon);
-}
-
-static void addon_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
-{
-	struct inode_map_mark *mark = inode_map_mark_of(fsn);
-
-	inode_map_addon_lost(to_addon(mark), mark);
-}
 
 static void addon_free(struct fsnotify_mark *fsn);
 static void addon_pin_free(struct fsnotify_mark *fsn);
@@ -177,7 +50,6 @@ static struct inode_map_mark_class addon_class = {
 	.mask	= INODE_MAP_ADDON_MASK,
 	.ops	= {
 		.handle_inode_event	= inode_map_mark_handle_event,
-		.freeing_mark		= addon_freeing,
 		.free_mark		= addon_free,
 	},
 };
@@ -197,14 +69,14 @@ static void addon_free_rcu(struct rcu_head *rcu)
 {
 	struct inode_map_mark *mark = container_of(rcu, struct inode_map_mark, rcu);
 
-	inode_map_super_put(to_addon(mark)->super);
+	inode_map_super_put(inode_map_addon_of(mark)->super);
 	inode_map_mark_free(&addon_class, mark);
 }
 
 /* A grace period of RCU is for readers that reached the addon through an entry. */
 static void addon_free(struct fsnotify_mark *fsn)
 {
-	struct inode_map_addon *addon = to_addon(inode_map_mark_of(fsn));
+	struct inode_map_addon *addon = inode_map_addon_of(inode_map_mark_of(fsn));
 
 	if (addon->pins)
 		atomic_dec(&nr_pinned);
@@ -233,7 +105,7 @@ static struct inode_map_addon *addon_alloc(struct inode *inode, dev_t dev, bool 
 		inode_map_super_put(super);
 		return NULL;
 	}
-	addon = to_addon(mark);
+	addon = inode_map_addon_of(mark);
 	addon->inode = inode;
 	addon->super = super;
 	addon->ino = inode->i_ino;
@@ -248,15 +120,22 @@ static struct inode_map_addon *addon_alloc(struct inode *inode, dev_t dev, bool 
 	return addon;
 }
 
-/* Find the inode's addon and count the caller as a user. Returns NULL if there is none to use. */
-static struct inode_map_addon *addon_find(struct inode *inode)
+/**
+ * inode_map_addon_find - find the addon of an inode
+ * @inode: the inode; the caller holds a reference to it
+ *
+ * Context: process; may sleep.
+ * Return: the addon with the caller as a weak user, for inode_map_addon_put(), or NULL if there is
+ * none to use.
+ */
+__noendbr struct inode_map_addon *inode_map_addon_find(struct inode *inode)
 {
 	struct inode_map_mark *mark = inode_map_mark_find(&addon_class, inode);
 	struct inode_map_addon *addon;
 
 	if (!mark)
-		return inode_map_remark_find(inode);
-	addon = to_addon(mark);
+		return inode_map_anchor_find(inode);
+	addon = inode_map_addon_of(mark);
 	if (!refcount_inc_not_zero(&addon->users)) {
 		/* Its last user is gone: make room rather than wait for the release. */
 		inode_map_mark_drop(mark);
@@ -407,7 +286,7 @@ static struct inode_map_addon *addon_find_or_add(struct inode *inode, dev_t dev,
 	int err;
 
 	do {
-		addon = addon_find(inode);
+		addon = inode_map_addon_find(inode);
 		if (addon) {
 			err = addon_see_attached(addon, inode) ?: addon_join(addon, inode, pinned);
 			if (!err)
@@ -445,7 +324,7 @@ static bool addon_has_rival(struct inode_map_addon *addon)
 	spin_lock(&connector->lock);
 	hlist_for_each_entry(other, &connector->list, obj_list) {
 		rival = other != &addon->mark.fsn && other->group == addon->mark.fsn.group &&
-			refcount_read(&to_addon(inode_map_mark_of(other))->users);
+			refcount_read(&inode_map_addon_of(inode_map_mark_of(other))->users);
 		if (rival)
 			break;
 	}
@@ -465,9 +344,9 @@ static bool addon_is_second(struct inode_map_addon *addon, struct inode *inode)
 
 	if (READ_ONCE(inode->i_nlink))
 		return false;
-	if (addon_has_rival(addon) || inode_map_remark_is_due(inode))
+	if (addon_has_rival(addon) || inode_map_due_has(inode))
 		return true;
-	first = inode_map_remark_find(inode);
+	first = inode_map_anchor_find(inode);
 	if (first)
 		inode_map_addon_release(first);
 	return first && first != addon;
@@ -500,7 +379,7 @@ struct inode_map_addon *inode_map_addon_get(struct inode *inode, dev_t dev, bool
 			return addon;
 		if (inode_map_addon_put(addon, pinned))
 			inode_map_addon_release(addon);
-	} while (inode_map_remark_wait(inode));
+	} while (inode_map_due_wait(inode));
 
 	return ERR_PTR(-ESTALE);
 }
@@ -546,24 +425,8 @@ void inode_map_addon_release(struct inode_map_addon *addon)
 		inode_map_mark_drop(pin);
 	if (!refcount_dec_and_test(&addon->users))
 		return;
-	inode_map_remark_end(addon);
+	inode_map_anchor_drop(addon);
 	inode_map_mark_drop(&addon->mark);
-}
-
-/**
- * inode_map_addon_end - take an inode out of every map
- * @inode: the inode; the caller holds a reference to it
- *
- * Context: process; may sleep.
- */
-void inode_map_addon_end(struct inode *inode)
-{
-	struct inode_map_addon *addon = addon_find(inode);
-
-	if (!addon)
-		return;
-	inode_map_addon_die(addon);
-	inode_map_addon_release(addon);
 }
 
 /**
@@ -588,30 +451,24 @@ unsigned int inode_map_pin_count(void)
 
 /**
  * inode_map_addon_init - prepare for making addons
+ * @freeing: fsnotify's callback when it destroys an addon's own mark; end.c gives it
  *
+ * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_addon_init(void)
+int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
 {
 	int err;
 
 	BUILD_BUG_ON(offsetof(struct inode_map_addon, mark) != 0);
 
+	addon_class.ops.freeing_mark = freeing;
 	err = inode_map_mark_class_register(&addon_class);
 	if (err)
 		return err;
 	err = inode_map_mark_class_register(&pin_class);
 	if (err)
-		goto err_addon;
-	err = inode_map_remark_init();
-	if (err)
-		goto err_pin;
-	return 0;
-
-err_pin:
-	inode_map_mark_class_unregister(&pin_class);
-err_addon:
-	inode_map_mark_class_unregister(&addon_class);
+		inode_map_mark_class_unregister(&addon_class);
 	return err;
 }
 
@@ -624,7 +481,6 @@ err_addon:
  */
 void inode_map_addon_exit(void)
 {
-	inode_map_remark_exit();
 	inode_map_mark_class_unregister(&pin_class);
 	inode_map_mark_class_unregister(&addon_class);
 }

@@ -39,7 +39,7 @@ struct inode_map_remark;
  * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock) nests inside
  * @entries: the entries of all maps for this inode, linked by their in_addon
  * @pin: mark that keeps the inode in memory for pinned users when @mark does not, or NULL
- * @anchor: mark that fsnotify calls for the addon since it destroyed @mark (remark.c), or NULL
+ * @anchor: mark that fsnotify calls for the addon since it destroyed @mark (anchor.c), or NULL
  * @remark: the reprieve that attaches the next anchor, or NULL
  * @pinned_users: how many of @users want the inode kept in memory
  * @pins: whether @mark keeps the inode in memory
@@ -70,6 +70,17 @@ struct inode_map_addon {
 	bool attached;
 };
 
+/**
+ * inode_map_addon_of - the addon that a mark belongs to
+ * @mark: the addon's own mark
+ *
+ * Return: the addon.
+ */
+static inline struct inode_map_addon *inode_map_addon_of(struct inode_map_mark *mark)
+{
+	return container_of(mark, struct inode_map_addon, mark);
+}
+
 /* Minus the number of addons that are about to get another mark: see remark.c. */
 extern atomic_t inode_map_remarks;
 
@@ -95,20 +106,18 @@ static __always_inline bool inode_map_in_any(const struct inode *inode)
 	return inode_map_word_has_or(inode, &inode->i_fsnotify_mask, &inode_map_remarks);
 }
 
+__noendbr struct inode_map_addon *inode_map_addon_find(struct inode *inode);
 struct inode_map_addon *inode_map_addon_get(struct inode *inode, dev_t dev, bool pinned);
 bool inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
 void inode_map_addon_release(struct inode_map_addon *addon);
-void inode_map_addon_end(struct inode *inode);
 
-void inode_map_addon_lost(struct inode_map_addon *addon, struct inode_map_mark *mark);
-void inode_map_addon_die(struct inode_map_addon *addon);
 void inode_map_addon_unpin(struct inode_map_addon *addon);
 int inode_map_addon_repin(struct inode_map_addon *addon);
 
 unsigned int inode_map_addon_count(void);
 unsigned int inode_map_pin_count(void);
 
-int inode_map_addon_init(void);
+int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group));
 void inode_map_addon_exit(void);
 
 #endif /* _INODE_MAP_ADDON_H */

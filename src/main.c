@@ -16,9 +16,11 @@
  *   entry.c    the memory of entries and its release
  *   account.c  the memory cgroup that pays for it
  *   defer.c    the release of entries that a program has ended or replaced
+ *   end.c      the end of an inode, which fsnotify tells: its entries leave all maps
+ *   remark.c   whether the inode lives on all the same, and then another mark for it
  *   addon.c    what is attached to an inode that is in a map
- *   mark.c     the fsnotify marks under it
- *   remark.c   new marks for inodes that live on though fsnotify has destroyed theirs
+ *   anchor.c   the marks of addons that have lost their own
+ *   mark.c     the fsnotify marks under both
  *   trace.c    the tracepoints
  *   proc.c     /proc/inode_map
  *   yield.c    the pauses of the module that is built for the fuzzer
@@ -32,14 +34,13 @@
  *     | map.c ---> registry.c     | request.c ---> hold.c ---> super.c
  *     |   |                       |   |
  *     '---+---> table.c <---------+---'
- *                |  |  '---> hash.c, defer.c (its worker calls table.c and entry.c)
- *                |  |
- *                | entry.c ---> account.c, super.c (its worker calls entry.c and hold.c)
- *                |  |
- *   fsnotify --> addon.c <---> remark.c ---> hold.c
- *                |  |             |
- *                |  '--> mark.c <-'
- *                '-----> table.c, entry.c, when fsnotify tells that an inode ends
+ *                |   '---> hash.c, defer.c (its worker calls table.c and entry.c)
+ *                |
+ *   fsnotify     | ,-----> remark.c ---> hold.c
+ *       |        | |          |
+ *       '---> end.c ---> table.c, entry.c ---> account.c, super.c (its worker calls entry.c, hold.c)
+ *                             |
+ *                          addon.c ---> anchor.c ---> mark.c
  *
  * The locks. "a > b": b nests inside a.
  *
@@ -52,7 +53,7 @@
  *   group->mark_mutex > mark->lock > connector->lock     fsnotify, when mark.c calls it; no lock of
  *                                                        ours is held then
  *   supers_lock                                          super.c; nothing nests in it
- *   remarks_lock                                         remark.c; nothing nests in it
+ *   due_lock                                             anchor.c; nothing nests in it
  *
  * Lookups take none of them: they are inside an RCU or RCU-tasks-trace read-side section. A program
  * that may not sleep only tries addon->lock and the map's lock, to replace a value, and any program
@@ -66,8 +67,8 @@
 
 #include <linux/inode_map.h>
 
-#include "addon.h"
 #include "device.h"
+#include "end.h"
 #include "kfunc.h"
 #include "map.h"
 #include "proc.h"
@@ -81,12 +82,12 @@ static int __init inode_map_module_init(void)
 	err = inode_map_super_init();
 	if (err)
 		return err;
-	err = inode_map_addon_init();
+	err = inode_map_end_init();
 	if (err)
 		goto err_super;
 	err = inode_map_init();
 	if (err)
-		goto err_addon;
+		goto err_end;
 	err = inode_map_proc_init();
 	if (err)
 		goto err_map;
@@ -104,8 +105,8 @@ err_proc:
 	inode_map_proc_exit();
 err_map:
 	inode_map_exit();
-err_addon:
-	inode_map_addon_exit();
+err_end:
+	inode_map_end_exit();
 err_super:
 	inode_map_super_exit();
 	return err;
@@ -117,7 +118,7 @@ static void __exit inode_map_module_exit(void)
 	inode_map_device_exit();
 	inode_map_proc_exit();
 	inode_map_exit();
-	inode_map_addon_exit();
+	inode_map_end_exit();
 	inode_map_super_exit();
 }
 

@@ -24,14 +24,10 @@
  * Meanwhile fsnotify reports no event of the inode. So once the anchor is attached, the worker
  * checks whether the inode has lost its last name, and ends the addon if so.
  *
- *   addon_freeing(), anchor_freeing()   fsnotify's callbacks, process context
- *   remark_work()                       the worker, one for each reprieve
+ *   inode_map_remark()   end.c calls it in fsnotify's callbacks, process context
+ *   remark_work()        the worker, one for each reprieve
  *
- * An anchor holds a reference to its addon's own mark, and thus keeps the addon's memory: a task
- * that finds the anchor can look at the addon, even when that has no user left. The addon's last
- * user drops the anchor.
- *
- * Locks: addon->lock and remarks_lock, which don't nest. Nothing sleeps under either.
+ * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -39,23 +35,15 @@
 #include <linux/workqueue.h>
 
 #include "addon.h"
+#include "anchor.h"
+#include "compat.h"
 #include "hold.h"
 #include "remark.h"
 
 /**
- * struct inode_map_anchor - the mark of an addon that has lost its own
- * @mark: the mark that fsnotify knows. Must be first
- * @addon: the addon, whose own mark it references
- */
-struct inode_map_anchor {
-	struct inode_map_mark mark;
-	struct inode_map_addon *addon;
-};
-
-/**
  * struct inode_map_remark - a reprieve: a request for an anchor for an addon
  * @work: attaches the anchor
- * @all: links it into the list of reprieves, under remarks_lock
+ * @due: tells others that the inode's addon is about to get the anchor (anchor.c)
  * @hold: keeps the inode and its superblock
  * @addon: the addon, of which this is a weak user
  * @connector: the connector of the mark that fsnotify destroyed: the inode has to drop it before
@@ -65,69 +53,19 @@ struct inode_map_anchor {
  */
 struct inode_map_remark {
 	struct delayed_work work;
-	struct list_head all;
+	struct inode_map_due due;
 	struct inode_map_hold *hold;
 	struct inode_map_addon *addon;
 	const struct fsnotify_mark_connector *connector;
 	bool again;
 };
 
-atomic_t inode_map_remarks = ATOMIC_INIT(0);
-
-static LIST_HEAD(remarks);
-static DEFINE_SPINLOCK(remarks_lock);
-static DECLARE_WAIT_QUEUE_HEAD(remarks_wait);
-
 /* Its work may sleep while a filesystem evicts an inode, and for grace periods. */
 static struct workqueue_struct *remark_wq;
 #define REMARK_DELAY	1
 
-static struct inode_map_anchor *to_anchor(struct inode_map_mark *mark)
-{
-	return container_of(mark, struct inode_map_anchor, mark);
-}
-
-static void anchor_freeing(struct fsnotify_mark *fsn, struct fsnotify_group *group)
-{
-	inode_map_addon_lost(to_anchor(inode_map_mark_of(fsn))->addon, inode_map_mark_of(fsn));
-}
-
-static void anchor_free(struct fsnotify_mark *fsn);
-
-static struct inode_map_mark_class anchor_class = {
-	.name	= "inode_map_anchor",
-	.size	= sizeof(struct inode_map_anchor),
-	.mask	= INODE_MAP_ADDON_MASK,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.freeing_mark		= anchor_freeing,
-		.free_mark		= anchor_free,
-	},
-};
-
-static void anchor_free(struct fsnotify_mark *fsn)
-{
-	struct inode_map_mark *mark = inode_map_mark_of(fsn);
-
-	inode_map_mark_put(&to_anchor(mark)->addon->mark);
-	inode_map_mark_free(&anchor_class, mark);
-}
-
-/* Attach an anchor for the addon. Returns NULL if that can't be done yet, or without memory. */
-static struct inode_map_mark *anchor_attach(struct inode_map_addon *addon)
-{
-	struct inode_map_mark *mark = inode_map_mark_alloc(&anchor_class, addon->inode,
-							   FSNOTIFY_MARK_FLAG_NO_IREF);
-
-	if (!mark)
-		return NULL;
-	to_anchor(mark)->addon = addon;
-	refcount_inc(&addon->mark.fsn.refcnt);
-	if (!inode_map_mark_attach(mark, addon->inode))
-		return mark;
-	inode_map_mark_put(mark);
-	return NULL;
-}
+/* Takes the entries of an addon out of their maps: see inode_map_remark_init(). */
+static void (*remark_die)(struct inode_map_addon *addon);
 
 /* Whether the inode lives, although fsnotify is told otherwise. The caller keeps it in memory. */
 static bool is_named(struct inode *inode)
@@ -170,9 +108,7 @@ static void remark_work(struct work_struct *work);
 
 static void remark_begin(struct inode_map_remark *remark)
 {
-	spin_lock(&remarks_lock);
-	list_add(&remark->all, &remarks);
-	spin_unlock(&remarks_lock);
+	inode_map_due_add(&remark->due, remark->addon->inode);
 	__module_get(THIS_MODULE);
 	INIT_DELAYED_WORK(&remark->work, remark_work);
 	queue_delayed_work(remark_wq, &remark->work, REMARK_DELAY);
@@ -268,7 +204,7 @@ static bool remark_attach(struct inode_map_remark *remark)
 		return false;
 	if (inode_map_addon_repin(addon))
 		return false;
-	anchor = anchor_attach(addon);
+	anchor = inode_map_anchor_attach(addon);
 	if (!anchor)
 		return false;
 	spin_lock(&addon->lock);
@@ -292,13 +228,10 @@ static void remark_work(struct work_struct *work)
 		queue_delayed_work(remark_wq, &remark->work, REMARK_DELAY);
 		return;
 	}
-	spin_lock(&remarks_lock);
-	list_del(&remark->all);
-	spin_unlock(&remarks_lock);
-	wake_up_all(&remarks_wait);
+	inode_map_due_del(&remark->due);
 	/* The inode may have lost its last name while nothing was attached to it. */
 	if (inode_map_hold_is_orphan(remark->hold))
-		inode_map_addon_die(remark->addon);
+		remark_die(remark->addon);
 	inode_map_addon_release(remark->addon);
 	remark_free(remark);
 	/* A program that saw the bit cleared must see inode_map_remarks nonzero. */
@@ -309,113 +242,28 @@ static void remark_work(struct work_struct *work)
 }
 
 /**
- * inode_map_remark_find - find the addon of an inode by its anchor
- * @inode: the inode; the caller holds a reference to it
- *
- * Context: process; may sleep.
- * Return: the addon with the caller as a weak user, for inode_map_addon_put(), or NULL.
- */
-struct inode_map_addon *inode_map_remark_find(struct inode *inode)
-{
-	struct inode_map_addon *addon;
-	struct inode_map_mark *mark;
-
-	/* On most kernels there never is an anchor. */
-	if (!atomic_read(&anchor_class.nr))
-		return NULL;
-	mark = inode_map_mark_find(&anchor_class, inode);
-	if (!mark)
-		return NULL;
-	addon = to_anchor(mark)->addon;
-	if (!refcount_inc_not_zero(&addon->users)) {
-		/* Its last user is gone: make room rather than wait for the release. */
-		inode_map_mark_drop(mark);
-		return NULL;
-	}
-	inode_map_mark_put(mark);
-	return addon;
-}
-
-/**
- * inode_map_remark_is_due - whether an inode's addon has been reprieved and has no anchor yet
- * @inode: the inode
- *
- * Context: process; does not sleep.
- * Return: true if so.
- */
-bool inode_map_remark_is_due(const struct inode *inode)
-{
-	struct inode_map_remark *remark;
-	bool due = false;
-
-	if (!atomic_read(&inode_map_remarks))
-		return false;
-	spin_lock(&remarks_lock);
-	list_for_each_entry(remark, &remarks, all) {
-		due = remark->addon->inode == inode;
-		if (due)
-			break;
-	}
-	spin_unlock(&remarks_lock);
-	return due;
-}
-
-/**
- * inode_map_remark_wait - wait for at most a second until an inode's addon has an anchor
- * @inode: the inode; the caller holds a reference to it
- *
- * The wait lasts until fsnotify has destroyed the inode's marks; it includes no grace period.
- *
- * Context: process; sleeps.
- * Return: whether the addon has an anchor, or needs none.
- */
-bool inode_map_remark_wait(const struct inode *inode)
-{
-	return wait_event_timeout(remarks_wait, !inode_map_remark_is_due(inode), HZ);
-}
-
-/**
- * inode_map_remark_end - take the anchor of an addon off its inode
- * @addon: an addon that has no user any more
- *
- * Context: process; may sleep.
- */
-void inode_map_remark_end(struct inode_map_addon *addon)
-{
-	if (addon->anchor)
-		inode_map_mark_drop(addon->anchor);
-}
-
-/**
- * inode_map_remark_init - prepare for giving addons other marks
+ * inode_map_remark_init - create the workqueue
+ * @die: takes the entries of an addon out of their maps; called for an addon whose inode has ended
+ *	all the same, in process context. end.c gives it
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_remark_init(void)
+int inode_map_remark_init(void (*die)(struct inode_map_addon *addon))
 {
-	int err;
-
-	BUILD_BUG_ON(offsetof(struct inode_map_anchor, mark) != 0);
-
+	remark_die = die;
 	remark_wq = alloc_workqueue("inode_map_remark", WQ_UNBOUND, 0);
-	if (!remark_wq)
-		return -ENOMEM;
-	err = inode_map_mark_class_register(&anchor_class);
-	if (err)
-		destroy_workqueue(remark_wq);
-	return err;
+	return remark_wq ? 0 : -ENOMEM;
 }
 
 /**
- * inode_map_remark_exit - wait until the last anchor is gone
+ * inode_map_remark_exit - wait until the worker does not run any more
  *
  * No map may exist any more.
  *
- * Context: process; sleeps for grace periods.
+ * Context: process; may sleep.
  */
 void inode_map_remark_exit(void)
 {
 	destroy_workqueue(remark_wq);
-	inode_map_mark_class_unregister(&anchor_class);
 }

@@ -31,6 +31,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "end.h"
 #include "hold.h"
 #include "registry.h"
 #include "request.h"
@@ -75,7 +76,7 @@ static struct inode_map_entry *inode_map_make_held(struct inode_map *map,
 				 INODE_MAP_GFP_PROG);
 	if (IS_ERR(entry) || !inode_map_hold_is_orphan(hold))
 		return entry;
-	inode_map_addon_end(inode);
+	inode_map_end_everywhere(inode);
 	return ERR_PTR(-ESTALE);
 }
 
