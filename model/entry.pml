@@ -8,7 +8,7 @@
  *   map_end()	inode_map_free(), inode_map_unlink_first(), and then the memory of the map
  *   program()	under RCU or RCU tasks trace, interrupting anything, under a lock or not: it looks
  *		up and reads the value; or ends the entry that it finds, by inode or by handle
- *		(inode_map_end(), inode_map_defer()); or replaces it (inode_map_try_replace())
+ *		(inode_map_claim(), inode_map_defer()); or replaces it (inode_map_try_replace())
  *   worker()	inode_map_defer_work(), inode_map_unlink_ended()
  *   reaper()	inode_map_entry_reap(): inode_map_synchronize(), then free the entries
  *   addon_end() free the addon, a grace period of RCU after its last user
@@ -300,7 +300,7 @@ inline replace(o, e, ok) {
 	fi
 }
 
-/* inode_map_end(): e becomes the entry that the caller has claimed, or NONE. */
+/* inode_map_claim(): e becomes the entry that the caller has claimed, or NONE. */
 inline end_entry(e) {
 	last = e;
 	do

@@ -25,10 +25,13 @@
 #include <linux/inode_map.h>
 
 #include "compat.h"
+#include "delete.h"
 #include "device.h"
+#include "handle.h"
+#include "hash.h"
 #include "key.h"
 #include "registry.h"
-#include "table.h"
+#include "update.h"
 
 static struct bpf_offload_dev *offload_dev;
 static struct net_device *map_netdev;

@@ -10,7 +10,8 @@
 
 #include <linux/inode_map.h>
 
-#include "table.h"
+#include "entry.h"
+#include "map.h"
 
 /**
  * struct inode_map_target - what a key names

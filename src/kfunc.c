@@ -48,12 +48,15 @@
 #include <linux/inode_map.h>
 
 #include "compat.h"
+#include "delete.h"
+#include "handle.h"
+#include "hash.h"
 #include "key.h"
 #include "kfunc.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
 #include "tree.h"
+#include "update.h"
 
 /*
  * struct bpf_iter_inode_map - a program's walk over the entries of a map
@@ -562,7 +565,7 @@ __bpf_kfunc int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id
  * @it: the walk
  *
  * The walk meets every entry that is in the map all the time exactly once. Nearly all entries that
- * are inserted meanwhile are behind it (table.c), so it ends however fast others insert.
+ * are inserted meanwhile are behind it (handle.c), so it ends however fast others insert.
  *
  * Context: any, NMI included. Takes no lock, does not sleep.
  * Return: the key of the entry, for the program to read until it goes on, or NULL at the end.

@@ -14,11 +14,12 @@
 
 #include "compat.h"
 #include "defer.h"
+#include "delete.h"
+#include "handle.h"
 #include "hash.h"
 #include "map.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
 #include "yield.h"
 
 static struct workqueue_struct *free_wq;

@@ -18,11 +18,11 @@
 
 #include "addon.h"
 #include "compat.h"
+#include "handle.h"
 #include "key.h"
 #include "proc.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
 
 #define INODE_MAP_PROC	"inode_map"
 

@@ -20,7 +20,7 @@
  * have that account.
  *
  * Locks: inode_map_request() takes none, and any may be held. inode_map_make() and the worker hold
- * none of ours at first, and take those of an update (table.c).
+ * none of ours at first, and take those of an update (update.c).
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
@@ -32,10 +32,11 @@
 
 #include "compat.h"
 #include "end.h"
+#include "hash.h"
 #include "hold.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
+#include "update.h"
 #include "yield.h"
 
 /**

@@ -25,6 +25,7 @@
 #include <linux/sched.h>
 
 #include "compat.h"
+#include "hash.h"
 #include "tree.h"
 
 /* How often the count is read, and how many walks are made at an even count, before giving up. */
