@@ -27,25 +27,32 @@ struct inode_map_remark;
 
 /**
  * struct inode_map_addon - one for each inode that is in any map, however many maps
- * @mark: how the addon is found from the inode and learns that the inode ends. Must be first
- * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held; otherwise
- *	only an address
- * @super: what the module keeps of its superblock (super.c), until the addon is freed
+ * @mark: how the addon is found from the inode and learns that the inode ends. Must be first.
+ *	fsnotify counts its references: one of all users together, one of fsnotify as long as it is
+ *	attached, and one of each anchor. After the last, and grace periods of fsnotify's SRCU and
+ *	then of RCU, the addon is freed
+ * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held, or by who
+ *	holds the inode; otherwise only an address
+ * @super: what the module keeps of its superblock (super.c). Referenced until the addon is freed
  * @ino: inode number when the addon was made. Never changes
  * @gen: generation, likewise
- * @dev: device as by stat(2), if a caller knew that, or else the superblock's. No lock
- * @users: entries, tasks about to add one, and a reprieve (remark.c). Never rises from zero. All of
- *	them share the mark's reference from its allocation, which the last user drops
- * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock) nests inside
+ * @dev: device as by stat(2), if a caller knew that, or else the superblock's. No lock: stored and
+ *	loaded whole
+ * @users: entries until they are released, tasks about to add one, and a reprieve (remark.c). Never
+ *	rises from zero. The last user drops @anchor and the users' reference to @mark
+ * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock), the mark's lock and
+ *	inode->i_lock nest inside. Nothing is released under it
  * @entries: the entries of all maps for this inode, linked by their in_addon
- * @pin: mark that keeps the inode in memory for pinned users when @mark does not, or NULL
- * @anchor: mark that fsnotify calls for the addon since it destroyed @mark (anchor.c), or NULL
- * @remark: the reprieve that attaches the next anchor, or NULL
+ * @pin: mark that keeps the inode in memory for pinned users when @mark does not, or NULL. The
+ *	addon has a reference to it, which goes with the last pinned user
+ * @anchor: mark that fsnotify calls for the addon since it destroyed @mark (anchor.c), or NULL. The
+ *	addon has a reference to it; the last user drops that without @lock
+ * @remark: the reprieve that attaches the next anchor, or NULL. Valid as long as it is here
  * @pinned_users: how many of @users want the inode kept in memory
- * @pins: whether @mark keeps the inode in memory
+ * @pins: whether @mark keeps the inode in memory. Read without @lock when the addon is freed
  * @dead: the inode is gone or going: no entry is left and none may be added. Never cleared
  * @attached: fsnotify has taken @mark into account for the inode's mask and for whether the inode
- *	is kept. No lock; set once, with release
+ *	is kept. No lock; set with release, never cleared
  *
  * An addon that was found through an entry may be dereferenced until the RCU read-side section
  * ends, and its inode may not. What readers show of the inode is copied here and constant, except
@@ -81,7 +88,10 @@ static inline struct inode_map_addon *inode_map_addon_of(struct inode_map_mark *
 	return container_of(mark, struct inode_map_addon, mark);
 }
 
-/* Minus the number of addons that are about to get another mark: see remark.c. */
+/*
+ * Minus the number of addons that are about to get another mark: see remark.c. Atomic; lowered
+ * under addon->lock, raised without.
+ */
 extern atomic_t inode_map_remarks;
 
 /**

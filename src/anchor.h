@@ -13,8 +13,10 @@ struct inode_map_addon;
 
 /**
  * struct inode_map_anchor - the mark of an addon that has lost its own
- * @mark: the mark that fsnotify knows. Must be first
- * @addon: the addon, whose own mark it references
+ * @mark: the mark that fsnotify knows. Must be first. fsnotify counts its references, and the
+ *	anchor is freed with the last, after a grace period of fsnotify's SRCU
+ * @addon: the addon. Set before the mark is attached. The anchor references the addon's own mark
+ *	until it is freed, so that the addon can always be dereferenced
  */
 struct inode_map_anchor {
 	struct inode_map_mark mark;
@@ -34,8 +36,11 @@ static inline struct inode_map_anchor *inode_map_anchor_of(struct inode_map_mark
 
 /**
  * struct inode_map_due - an inode whose addon has lost its mark and is about to get an anchor
- * @node: links it into the list of all of them, under due_lock
- * @inode: the inode. Only compared
+ * @node: links it into the list of all of them, under due_lock, from inode_map_due_add() to
+ *	inode_map_due_del()
+ * @inode: the inode. Set before it is in the list; compared, and never dereferenced
+ *
+ * Part of a reprieve (remark.c), which frees it after inode_map_due_del().
  */
 struct inode_map_due {
 	struct list_head node;

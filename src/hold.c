@@ -32,7 +32,8 @@
  *	inode_map_hold_try() and inode_map_hold_settle()
  * @drop: drops all of them where that may sleep
  *
- * A hold belongs to one task at a time, and needs no lock.
+ * A hold belongs to one task at a time, and needs no lock. inode_map_hold_put() frees it, or @drop
+ * does.
  */
 struct inode_map_hold {
 	struct inode *inode;

@@ -12,8 +12,9 @@
 
 /**
  * struct inode_map_mark - the beginning of a structure that is attached to an inode
- * @fsn: the fsnotify mark, which counts the structure's references, until fsnotify is done with it
- * @rcu: then frees the structure
+ * @fsn: the fsnotify mark, which counts the structure's references. Valid until fsnotify calls
+ *	ops.free_mark, a grace period of its SRCU after the last reference is gone
+ * @rcu: may free the structure from then on, if that has readers under RCU
  */
 struct inode_map_mark {
 	union {
@@ -45,14 +46,16 @@ static inline struct inode_map_mark *inode_map_mark_of(struct fsnotify_mark *fsn
  * @size: bytes of the structure that begins with the struct inode_map_mark
  * @mask: bits of the inode's i_fsnotify_mask while a mark is attached
  * @group_flags: FSNOTIFY_GROUP_*: whether an inode can have more than one of them
- * @ops: fsnotify callbacks; free_mark calls inode_map_mark_free()
+ * @ops: fsnotify callbacks; free_mark calls inode_map_mark_free(), or has it called
  * @groups: the fsnotify groups. The inode's address selects one, so an inode has all its marks of
  *	the class in the same group
  * @cache: slab cache of the structures: their sizes fit kmalloc()'s badly
- * @nr: how many marks are in memory. Atomic
+ * @nr: how many marks are in memory. Atomic; inode_map_mark_class_unregister() waits until there is
+ *	none
  *
- * @groups and @cache are valid from inode_map_mark_class_register() to
- * inode_map_mark_class_unregister(). The other fields but @nr are constant. No lock.
+ * Static; there is one of addons, one of pins and one of anchors. @groups and @cache are valid from
+ * inode_map_mark_class_register() to inode_map_mark_class_unregister(). The other fields but @nr
+ * never change from then on. No lock.
  */
 struct inode_map_mark_class {
 	const char *name;

@@ -37,6 +37,8 @@
 /**
  * struct inode_map_proc - a reader of the file
  * @map: the map of the current entry. Valid within one RCU read-side section
+ *
+ * Belongs to the open file; seq_file's mutex (seq->lock) serialises its readers.
  */
 struct inode_map_proc {
 	struct inode_map *map;

@@ -8,6 +8,10 @@
 
 #include "map.h"
 
+/*
+ * One map for each remainder of ids, or a stand-in. Changed under young_lock; readers are under RCU
+ * or RCU tasks trace.
+ */
 #define INODE_MAP_RECENT_BITS	8
 extern struct inode_map *inode_map_recent[1 << INODE_MAP_RECENT_BITS];
 

@@ -42,10 +42,10 @@
 
 /**
  * struct inode_map_remark - a reprieve: a request for an anchor for an addon
- * @work: attaches the anchor
+ * @work: attaches the anchor. Queues itself until it has done so, and then frees the reprieve
  * @due: tells others that the inode's addon is about to get the anchor (anchor.c)
- * @hold: keeps the inode and its superblock
- * @addon: the addon, of which this is a weak user
+ * @hold: keeps the inode and its superblock. Never changes
+ * @addon: the addon, of which this is a weak user. Never changes
  * @connector: the connector of the mark that fsnotify destroyed: the inode has to drop it before
  *	another mark can be attached. Under addon->lock. Only compared; not reused while the addon
  *	has the mark

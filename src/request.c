@@ -41,14 +41,14 @@
 
 /**
  * struct inode_map_request - an entry that a program has requested
- * @node: node in the list of all requests ("asked"), then in that of the account
- * @account: account of the map, referenced
- * @hold: keeps the inode and its superblock
- * @map_id: the map's id
+ * @node: node in the list of all requests ("asked"), then in that of the account. Lockless lists
+ * @account: account of the map, referenced until the request is freed
+ * @hold: keeps the inode and its superblock, until the worker has made the entry
+ * @map_id: the map's id. The map may be freed meanwhile, and the id reused
  * @weak: whether the entry is not to keep the inode in memory
  * @value: its value
  *
- * Nothing changes but @node, by lockless operations. The worker frees it.
+ * Nothing changes but @node. The worker frees it.
  */
 struct inode_map_request {
 	struct llist_node node;
