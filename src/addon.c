@@ -21,7 +21,7 @@
  * An addon without users that is still attached will never be used again. A task that finds one
  * helps detach it and adds a new addon, rather than wait.
  *
- * Entries end in one of two ways. Either a map or a program removes one (table.c), or the inode
+ * Entries end in one of two ways. Either a map or a program removes one (delete.c), or the inode
  * ends, which fsnotify tells (end.c). So an inode is known to be alive only while one of its
  * entries is linked and the addon's lock is held. Not every filesystem waits for a grace period of
  * RCU before it frees an inode: pipes don't, and XFS may reuse one for another file within the
@@ -29,8 +29,8 @@
  * addon when the addon was made. stat(2) may report another device than the superblock's, but only
  * a caller with a path can ask for it, and may come later.
  *
- * Locks: addon->lock, and inside it the lock of the addon's mark. Both are spinlocks, and nothing
- * sleeps or is released under them.
+ * Locks: addon->lock, with the lock of the addon's mark inside; and connector->lock by itself. All
+ * are spinlocks, and nothing sleeps or is released under them.
  */
 #include <linux/fs.h>
 

@@ -2,34 +2,36 @@
 /*
  * Module entry and exit. All here runs in process context, without locks, and may sleep.
  *
- *   device.c    the BPF map type, behind map offload: create, update, lookup, delete, iterate
- *   key.c       the keys of these operations
- *   kfunc.c     the functions that BPF programs call
- *   tree.c      the walk from a file to its nearest ancestor that is in a map
- *   map.c       maps: how they begin and end
- *   registry.c  how maps are found, by id and by name
- *   request.c   entries that programs make, by themselves or through a worker
- *   hold.c      the references that an update by a program needs
- *   update.c    how an inode, or an existing entry, gets a value
- *   delete.c    how entries end because somebody wants it, or because their map does
- *   defer.c     the release of entries that a program has ended or replaced
- *   table.c     the entries of a map: how they are linked, replaced and ended
- *   hash.c      how entries are found by their inode
- *   handle.c    how entries are found by their handle, and walks
- *   entry.c     the memory of entries and its release
- *   account.c   the memory cgroup that pays for it
- *   super.c     the workers that let go of inodes, one for each superblock
- *   end.c       the end of an inode, which fsnotify tells: its entries leave all maps
- *   remark.c    whether the inode lives on all the same, and then another mark for it
- *   addon.c     what is attached to an inode that is in a map
- *   anchor.c    the marks of addons that have lost their own
- *   mark.c      the fsnotify marks under both
- *   trace.c     the tracepoints
- *   proc.c      /proc/inode_map
- *   yield.c     the pauses of the module that is built for the fuzzer
+ *   device.c       the BPF map type, behind map offload: create, update, lookup, delete, iterate
+ *   key.c          the keys of these operations
+ *   kfunc.c        the functions that BPF programs call: those that find and read
+ *   kfunc_write.c  likewise, those that change a map
+ *   kfunc_walk.c   likewise, those that walk over a map
+ *   tree.c         the walk from a file to its nearest ancestor that is in a map
+ *   map.c          maps: how they begin and end
+ *   registry.c     how maps are found, by id and by name
+ *   request.c      entries that programs make, by themselves or through a worker
+ *   hold.c         the references that an update by a program needs
+ *   update.c       how an inode, or an existing entry, gets a value
+ *   delete.c       how entries end because somebody wants it, or because their map does
+ *   defer.c        the release of entries that a program has ended or replaced
+ *   table.c        the entries of a map: how they are linked, replaced and ended
+ *   hash.c         how entries are found by their inode
+ *   handle.c       how entries are found by their handle, and walks
+ *   entry.c        the memory of entries and its release
+ *   account.c      the memory cgroup that pays for it
+ *   super.c        the workers that let go of inodes, one for each superblock
+ *   end.c          the end of an inode, which fsnotify tells: its entries leave all maps
+ *   remark.c       whether the inode lives on all the same, and then another mark for it
+ *   addon.c        what is attached to an inode that is in a map
+ *   anchor.c       the marks of addons that have lost their own
+ *   mark.c         the fsnotify marks under both
+ *   trace.c        the tracepoints
+ *   proc.c         /proc/inode_map
+ *   yield.c        the pauses of the module that is built for the fuzzer
  *
- * Who calls whom (proc.c, trace.c and yield.c left out). A file calls those below it, and there is
- * no circle:
+ * Who calls whom (proc.c, trace.c and yield.c left out; kfunc.c stands for all three). A file calls
+ * those below it, and there is no circle:
  *
  *      bpf(2)         BPF programs          fsnotify
  *        |                 |                   |

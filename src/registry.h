@@ -48,6 +48,21 @@ static __always_inline struct inode_map *inode_map_by_id(u32 id)
 }
 
 struct inode_map *inode_map_by_id_fresh(u32 id);
+
+/**
+ * inode_map_by_id_any - find a map by its BPF map id, published or not
+ * @id: the id
+ *
+ * Context: as inode_map_by_id().
+ * Return: the map, or NULL, as inode_map_by_id_fresh().
+ */
+static __always_inline struct inode_map *inode_map_by_id_any(u32 id)
+{
+	struct inode_map *map = inode_map_by_id(id);
+
+	return likely(map) ? map : inode_map_by_id_fresh(id);
+}
+
 int inode_map_id_by_name(const char *name);
 struct inode_map *inode_map_next_map(u32 id);
 
