@@ -26,7 +26,7 @@
 #define EDGES		(1UL << 20)
 
 /* As in src/yield.h. */
-#define FUZZ_REMOTE	0x66757a7aU
+#define INODE_MAP_FUZZ_REMOTE	0x66757a7aU
 
 /* The module's own record, on kernels without KCOV: as in src/yield.c. */
 #define BEEN		"/sys/kernel/debug/inode_map_been"
@@ -72,7 +72,8 @@ static int open_words(void)
 bool cover_begin(void)
 {
 	struct kcov_remote_arg arg = {
-		.trace_mode = KCOV_TRACE_PC, .area_size = WORDS, .common_handle = FUZZ_REMOTE
+		.trace_mode = KCOV_TRACE_PC, .area_size = WORDS,
+		.common_handle = INODE_MAP_FUZZ_REMOTE
 	};
 	int fd;
 

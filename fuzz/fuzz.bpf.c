@@ -392,12 +392,12 @@ int BPF_PROG(inode_free, struct inode *inode)
 /* The fields of the module's structures that programs read. */
 struct inode_map;
 
-struct inode_addon {
+struct inode_map_addon {
 	struct inode *inode;
 } __attribute__((preserve_access_index));
 
 struct inode_map_entry {
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 } __attribute__((preserve_access_index));
 
 SEC("tp_btf/inode_map_insert")

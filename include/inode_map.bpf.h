@@ -154,7 +154,7 @@ static const struct path *const inode_map_wants_struct_path __attribute__((used)
 	_Generic((ptr), struct path *: (ptr), const struct path *: (ptr))
 
 /*
- * The functions of the module: src/kfunc.c describes each, and src/README.md has a table of which
+ * The functions of the module: src/kfunc*.c describe each, and src/README.md has a table of which
  * programs may call which. Call those that have a wrapper below by the wrapper. The weak ones were
  * added later: test inode_map_version() first, because the verifier refuses a program that reaches
  * a call of a function which the module lacks.

@@ -3,9 +3,9 @@
  * The addon of one inode: how it is found or added, used, released, and ended with the inode.
  *
  *   updater()	inode_map_update() of one map, by bpf(2), or by bpf_inode_map_update() in a program:
- *		inode_addon_find_or_add(), inode_addon_see_attached(), inode_map_link(),
- *		inode_hold_is_orphan(); then perhaps inode_map_delete()
- *   worker()	inode_map_super_work(), calling inode_addon_release() for tasks that can't sleep
+ *		addon_find_or_add(), addon_see_attached(), inode_map_link(),
+ *		inode_map_hold_is_orphan(); then perhaps inode_map_delete()
+ *   worker()	inode_map_super_work(), calling inode_map_addon_release() for tasks that can't sleep
  *   bystander() inotify, which shares the inode's connector
  *   vfs()	the inode: its last name goes (dentry_unlink_inode(), fsnotify_inoderemove()),
  *		memory is short, the superblock shuts down (fsnotify_unmount_inodes()), the VFS
@@ -53,7 +53,7 @@ byte users[MARKS];
 byte entries[MARKS];	/* a bit for each updater */
 byte dead;
 byte attached;		/* addon->attached */
-byte owed[MARKS];	/* calls of inode_addon_release() that are queued to the worker */
+byte owed[MARKS];	/* calls of inode_map_addon_release() that are queued to the worker */
 byte nr_owed;
 
 #define mark_freeing(m)	addon_die_with_mark(m)
@@ -82,7 +82,7 @@ inline addon_freed(m) {
 	attached = attached & ~BIT(m);
 }
 
-/* In a step of the caller. inode_map_entry_release(): inode_addon_put(), or the worker. */
+/* In a step of the caller. inode_map_entry_release(): inode_map_addon_put(), or the worker. */
 inline entry_release(a) {
 	CHECK(c_not_freed_in_use, IS_USED(a) && users[a] > owed[a]);
 	if
@@ -91,7 +91,7 @@ inline entry_release(a) {
 	fi
 }
 
-/* inode_addon_die(): take the entries out under addon->lock, then release them. */
+/* addon_die(): take the entries out under addon->lock, then release them. */
 inline addon_die(a) {
 #ifdef FAULT_UNLOCKED_END
 	atomic { entries_out(a) };
@@ -106,7 +106,7 @@ inline addon_die(a) {
 }
 
 /*
- * inode_addon_die_with_mark(), in fsnotify's callback: the users that these entries were are counted out
+ * addon_die_with_mark(), in fsnotify's callback: the users that these entries were are counted out
  * there. (Where there is a pin as well it is addon_die(): pin.pml.)
  */
 inline addon_die_with_mark(a) {
@@ -148,7 +148,7 @@ inline entries_out(a) {
 	entries[a] = 0
 }
 
-/* inode_addon_release() */
+/* inode_map_addon_release() */
 inline addon_release(a) {
 	atomic {
 		CHECK(c_not_freed_in_use, IS_USED(a) && users[a] > 0);
@@ -161,7 +161,7 @@ inline addon_release(a) {
 	fi
 }
 
-/* inode_addon_find() */
+/* inode_map_addon_find() */
 inline addon_find(a) {
 	mark_find(a);
 	if
@@ -183,7 +183,7 @@ inline addon_find(a) {
 }
 
 /*
- * inode_addon_see_attached(): when this returns, the inode has the addon's bit, and is kept. If the
+ * addon_see_attached(): when this returns, the inode has the addon's bit, and is kept. If the
  * addon that was found is not yet known to be attached, this makes fsnotify recalculate the mask:
  * it adds a mark of another group and removes it.
  */
@@ -208,7 +208,7 @@ inline addon_see_attached(a) {
 	fi
 }
 
-/* inode_addon_find_or_add(); a is NONE if it fails. */
+/* addon_find_or_add(); a is NONE if it fails. */
 inline addon_get(a) {
 	do
 	:: addon_find(a);
@@ -263,7 +263,7 @@ proctype updater(byte me) {
 	byte a = NONE, m = NONE, err = OK, gone = 0;
 	bool last = false, program = false;
 
-	/* The file is open, or the program is called with an inode: inode_hold_get(). */
+	/* The file is open, or the program is called with an inode: inode_map_hold_get(). */
 	if
 	:: atomic { has_name && has_sb -> descriptors++; i_count++; busy = busy | BIT(me) }
 #ifndef STAYS
@@ -284,7 +284,7 @@ proctype updater(byte me) {
 	:: else
 	fi;
 #ifndef FAULT_NO_ORPHAN
-	/* inode_hold_is_orphan(), inode_addon_end() */
+	/* inode_map_hold_is_orphan(), inode_map_end_everywhere() */
 	if
 	:: err == OK && program && !has_link && !has_name ->
 		addon_find(a);

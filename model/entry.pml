@@ -4,13 +4,13 @@
  *
  *   updater()	inode_map_link() and inode_map_renew_inode(): bpf(2) and sleepable programs
  *   deleter()	inode_map_delete()
- *   inode_end() inode_addon_die()
+ *   inode_end() addon_die()
  *   map_end()	inode_map_free(), inode_map_unlink_first(), and then the memory of the map
  *   program()	under RCU or RCU tasks trace, interrupting anything, under a lock or not: it looks
  *		up and reads the value; or ends the entry that it finds, by inode or by handle
- *		(inode_map_end(), inode_map_defer()); or replaces it (inode_map_try_replace())
+ *		(inode_map_claim(), inode_map_defer()); or replaces it (inode_map_try_replace())
  *   worker()	inode_map_defer_work(), inode_map_unlink_ended()
- *   reaper()	inode_map_entry_reap(): synchronize_programs(), then free the entries
+ *   reaper()	inode_map_entry_reap(): inode_map_synchronize(), then free the entries
  *   addon_end() free the addon, a grace period of RCU after its last user
  *   watcher()	the properties of the final state
  *
@@ -128,8 +128,8 @@ inline synchronize(who, readers) {
 	waits_for[who] == 0
 }
 
-/* synchronize_programs(), and call_rcu_tasks_trace() followed by call_rcu(). */
-inline synchronize_programs(who) {
+/* inode_map_synchronize(), and call_rcu_tasks_trace() followed by call_rcu(). */
+inline inode_map_synchronize(who) {
 #ifndef FAULT_RCU_ONLY
 	synchronize(who, in_trace);
 #endif
@@ -300,7 +300,7 @@ inline replace(o, e, ok) {
 	fi
 }
 
-/* inode_map_end(): e becomes the entry that the caller has claimed, or NONE. */
+/* inode_map_claim(): e becomes the entry that the caller has claimed, or NONE. */
 inline end_entry(e) {
 	last = e;
 	do
@@ -393,7 +393,7 @@ proctype updater(byte me) {
 	LOCALS;
 	byte old = NONE;
 
-	/* A sleepable program, or bpf(2), which holds the map. inode_addon_get() */
+	/* A sleepable program, or bpf(2), which holds the map. inode_map_addon_get() */
 	if
 	:: atomic {
 		users > 0 && !map_dead ->
@@ -516,7 +516,7 @@ proctype deleter() {
 out:	skip
 }
 
-/* inode_addon_die() */
+/* addon_die() */
 proctype inode_end() {
 	LOCALS;
 	byte e = NONE, gone = 0, first = NONE;
@@ -585,7 +585,7 @@ proctype map_end() {
 		fi
 	od;
 	done_end(true);
-	synchronize_programs(FOR_MAP);
+	inode_map_synchronize(FOR_MAP);
 	atomic { CHECK(c_not_freed_in_use, table == 0 && list == 0 && index == 0); map_freed = true }
 }
 
@@ -691,7 +691,7 @@ proctype reaper() {
 
 end:	do
 	:: atomic { retired != 0 -> mine = retired; retired = 0 }
-		synchronize_programs(FOR_ENTRIES);
+		inode_map_synchronize(FOR_ENTRIES);
 		atomic {
 			CHECK(c_not_freed_in_use, (freed & mine) == 0);
 			freed = freed | mine;
@@ -700,7 +700,7 @@ end:	do
 	od
 }
 
-/* inode_addon_free(), call_rcu() */
+/* addon_free(), call_rcu() */
 proctype addon_end() {
 end:	users == 0 && !held;
 	synchronize(FOR_ADDON, in_rcu);

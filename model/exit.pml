@@ -9,9 +9,9 @@
  *   releaser()	inode_map_super_work(), inode_map_entry_release_now()
  *   reaper()	inode_map_entry_reap()
  *   map_end()	inode_map_free(), which calls inode_map_defer_hurry(), and its callback of RCU
- *   inode_end() inode_addon_freeing(), in any task where the inode ends: it holds no reference to
+ *   inode_end() addon_freeing(), in any task where the inode ends: it holds no reference to
  *		the module; instead, exit waits for the mark
- *   marks_end() fsnotify's reaper, inode_addon_free() and inode_addon_free_rcu()
+ *   marks_end() fsnotify's reaper, addon_free() and addon_free_rcu()
  *   module_exit() inode_map_module_exit()
  *
  * Each step of a function of the module checks that the module's text exists; queueing work checks
@@ -49,7 +49,7 @@ byte references;		/* to the module */
 bool free_wq = true;
 bool defer_wq = true;
 bool reap_wq = true;
-bool super_wq = true;
+bool release_wq = true;
 bool free_queued, free_runs;
 bool defer_queued, defer_runs;
 byte release_queued;
@@ -110,7 +110,7 @@ inline release(e) {
 	if
 	:: retire(e)
 	:: atomic { RUNS; references++ };
-		atomic { RUNS; CHECK(e_exit_waits, super_wq); release_queued = release_queued | BIT(e) }
+		atomic { RUNS; CHECK(e_exit_waits, release_wq); release_queued = release_queued | BIT(e) }
 	fi
 }
 
@@ -171,7 +171,7 @@ proctype releaser() {
 end:	do
 	:: atomic {
 		release_queued != 0 ->
-		CHECK(e_exit_waits, super_wq);
+		CHECK(e_exit_waits, release_wq);
 		e = FIRST_BIT(release_queued);
 		release_queued = release_queued & ~BIT(e);
 		release_runs = true
@@ -193,7 +193,7 @@ end:	do
 		atomic { RUNS; mine = retired; retired = 0 };
 		if
 		:: mine != 0 ->
-			/* synchronize_programs() */
+			/* inode_map_synchronize() */
 			reap_waits = in_rcu;
 			reap_waits == 0;
 			do
@@ -249,7 +249,7 @@ end:	atomic { mark_queued -> mark_queued = false; mark_runs = true };
 	callbacks++;
 	RUNS;
 	mark_runs = false;
-	/* inode_addon_free_rcu() */
+	/* addon_free_rcu() */
 	atomic { RUNS; CHECK(e_exit_waits, caches); nr_marks-- };
 	RUNS;
 	callbacks--
@@ -274,7 +274,7 @@ proctype module_exit() {
 	reap_queued = false;
 	!reap_runs;
 	reap_wq = false;
-	/* inode_addon_exit(), inode_mark_class_unregister(), with rcu_barrier() */
+	/* inode_map_end_exit(), inode_map_mark_class_unregister(), with rcu_barrier() */
 #ifndef FAULT_NO_MARK_COUNT
 	nr_marks == 0;
 #endif
@@ -282,7 +282,7 @@ proctype module_exit() {
 	callbacks == 0;
 	caches = false;
 	/* inode_map_super_exit() */
-	atomic { release_queued == 0 && !release_runs -> super_wq = false };
+	atomic { release_queued == 0 && !release_runs -> release_wq = false };
 	text = false
 }
 

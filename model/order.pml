@@ -17,11 +17,11 @@
  *   TOLD	inode_map_update(), and a program that learns, by something that orders memory, that
  *		it has returned: the program sees the inode's bit and the bucket, in whichever order
  *		it loads them. The bit is stored under connector->lock, the bucket under addon->lock
- *   ATTACHED	inode_addon_see_attached(): the first task stores the bit and then addon->attached
+ *   ATTACHED	addon_see_attached(): the first task stores the bit and then addon->attached
  *		with release; the second loads that with acquire, links its entry and returns; a
  *		reader that learns that from the second sees the bit
- *   REMARK	inode_remark_enter() counts in inode_remarks (downwards) under addon->lock, before
- *		fsnotify clears the bit under connector->lock; inode_in_any_map() loads the bit and
+ *   REMARK	remark_enter() counts in inode_map_remarks (downwards) under addon->lock, before
+ *		fsnotify clears the bit under connector->lock; inode_map_in_any() loads the bit and
  *		then, after smp_rmb(), the count: it sees the bit or the count
  *
  * run: -DPUBLISH

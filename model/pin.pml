@@ -2,9 +2,9 @@
 /*
  * Pinned and weak users of one addon, and what keeps the inode in memory for them.
  *
- *   updater()	inode_addon_join() with inode_addon_suits(), inode_pin_attach(), inode_addon_mix();
- *		then inode_map_link(), and perhaps inode_map_delete(): inode_addon_put()
- *   worker()	inode_addon_release()
+ *   updater()	addon_join() with addon_suits(), addon_pin_attach(), addon_mix();
+ *		then inode_map_link(), and perhaps inode_map_delete(): inode_map_addon_put()
+ *   worker()	inode_map_addon_release()
  *   vfs()	the inode loses its name, and is removed or evicted
  *   watcher()	the invariants, at every moment, and the properties of the final state
  *
@@ -51,7 +51,7 @@ byte entries;		/* a bit for each updater */
 byte pin = NONE;
 bool pins;
 bool dead;
-byte owed;		/* calls of inode_addon_release() that are queued to the worker */
+byte owed;		/* calls of inode_map_addon_release() that are queued to the worker */
 
 /* Ghosts. A bit for each entry. */
 byte pinned;
@@ -61,7 +61,7 @@ byte removed;
 bool has_name = true;
 byte descriptors;
 
-/* inode_addon_put(): drop the user, or leave that to inode_addon_release(). */
+/* inode_map_addon_put(): drop the user, or leave that to inode_map_addon_release(). */
 inline addon_put(entry) {
 	atomic {
 		due = false;
@@ -112,7 +112,7 @@ inline addon_release() {
 
 #define NUMBER(set)	((set & 1) + (set >> 1 & 1) + (set >> 2 & 1) + (set >> 3 & 1))
 
-/* inode_addon_die_with_mark(); or inode_addon_die(), if there is a pin. */
+/* addon_die_with_mark(); or addon_die(), if there is a pin. */
 inline addon_die() {
 	atomic {
 		dead = true;
@@ -164,7 +164,7 @@ inline addon_die() {
 	od
 }
 
-/* inode_addon_mix(): attach a pin and make the addon use it. */
+/* addon_mix(): attach a pin and make the addon use it. */
 inline addon_mix(entry) {
 	mark_alloc(p, OTHER, true);
 	mark_attach(p, err);
@@ -220,7 +220,7 @@ proctype updater(byte me) {
 	:: atomic { PINNED & BIT(me) -> pinned = pinned | BIT(me) }
 	:: WEAK & BIT(me)
 	fi;
-	/* inode_addon_find() */
+	/* inode_map_addon_find() */
 	atomic {
 		if
 		:: users == 0 || i_marks == NONE || !WANTS_MASK(i_marks) -> err = STALE
@@ -229,7 +229,7 @@ proctype updater(byte me) {
 	}
 	if
 	:: err == OK ->
-		/* inode_addon_join() */
+		/* addon_join() */
 		atomic {
 			due = (pinned & BIT(me) -> pins || pin != NONE : !pins);
 			pinned_users = pinned_users + (due && (pinned & BIT(me)) -> 1 : 0)

@@ -5,18 +5,18 @@
  *
  *   vfs()	the inode has names; for each that goes it tells fsnotify of an end. With the last
  *		name that is true
- *   remarker()	inode_remark_work(), inode_remark_attach()
- *   program()	a lookup: inode_in_any_map(), under RCU
+ *   remarker()	remark_work(), remark_attach()
+ *   program()	a lookup: inode_map_in_any(), under RCU
  *   bystander() inotify_rm_watch() of a watch that the inode has
  *   watcher()	the properties of the final state
  *
  * It begins with an addon that is attached and has one entry, "linked", that only the end of the
- * inode ends. The callback is inode_addon_lost(): inode_remark() if the inode has a name, or else
- * inode_addon_die().
+ * inode ends. The callback is addon_freeing(): inode_map_remark() if the inode has a name,
+ * or else addon_die().
  *
  * Left out: users and updaters (addon.pml; an updater waits while an addon waits for its anchor),
- * pins (inode_addon_repin() comes before the anchor), lack of memory, and the group of the anchors,
- * which is that of addons here: in both groups an inode has one attached mark.
+ * pins (inode_map_addon_repin() comes before the anchor), lack of memory, and the group of the
+ * anchors, which is that of addons here: in both groups an inode has one attached mark.
  *
  * BYSTANDER is a window that the module can't close: fsnotify detaches a mark, and only then calls
  * back. If the last reference to another mark of the inode is dropped at that moment, fsnotify
@@ -48,7 +48,7 @@
 
 byte names = NAMES;
 bool linked = true;
-byte remarks;			/* minus inode_remarks */
+byte remarks;			/* minus inode_map_remarks */
 bool remark;			/* addon->remark */
 bool again;			/* remark->again */
 byte connector = NONE;		/* remark->connector */
@@ -68,7 +68,7 @@ inline addon_lost(m) {
 				remark = true;
 				remarks++;
 				queued = true;
-				/* inode_hold_get() */
+				/* inode_map_hold_get() */
 				i_count++
 			:: else
 			fi;
@@ -93,7 +93,7 @@ end:	do
 			mark_attach(a, err);
 			if
 			:: err == OK ->
-				/* inode_mark_put() of the old anchor */
+				/* inode_map_mark_put() of the old anchor */
 				atomic {
 					swap = anchor;
 					anchor = a;
@@ -113,7 +113,7 @@ end:	do
 		seen = NONE;
 		if
 		:: done ->
-			/* inode_hold_is_orphan(), inode_addon_die() */
+			/* inode_map_hold_is_orphan(), addon_die() */
 #ifndef FAULT_NO_ORPHAN
 			if
 			:: atomic { names == 0 -> linked = false }
@@ -122,7 +122,7 @@ end:	do
 #endif
 			inode_put();
 #ifndef FAULT_NO_GRACE_PERIOD
-			/* synchronize_programs() */
+			/* inode_map_synchronize() */
 			waits_for = in_rcu;
 			waits_for == 0;
 #endif

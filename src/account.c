@@ -25,8 +25,6 @@
 #include <linux/slab.h>
 
 #include "account.h"
-#include "mark.h"
-#include "request.h"
 
 /* Bytes of a map's entries that may wait for a grace period: without bpf(2) waiting, and at all. */
 #define DEAD_BYTES_BEHIND	SZ_4M
@@ -35,6 +33,8 @@
 /**
  * inode_map_account_create - make the account of a new map
  * @map: the map
+ *
+ * The caller prepares it for requests, with inode_map_requests_init().
  *
  * Context: process, in the task that creates the map; may sleep.
  * Return: the account, for inode_map_account_put(), or NULL.
@@ -49,7 +49,6 @@ struct inode_map_account *inode_map_account_create(struct inode_map *map)
 	account->map = map;
 	account->memcg = get_mem_cgroup_from_mm(current->mm);
 	account->progress = jiffies;
-	inode_map_requests_init(account);
 	return account;
 }
 

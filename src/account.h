@@ -6,6 +6,7 @@
 #define _INODE_MAP_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
@@ -13,19 +14,37 @@
 
 struct inode_map;
 
+/*
+ * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is
+ * reached, or no memory can hold the size, the caller gets an error: nothing goes to the log, and
+ * nothing is killed.
+ */
+#define INODE_MAP_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/*
+ * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for
+ * programs that may not sleep.
+ */
+#define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
+#define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
+
 /**
  * struct inode_map_account - what the entries of one map cost
- * @users: references: one of the map, and one of each entry and each request until it is freed
- * @map: the map. Valid while one of its entries is linked: hold that entry's addon->lock
- * @memcg: memory cgroup of the map's creator, or NULL. Referenced, never changes
- * @dead_bytes: bytes of entries that wait for a grace period
+ * @users: references: one of the map, and one of each entry and each request until it is freed.
+ *	Never rises from zero; the last one frees the account, in any context but NMI
+ * @map: the map. Set once, before the account can be found. Only an address once the map is freed,
+ *	which is not before its last entry is unlinked: hold that entry's addon->lock, and see that
+ *	the entry is linked
+ * @memcg: memory cgroup of the map's creator, or NULL. Never changes; referenced until the account
+ *	is freed
+ * @dead_bytes: bytes of entries that wait for a grace period. Atomic
  * @progress: jiffies when such entries were last freed, or when an updater last gave up waiting for
- *	that. No lock
- * @nr_requests: entries that programs have asked for and no worker has made yet (request.c)
- * @requests: lockless list of those that the worker is to look at
- * @request_work: makes them, one after the other
- *
- * Freed with the last reference, from any context but NMI.
+ *	that. No lock; a stale value makes an updater wait once more, or once less
+ * @nr_requests: entries that programs have asked for and no worker has made yet (request.c). Atomic
+ * @requests: those that the worker is to look at. A lockless list; each request on it keeps the
+ *	account
+ * @request_work: makes them, one after the other. Queued by who adds a request to an empty list;
+ *	the requests keep the account until it has finished the last
  */
 struct inode_map_account {
 	refcount_t users;

@@ -41,13 +41,13 @@
 #endif
 
 /**
- * netdev_keep_in_netns - refuse to move a device to another network namespace
+ * inode_map_netdev_keep - refuse to move a device to another network namespace
  * @dev: the device
  *
  * The flag came with 6.12 as netns_local. Later releases of 6.12, and 6.15 and later, call it
  * netns_immutable (Kbuild looks which).
  */
-static inline void netdev_keep_in_netns(struct net_device *dev)
+static inline void inode_map_netdev_keep(struct net_device *dev)
 {
 #ifdef HAVE_NETNS_IMMUTABLE
 	dev->netns_immutable = true;
@@ -87,16 +87,16 @@ static inline bool rcu_trace_implies_rcu_gp(void)
 #endif
 
 /**
- * kernel_data_address - can kernel_load_pointer() load from there?
+ * inode_map_may_load - can inode_map_load_ptr() load from there?
  * @ptr: any pointer
  *
- * kernel_load_pointer() survives an address where nothing is mapped, and on x86 one that is not
+ * inode_map_load_ptr() survives an address where nothing is mapped, and on x86 one that is not
  * canonical. On x86 a fault at a user-space address is a kernel bug all the same, and the vsyscall
  * page counts as one. Allocated memory is between the start of the direct map and the kernel image.
  *
  * Return: whether it can.
  */
-static __always_inline bool kernel_data_address(const void *ptr)
+static __always_inline bool inode_map_may_load(const void *ptr)
 {
 #ifdef CONFIG_X86_64
 	/* Signed, kernel addresses are negative, and this bound fits into an instruction. */
@@ -107,18 +107,18 @@ static __always_inline bool kernel_data_address(const void *ptr)
 }
 
 /**
- * kernel_word_has - test bits of an object that may not exist
+ * inode_map_word_has - test bits of an object that may not exist
  * @object: any pointer
  * @word: a word in the object
  * @bits: the bits
  *
- * On x86 this is two instructions and two branches to one place: fewer than kernel_data_address(),
+ * On x86 this is two instructions and two branches to one place: fewer than inode_map_may_load(),
  * __get_kernel_nofault() and a test. It needs no outputs of an asm goto, which gcc 12 can't have.
  *
- * Return: whether any of the bits is set; false after a fault, or if @object is not a
- * kernel_data_address().
+ * Return: whether any of the bits is set; false after a fault, or if inode_map_may_load() refuses
+ * @object.
  */
-static __always_inline bool kernel_word_has(const void *object, const u32 *word, u32 bits)
+static __always_inline bool inode_map_word_has(const void *object, const u32 *word, u32 bits)
 {
 #ifdef CONFIG_X86_64
 	asm goto("	cmpq %[end], %[object]\n"
@@ -132,7 +132,7 @@ static __always_inline bool kernel_word_has(const void *object, const u32 *word,
 #else
 	u32 value;
 
-	if (!kernel_data_address(object))
+	if (!inode_map_may_load(object))
 		goto no;
 	__get_kernel_nofault(&value, word, u32, no);
 	return value & bits;
@@ -142,17 +142,17 @@ no:
 }
 
 /**
- * kernel_word_has_or - test a bit of an object that may not exist, or else a flag
+ * inode_map_word_has_or - test a bit of an object that may not exist, or else a flag
  * @object: any pointer
  * @word: a word in the object; its bit 15 is tested
  * @flag: set if it is negative
  *
- * The flag is loaded after the word. On x86 this is one instruction more than kernel_word_has().
+ * The flag is loaded after the word. On x86 this is one instruction more than inode_map_word_has().
  *
- * Return: whether either is set; false after a fault, or if @object is not a kernel_data_address().
+ * Return: whether either is set; false after a fault, or if inode_map_may_load() refuses @object.
  */
-static __always_inline bool kernel_word_has_or(const void *object, const u32 *word,
-					       const atomic_t *flag)
+static __always_inline bool inode_map_word_has_or(const void *object, const u32 *word,
+						  const atomic_t *flag)
 {
 #ifdef CONFIG_X86_64
 	/* Bit 15 of the word and the flag's sign are the top bits of their bytes: OR these two. */
@@ -169,7 +169,7 @@ static __always_inline bool kernel_word_has_or(const void *object, const u32 *wo
 #else
 	u32 value;
 
-	if (!kernel_data_address(object))
+	if (!inode_map_may_load(object))
 		goto no;
 	__get_kernel_nofault(&value, word, u32, no);
 	if (value & BIT(15))
@@ -182,12 +182,12 @@ no:
 }
 
 /**
- * kernel_load_pointer - load a pointer from where nothing may be mapped
- * @ptr: a kernel_data_address()
+ * inode_map_load_ptr - load a pointer from where nothing may be mapped
+ * @ptr: one that inode_map_may_load() accepts
  *
  * Return: the pointer; NULL after a fault.
  */
-static __always_inline void *kernel_load_pointer(const void *ptr)
+static __always_inline void *inode_map_load_ptr(const void *ptr)
 {
 #ifdef CONFIG_X86_64
 	void *value;
@@ -209,7 +209,7 @@ fault:
 }
 
 /**
- * context_has_no_lock - does the task in which a program runs hold no spinlock?
+ * inode_map_holds_no_lock - does the task in which a program runs hold no spinlock?
  *
  * On PREEMPT_RT spinlocks are mutexes, and so are the locks of the allocator: a task that could
  * sleep may take them, or only try them, but not if it holds the same lock already. A task that
@@ -217,7 +217,7 @@ fault:
  *
  * Return: true if it holds none; false if it may hold one.
  */
-static inline bool context_has_no_lock(void)
+static inline bool inode_map_holds_no_lock(void)
 {
 #ifdef CONFIG_SMP
 	return preemptible() && current->migration_disabled <= 1;
@@ -227,13 +227,13 @@ static inline bool context_has_no_lock(void)
 }
 
 /**
- * synchronize_programs - wait until all programs that run now have ended
+ * inode_map_synchronize - wait until all programs that run now have ended
  *
  * Sleepable programs are readers of RCU tasks trace; other programs and our own code are of RCU.
  *
  * Context: process; sleeps for grace periods.
  */
-static inline void synchronize_programs(void)
+static inline void inode_map_synchronize(void)
 {
 	synchronize_rcu_tasks_trace();
 	if (!rcu_trace_implies_rcu_gp())
@@ -241,7 +241,7 @@ static inline void synchronize_programs(void)
 }
 
 /**
- * context_may_allocate - can memory be allocated without sleeping, and freed?
+ * inode_map_may_alloc - can memory be allocated without sleeping, and freed?
  *
  * A tracing program may have interrupted anything, the allocator included. But where interrupts are
  * enabled an interrupt handler could run instead, and that may do both. On PREEMPT_RT the allocator
@@ -249,47 +249,47 @@ static inline void synchronize_programs(void)
  *
  * Return: whether it can.
  */
-static inline bool context_may_allocate(void)
+static inline bool inode_map_may_alloc(void)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return context_has_no_lock();
+		return inode_map_holds_no_lock();
 	return !in_nmi() && !irqs_disabled();
 }
 
 /**
- * context_may_try - can a program try spinlocks?
+ * inode_map_may_try - can a program try spinlocks?
  *
  * On a kernel without CONFIG_SMP spinlocks only disable preemption, and trying one always succeeds:
  * the program must not have interrupted a holder.
  *
  * Return: whether it can.
  */
-static inline bool context_may_try(void)
+static inline bool inode_map_may_try(void)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return context_has_no_lock();
+		return inode_map_holds_no_lock();
 	return IS_ENABLED(CONFIG_SMP) || preemptible();
 }
 
 /**
- * context_may_lock - can a program wait for a spinlock?
+ * inode_map_may_lock - can a program wait for a spinlock?
  *
  * Only if its task holds none: the holder of the one may be waiting for the other. Kernels without
  * CONFIG_PREEMPT_COUNT can't tell, because they do not count how often preemption was disabled.
  *
  * Return: whether it can.
  */
-static inline bool context_may_lock(void)
+static inline bool inode_map_may_lock(void)
 {
-	return IS_ENABLED(CONFIG_PREEMPT_RT) ? context_has_no_lock() : preemptible();
+	return IS_ENABLED(CONFIG_PREEMPT_RT) ? inode_map_holds_no_lock() : preemptible();
 }
 
 /**
- * context_may_try_raw - can a program try raw spinlocks that disable interrupts?
+ * inode_map_may_try_raw - can a program try raw spinlocks that disable interrupts?
  *
  * Return: whether it can.
  */
-static inline bool context_may_try_raw(void)
+static inline bool inode_map_may_try_raw(void)
 {
 	return IS_ENABLED(CONFIG_SMP) || (!in_nmi() && !irqs_disabled());
 }

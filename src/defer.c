@@ -61,7 +61,7 @@ static struct irq_work defer_irq_work = IRQ_WORK_INIT_HARD(inode_map_defer_queue
 void inode_map_defer(struct inode_map_entry *entry)
 {
 	__module_get(THIS_MODULE);
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	if (llist_add(&entry->deferred, &deferred))
 		irq_work_queue(&defer_irq_work);
 }

@@ -25,10 +25,13 @@
 #include <linux/inode_map.h>
 
 #include "compat.h"
+#include "delete.h"
 #include "device.h"
+#include "handle.h"
+#include "hash.h"
 #include "key.h"
 #include "registry.h"
-#include "table.h"
+#include "update.h"
 
 static struct bpf_offload_dev *offload_dev;
 static struct net_device *map_netdev;
@@ -287,7 +290,7 @@ static void inode_map_netdev_setup(struct net_device *dev)
 	dev->flags = IFF_NOARP;
 	dev->priv_flags |= IFF_NO_QUEUE;
 	dev->features |= NETIF_F_VLAN_CHALLENGED;
-	netdev_keep_in_netns(dev);
+	inode_map_netdev_keep(dev);
 }
 
 /**

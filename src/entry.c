@@ -34,7 +34,7 @@ static struct workqueue_struct *reap_wq;
 
 /*
  * Entries that wait for both kinds of grace period, and the work that waits for them. It waits
- * itself, with synchronize_programs(): queueing a callback of RCU tasks trace costs more than
+ * itself, with inode_map_synchronize(): queueing a callback of RCU tasks trace costs more than
  * replacing a value, and the callback is left lying for a quarter of a second. The delay lets more
  * entries share a grace period.
  */
@@ -72,7 +72,7 @@ static struct inode_map_entry *inode_map_entry_alloc_bytes(u32 bytes, gfp_t gfp)
  *
  * The memory is charged to the map's account.
  *
- * Context: process and may sleep; with INODE_MAP_GFP_NOWAIT, where context_may_allocate(). The
+ * Context: process and may sleep; with INODE_MAP_GFP_NOWAIT, where inode_map_may_alloc(). The
  * caller keeps the map from being freed.
  * Return: the entry, for inode_map_entry_free() before it is linked or inode_map_entry_release()
  * after it is unlinked. NULL if there is no memory or if very many entries of the map wait for a
@@ -104,7 +104,7 @@ struct inode_map_entry *inode_map_entry_alloc(struct inode_map *map, const void 
  * inode_map_entry_free - free an entry that nobody can see
  * @entry: the entry. The caller has dropped what it holds, but for its account
  *
- * Context: where context_may_allocate(); does not sleep.
+ * Context: where inode_map_may_alloc(); does not sleep.
  */
 void inode_map_entry_free(struct inode_map_entry *entry)
 {
@@ -127,15 +127,15 @@ static void inode_map_entry_reap(struct work_struct *work)
 
 	if (!reaped)
 		return;
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
-	synchronize_programs();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
+	inode_map_synchronize();
 	llist_for_each_entry_safe(entry, next, reaped, retired) {
 		inode_map_account_freed(entry->account, entry->bytes);
 		inode_map_entry_free(entry);
 		cond_resched();
 	}
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 }
 
 /**
@@ -153,9 +153,9 @@ void inode_map_entry_retire(struct inode_map_entry *entry)
 	 * work waits for a grace period before it frees anything.
 	 */
 	rcu_read_lock();
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	if (llist_add(&entry->retired, &retired)) {
-		YIELD_POINT();
+		INODE_MAP_YIELD();
 		queue_delayed_work(reap_wq, &reap, REAP_DELAY);
 	}
 	rcu_read_unlock();
@@ -176,11 +176,11 @@ static void inode_map_entry_release_now(struct inode_map_release *release)
 {
 	struct inode_map_entry *entry = container_of(release, struct inode_map_entry, release);
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
-	inode_addon_release(entry->addon);
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
+	inode_map_addon_release(entry->addon);
 	inode_map_entry_retire(entry);
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 }
 
 /**
@@ -191,7 +191,7 @@ static void inode_map_entry_release_now(struct inode_map_release *release)
  */
 void inode_map_entry_release(struct inode_map_entry *entry)
 {
-	if (!inode_addon_put(entry->addon, entry->pinned)) {
+	if (!inode_map_addon_put(entry->addon, entry->pinned)) {
 		inode_map_entry_retire(entry);
 		return;
 	}

@@ -14,48 +14,47 @@
 
 struct inode_map;
 
-/*
- * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for
- * programs that may not sleep.
- */
-#define INODE_MAP_GFP_PROG	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_NORETRY)
-#define INODE_MAP_GFP_NOWAIT	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
-
 /* entry->fate of an entry that has ended without being replaced. */
 #define INODE_MAP_ENDED		((struct inode_map_entry *)-1L)
 
 /**
  * struct inode_map_entry - one value of one map
- * @next: the value of the next entry in the bucket, or NULL. Written under the map's lock, read
- *	under RCU or RCU tasks trace (hash.c)
- * @inode: the key: an address to compare, never to dereference. NULL once the entry has ended,
- *	though it may still be linked
+ * @next: the value of the next entry in the bucket, or NULL. Written under the map's lock, with
+ *	release; read under RCU or RCU tasks trace (hash.c). An unlinked entry keeps it
+ * @inode: the key: an address to compare, never to dereference. NULL, which is stored without a
+ *	lock, once the entry has ended without being replaced, though it may still be linked
  * @addon: the inode's addon, which lists its entries. The entry is a user of it until it is
- *	released
+ *	released; readers may dereference it under RCU, and not under RCU tasks trace alone
  * @fate: NULL while the entry lives, then INODE_MAP_ENDED or the entry that replaced it. Set once,
  *	with cmpxchg() and without a lock, which claims the entry for release (table.c)
  * @handle: the entry's name within its map; a replacement takes it over
  * @bytes: size of the allocation
  * @pinned: whether the entry keeps the inode in memory
- * @account: the account that pays for it, referenced. Its map is valid while the entry is linked
- * @in_addon: node in addon->entries, under addon->lock. If a program has ended the entry, unhashed
- *	means that it is unlinked from everywhere
- * @deferred: node in the list of entries that a program has left to a worker, linked or not
- *	(defer.c)
- * @release: queued, once unlinked, for the worker that lets go of the inode (super.c)
- * @retired: node in the list of entries that wait for both kinds of grace period (entry.c)
- * @value: map->value_size bytes. Programs may write to it as long as they can see it
+ * @account: the account that pays for it, referenced until the entry is freed. Its map is valid
+ *	while the entry is linked
+ * @in_addon: node in addon->entries, under addon->lock. Once unlinked, it belongs to who has
+ *	claimed the entry (end.c lists such entries by it). If a program has ended the entry,
+ *	unhashed means that it is unlinked from everywhere
+ * @deferred: node in the list of entries that a program has left to a worker, linked or not. A
+ *	lockless list (defer.c)
+ * @release: queued, once unlinked, for the worker that lets go of the inode (super.c). Belongs to
+ *	who has claimed the entry
+ * @retired: node in the list of entries that wait for both kinds of grace period. A lockless list
+ *	(entry.c)
+ * @value: map->value_size bytes. Programs may write to it as long as they can see it, without a
+ *	lock
  *
  * Buckets link values rather than entries, so that a lookup returns what it finds.
  *
  * Fields without a rule are written before the entry is linked and never after. Readers take no
  * lock and may see the entry after it has been unlinked, so nothing that they look at is in the
- * union.
+ * union. Who has claimed an entry releases it once it is unlinked. It is freed after both kinds of
+ * grace period from then.
  */
 struct inode_map_entry {
 	u8 *next;
 	struct inode *inode;
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	struct inode_map_entry *fate;
 	u32 handle;
 	u32 bytes : 31;

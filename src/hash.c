@@ -192,7 +192,7 @@ static noinline void inode_map_table_add(struct inode_map_table *table,
 	u8 *first = *bucket;
 
 	smp_store_release(&entry->next, first == INODE_MAP_NO_VALUE ? NULL : first);
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	smp_store_release(bucket, entry->value);
 }
 
@@ -287,7 +287,7 @@ static noinline void inode_map_move_bucket(struct inode_map_table *table, u8 **b
 			link = &inode_map_entry_of(*link)->next;
 		last = inode_map_entry_of(*link);
 		inode_map_table_add(table->bigger, last);
-		YIELD_POINT();
+		INODE_MAP_YIELD();
 		smp_store_release(link, link == bucket ? INODE_MAP_NO_VALUE : NULL);
 	}
 }
@@ -321,13 +321,13 @@ static void inode_map_move_work(struct work_struct *work)
 {
 	struct inode_map *map = container_of(work, struct inode_map, move);
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
 	while (READ_ONCE(map->moving) && !READ_ONCE(map->dead)) {
 		inode_map_table_retire(inode_map_move(map, MOVE_MANY));
 		cond_resched();
 	}
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 }
 
 /* Start moving entries to @bigger. Returns false if the caller has to free it instead. */

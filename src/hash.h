@@ -25,10 +25,14 @@
  * @mask: number of buckets, a power of two, less one. Never changes
  * @moved: how many buckets are empty for good, their entries being in @bigger. Under the map's lock
  * @bigger: the table that is to replace this one, or NULL. Set once, under the map's lock and with
- *	release, before any entry is in it; readers load it without a lock
- * @rcu: frees the table after both kinds of grace period, once @bigger has replaced it
+ *	release, before any entry is in it; readers load it without a lock. They may go on to it from
+ *	this table: it is retired after this one
+ * @rcu: frees the table after both kinds of grace period, once @bigger has replaced it. Queued by
+ *	who has moved the last bucket
  * @buckets: the value of the first entry of each, or INODE_MAP_NO_VALUE. Changed under the map's
  *	lock, with release; readers take no lock
+ *
+ * The last table of a map, and the one that is to replace it, are freed with the map.
  */
 struct inode_map_table {
 	u32 mask;
@@ -40,7 +44,7 @@ struct inode_map_table {
 
 /*
  * Stands in empty buckets: the value of an entry that is no inode's, so that lookups need not test
- * for NULL before they look at the first entry of a bucket.
+ * for NULL before they look at the first entry of a bucket. Never changes.
  */
 extern struct inode_map_entry inode_map_no_entry;
 #define INODE_MAP_NO_VALUE	(inode_map_no_entry.value)

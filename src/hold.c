@@ -16,7 +16,8 @@
  * lock can be taken, not even the inode's: if the inode has references it gets one more, and if it
  * has none it is not in use.
  *
- * Locks: inode->i_lock, and supers_lock in super.c; inode_hold_try() takes none. Callers hold none.
+ * Locks: inode->i_lock, and supers_lock in super.c; inode_map_hold_try() takes none. Callers hold
+ * none.
  */
 #include <linux/slab.h>
 
@@ -24,41 +25,42 @@
 #include "super.h"
 
 /**
- * struct inode_hold - references on an inode and its superblock
+ * struct inode_map_hold - references on an inode and its superblock
  * @inode: the inode, referenced (i_count), or NULL
  * @sb: its superblock, with an active reference (s_active)
- * @super: what the module keeps of the superblock, with a reference; NULL between inode_hold_try()
- *	and inode_hold_settle()
+ * @super: what the module keeps of the superblock, with a reference; NULL between
+ *	inode_map_hold_try() and inode_map_hold_settle()
  * @drop: drops all of them where that may sleep
  *
- * A hold belongs to one task at a time, and needs no lock.
+ * A hold belongs to one task at a time, and needs no lock. inode_map_hold_put() frees it, or @drop
+ * does.
  */
-struct inode_hold {
+struct inode_map_hold {
 	struct inode *inode;
 	struct super_block *sb;
 	struct inode_map_super *super;
 	struct inode_map_release drop;
 };
 
-static void inode_hold_free(struct inode_hold *hold)
+static void hold_free(struct inode_map_hold *hold)
 {
 	inode_map_super_put(hold->super);
 	kfree(hold);
 }
 
-static void inode_hold_drop(struct inode_map_release *drop)
+static void hold_drop(struct inode_map_release *drop)
 {
-	struct inode_hold *hold = container_of(drop, struct inode_hold, drop);
+	struct inode_map_hold *hold = container_of(drop, struct inode_map_hold, drop);
 
 	if (hold->inode)
 		iput(hold->inode);
 	deactivate_super(hold->sb);
-	inode_hold_free(hold);
+	hold_free(hold);
 }
 
 /**
- * inode_hold_is_orphan - may it be too late for fsnotify to tell that the inode is removed?
- * @hold: what inode_hold_get() returned
+ * inode_map_hold_is_orphan - may it be too late for fsnotify to tell that the inode is removed?
+ * @hold: what inode_map_hold_get() returned
  *
  * fsnotify is told that an inode has been removed when its last name in memory goes. That can't
  * have happened yet to a task that holds a dentry of it, but it can to one that holds only the
@@ -67,7 +69,7 @@ static void inode_hold_drop(struct inode_map_release *drop)
  * Context: process; does not sleep.
  * Return: true if the inode has no link and no name any more, so that fsnotify will not be told.
  */
-bool inode_hold_is_orphan(const struct inode_hold *hold)
+bool inode_map_hold_is_orphan(const struct inode_map_hold *hold)
 {
 	struct inode *inode = hold->inode;
 	bool orphan;
@@ -79,17 +81,17 @@ bool inode_hold_is_orphan(const struct inode_hold *hold)
 }
 
 /**
- * inode_hold_put - drop a hold
- * @hold: what inode_hold_get() returned, or inode_hold_settle() was given
+ * inode_map_hold_put - drop a hold
+ * @hold: what inode_map_hold_get() returned, or inode_map_hold_settle() was given
  *
  * Context: process; does not sleep.
  */
-void inode_hold_put(struct inode_hold *hold)
+void inode_map_hold_put(struct inode_map_hold *hold)
 {
 	if (hold->inode && atomic_add_unless(&hold->inode->i_count, -1, 1))
 		hold->inode = NULL;
 	if (!hold->inode && atomic_add_unless(&hold->sb->s_active, -1, 1)) {
-		inode_hold_free(hold);
+		hold_free(hold);
 		return;
 	}
 	inode_map_super_release(hold->super, &hold->drop);
@@ -101,26 +103,26 @@ void inode_hold_put(struct inode_hold *hold)
  * the last one to a superblock that is being unmounted. An inode in use has a name or is in the
  * list of its superblock's inodes (on some internal mounts none is).
  */
-static bool inode_is_nobodys(const struct inode *inode)
+static bool is_unused(const struct inode *inode)
 {
 	return list_empty(&inode->i_sb_list) && hlist_empty(&inode->i_dentry);
 }
 
 /**
- * inode_hold_get - keep an inode and its superblock from going away
+ * inode_map_hold_get - keep an inode and its superblock from going away
  * @inode: the inode; its memory and its superblock's stay valid during the call
  * @gfp: for the memory of the hold
  *
  * Context: process; may sleep.
- * Return: the hold, for inode_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE if the inode or its
+ * Return: the hold, for inode_map_hold_put(), or an ERR_PTR(): -ENOMEM; -ESTALE if the inode or its
  * superblock is going away at this moment, or the inode has never been in use.
  */
-struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
+struct inode_map_hold *inode_map_hold_get(struct inode *inode, gfp_t gfp)
 {
 	struct super_block *sb = inode->i_sb;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 
-	if (inode_is_nobodys(inode))
+	if (is_unused(inode))
 		return ERR_PTR(-ESTALE);
 	hold = kmalloc(sizeof(*hold), gfp);
 	if (!hold)
@@ -130,7 +132,7 @@ struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
 		kfree(hold);
 		return ERR_PTR(-ENOMEM);
 	}
-	hold->drop.release = inode_hold_drop;
+	hold->drop.release = hold_drop;
 	hold->sb = sb;
 	if (!atomic_inc_not_zero(&sb->s_active))
 		goto err_free;
@@ -140,33 +142,33 @@ struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp)
 	return hold;
 
 err_sb:
-	inode_hold_put(hold);
+	inode_map_hold_put(hold);
 	return ERR_PTR(-ESTALE);
 err_free:
-	inode_hold_free(hold);
+	hold_free(hold);
 	return ERR_PTR(-ESTALE);
 }
 
 /**
- * inode_hold_try - inode_hold_get() for contexts that may not sleep
+ * inode_map_hold_try - inode_map_hold_get() for contexts that may not sleep
  * @inode: the inode; its memory and its superblock's stay valid during the call
  *
  * Takes no lock, and never the first reference to an inode.
  *
- * Context: where context_may_allocate().
- * Return: the hold, for inode_hold_settle(), or an ERR_PTR() as inode_hold_get().
+ * Context: where inode_map_may_alloc().
+ * Return: the hold, for inode_map_hold_settle(), or an ERR_PTR() as inode_map_hold_get().
  */
-struct inode_hold *inode_hold_try(struct inode *inode)
+struct inode_map_hold *inode_map_hold_try(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 
-	if (inode_is_nobodys(inode) || !atomic_read(&inode->i_count))
+	if (is_unused(inode) || !atomic_read(&inode->i_count))
 		return ERR_PTR(-ESTALE);
 	hold = kzalloc(sizeof(*hold), GFP_NOWAIT | __GFP_NOWARN);
 	if (!hold)
 		return ERR_PTR(-ENOMEM);
-	hold->drop.release = inode_hold_drop;
+	hold->drop.release = hold_drop;
 	hold->sb = sb;
 	if (!atomic_inc_not_zero(&sb->s_active)) {
 		kfree(hold);
@@ -179,13 +181,13 @@ struct inode_hold *inode_hold_try(struct inode *inode)
 }
 
 /**
- * inode_hold_settle - make a hold of inode_hold_try() like one of inode_hold_get()
- * @hold: the hold; for inode_hold_put() from then on
+ * inode_map_hold_settle - make a hold of inode_map_hold_try() like one of inode_map_hold_get()
+ * @hold: the hold; for inode_map_hold_put() from then on
  *
  * Context: process; may sleep.
  * Return: the inode, or NULL if it is going away.
  */
-struct inode *inode_hold_settle(struct inode_hold *hold)
+struct inode *inode_map_hold_settle(struct inode_map_hold *hold)
 {
 	/* It can't fail: there would be no worker to drop the superblock. */
 	hold->super = inode_map_super_get(hold->sb, GFP_KERNEL | __GFP_NOFAIL);

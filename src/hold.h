@@ -7,12 +7,12 @@
 
 #include <linux/fs.h>
 
-struct inode_hold;
+struct inode_map_hold;
 
-struct inode_hold *inode_hold_get(struct inode *inode, gfp_t gfp);
-struct inode_hold *inode_hold_try(struct inode *inode);
-struct inode *inode_hold_settle(struct inode_hold *hold);
-bool inode_hold_is_orphan(const struct inode_hold *hold);
-void inode_hold_put(struct inode_hold *hold);
+struct inode_map_hold *inode_map_hold_get(struct inode *inode, gfp_t gfp);
+struct inode_map_hold *inode_map_hold_try(struct inode *inode);
+struct inode *inode_map_hold_settle(struct inode_map_hold *hold);
+bool inode_map_hold_is_orphan(const struct inode_map_hold *hold);
+void inode_map_hold_put(struct inode_map_hold *hold);
 
 #endif /* _INODE_MAP_HOLD_H */

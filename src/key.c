@@ -137,9 +137,9 @@ dev_t inode_map_target_dev(const struct inode_map_target *target)
  */
 void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key)
 {
-	const struct inode_addon *addon = entry->addon;
+	const struct inode_map_addon *addon = entry->addon;
 
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	*key = (struct inode_map_key) {
 		.fd	= -1,
 		.flags	= entry->pinned ? 0 : INODE_MAP_WEAK,

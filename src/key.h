@@ -10,15 +10,18 @@
 
 #include <linux/inode_map.h>
 
-#include "table.h"
+#include "entry.h"
+#include "map.h"
 
 /**
  * struct inode_map_target - what a key names
  * @fd: the open file that names an inode, or empty if the key is a handle. Held until
  *	inode_map_key_put()
- * @inode: the inode of @fd, or NULL
+ * @inode: the inode of @fd, which holds it, or NULL
  * @weak: with @fd, whether a weak entry is asked for
  * @handle: without @fd, the entry's handle; may name no entry
+ *
+ * On the stack of the task that makes the system call. No lock.
  */
 struct inode_map_target {
 	struct fd fd;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The functions that BPF programs call.
+ * The functions that BPF programs call. Here are those that find entries and read values, and the
+ * list of all; kfunc_write.c has those that change a map, and kfunc_walk.c those that walk over it.
  *
  * They run in the context of the program, from sleepable LSM hooks to NMI, inside an RCU or
  * RCU-tasks-trace read-side section that lasts as long as the program: pointers that they return
@@ -23,7 +24,7 @@
  *
  * What the others do with it keeps the kernel safe. For an inode, they load one word at a constant
  * offset from the address, with a load that survives a fault and that is not made at all outside of
- * the kernel's part of the address space (kernel_word_has()). If a bit is set there, they compare
+ * the kernel's part of the address space (inode_map_in_any()). If a bit is set there, they compare
  * the address with those of the map's entries. From a dentry and each of its ancestors they load
  * two pointers in the same way, up to a limit (tree.c). They write to nothing, lock nothing and
  * call nothing through the pointer. The worst that a wrong one can get is an answer about another
@@ -48,58 +49,18 @@
 #include <linux/inode_map.h>
 
 #include "compat.h"
-#include "key.h"
+#include "hash.h"
 #include "kfunc.h"
 #include "registry.h"
-#include "request.h"
-#include "table.h"
 #include "tree.h"
 
 /*
- * struct bpf_iter_inode_map - a program's walk over the entries of a map
- *
- * The kernel demands this name, and that its contents be opaque to programs (struct inode_map_walk
- * has them).
+ * The map for a program that wants the first @size bytes of values, or an ERR_PTR(). Inline: a
+ * program may read a value for every file.
  */
-struct bpf_iter_inode_map {
-	u64 __opaque[7];
-} __aligned(8);
-
-/**
- * struct inode_map_walk - the contents of a struct bpf_iter_inode_map
- * @map: the map, or NULL if the walk is at its end
- * @entry: the current entry, or NULL before the first one
- * @key: key of @entry
- *
- * On the program's stack. Map and entry stay in memory until the program ends.
- */
-struct inode_map_walk {
-	struct inode_map *map;
-	struct inode_map_entry *entry;
-	struct inode_map_key key;
-};
-
-static struct inode_map *inode_map_get(u32 id)
+static __always_inline struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
 {
-	struct inode_map *map = inode_map_by_id(id);
-
-	return likely(map) ? map : inode_map_by_id_fresh(id);
-}
-
-/* The map for a program that wants to change it, or an ERR_PTR(). */
-static struct inode_map *inode_map_get_write(u32 id)
-{
-	struct inode_map *map = inode_map_get(id);
-
-	if (!map)
-		return ERR_PTR(-ENODEV);
-	return map->prog_write ? map : ERR_PTR(-EPERM);
-}
-
-/* The map for a program that wants the first @size bytes of values, or an ERR_PTR(). */
-static struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
-{
-	struct inode_map *map = inode_map_get(id);
+	struct inode_map *map = inode_map_by_id_any(id);
 
 	if (!map)
 		return ERR_PTR(-ENODEV);
@@ -115,12 +76,6 @@ static int inode_map_read_found(const struct inode_map_entry *entry, int distanc
 	if (distance >= 0)
 		inode_map_entry_read(entry, dst, size);
 	return distance;
-}
-
-/* Whether values have @size bytes or more; not if it is 0, which the verifier takes for no size. */
-static __always_inline bool inode_map_fits(u32 size, u32 value_size)
-{
-	return size - 1 < value_size;
 }
 
 /* The value of an inode, or NULL if there is none or the program may not have it. */
@@ -171,7 +126,7 @@ __bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *in
 {
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return NULL;
 	map = inode_map_by_id_fast(map_id);
 	if (unlikely(map->id != map_id))
@@ -195,7 +150,7 @@ __bpf_kfunc INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode
 {
 	struct inode_map *map;
 
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return NULL;
 	map = inode_map_by_id_fast(map_id);
 	if (unlikely(map->id != map_id))
@@ -224,196 +179,10 @@ __bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inod
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!inode_in_any_map(inode__ign))
+	if (!inode_map_in_any(inode__ign))
 		return -ENOENT;
 	entry = inode_map_find(map, inode__ign);
 	return inode_map_read_found(entry, entry ? 0 : -ENOENT, dst__nullable, dst__sz);
-}
-
-/**
- * bpf_inode_map_update - give an inode a value
- * @map_id: id of the BPF map
- * @inode: the inode; the verifier demands a trusted pointer
- * @value: the value
- * @value__sz: its size in bytes: the map's value size
- * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST; and INODE_MAP_WEAK if the entry is not to keep the
- *	inode in memory
- *
- * For a program that has an inode, this is what bpf(2) does with a descriptor for a key.
- *
- * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem: the caller of the program
- * may hold a filesystem's locks.
- * Return: 0, -EEXIST or -ENOENT (as @flags demand), -E2BIG (the map is full), -ENOMEM (also if very
- * many replaced values wait for a grace period), -ESTALE (the inode or its superblock is going away
- * at this moment, or the inode has never been in use), -ENODEV (no such inode map), -EINVAL (@inode
- * is NULL, as it is for a negative dentry; unknown flags; wrong size), -EPERM (BPF_F_RDONLY_PROG),
- * -EOPNOTSUPP (the inode is the one that anonymous files share).
- */
-__bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz,
-				     u64 flags)
-{
-	struct inode_map *map = inode_map_get_write(map_id);
-	bool weak = flags & INODE_MAP_WEAK;
-
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	flags &= ~(u64)INODE_MAP_WEAK;
-	/* The verifier does not know that the inode of a negative dentry is NULL. */
-	if (!inode || flags > BPF_EXIST || value__sz != map->value_size)
-		return -EINVAL;
-	return PTR_ERR_OR_ZERO(inode_map_make(map, inode, weak, value, flags));
-}
-
-/* The entry of an inode. If there is none it is made from @init, by one of the tasks that race. */
-static struct inode_map_entry *inode_map_find_or_make(struct inode_map *map, struct inode *inode,
-						      bool weak, const void *init)
-{
-	struct inode_map_entry *entry;
-
-	do {
-		entry = inode_map_find(map, inode);
-		if (!entry)
-			entry = inode_map_make(map, inode, weak, init, BPF_NOEXIST);
-	} while (entry == ERR_PTR(-EEXIST));
-	return entry;
-}
-
-/**
- * bpf_inode_map_get - look an inode up in an inode map, and give it a value if it has none
- * @map: id of the BPF map in the lower 32 bits; in the upper ones 0, or INODE_MAP_WEAK if a new
- *	entry is not to keep the inode in memory. (A function has five arguments at most.)
- * @inode: the inode; the verifier demands a trusted pointer
- * @init: the value of a new entry
- * @init__sz: its size in bytes: the map's value size
- * @rdwr_buf_size: as for bpf_inode_map_lookup()
- *
- * If several tasks ask for the same inode at the same time, one makes the entry, and all get its
- * value. An existing entry stays as it is. To learn why an entry can't be made, call
- * bpf_inode_map_update() with BPF_NOEXIST.
- *
- * Context: process; may sleep (KF_SLEEPABLE), but enters no filesystem.
- * Return: the value, as from bpf_inode_map_lookup(). NULL on any error of bpf_inode_map_update(),
- * and where bpf_inode_map_lookup() returns NULL although the inode is in the map.
- */
-__bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
-				  const int rdwr_buf_size)
-{
-	struct inode_map *found = inode_map_get_write(lower_32_bits(map));
-	u32 flags = upper_32_bits(map);
-	struct inode_map_entry *entry;
-
-	if (IS_ERR(found) || !inode || flags & ~(u32)INODE_MAP_WEAK ||
-	    init__sz != found->value_size || !inode_map_fits(rdwr_buf_size, found->lookup_size))
-		return NULL;
-	entry = inode_map_find_or_make(found, inode, flags & INODE_MAP_WEAK, init);
-	return IS_ERR(entry) ? NULL : entry->value;
-}
-
-/**
- * bpf_inode_map_request - have an inode given a value, if it has none
- * @map_id: id of the BPF map
- * @inode: the inode; the verifier demands a trusted pointer
- * @value: the value
- * @value__sz: its size in bytes: the map's value size
- * @flags: 0, or INODE_MAP_WEAK if the entry is not to keep the inode in memory
- *
- * For programs that may not sleep, this is what bpf_inode_map_update() does with BPF_NOEXIST. A
- * worker makes the entry, perhaps after this returns. Until then the inode and its superblock are
- * held: umount(2) does not notice, but after the last mount is gone the superblock stays until the
- * worker is done. The worker may find that the entry can't be made, and then drops the request:
- * /proc/inode_map counts these.
- *
- * Context: any, whatever locks are held; does not sleep. Returns -EBUSY where memory can't be
- * allocated: with interrupts disabled, and on PREEMPT_RT also with preemption disabled or a
- * spinlock held.
- * Return: never 0, but -EINPROGRESS (the worker has been asked), -EEXIST (the inode is in the map),
- * -EAGAIN (too many requests for the map are waiting), -EBUSY (see above), -E2BIG (the map is
- * full), -ENOMEM, -ESTALE (the inode or its superblock is going away at this moment, or the inode
- * has never been in use), -ENODEV (no such inode map), -EINVAL (@inode is NULL; unknown flags;
- * wrong size), -EPERM (BPF_F_RDONLY_PROG), -EOPNOTSUPP (the inode is the one that anonymous files
- * share).
- */
-__bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *value, u32 value__sz,
-				      u64 flags)
-{
-	struct inode_map *map = inode_map_get_write(map_id);
-
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	if (!inode || flags & ~(u64)INODE_MAP_WEAK || value__sz != map->value_size)
-		return -EINVAL;
-	return inode_map_request(map, inode, flags & INODE_MAP_WEAK, value);
-}
-
-/**
- * bpf_inode_map_replace - give an inode that is in a map another value
- * @map_id: id of the BPF map
- * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
- * @value__nullable: the value
- * @value__sz: its size in bytes: the map's value size
- *
- * For programs that may not sleep, this is what bpf_inode_map_update() does with BPF_EXIST. The
- * entry's lifetime stays as it is. A lookup finds the old value or the new one.
- *
- * Context: any; does not sleep. Returns -EBUSY where memory can't be allocated or locks can't be
- * tried: with interrupts disabled (and so in NMI); on PREEMPT_RT also with preemption disabled or a
- * spinlock held; without CONFIG_SMP also with preemption disabled. There, write through the pointer
- * that bpf_inode_map_lookup() returns.
- * Return: 0, -ENOENT (not in the map), -EBUSY (see above, or a lock is held, perhaps by what the
- * program has interrupted), -ENOMEM (also if very many replaced values wait for a grace period),
- * -ENODEV (no such inode map), -EINVAL (@value__nullable is NULL or of the wrong size), -EPERM
- * (BPF_F_RDONLY_PROG).
- */
-__bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
-				      u32 value__sz)
-{
-	struct inode_map *map = inode_map_get_write(map_id);
-
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	if (!value__nullable || value__sz != map->value_size)
-		return -EINVAL;
-	if (!inode_in_any_map(inode__ign))
-		return -ENOENT;
-	return inode_map_try_replace(map, inode__ign, value__nullable);
-}
-
-/**
- * bpf_inode_map_delete - take an inode out of a map
- * @map_id: id of the BPF map
- * @inode__ign: the inode. The verifier accepts anything; what is no inode is safe and in no map
- *
- * Lookups stop finding it at once. A worker lets go of the inode later and raises the event.
- *
- * Context: any, NMI included. Waits for no lock, does not sleep.
- * Return: 0, -ENOENT (not in the map), -ENODEV (no such inode map), -EPERM (BPF_F_RDONLY_PROG).
- */
-__bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
-{
-	struct inode_map *map = inode_map_get_write(map_id);
-
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	if (!inode_in_any_map(inode__ign))
-		return -ENOENT;
-	return inode_map_end_inode(map, inode__ign);
-}
-
-/**
- * bpf_inode_map_delete_handle - remove an entry by its handle
- * @map_id: id of the BPF map
- * @handle: the handle, as in a struct inode_map_key
- *
- * Context: as bpf_inode_map_delete().
- * Return: as bpf_inode_map_delete().
- */
-__bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
-{
-	struct inode_map *map = inode_map_get_write(map_id);
-
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	return inode_map_end_handle(map, handle);
 }
 
 /**
@@ -425,7 +194,8 @@ __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
  * Looks up the dentry itself first, then its parent, and so on to the root of its filesystem, as
  * they are at a single moment between two renames.
  *
- * Context: any, NMI included. Does not sleep. Waits for rename_lock only where context_may_lock().
+ * Context: any, NMI included. Does not sleep. Waits for rename_lock only where
+ * inode_map_may_lock().
  * Return: the value of the first that is in the map. NULL if none is, if the walk could not tell
  * (use bpf_inode_map_read_tree() to know), or as bpf_inode_map_lookup().
  */
@@ -528,107 +298,6 @@ __bpf_kfunc int bpf_inode_map_read_path(u32 map_id, const struct path *path, voi
 __bpf_kfunc int bpf_inode_map_id(const char *name__str)
 {
 	return *name__str ? inode_map_id_by_name(name__str) : -EINVAL;
-}
-
-/**
- * bpf_iter_inode_map_new - begin a walk over the entries of a map
- * @it: the walk
- * @map_id: id of the BPF map
- *
- * Context: any, NMI included. Waits for no lock, does not sleep.
- * Return: 0, -ENODEV (no such inode map), -EPERM (BPF_F_WRONLY_PROG). After an error the walk is at
- * its end.
- */
-__bpf_kfunc int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id)
-{
-	struct inode_map_walk *walk = (void *)it;
-	struct inode_map *map = inode_map_get(map_id);
-
-	BUILD_BUG_ON(sizeof(*walk) > sizeof(*it));
-	BUILD_BUG_ON(__alignof__(*walk) != __alignof__(*it));
-
-	memset(walk, 0, sizeof(*walk));
-	if (!map)
-		return -ENODEV;
-	if (!map->peek_size)
-		return -EPERM;
-	walk->map = map;
-	return 0;
-}
-
-/**
- * bpf_iter_inode_map_next - go to the next entry of a walk
- * @it: the walk
- *
- * The walk meets every entry that is in the map all the time exactly once. Nearly all entries that
- * are inserted meanwhile are behind it (table.c), so it ends however fast others insert.
- *
- * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: the key of the entry, for the program to read until it goes on, or NULL at the end.
- */
-__bpf_kfunc struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it)
-{
-	struct inode_map_walk *walk = (void *)it;
-
-	if (!walk->map)
-		return NULL;
-	rcu_read_lock();
-	walk->entry = inode_map_next(walk->map, walk->key.handle);
-	if (walk->entry)
-		inode_map_key_fill_full(walk->entry, &walk->key);
-	else
-		walk->map = NULL;
-	rcu_read_unlock();
-	return walk->entry ? &walk->key : NULL;
-}
-
-/**
- * bpf_iter_inode_map_value - the value of a walk's current entry
- * @it__iter: the walk
- * @rdwr_buf_size: as for bpf_inode_map_lookup()
- *
- * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: the value that the entry had when the walk came to it, whatever has become of the entry.
- * NULL before the first entry and after the last, or as bpf_inode_map_lookup().
- */
-__bpf_kfunc u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter,
-					 const int rdwr_buf_size)
-{
-	struct inode_map_walk *walk = (void *)it__iter;
-
-	if (!walk->map || !walk->entry || !inode_map_fits(rdwr_buf_size, walk->map->lookup_size))
-		return NULL;
-	return walk->entry->value;
-}
-
-/**
- * bpf_iter_inode_map_peek - the value of a walk's current entry, for reading only
- * @it__iter: the walk
- * @rdonly_buf_size: as for bpf_inode_map_peek()
- *
- * Context: any, NMI included. Takes no lock, does not sleep.
- * Return: as bpf_iter_inode_map_value(), but only BPF_F_WRONLY_PROG forbids it.
- */
-__bpf_kfunc const u8 *bpf_iter_inode_map_peek(struct bpf_iter_inode_map *it__iter,
-					      const int rdonly_buf_size)
-{
-	struct inode_map_walk *walk = (void *)it__iter;
-
-	if (!walk->map || !walk->entry || !inode_map_fits(rdonly_buf_size, walk->map->peek_size))
-		return NULL;
-	return walk->entry->value;
-}
-
-/**
- * bpf_iter_inode_map_destroy - end a walk
- * @it: the walk
- *
- * A walk holds nothing, but the verifier demands a function that ends it.
- *
- * Context: any.
- */
-__bpf_kfunc void bpf_iter_inode_map_destroy(struct bpf_iter_inode_map *it)
-{
 }
 
 __bpf_kfunc_end_defs();

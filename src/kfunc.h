@@ -33,12 +33,33 @@ struct path;
  */
 #define INODE_MAP_FAST	notrace __noendbr
 
+/**
+ * inode_map_fits - may a program have so many bytes of a value?
+ * @size: bytes that the program wants; 0, which the verifier takes for no size, never fits
+ * @value_size: bytes that it may have: map->lookup_size or map->peek_size
+ *
+ * Return: whether it may.
+ */
+static __always_inline bool inode_map_fits(u32 size, u32 value_size)
+{
+	return size - 1 < value_size;
+}
+
+/* kfunc.c */
 INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
 					const int rdwr_buf_size);
 INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
 					   const int rdonly_buf_size);
 INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
 				      u32 dst__sz);
+u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign, const int rdwr_buf_size);
+int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, void *dst__nullable,
+			    u32 dst__sz);
+u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path, const int rdwr_buf_size);
+int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst, u32 dst__sz);
+int bpf_inode_map_id(const char *name__str);
+
+/* kfunc_write.c */
 int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
 u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
 		      const int rdwr_buf_size);
@@ -47,12 +68,8 @@ int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nul
 			  u32 value__sz);
 int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign);
 int bpf_inode_map_delete_handle(u32 map_id, u32 handle);
-u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign, const int rdwr_buf_size);
-int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, void *dst__nullable,
-			    u32 dst__sz);
-u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path, const int rdwr_buf_size);
-int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst, u32 dst__sz);
-int bpf_inode_map_id(const char *name__str);
+
+/* kfunc_walk.c */
 int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id);
 struct inode_map_key *bpf_iter_inode_map_next(struct bpf_iter_inode_map *it);
 u8 *bpf_iter_inode_map_value(struct bpf_iter_inode_map *it__iter, const int rdwr_buf_size);

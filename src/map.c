@@ -14,11 +14,12 @@
 
 #include "compat.h"
 #include "defer.h"
+#include "delete.h"
+#include "handle.h"
 #include "hash.h"
 #include "map.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
 #include "yield.h"
 
 static struct workqueue_struct *free_wq;
@@ -44,8 +45,8 @@ static void inode_map_free(struct work_struct *work)
 {
 	struct inode_map *map = container_of(work, struct inode_map, free);
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
 	xa_lock(&map->index);
 	map->dead = true;
 	xa_unlock(&map->index);
@@ -59,7 +60,7 @@ static void inode_map_free(struct work_struct *work)
 	inode_map_defer_hurry();
 	xa_destroy(&map->index);
 	call_rcu_tasks_trace(&map->rcu, inode_map_free_trace);
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 	/* inode_map_exit() waits for this function to return. */
 	module_put(THIS_MODULE);
 }
@@ -92,6 +93,7 @@ struct inode_map *inode_map_create(const struct bpf_map *attr)
 	map->account = inode_map_account_create(map);
 	if (!map->account)
 		goto err_hash;
+	inode_map_requests_init(map->account);
 	if (!try_module_get(THIS_MODULE)) {
 		err = -ENODEV;
 		goto err_account;

@@ -33,8 +33,9 @@ struct inode_map_account;
  * @registered: whether the map is in the registry's tables. Under registry_mutex
  * @buckets: buckets of the table that has the entries by inode (hash.c). Changed under the map's
  *	lock, with release; readers take no lock
- * @account: what the map's entries cost. The map is a user of it until it is freed
- * @attr: the BPF map; not to be used after inode_map_destroy() has returned
+ * @account: what the map's entries cost. The map has a reference to it until it is freed
+ * @attr: the BPF map, which the kernel frees after inode_map_destroy() has returned: not to be used
+ *	then
  * @name: name of the BPF map, padded with zeros; empty until the map is published. Set once under
  *	young_lock
  * @in_young: node in the list of maps that are not in the tables. Changed under registry_mutex and
@@ -44,19 +45,25 @@ struct inode_map_account;
  * @same_name: ring of the maps of that name. Changed under registry_mutex, read under RCU
  * @key_size: bytes of a key: 4 or sizeof(struct inode_map_key)
  * @max_entries: limit on @nr_entries
- * @nr_entries: entries that have not ended. Goes up under the map's lock, down without (table.c)
+ * @nr_entries: entries that have not ended. Atomic; goes up under the map's lock, down without
+ *	(table.c)
  * @grow_at: how many entries make the table too small. No lock: a stale number does no harm
- * @moving: whether entries are being moved to a bigger table. Changed under the map's lock
+ * @moving: whether entries are being moved to a bigger table. Changed under the map's lock, read
+ *	also without
  * @next_handle: where the search for an unused handle starts. Under the map's lock
- * @dead: the map is being freed: no entry may be added. Set once under the map's lock
- * @index: the entries by inode_map_slot() of their handle. Its xa_lock is "the map's lock", which
- *	protects changes of the index and of links in the hash table, and nests inside addon->lock
- * @move: moves entries to a bigger table. Queued under the map's lock, never once @dead
- * @free: takes out all entries, then frees the map
- * @rcu: frees the map after both kinds of grace period
+ * @dead: the map is being freed: no entry may be added. Set once under the map's lock, read also
+ *	without
+ * @index: the entries by inode_map_slot() of their handle; a slot that is reserved reads as NULL.
+ *	Its xa_lock is "the map's lock", which protects changes of the index and of links in the hash
+ *	table, and nests inside addon->lock. Readers are under RCU
+ * @move: moves entries to a bigger table. Queued under the map's lock, never once @dead; cancelled
+ *	before the map is freed
+ * @free: takes out all entries, then has the map freed. Queued once, by inode_map_destroy()
+ * @rcu: frees the map after both kinds of grace period. Queued once, by @free
  *
  * A field without a rule is set before the map can be found and never changes. Programs may use the
- * map until both kinds of grace period after inode_map_destroy().
+ * map until both kinds of grace period after inode_map_destroy(). Then it is freed; its entries,
+ * which may be in memory for longer, have only its account.
  */
 struct inode_map {
 	u32 id;

@@ -12,16 +12,17 @@
  *
  * Lifetime:
  *
- *   inode_mark_alloc()    makes a mark with one reference, which belongs to the caller.
- *   inode_mark_attach()   attaches it to an inode. Unless it has FSNOTIFY_MARK_FLAG_NO_IREF it
- *                         keeps the inode in memory from then on. fsnotify counts these references
- *                         itself; when a superblock shuts down it drops them, and waits until
- *                         all are gone.
- *   inode_mark_put()      drops a reference. It may sleep, because it may drop the inode's last
- *                         reference, too.
- *   inode_mark_drop()     detaches the mark (unless the VFS has done so), then drops a reference.
- *   ops.free_mark         is called by fsnotify after the last reference is gone and a grace period
- *                         of its SRCU has passed.
+ *   inode_map_mark_alloc()    makes a mark with one reference, which belongs to the caller.
+ *   inode_map_mark_attach()   attaches it to an inode. Unless it has FSNOTIFY_MARK_FLAG_NO_IREF it
+ *                             keeps the inode in memory from then on. fsnotify counts these
+ *                             references itself; when a superblock shuts down it drops them, and
+ *                             waits until all are gone.
+ *   inode_map_mark_put()      drops a reference. It may sleep, because it may drop the inode's last
+ *                             reference, too.
+ *   inode_map_mark_drop()     detaches the mark (unless the VFS has done so), then drops a
+ *                             reference.
+ *   ops.free_mark             is called by fsnotify after the last reference is gone and a grace
+ *                             period of its SRCU has passed.
  *
  * The VFS may destroy a mark at any time in between: when the last link and last user of the inode
  * are gone, when it evicts the inode, or when it shuts its superblock down. fsnotify then calls
@@ -34,36 +35,37 @@
 #include <linux/hash.h>
 #include <linux/wait_bit.h>
 
+#include "account.h"
 #include "mark.h"
 
 /* The group of an inode's marks of a class. */
-static struct fsnotify_group *inode_mark_group(const struct inode_mark_class *class,
-					       const struct inode *inode)
+static struct fsnotify_group *mark_group(const struct inode_map_mark_class *class,
+					 const struct inode *inode)
 {
-	return class->groups[hash_ptr(inode, INODE_MARK_GROUP_BITS)];
+	return class->groups[hash_ptr(inode, INODE_MAP_MARK_GROUP_BITS)];
 }
 
 /**
- * inode_mark_alloc - make a mark
+ * inode_map_mark_alloc - make a mark
  * @class: its class
  * @inode: the inode that it is for
  * @flags: FSNOTIFY_MARK_FLAG_NO_IREF, or 0 for one that keeps the inode in memory
  *
  * The memory is charged to the account that the caller has begun (account.h). All of the structure
- * behind its struct inode_mark is zero.
+ * behind its struct inode_map_mark is zero.
  *
  * Context: process; may sleep.
- * Return: the mark, for inode_mark_put(), or NULL.
+ * Return: the mark, for inode_map_mark_put(), or NULL.
  */
-struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct inode *inode,
-				    unsigned int flags)
+struct inode_map_mark *inode_map_mark_alloc(struct inode_map_mark_class *class,
+					    const struct inode *inode, unsigned int flags)
 {
-	struct inode_mark *mark;
+	struct inode_map_mark *mark;
 
 	mark = kmem_cache_zalloc(class->cache, INODE_MAP_GFP);
 	if (!mark)
 		return NULL;
-	fsnotify_init_mark(&mark->fsn, inode_mark_group(class, inode));
+	fsnotify_init_mark(&mark->fsn, mark_group(class, inode));
 	mark->fsn.mask = class->mask;
 	mark->fsn.flags = flags;
 	atomic_inc(&class->nr);
@@ -71,7 +73,7 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct
 }
 
 /**
- * inode_mark_attach - attach a mark to an inode
+ * inode_map_mark_attach - attach a mark to an inode
  * @mark: the mark, which nobody else can see yet
  * @inode: the inode that it was made for; the caller holds a reference to it
  *
@@ -79,7 +81,7 @@ struct inode_mark *inode_mark_alloc(struct inode_mark_class *class, const struct
  * Return: 0, -EEXIST (the inode may have only one of this class, and has it), -ENOMEM, -ESTALE (the
  * inode or its superblock is going away at this moment).
  */
-int inode_mark_attach(struct inode_mark *mark, struct inode *inode)
+int inode_map_mark_attach(struct inode_map_mark *mark, struct inode *inode)
 {
 	int err = fsnotify_add_inode_mark(&mark->fsn, inode, 0);
 
@@ -88,55 +90,55 @@ int inode_mark_attach(struct inode_mark *mark, struct inode *inode)
 }
 
 /**
- * inode_mark_find - find the mark of a class that an inode has
+ * inode_map_mark_find - find the mark of a class that an inode has
  * @class: the class
  * @inode: the inode; the caller holds a reference to it
  *
  * Context: process; may sleep.
- * Return: the mark with a reference, for inode_mark_put(), or NULL.
+ * Return: the mark with a reference, for inode_map_mark_put(), or NULL.
  */
-struct inode_mark *inode_mark_find(struct inode_mark_class *class, struct inode *inode)
+struct inode_map_mark *inode_map_mark_find(struct inode_map_mark_class *class, struct inode *inode)
 {
 	struct fsnotify_mark *fsn;
 
 	/* No connector, no mark. */
 	if (!rcu_access_pointer(inode->i_fsnotify_marks))
 		return NULL;
-	fsn = fsnotify_find_inode_mark(inode, inode_mark_group(class, inode));
-	return fsn ? to_inode_mark(fsn) : NULL;
+	fsn = fsnotify_find_inode_mark(inode, mark_group(class, inode));
+	return fsn ? inode_map_mark_of(fsn) : NULL;
 }
 
 /**
- * inode_mark_put - drop a reference to a mark
+ * inode_map_mark_put - drop a reference to a mark
  * @mark: the mark
  *
  * Context: process; may sleep.
  */
-void inode_mark_put(struct inode_mark *mark)
+void inode_map_mark_put(struct inode_map_mark *mark)
 {
 	fsnotify_put_mark(&mark->fsn);
 }
 
 /**
- * inode_mark_drop - detach a mark from its inode, as the VFS does when the inode ends
+ * inode_map_mark_drop - detach a mark from its inode, as the VFS does when the inode ends
  * @mark: the mark; the caller's reference is dropped, too
  *
  * Context: process; may sleep. Takes the mutex of the mark's fsnotify group.
  */
-void inode_mark_drop(struct inode_mark *mark)
+void inode_map_mark_drop(struct inode_map_mark *mark)
 {
 	fsnotify_destroy_mark(&mark->fsn, mark->fsn.group);
-	inode_mark_put(mark);
+	inode_map_mark_put(mark);
 }
 
 /**
- * inode_mark_free - free a mark that nobody can see
+ * inode_map_mark_free - free a mark that nobody can see
  * @class: its class
  * @mark: the mark
  *
  * Context: any but NMI; does not sleep.
  */
-void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark)
+void inode_map_mark_free(struct inode_map_mark_class *class, struct inode_map_mark *mark)
 {
 	kmem_cache_free(class->cache, mark);
 	if (atomic_dec_and_test(&class->nr))
@@ -144,7 +146,7 @@ void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark)
 }
 
 /**
- * inode_mark_handle_event - fsnotify's callback for an event
+ * inode_map_mark_handle_event - fsnotify's callback for an event
  * @fsn: unused
  * @mask: unused
  * @inode: unused
@@ -157,13 +159,13 @@ void inode_mark_free(struct inode_mark_class *class, struct inode_mark *mark)
  *
  * Return: 0.
  */
-int inode_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *inode,
-			    struct inode *dir, const struct qstr *name, u32 cookie)
+int inode_map_mark_handle_event(struct fsnotify_mark *fsn, u32 mask, struct inode *inode,
+				struct inode *dir, const struct qstr *name, u32 cookie)
 {
 	return 0;
 }
 
-static void inode_mark_class_destroy(struct inode_mark_class *class)
+static void mark_class_destroy(struct inode_map_mark_class *class)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++)
 		if (class->groups[i])
@@ -172,13 +174,13 @@ static void inode_mark_class_destroy(struct inode_mark_class *class)
 }
 
 /**
- * inode_mark_class_register - make a class of marks usable
+ * inode_map_mark_class_register - make a class of marks usable
  * @class: the class
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_mark_class_register(struct inode_mark_class *class)
+int inode_map_mark_class_register(struct inode_map_mark_class *class)
 {
 	struct fsnotify_group *group;
 
@@ -188,7 +190,7 @@ int inode_mark_class_register(struct inode_mark_class *class)
 	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++) {
 		group = fsnotify_alloc_group(&class->ops, class->group_flags);
 		if (IS_ERR(group)) {
-			inode_mark_class_destroy(class);
+			mark_class_destroy(class);
 			return PTR_ERR(group);
 		}
 		class->groups[i] = group;
@@ -197,12 +199,12 @@ int inode_mark_class_register(struct inode_mark_class *class)
 }
 
 /**
- * inode_mark_class_unregister - wait until no mark of a class is left
+ * inode_map_mark_class_unregister - wait until no mark of a class is left
  * @class: the class; nobody uses its marks any more
  *
  * Context: process; sleeps for grace periods.
  */
-void inode_mark_class_unregister(struct inode_mark_class *class)
+void inode_map_mark_class_unregister(struct inode_map_mark_class *class)
 {
 	/*
 	 * Marks are counted until they are freed: wait for the last one, and then until fsnotify's
@@ -212,5 +214,5 @@ void inode_mark_class_unregister(struct inode_mark_class *class)
 	wait_var_event(&class->nr, !atomic_read(&class->nr));
 	fsnotify_wait_marks_destroyed();
 	rcu_barrier();
-	inode_mark_class_destroy(class);
+	mark_class_destroy(class);
 }

@@ -18,11 +18,11 @@
 
 #include "addon.h"
 #include "compat.h"
+#include "handle.h"
 #include "key.h"
 #include "proc.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
 
 #define INODE_MAP_PROC	"inode_map"
 
@@ -37,6 +37,8 @@
 /**
  * struct inode_map_proc - a reader of the file
  * @map: the map of the current entry. Valid within one RCU read-side section
+ *
+ * Belongs to the open file; seq_file's mutex (seq->lock) serialises its readers.
  */
 struct inode_map_proc {
 	struct inode_map *map;
@@ -119,7 +121,7 @@ static void inode_map_proc_stop(struct seq_file *seq, void *v)
  */
 static struct dentry *inode_map_proc_alias(const struct inode_map_entry *entry)
 {
-	struct inode_addon *addon = entry->addon;
+	struct inode_map_addon *addon = entry->addon;
 	struct dentry *dentry, *alias = NULL;
 	struct inode *inode = addon->inode;
 
@@ -179,8 +181,9 @@ static int inode_map_proc_show(struct seq_file *seq, void *v)
 
 	if (v == SEQ_START_TOKEN) {
 		seq_printf(seq, "maps %u entries %u addons %u pinned %u requests %u lost %u\n",
-			   inode_map_count(), inode_map_entry_count(), inode_addon_count(),
-			   inode_pin_count(), inode_map_request_count(), inode_map_request_lost());
+			   inode_map_count(), inode_map_entry_count(), inode_map_addon_count(),
+			   inode_map_pin_count(), inode_map_request_count(),
+			   inode_map_request_lost());
 		return 0;
 	}
 	inode_map_key_fill_full(entry, &key);

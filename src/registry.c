@@ -125,7 +125,7 @@ static bool inode_map_try_publish(void)
 	struct inode_map *map;
 	unsigned long flags;
 
-	if (!context_may_try_raw())
+	if (!inode_map_may_try_raw())
 		return false;
 	for (unsigned int i = 0; i < INODE_MAP_TRIES; i++) {
 		if (raw_spin_trylock_irqsave(&young_lock, flags)) {

@@ -8,6 +8,10 @@
 
 #include "map.h"
 
+/*
+ * One map for each remainder of ids, or a stand-in. Changed under young_lock; readers are under RCU
+ * or RCU tasks trace.
+ */
 #define INODE_MAP_RECENT_BITS	8
 extern struct inode_map *inode_map_recent[1 << INODE_MAP_RECENT_BITS];
 
@@ -44,6 +48,21 @@ static __always_inline struct inode_map *inode_map_by_id(u32 id)
 }
 
 struct inode_map *inode_map_by_id_fresh(u32 id);
+
+/**
+ * inode_map_by_id_any - find a map by its BPF map id, published or not
+ * @id: the id
+ *
+ * Context: as inode_map_by_id().
+ * Return: the map, or NULL, as inode_map_by_id_fresh().
+ */
+static __always_inline struct inode_map *inode_map_by_id_any(u32 id)
+{
+	struct inode_map *map = inode_map_by_id(id);
+
+	return likely(map) ? map : inode_map_by_id_fresh(id);
+}
+
 int inode_map_id_by_name(const char *name);
 struct inode_map *inode_map_next_map(u32 id);
 

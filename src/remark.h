@@ -6,19 +6,14 @@
 #ifndef _INODE_MAP_REMARK_H
 #define _INODE_MAP_REMARK_H
 
-#include <linux/fs.h>
+#include <linux/types.h>
 
-#include "mark.h"
+struct inode_map_addon;
+struct inode_map_mark;
 
-struct inode_addon;
+bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *killed);
 
-bool inode_remark(struct inode_addon *addon, struct inode_mark *killed);
-struct inode_addon *inode_remark_find(struct inode *inode);
-bool inode_remark_is_due(const struct inode *inode);
-bool inode_remark_wait(const struct inode *inode);
-void inode_remark_end(struct inode_addon *addon);
-
-int inode_remark_init(void);
-void inode_remark_exit(void);
+int inode_map_remark_init(void (*die)(struct inode_map_addon *addon));
+void inode_map_remark_exit(void);
 
 #endif /* _INODE_MAP_REMARK_H */

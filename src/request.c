@@ -20,7 +20,7 @@
  * have that account.
  *
  * Locks: inode_map_request() takes none, and any may be held. inode_map_make() and the worker hold
- * none of ours at first, and take those of an update (table.c).
+ * none of ours at first, and take those of an update (update.c).
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
@@ -31,27 +31,29 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "end.h"
+#include "hash.h"
 #include "hold.h"
 #include "registry.h"
 #include "request.h"
-#include "table.h"
+#include "update.h"
 #include "yield.h"
 
 /**
  * struct inode_map_request - an entry that a program has requested
- * @node: node in the list of all requests ("asked"), then in that of the account
- * @account: account of the map, referenced
- * @hold: keeps the inode and its superblock
- * @map_id: the map's id
+ * @node: node in the list of all requests ("asked"), then in that of the account. Lockless lists
+ * @account: account of the map, referenced until the request is freed
+ * @hold: keeps the inode and its superblock, until the worker has made the entry
+ * @map_id: the map's id. The map may be freed meanwhile, and the id reused
  * @weak: whether the entry is not to keep the inode in memory
  * @value: its value
  *
- * Nothing changes but @node, by lockless operations. The worker frees it.
+ * Nothing changes but @node. The worker frees it.
  */
 struct inode_map_request {
 	struct llist_node node;
 	struct inode_map_account *account;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 	u32 map_id;
 	bool weak;
 	u8 value[] __aligned(8);
@@ -64,7 +66,8 @@ static atomic_t nr_requests = ATOMIC_INIT(0);
 static atomic_t nr_lost = ATOMIC_INIT(0);
 
 /* Make an entry, or take the inode out of all maps if fsnotify may have told of its end already. */
-static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct inode_hold *hold,
+static struct inode_map_entry *inode_map_make_held(struct inode_map *map,
+						   struct inode_map_hold *hold,
 						   struct inode *inode, bool weak,
 						   const void *value, u64 flags)
 {
@@ -72,9 +75,9 @@ static struct inode_map_entry *inode_map_make_held(struct inode_map *map, struct
 
 	entry = inode_map_update(map, inode, inode->i_sb->s_dev, weak, value, flags,
 				 INODE_MAP_GFP_PROG);
-	if (IS_ERR(entry) || !inode_hold_is_orphan(hold))
+	if (IS_ERR(entry) || !inode_map_hold_is_orphan(hold))
 		return entry;
-	inode_addon_end(inode);
+	inode_map_end_everywhere(inode);
 	return ERR_PTR(-ESTALE);
 }
 
@@ -93,16 +96,16 @@ struct inode_map_entry *inode_map_make(struct inode_map *map, struct inode *inod
 				       const void *value, u64 flags)
 {
 	struct inode_map_entry *entry;
-	struct inode_hold *hold;
+	struct inode_map_hold *hold;
 	unsigned int nofs;
 
 	nofs = memalloc_nofs_save();
-	hold = inode_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
+	hold = inode_map_hold_get(inode, GFP_KERNEL | __GFP_NOWARN);
 	if (IS_ERR(hold)) {
 		entry = ERR_CAST(hold);
 	} else {
 		entry = inode_map_make_held(map, hold, inode, weak, value, flags);
-		inode_hold_put(hold);
+		inode_map_hold_put(hold);
 	}
 	memalloc_nofs_restore(nofs);
 	return entry;
@@ -127,13 +130,13 @@ static int inode_map_request_make(const struct inode_map_request *request, struc
 static void inode_map_request_finish(struct inode_map_request *request)
 {
 	struct inode_map_account *account = request->account;
-	struct inode *inode = inode_hold_settle(request->hold);
+	struct inode *inode = inode_map_hold_settle(request->hold);
 	int err = inode ? inode_map_request_make(request, inode) : -ESTALE;
 
 	/* With -EEXIST the inode has an entry, which is what was asked for. */
 	if (err && err != -EEXIST)
 		atomic_inc(&nr_lost);
-	inode_hold_put(request->hold);
+	inode_map_hold_put(request->hold);
 	kfree(request);
 	atomic_dec(&account->nr_requests);
 	inode_map_account_put(account);
@@ -150,14 +153,14 @@ static void inode_map_request_work(struct work_struct *work)
 	struct inode_map_request *request, *next;
 	unsigned int nofs = memalloc_nofs_save();
 
-	YIELD_WORK_BEGIN();
-	YIELD_POINT_SLEEP();
+	INODE_MAP_WORK_BEGIN();
+	INODE_MAP_YIELD_SLEEP();
 	/* The last request may hold the last reference to the account: don't use that after it. */
 	llist_for_each_entry_safe(request, next, first, node) {
 		inode_map_request_finish(request);
 		cond_resched();
 	}
-	YIELD_WORK_END();
+	INODE_MAP_WORK_END();
 	memalloc_nofs_restore(nofs);
 }
 
@@ -185,7 +188,7 @@ static int inode_map_request_check(struct inode_map *map, const struct inode *in
 {
 	bool exists;
 
-	if (inode_is_shared_anon(inode))
+	if (inode_map_is_shared_anon(inode))
 		return -EOPNOTSUPP;
 	rcu_read_lock();
 	exists = inode_map_find(map, inode);
@@ -206,7 +209,7 @@ static struct inode_map_request *inode_map_request_alloc(struct inode_map *map,
 	inode_map_account_end(before);
 	if (!request)
 		return ERR_PTR(-ENOMEM);
-	request->hold = inode_hold_try(inode);
+	request->hold = inode_map_hold_try(inode);
 	if (IS_ERR(request->hold)) {
 		int err = PTR_ERR(request->hold);
 
@@ -239,7 +242,7 @@ int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, con
 
 	if (err)
 		return err;
-	if (!context_may_allocate())
+	if (!inode_map_may_alloc())
 		return -EBUSY;
 	if (!atomic_add_unless(&map->account->nr_requests, 1, INODE_MAP_REQUESTS_MAX))
 		return -EAGAIN;
@@ -251,7 +254,7 @@ int inode_map_request(struct inode_map *map, struct inode *inode, bool weak, con
 	request->weak = weak;
 	atomic_inc(&nr_requests);
 	__module_get(THIS_MODULE);
-	YIELD_POINT();
+	INODE_MAP_YIELD();
 	if (llist_add(&request->node, &asked))
 		irq_work_queue(&request_irq_work);
 	return -EINPROGRESS;
@@ -281,8 +284,8 @@ unsigned int inode_map_request_lost(void)
 /* Beginning and end */
 
 /**
- * inode_map_requests_init - prepare an account for requests
- * @account: its account
+ * inode_map_requests_init - prepare the account of a new map for requests
+ * @account: the account
  */
 void inode_map_requests_init(struct inode_map_account *account)
 {

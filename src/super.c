@@ -30,7 +30,7 @@
 static struct hlist_head supers[1 << SUPERS_BITS];
 static DEFINE_SPINLOCK(supers_lock);
 
-static struct workqueue_struct *super_wq;
+static struct workqueue_struct *release_wq;
 
 static void inode_map_super_work(struct work_struct *work)
 {
@@ -113,7 +113,7 @@ struct inode_map_super *inode_map_super_get(const struct super_block *sb, gfp_t 
 	refcount_set(&new->users, 1);
 	init_llist_head(&new->releases);
 	INIT_WORK(&new->work, inode_map_super_work);
-	YIELD_POINT_SLEEP();
+	INODE_MAP_YIELD_SLEEP();
 	super = inode_map_super_enter(sb, new);
 	/* Another task was faster. */
 	if (super != new)
@@ -153,7 +153,7 @@ void inode_map_super_release(struct inode_map_super *super, struct inode_map_rel
 {
 	__module_get(THIS_MODULE);
 	if (llist_add(&release->node, &super->releases))
-		queue_work(super_wq, &super->work);
+		queue_work(release_wq, &super->work);
 }
 
 /**
@@ -165,8 +165,8 @@ void inode_map_super_release(struct inode_map_super *super, struct inode_map_rel
 int inode_map_super_init(void)
 {
 	/* Each filesystem that hangs occupies a worker: allow as many as there can be. */
-	super_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	return super_wq ? 0 : -ENOMEM;
+	release_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return release_wq ? 0 : -ENOMEM;
 }
 
 /**
@@ -178,5 +178,5 @@ int inode_map_super_init(void)
  */
 void inode_map_super_exit(void)
 {
-	destroy_workqueue(super_wq);
+	destroy_workqueue(release_wq);
 }

@@ -15,8 +15,11 @@ struct super_block;
 
 /**
  * struct inode_map_release - something to release that may wait for a filesystem
- * @node: links it into its superblock's list
- * @release: releases it, in process context; may sleep
+ * @node: links it into its superblock's list, from inode_map_super_release() until @release is
+ *	called. A lockless list
+ * @release: releases it, in process context; may sleep. Set before it is queued
+ *
+ * Part of what is released, which nobody else uses from then on; @release frees that.
  */
 struct inode_map_release {
 	struct llist_node node;
@@ -25,13 +28,15 @@ struct inode_map_release {
 
 /**
  * struct inode_map_super - the record of one superblock
- * @in_supers: links it into the table of all records, under supers_lock
- * @sb: the superblock. Only an address to compare: the superblock may be gone
- * @dev: the superblock's device
- * @users: addons and holds. Never rises from zero; the last user frees the record
- * @releases: what @work is to release. A lockless list
- * @work: releases them, one after the other
- * @rcu: frees the record
+ * @in_supers: links it into the table of all records. Changed under supers_lock, read under RCU
+ * @sb: the superblock. Never changes. Only an address to compare: the superblock may be gone
+ * @dev: the superblock's device. Never changes
+ * @users: addons and holds. Never rises from zero. Falls to zero under supers_lock; that user takes
+ *	the record out of the table and frees it
+ * @releases: what @work is to release. A lockless list; what is on it keeps the record
+ * @work: releases them, one after the other. Queued by who adds to an empty list. The last release
+ *	may free the record
+ * @rcu: frees the record after a grace period of RCU
  */
 struct inode_map_super {
 	struct hlist_node in_supers;

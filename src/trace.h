@@ -14,7 +14,9 @@
 
 #include <linux/tracepoint.h>
 
-#include "table.h"
+#include "entry.h"
+#include "map.h"
+#include "reason.h"
 
 #include <linux/kdev_t.h>
 

@@ -17,7 +17,7 @@
  * even if somebody looks its name up meanwhile and gets another dentry. Its ancestors are unknown
  * then, which is not the same as having none (pipes, sockets).
  *
- * Locks: rename_lock, only where context_may_lock() or the caller may sleep.
+ * Locks: rename_lock, only where inode_map_may_lock() or the caller may sleep.
  */
 #include <linux/fs_struct.h>
 #include <linux/mount.h>
@@ -25,6 +25,7 @@
 #include <linux/sched.h>
 
 #include "compat.h"
+#include "hash.h"
 #include "tree.h"
 
 /* How often the count is read, and how many walks are made at an even count, before giving up. */
@@ -32,7 +33,7 @@
 #define TREE_WALKS	16
 
 /**
- * struct tree_walk - a walk from a dentry to the root of its filesystem
+ * struct inode_map_tree_walk - a walk from a dentry to the root of its filesystem
  * @map: the map in which ancestors are looked up
  * @limit: how many dentries may be looked at
  * @distance: how many steps up the entry found is, or the root
@@ -40,7 +41,7 @@
  *
  * On the walker's stack.
  */
-struct tree_walk {
+struct inode_map_tree_walk {
 	struct inode_map *map;
 	u32 limit;
 	u32 distance;
@@ -50,24 +51,25 @@ struct tree_walk {
 /* The result of a walk that found nothing up to the root of a tree. */
 static int tree_end(const struct dentry *root)
 {
-	return kernel_word_has(root, &root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
+	return inode_map_word_has(root, &root->d_flags, DCACHE_DISCONNECTED) ? -EAGAIN : -ENOENT;
 }
 
 /*
  * Returns 0, -ENOENT, -ELOOP, -EFAULT, or -EAGAIN if the tree is disconnected. Without the lock the
  * walk may have seen a dentry at one place and its parent at another.
  */
-static __always_inline int tree_walk_once(struct tree_walk *walk, const struct dentry *dentry)
+static __always_inline int tree_walk_once(struct inode_map_tree_walk *walk,
+					  const struct dentry *dentry)
 {
 	const struct dentry *parent;
 	struct inode *inode;
 
 	for (u32 left = walk->limit; left; left--, dentry = parent) {
-		if (!kernel_data_address(dentry))
+		if (!inode_map_may_load(dentry))
 			return -EFAULT;
-		inode = kernel_load_pointer(&dentry->d_inode);
-		parent = kernel_load_pointer(&dentry->d_parent);
-		if (inode_in_any_map(inode)) {
+		inode = inode_map_load_ptr(&dentry->d_inode);
+		parent = inode_map_load_ptr(&dentry->d_parent);
+		if (inode_map_in_any(inode)) {
 			walk->found = inode_map_find(walk->map, inode);
 			if (walk->found) {
 				walk->distance = walk->limit - left;
@@ -82,9 +84,9 @@ static __always_inline int tree_walk_once(struct tree_walk *walk, const struct d
 	return -ELOOP;
 }
 
-static int tree_walk(struct tree_walk *walk, const struct dentry *dentry)
+static int tree_walk(struct inode_map_tree_walk *walk, const struct dentry *dentry)
 {
-	struct tree_walk own = { .map = walk->map, .limit = 1 };
+	struct inode_map_tree_walk own = { .map = walk->map, .limit = 1 };
 	/*
 	 * The bare count. On PREEMPT_RT a reader of the count with its associated lock takes that
 	 * lock while the count is odd, but the program may have interrupted the holder, or its own
@@ -112,7 +114,7 @@ static int tree_walk(struct tree_walk *walk, const struct dentry *dentry)
 	return 0;
 }
 
-static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
+static int tree_walk_locked(struct inode_map_tree_walk *walk, const struct dentry *dentry)
 {
 	int err;
 
@@ -140,12 +142,12 @@ static int tree_walk_locked(struct tree_walk *walk, const struct dentry *dentry)
 int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
 			struct inode_map_entry **found)
 {
-	struct tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
+	struct inode_map_tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
 	int err;
 
 	rcu_read_lock();
 	err = tree_walk(&walk, dentry);
-	if (err == -EAGAIN && context_may_lock())
+	if (err == -EAGAIN && inode_map_may_lock())
 		err = tree_walk_locked(&walk, dentry);
 	rcu_read_unlock();
 	*found = walk.found;
@@ -172,7 +174,7 @@ int inode_map_tree_find(struct inode_map *map, struct dentry *dentry,
 int inode_map_tree_find_path(struct inode_map *map, const struct path *path,
 			     struct inode_map_entry **found)
 {
-	struct tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
+	struct inode_map_tree_walk walk = { .map = map, .limit = INODE_MAP_TREE_DEPTH };
 	struct path walker = *path, root = {};
 	u32 distance = 0;
 	int err;

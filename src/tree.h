@@ -8,7 +8,8 @@
 #include <linux/dcache.h>
 #include <linux/path.h>
 
-#include "table.h"
+struct inode_map;
+struct inode_map_entry;
 
 /*
  * How many dentries a walk looks at, including the file's own: as many as a path of PATH_MAX bytes

@@ -13,7 +13,7 @@
 #ifdef INODE_MAP_FUZZ
 
 /* Also in fuzz/cover.c. */
-#define FUZZ_REMOTE	0x66757a7aU
+#define INODE_MAP_FUZZ_REMOTE	0x66757a7aU
 
 void inode_map_pause(bool may_sleep);
 
@@ -34,12 +34,12 @@ void inode_map_been_exit(void);
 #endif
 
 /* In any context. */
-#define YIELD_POINT()		inode_map_pause(false)
+#define INODE_MAP_YIELD()		inode_map_pause(false)
 /* In contexts that may sleep. */
-#define YIELD_POINT_SLEEP()	inode_map_pause(true)
+#define INODE_MAP_YIELD_SLEEP()	inode_map_pause(true)
 /* Around the work of a worker, for KCOV. */
-#define YIELD_WORK_BEGIN()	kcov_remote_start_common(FUZZ_REMOTE)
-#define YIELD_WORK_END()	kcov_remote_stop()
+#define INODE_MAP_WORK_BEGIN()	kcov_remote_start_common(INODE_MAP_FUZZ_REMOTE)
+#define INODE_MAP_WORK_END()	kcov_remote_stop()
 
 #else
 
@@ -51,10 +51,10 @@ static inline void inode_map_been_exit(void)
 {
 }
 
-#define YIELD_POINT()		do { } while (0)
-#define YIELD_POINT_SLEEP()	do { } while (0)
-#define YIELD_WORK_BEGIN()	do { } while (0)
-#define YIELD_WORK_END()	do { } while (0)
+#define INODE_MAP_YIELD()		do { } while (0)
+#define INODE_MAP_YIELD_SLEEP()	do { } while (0)
+#define INODE_MAP_WORK_BEGIN()	do { } while (0)
+#define INODE_MAP_WORK_END()	do { } while (0)
 
 #endif
 

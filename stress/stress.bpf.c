@@ -133,14 +133,14 @@ struct inode_map {
 	__u32 id;
 } __attribute__((preserve_access_index));
 
-struct inode_addon {
+struct inode_map_addon {
 	__u64 ino;
 	__u32 gen;
 	__u32 dev;
 } __attribute__((preserve_access_index));
 
 struct inode_map_entry {
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	__u8 value[];
 } __attribute__((preserve_access_index));
 

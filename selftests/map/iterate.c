@@ -368,7 +368,7 @@ TEST(equal_numbers)
 #define STABLE	50
 #define OTHERS	40
 #define SECONDS	2
-#define BLOCKS	20	/* blocks of handles: see src/table.c */
+#define BLOCKS	20	/* blocks of handles: see src/handle.c */
 
 static volatile bool *stop;
 static int map;

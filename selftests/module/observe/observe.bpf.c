@@ -18,13 +18,13 @@ struct inode_map {
 	__u32 id;
 } __attribute__((preserve_access_index));
 
-struct inode_addon {
+struct inode_map_addon {
 	__u64 ino;
 	__u32 dev;
 } __attribute__((preserve_access_index));
 
 struct inode_map_entry {
-	struct inode_addon *addon;
+	struct inode_map_addon *addon;
 	__u32 handle;
 	__u32 bytes : 31;
 	__u32 pinned : 1;

@@ -210,7 +210,7 @@ static long wait_for_release(__u32 i, void *unused)
 }
 
 /* Hold up the first worker that gets work, while @stuck is 2, but not forever. */
-SEC("?fentry/inode_hold_settle")
+SEC("?fentry/inode_map_hold_settle")
 int BPF_PROG(hold_up)
 {
 	if (__sync_val_compare_and_swap(&stuck, 1ULL, 2ULL) != 1)
