@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entries of a map. For their locking and lifetime see the top of table.c. The lookup that BPF
  * programs make is in hash.h.
