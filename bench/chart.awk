@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Draws a chart, in SVG, of what the bench prints about lookups. Called by scripts/bench.
 #
 # The input is CSV: table, row, column, value. A bar for each kind of map, in a group for each row.

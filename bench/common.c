@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the parts of the bench share: the clock, files, the maps that are compared, and what is done
  * to them. All of it runs in the bench, as root, in a machine of its own.

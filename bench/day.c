@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a user feels: the instructions of the whole machine for some things that are done every day,
  * in a Debian system (scripts/day), without a guard and with several that all guard other files, of

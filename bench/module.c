@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the bench needs in the kernel besides the inode map: a clock that costs next to nothing, and
  * a function that does nothing, as the floor of what any function that programs call can cost.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What entries cost tasks that don't use them: a task that unmounts the filesystem, and one that
  * uses other files of it; and what inode-guard costs the latter.

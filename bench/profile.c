@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What scripts/profile looks at: it stops the machine at getpgid(2), and has QEMU write down the
  * instructions from one that says what comes next to the one behind, or those of one function of

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guard as it is written without the inode map: a hash of {dev, ino}, asked in the hooks that
  * inode-guard has for the same operations. rivals.c loads it. It has the faults of its key.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What others guard files with, for day.c: a hash of {dev, ino}, permission events of fanotify, and
  * watches of audit (which deny nothing; they write down). Each is on from its begin to its end.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many entries, and many maps: what one costs, next to what it costs where there are few. Called by
  * make bench-scale.

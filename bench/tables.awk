@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Makes markdown of what the bench prints. Called by scripts/bench.
 #
 # The input is CSV: table, row, column, value. Rows and columns stand in the order in which they
