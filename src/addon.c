@@ -395,6 +395,7 @@ static int inode_addon_see_attached(struct inode_addon *addon, struct inode *ino
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
 	inode_mark_drop(pin);
+	/* Pairs with the load above: the bit is set. */
 	smp_store_release(&addon->attached, true);
 	return 0;
 }
@@ -421,6 +422,7 @@ static struct inode_addon *inode_addon_find_or_add(struct inode *inode, dev_t de
 		err = inode_mark_attach(&addon->mark, inode);
 		YIELD_POINT_SLEEP();
 		if (!err) {
+			/* Pairs with the load in inode_addon_see_attached(): the bit is set. */
 			smp_store_release(&addon->attached, true);
 			return addon;
 		}

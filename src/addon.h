@@ -91,7 +91,7 @@ extern atomic_t inode_remarks;
  */
 static __always_inline bool inode_in_any_map(const struct inode *inode)
 {
-	BUILD_BUG_ON(INODE_ADDON_MASK != BIT(15));
+	BUILD_BUG_ON(BIT(15) != INODE_ADDON_MASK);
 	return kernel_word_has_or(inode, &inode->i_fsnotify_mask, &inode_remarks);
 }
 

@@ -94,9 +94,9 @@ u8 *inode_map_find_bigger(u8 **buckets, const struct inode *inode);
  */
 static __always_inline u8 *inode_map_find_in(u8 **buckets, const struct inode *inode)
 {
+	/* Loaded once, by the next line. With READ_ONCE() gcc would need one more instruction. */
 	u8 *value = data_race(buckets[inode_map_index(buckets, inode)]);
 
-	/* Loaded once. With READ_ONCE() gcc would need one more instruction. */
 	OPTIMIZER_HIDE_VAR(value);
 	/* ->inode may become NULL meanwhile. READ_ONCE() would cost one more instruction. */
 	while (unlikely(data_race(inode_map_entry_of(value)->inode != inode))) {

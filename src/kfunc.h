@@ -36,7 +36,7 @@ struct path;
 INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
 					const int rdwr_buf_size);
 INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
-					   const int rdonly_buf_size);
+					    const int rdonly_buf_size);
 INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
 				      u32 dst__sz);
 int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz, u64 flags);
