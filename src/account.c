@@ -21,6 +21,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 

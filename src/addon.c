@@ -42,11 +42,24 @@
  * spinlocks, and nothing sleeps or is released under them; only the index may allocate, without
  * sleeping (table.c).
  */
+#include <linux/atomic.h>
+#include <linux/build_bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
 
 #include "addon.h"
 #include "compat.h"
+#include "entry.h"
+#include "mark.h"
+#include "reason.h"
 #include "remark.h"
+#include "super.h"
 #include "table.h"
 #include "yield.h"
 

@@ -15,18 +15,31 @@
  * updates faster than entries can be freed tries again. We hold no lock of our own when we call
  * other files.
  */
+#include <linux/atomic.h>
 #include <linux/bpf.h>
+#include <linux/err.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 
 #include <linux/inode_map.h>
 
+#include "account.h"
 #include "compat.h"
 #include "device.h"
+#include "entry.h"
+#include "hash.h"
 #include "key.h"
+#include "map.h"
+#include "mark.h"
 #include "registry.h"
 #include "table.h"
 

@@ -18,8 +18,16 @@
  *
  * Locks: inode->i_lock, and supers_lock in super.c; inode_hold_try() takes none. Callers hold none.
  */
+#include <linux/atomic.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
+#include "compat.h"
 #include "hold.h"
 #include "super.h"
 

@@ -5,14 +5,22 @@
  * Both formats are described in include/uapi/linux/inode_map.h. The operations of bpf(2) read and
  * write them, in process context, without any of our locks.
  */
+#include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
+#include <linux/string.h>
 
 #include <linux/inode_map.h>
 
+#include "addon.h"
+#include "entry.h"
 #include "key.h"
+#include "map.h"
+#include "table.h"
 #include "yield.h"
 
 #define INODE_MAP_KEY_FLAGS	INODE_MAP_WEAK

@@ -43,13 +43,23 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/build_bug.h>
+#include <linux/err.h>
 #include <linux/module.h>
+#include <linux/path.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+#include <linux/wordpart.h>
 
 #include <linux/inode_map.h>
 
+#include "addon.h"
 #include "compat.h"
+#include "entry.h"
+#include "hash.h"
 #include "key.h"
 #include "kfunc.h"
+#include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "table.h"

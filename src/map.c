@@ -8,14 +8,25 @@
  * worker first marks it dead, under the map's lock (map->index.xa_lock): no entry is added to a
  * dead map. The map is freed after a grace period of RCU tasks trace and then one of RCU.
  */
+#include <linux/atomic.h>
 #include <linux/bpf.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 
+#include "account.h"
 #include "compat.h"
 #include "defer.h"
+#include "entry.h"
 #include "hash.h"
 #include "map.h"
+#include "mark.h"
 #include "registry.h"
 #include "request.h"
 #include "table.h"

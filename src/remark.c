@@ -33,13 +33,31 @@
  *
  * Locks: addon->lock and remarks_lock, which don't nest. Nothing sleeps under either.
  */
+#include <linux/atomic.h>
+#include <linux/build_bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/stddef.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "addon.h"
+#include "compat.h"
 #include "hold.h"
+#include "mark.h"
 #include "remark.h"
 
 /**

@@ -24,14 +24,29 @@
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
+#include <linux/atomic.h>
+#include <linux/bpf.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
 
+#include "account.h"
+#include "addon.h"
 #include "compat.h"
+#include "entry.h"
+#include "hash.h"
 #include "hold.h"
+#include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "table.h"

@@ -16,11 +16,20 @@
  * nests inside it. To find a record and become a user of it takes only RCU: a record is freed after
  * a grace period, and its users never rise from zero.
  */
+#include <linux/container_of.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/llist.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "super.h"
 #include "yield.h"

@@ -66,11 +66,29 @@
  * blocks, each as large as all before it. When a block is used up, the next one is ahead of the
  * walkers; there are 20.
  */
+#include <linux/atomic.h>
 #include <linux/bpf.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
 
+#include "account.h"
+#include "addon.h"
 #include "compat.h"
 #include "defer.h"
+#include "entry.h"
+#include "hash.h"
+#include "map.h"
+#include "mark.h"
+#include "reason.h"
 #include "table.h"
 #include "trace.h"
 #include "yield.h"

@@ -19,12 +19,19 @@
  *
  * Locks: rename_lock, only where context_may_lock() or the caller may sleep.
  */
+#include <linux/dcache.h>
+#include <linux/errno.h>
 #include <linux/fs_struct.h>
-#include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/path.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
 
 #include "compat.h"
+#include "hash.h"
+#include "map.h"
 #include "tree.h"
 
 /* How often the count is read, and how many walks are made at an even count, before giving up. */
