@@ -6,15 +6,18 @@
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
 
+#include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/fs.h>
-#include <linux/list.h>
+#include <linux/fsnotify_backend.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/types.h>
 
 #include "compat.h"
 #include "mark.h"
-#include "super.h"
 
+struct inode_map_super;
 struct inode_remark;
 
 /*

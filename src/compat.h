@@ -10,16 +10,19 @@
 #error "the inode map needs a kernel with CONFIG_NET_NS"
 #endif
 
+#include <linux/atomic.h>
 #include <linux/btf.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/irqflags.h>
 #include <linux/kasan.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 /* For functions that are only called directly: no landing pad for indirect branches. */

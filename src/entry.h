@@ -6,13 +6,17 @@
 #ifndef _INODE_MAP_ENTRY_H
 #define _INODE_MAP_ENTRY_H
 
-#include <linux/list.h>
+#include <linux/gfp.h>
 #include <linux/llist.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
 
-#include "account.h"
-#include "addon.h"
+#include "super.h"
 
+struct inode;
+struct inode_addon;
 struct inode_map;
+struct inode_map_account;
 
 /*
  * Instead of INODE_MAP_GFP, for programs that may sleep, but not for a grace period, and for

@@ -9,6 +9,7 @@
 #include <linux/rculist.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/rhashtable-types.h>
+#include <linux/types.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 

@@ -6,9 +6,14 @@
 #ifndef _INODE_MAP_MARK_H
 #define _INODE_MAP_MARK_H
 
+#include <linux/container_of.h>
 #include <linux/fsnotify_backend.h>
-#include <linux/rcupdate.h>
-#include <linux/slab.h>
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct inode;
+struct kmem_cache;
+struct qstr;
 
 /*
  * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is

@@ -6,6 +6,8 @@
 #ifndef _INODE_MAP_REGISTRY_H
 #define _INODE_MAP_REGISTRY_H
 
+#include <linux/array_size.h>
+
 #include "map.h"
 
 #define INODE_MAP_RECENT_BITS	8

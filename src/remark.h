@@ -6,11 +6,11 @@
 #ifndef _INODE_MAP_REMARK_H
 #define _INODE_MAP_REMARK_H
 
-#include <linux/fs.h>
+#include <linux/types.h>
 
-#include "mark.h"
-
+struct inode;
 struct inode_addon;
+struct inode_mark;
 
 bool inode_remark(struct inode_addon *addon, struct inode_mark *killed);
 struct inode_addon *inode_remark_find(struct inode *inode);

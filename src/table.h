@@ -6,13 +6,15 @@
 #ifndef _INODE_MAP_TABLE_H
 #define _INODE_MAP_TABLE_H
 
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
+#include <linux/types.h>
 
-#include "entry.h"
-#include "hash.h"
-#include "map.h"
 #include "reason.h"
+
+struct inode_map;
+struct inode_map_entry;
 
 /* Handles are 1 to this: a 4-byte key holds minus the handle, a negative __s32. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX

@@ -13,10 +13,12 @@
 #define _INODE_MAP_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <linux/kdev_t.h>	/* does not include the types that it uses */
 
-#include "table.h"
-
-#include <linux/kdev_t.h>
+#include "addon.h"
+#include "entry.h"
+#include "map.h"
+#include "reason.h"
 
 #define INODE_MAP_REASONS					\
 	EM(INODE_MAP_DELETED,	"deleted")			\

@@ -29,6 +29,7 @@
 #include <linux/sched.h>
 #include <linux/seqlock.h>
 
+#include "addon.h"
 #include "compat.h"
 #include "hash.h"
 #include "map.h"
