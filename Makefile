@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # The inode map: the kernel module, the BPF objects, the programs, their tests.
 # 'make help' tells what can be made. What is built for a kernel is in
 # build/RELEASE, so that kernels do not mix.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The programs that the bench measures: one for each operation on each kind of map. programs.c,
  * smp.c and profile.c attach them. They are LSM programs that don't sleep, and run when the bench

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counts the instructions that the inode map takes, next to those of maps that people use today.
  * This file prepares and runs the measurements; the files beside it make them. scripts/bench calls

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the bench and its BPF programs share. This file includes nothing, because the programs take
  * their types from vmlinux.h.

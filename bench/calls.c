@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures system calls: insert, replace and delete an entry, create and free a map. bench.c calls
  * this. It prints the table "calls", and needs the files in BASE "/in" and the skeleton, which has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Draws a chart in SVG from what the bench prints. Called by scripts/bench.
 #
 #   awk -F, -v chart=lookups   instructions for a lookup, by size and map

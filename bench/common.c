@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the parts of the bench share: output, files, the maps that are compared, and operations on
  * them. All parts call these functions, as root, in a virtual machine of their own. They are not

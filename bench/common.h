@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the parts of the bench share. bench.c says what the bench measures. The functions are in
  * common.c unless a comment names another file. If a step fails, they end the program.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures what a user feels: the instructions that the whole machine takes for everyday work in a
  * Debian system (scripts/day), without a guard and with each of several. The guards guard other

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures how much memory the kernel takes for an entry. bench.c calls this. It prints the table
  * "memory", and needs /proc/slabinfo, our memory cgroup and mkfs.ext4.

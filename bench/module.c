@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the bench needs in the kernel besides the inode map. It is two kfuncs: a clock that takes
  * next to no instructions, and a function that does nothing, so that only its call costs. The

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures what entries cost tasks that don't use them: a task that unmounts the filesystem, and
  * one that uses other files of it. Measures also what inode-guard costs the latter. bench.c calls

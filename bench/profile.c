@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes the calls that scripts/profile traces. The script stops the virtual machine at each
  * getpgid(2). profile_begin() makes one that says what comes next, and profile_end() makes one

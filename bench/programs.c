@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures operations of BPF programs: attaches a program of bench.bpf.c, opens files to run it,
  * and reads how many instructions it counted. bench.c calls this, and scale.c uses measure() and

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guard without the inode map, to compare inode-guard with: a hash map on {dev, ino}, which the
  * programs look into at the hooks that inode-guard has for the same operations. rivals.c loads and

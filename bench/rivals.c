@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Other ways to guard files, which day.c compares inode-guard with: a hash map on {dev, ino}
  * (rival.bpf.c), permission events of fanotify, and watches of audit, which deny nothing and only

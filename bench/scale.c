@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures whether an entry costs more in a large map than in a small one, and whether a map costs
  * more where there are many maps. bench.c calls this for --scale (make bench-scale). It prints the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures lookups per second on one, two and four processors, alone and beside a thread that
  * replaces values. bench.c calls this for --smp. It prints the table "smp", in which inode storage is

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Inserts and deletes per second, on several processors: whether they go on growing with these, and
  * where not, what they wait for. Each thread has a processor and files of its own. They change one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Turns what the bench prints into tables in markdown. Called by scripts/bench.
 #
 # The input is CSV: table, row, column, value. Rows and columns keep the order of their first

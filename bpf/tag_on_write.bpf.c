@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Example: a program adds files to an inode map, here each regular file that a task of a cgroup
  * opens for writing. The loader is tag_on_write.c.

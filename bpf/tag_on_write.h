@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The value of tag_on_write's map, one for each file: the program (tag_on_write.bpf.c) writes it,
  * and the loader (tag_on_write.c) shows it.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Shared by the fuzzer and its BPF programs: the values, each of which says which file and map it
  * belongs to, and the board, where tasks tell programs what to do and programs tell what they saw.

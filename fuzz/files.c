@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls on files of all kinds, on mounts, and on the tasks themselves. Nothing checks whether they
  * succeed, except where success would be a violation.

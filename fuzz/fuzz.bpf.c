@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fuzzer's BPF programs. Each does what the board says for its hook, with the arguments of the
  * hook or with bad pointers, and checks the values that it finds.

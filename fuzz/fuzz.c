@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fuzzer: runs programs of calls on inode maps and on the inodes in them, in several tasks at
  * the same time, with BPF programs at random hooks. It checks what must be true of the answers, and

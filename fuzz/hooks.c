@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * BPF programs: those at fixed hooks, and fentry programs at functions that each epoch chooses, in
  * fs/notify, in fs/inode.c and in the module. The board says what they do.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The filesystems of the files that programs use: those of the lifetime table that can be mounted.
  * Programs mount and unmount one of them. One is an overlay whose inodes can't be evicted while the

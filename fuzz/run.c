@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The tasks that run programs. They are processes, so that one can be killed or throttled, and they
  * share their descriptors (CLONE_FILES) with each other and the supervisor. They live as long as an

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The watchdog: a process that updates its own map of tiny values with its own file, and configures
  * the network, all the time. The other tasks must not hold it up.

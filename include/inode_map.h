@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Inode maps for loaders, in C11 or C++17, on libbpf 1.1 or later. Everything is inline: link
  * nothing but libbpf.

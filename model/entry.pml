@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entries of one inode in one map: how they are linked, found, claimed, replaced and freed.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Marks on one inode: fs/notify/mark.c, and src/mark.c over it. The models of addons include this.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An addon whose mark fsnotify destroys although its inode lives on: some kernels tell fsnotify
  * that the inode ends each time a name of it goes (src/remark.c).

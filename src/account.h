@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Accounts: what the entries of a map cost, and who pays. Described at the top of account.c.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The addon: what the module attaches to an inode that is in any map. For its locking and lifetime
  * see the top of addon.c.

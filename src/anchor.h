@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Anchors: the marks of addons that have lost their own. Described at the top of anchor.c.
  */

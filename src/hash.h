@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entries of a map by inode: a hash table that grows. How it does so under its readers is at
  * the top of hash.c. The lookup that BPF programs make is inline here and takes no lock. The

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The functions that BPF programs call. Here are those that find entries and read values, and the
  * list of all; kfunc_write.c has those that change a map, and kfunc_walk.c those that walk over it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The functions by which BPF programs walk over the entries of a map: an open-coded iterator, which
  * they use in a loop. kfunc.c says in which contexts they run and what maps they take, and

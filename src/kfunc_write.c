@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The functions by which BPF programs change a map. kfunc.c says in which contexts they run and
  * what inodes and maps they take, and registers them.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Marks: how the module's structures are attached to inodes. For their lifetime see the top of
  * mark.c.

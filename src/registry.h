@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The registry: maps by id and by name. Its locking is at the top of registry.c; the lookup that
  * BPF programs make is inline here and takes no lock.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Addons whose mark fsnotify destroyed though their inode lives on. Described at the top of
  * remark.c.

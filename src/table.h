@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entries of a map: how they are linked, replaced and ended. For their locking and lifetime see
  * the top of table.c. update.c, delete.c, defer.c and end.c are built on this.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The tracepoints inode_map:inode_map_insert and inode_map:inode_map_remove.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The pauses of the module that is built for the fuzzer (FUZZ=1), and only of that one. They are
  * called in any context, NMI included, and take no lock.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Points where the module that is built for the fuzzer pauses, so that other contexts can get in
  * between, and where it tells KCOV that a worker begins and ends. In any other build they are

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tasks that go on while the module is loaded and unloaded: files, mounts, caches, rmmod,
  * /proc/inode_map, and tasks that make maps.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What every task uses: random numbers that follow from the seed, counters, and the report of a
  * violation, which ends the run.

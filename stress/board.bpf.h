@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the programs of the stress test share: the board where they count and where the first
  * violation is written down, and the check of a value. Include it after vmlinux.h.

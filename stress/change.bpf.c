@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that call every function of the module for inodes of the test, beside the tasks that do
  * the same by system calls. They change entries of the free maps only, and give an inode an entry

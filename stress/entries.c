@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tasks that use the supervisor's maps, and so live for one epoch: they update, walk, delete, run
  * out of memory and read trace events.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Epochs, run by the supervisor: it loads the module, makes the maps, attaches the programs, and
  * undoes all of it, after which everything must be accounted for.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tasks that have files, entries or a filesystem that no other task touches, so that they know all
  * about these. They live for one epoch.

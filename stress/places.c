@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The filesystems, mounted below one directory in the run's own mount namespace, and the files in
  * them that all tasks use.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The summary: how often tasks did what, what programs saw, and whether all of it happened.
  */

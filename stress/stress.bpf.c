@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that look up every inode that they are called for, in all maps of the stress test, and
  * check what they find. They need no filter: only inodes of the test are in these maps.

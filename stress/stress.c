@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Everything that can be done to inode maps and to the files in them, at the same time, for any
  * length of time, with checks all along:

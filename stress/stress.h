@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the stress test and its programs share: the values, which tell whose they are and whether
  * they are whole, and the board where the programs write what they saw.

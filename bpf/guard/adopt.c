@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Processes of an executable of --only-for that do not count as its own, since the guard did not
  * see them begin: "adopt", with the lock held, makes them count; "status" says how many there are.

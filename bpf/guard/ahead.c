@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Looking up the paths that a command is about before it takes the lock (lookup.c): other commands
  * do not wait when one of them hangs. With the lock held the command looks them up again, since

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Tell whether a write can only append. O_APPEND of the descriptor is not enough: fallocate(2)
  * punches holes in spite of it, and RWF_NOAPPEND turns it off for a single write, as RWF_APPEND

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * "apply": makes all lines of the conf files the policy in one change, or only checks them. The
  * service uses it, too. Takes the lock by change_policy().

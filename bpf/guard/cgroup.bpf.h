@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Cgroups that rules are for, known by their paths: a service or container gets a new cgroup of
  * the same path each time it starts. The kernel calls the tracepoint for a new cgroup before

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Cleaning up after changes of the policy: removes what an interrupted change left for a generation
  * that never came, and what no rule needs any more. The caller holds the lock (pins.c).

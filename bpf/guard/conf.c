@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Conf files: each line is a "deny" or "allow", in words as on the command line (options.c). A word
  * with *, ? or [ outside quotation marks is a pattern, as in a shell: as a path, it stands for all

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Devices: a rule for a node holds for the device, through whatever node it is opened. Operations
  * on the node itself, on its name and attributes, are another matter. The nodes in /dev are the

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events: what a program reports of an access that it denies. Callers check that somebody watches
  * (@watching of the state). Events that don't fit into the ring buffer are counted.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Exchanging the contents of two files: xfs has an ioctl(2) for that, which is made on one of them
  * and names the other in memory. The kernel asks for the permission to write to both. But the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Properties of filesystems that rules depend on, without locks. Asks no filesystem that may hang:
  * memory describes files (AT_STATX_DONT_SYNC), and the list of mounts describes filesystems.

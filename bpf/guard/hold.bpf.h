@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Rules that hold by the last component of their path while a change on the way is not followed
  * yet. Only the service can find out where the path leads now. Until it has, the rule decides

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The names that rules hold by while a change on the way is not followed yet: the map "held" (see
  * hold.bpf.h). The service writes it, under the lock, each time it has looked up all names.

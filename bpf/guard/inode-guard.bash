@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Completion of inode-guard's command line, for bash: commands, options and
 # operations, as the tool itself tells them, files, and for "remove" the paths
 # that have rules (as root only: others cannot list them). Needs nothing but bash.

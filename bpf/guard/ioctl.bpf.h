@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Converts an ioctl(2), by type and number, to operations: for guard.bpf.c. Commands that are not
  * listed do nothing to the file that they are made on, or the kernel calls another hook for them.

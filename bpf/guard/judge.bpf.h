@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The decision: may this task do these operations on this file? For each operation the file's own
  * rule decides, if it names the operation; or else the nearest rule for a tree that names it; or

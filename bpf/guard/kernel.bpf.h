@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Definitions that vmlinux.h lacks: macros of the kernel, and types or fields that a kernel only
  * has if it is configured with cgroups, audit, io_uring, perf events or seccomp. Test for those

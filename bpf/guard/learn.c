@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Learning: "learn" collects what is denied or reported, and writes lines for a conf file that
  * would have allowed it: to the executables that did it, or to other subjects if the rule is only

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Starting and stopping the guard: load the programs, make the maps, attach and pin them, and
  * remove all of it again. Both hold the lock (pins.c).

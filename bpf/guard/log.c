@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Writing denials to the journal, with their parts as fields, or to syslog if there is no journal;
  * and no more of them per second than somebody can read. No locks are needed.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps of inode-guard's programs. The tool creates the inode maps, sets their ids before it
  * loads the programs, and binds them; libbpf creates the other maps. The tool pins all of them.

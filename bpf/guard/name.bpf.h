@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Names that rules are for: a directory that has an id, and the last component. The entry of the
  * map "leaves" has the rule for whatever file is at the name.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Names that rules and executables are for: finding them, putting a rule in force at one, and
  * cleaning up after files were made at them (the map "fresh": see maps.bpf.h).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Reading command lines, and the lines of conf files, which use some of the commands: one parser
  * for all. The table of commands says which options each takes (main.c). No locks are needed.

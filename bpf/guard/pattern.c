@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Patterns in conf files: finding the files that match them, which the service does again and
  * again. Paths are expanded without the lock (lookup.c).

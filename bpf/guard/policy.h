@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The policy: rules and the subjects that they are only for, as the tool has them in memory, and
  * changing them. A part of tool.h.

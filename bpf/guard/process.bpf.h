@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the guard has seen of a process (struct guard_process), and whether the process counts as
  * one of the executable that the kernel says it executes. It does if the guard saw it execute that

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The hook of reading and writing, file_permission: each read and write of the machine goes through
  * it. Since no other hook costs others as much, its program is only attached while a rule needs it:

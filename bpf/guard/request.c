@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Requests by "deny" and "allow", on the command line or in a conf file: finding the file at a path
  * and its present rule, and making the new rule. The caller holds the lock (pins.c).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Parts of a change of the policy: rules of the next generation, and the entries of inodes and
  * names that have them. The caller holds the lock (pins.c).

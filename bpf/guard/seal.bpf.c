@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The programs of a sealed guard: they keep root from removing it until the machine boots again.
  * Only "start --seal" loads them (seal.c), so that they cost nothing otherwise.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Sealing: "start --seal" keeps root from removing the guard until the machine boots again. Under
  * the lock it loads the programs of seal.bpf.c, checks that nobody else has the guard's maps open,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What the tool refuses when the guard is sealed (seal.c). The programs ensure that nobody else
  * can write to the maps. The tool ensures here that what is denied stays denied: it compares each

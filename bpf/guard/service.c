@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The service. It has no policy of its own, and the guard works without it: if it is killed, at any
  * moment, the kernel goes on with the present rules. The service

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The state of each rule, and of each executable in rules, at the moment: "list" shows it, "save"
  * writes it, and "status" counts it. The lock keeps it from changing, except with "status".

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * UNIX sockets that have a name in a filesystem. To connect to one, or to send to it unconnected, a
  * task needs the kernel's permission to write to the file: so it is a write here, too. Connections

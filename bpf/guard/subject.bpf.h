@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Executables that may do what others may not: nobody else may control their processes. A tracer,
  * or a process that writes to their memory, could make them do anything; so could anybody who

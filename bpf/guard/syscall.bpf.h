@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The system call that the current task is in. Where the kernel keeps its number and arguments, and
  * the numbers, depend on the architecture; 32-bit programs on a 64-bit kernel have other numbers.

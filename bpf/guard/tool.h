@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Shared by the files of the tool, with the parts of it that have files of their own: util.h,
  * options.h, conf.h, policy.h, names.h and lookup.h; and a guide to the files of this folder.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The ways to names: every directory and symbolic link that the path of a rule, of an executable
  * or of a pattern goes through. Their names are watched: programs report changes of them. The

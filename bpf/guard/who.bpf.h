@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who acts: whether the current task is in a set. A set has subjects of one or more kinds; the task
  * has to be one of each of these kinds.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The subjects that rules are only for: finding executables, users, groups and cgroups, and making
  * the sets that rules name (who.bpf.h). To change the policy, the caller holds the lock (pins.c).

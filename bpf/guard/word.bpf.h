@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading memory of the kernel that no type describes, such as names, in words. The helper for
  * that, bpf_probe_read_kernel(), is no option: a kernel that is locked down to keep its secrets

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Example: a loader in Python. It does what ../tree_deny.c does, with the same BPF object.
 
 Nothing but libbpf (1.1 or later) is needed: it is called through ctypes. A library of another

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Checks of everything that inode-guard prints: see world.h. These parsers share no code with the
  * tool, because they are there to find its mistakes.

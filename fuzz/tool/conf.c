@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules files (conf.c, options.c): the input is a rules file. The rules that the tool reads from
  * it, written as lines, must read as the same rules; the tool must report errors in whole lines.

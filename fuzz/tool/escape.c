@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Escaping (util.c): any user can choose names of files and threads. Whatever bytes a name has, no
  * dangerous character of it may reach a terminal, and it must read back as the same: from JSON, and

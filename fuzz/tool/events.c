@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Events of the ring buffer (events.c, denial.c, watch.c, learn.c, log.c): the input is a list of
  * mounts, and events of any length and contents. For each complete event the tool must print a line

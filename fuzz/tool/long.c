@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules files with lines of up to ten million bytes: the input is an exponent of two, and a text to
  * repeat so many times. See conf.c for what must hold.

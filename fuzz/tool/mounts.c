@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The list of mounts (filesystem.c, events.c): the input is such a list. Users who may mount choose
  * the types, options and paths in it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Patterns (conf.c, pattern.c): the input says how each character of a path is quoted. The pattern
  * that the tool makes of that for glob(3) must match the path that was meant, and must not match it

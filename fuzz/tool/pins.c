@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Pins of another shape (pins.c, store.c, list.c, save.c): the input gives each map its sizes and
  * its entries. The tool must refuse maps that are not the guard's, and be able to show any

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Saving (save.c): the input is rules as the tool makes them, for any paths and subjects. The saved
  * rules, read as a conf file, must be the same.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The tool's environment, in memory: pinned maps and their entries, files, mounts, the ring buffer,
  * paths and the log. The linker redirects calls of the tool to this file ("wrap", see the

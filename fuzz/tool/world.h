@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Shared by the fuzz targets of inode-guard. Each target, a file in this folder, is a program of
  * libFuzzer: it makes its input into something that other users could give the tool, passes that to

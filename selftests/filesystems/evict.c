@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pinned and weak entries: what happens to them when the kernel reclaims inodes, and what else
  * decides how long they live.

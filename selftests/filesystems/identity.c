@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * An entry belongs to an inode, whatever its names, and to no other inode with the same number. It
  * goes when the last name and the last user of its inode have gone, not sooner or later.

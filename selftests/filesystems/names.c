@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Files with several names: their entries stay until the last user is gone, in whatever order the
  * names go, and programs find them all the time.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Device numbers: a dump shows that of stat(2), even where that differs from the superblock's.
  * The files of two btrfs subvolumes have the same inode numbers.

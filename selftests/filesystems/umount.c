@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Entries and the end of a file system: no entry delays an unmount, makes it fail, outlives it, or
  * keeps the file system's device.

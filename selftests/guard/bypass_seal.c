@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A sealed guard: what root does to end it or to make it deny less. The attempts are in
  * attempts/seal.c and seal_tool.c. Each runs once with a guard that is not sealed, where it must

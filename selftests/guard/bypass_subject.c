@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The file guard, inode-guard: who passes for an executable that may do what others may not, and
  * where rules end. The attempts are in attempts/subject.c, victim.c, seen.c, limits.c, root.c,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A change of inode-guard's policy is atomic. The test kills the tool at each of its bpf(2) and
  * unlink(2) system calls in turn. After each kill, either the old policy or the new one is in force

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A day's work on a Debian system, with rules for other files: everything works as it does without
  * a guard, and nothing is denied. scripts/day makes the system, a file, with apt, gcc, git, rsync,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Everyday operations on files that have rules, each with the program that people use for it. The
  * program replaces the file by a new one, and inode-guard's rules must hold for that as well.

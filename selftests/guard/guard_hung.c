@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * inode-guard with hung filesystems. Each command ends within a time that does not grow with their
  * number, does its work on the others, and does not hold up other commands.

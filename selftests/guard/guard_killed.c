@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * "inode-guard start" and "stop", killed on the way: the rest does not pass for a running guard,
  * and guards either all files with rules or none. The next start or stop completes it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * inode-guard from "start" to "stop": how long the guard lives, what the tool says when the guard
  * is missing or incomplete, and what "start" refuses.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * inode-guard on a kernel that is locked down while it runs: first for integrity (root can't change
  * the kernel), then for confidentiality (root can't read its memory either). Lockdown can't be

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Delay a rename after all hooks have run, with its directory locked. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * inode-guard's service: it keeps rules for names up to date when a component of a path changes,
  * and logs denials. The rules in force don't depend on it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The service replaces a guard of another version. A file with a rule is never open meanwhile, and
  * permitted executables are never denied. If the service is killed on the way or has to give up,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The kernel's security hooks: hooks.h lists them all, and what the guard does with each. If a
  * kernel has other hooks, somebody must look at them before the guard may claim to support it.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every security hook of Linux 6.12 to 7.2, and what the guard does with it: hooks.c compares this
  * with the running kernel and with the guard's programs.

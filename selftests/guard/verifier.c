@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The verifier on the guard's programs, as built by this compiler: the tests for NULL are still in
  * the translated programs, and the programs are far from the verifier's limits.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs for the sweeps of map/fault/programs.c. They look up the inode of each file that the
  * process @pid calls fcntl() on: fcntl(F_GETFD) allocates nothing and notifies no watcher of the

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Whether programs find a file in a map: by the program of fault.bpf.c that looks up the file of
  * each fcntl().

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A FUSE server, for tests and the fuzzer: one directory, and files of which it only knows the
  * size. A node is the same under all its names. The server answers from its own memory alone; run

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The order in which a walk visits entries: in blocks of handles whose ends double from 4096, and
  * in each block from the largest handle to the smallest. Pure functions.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * BPF programs: finding, loading and attaching them, and checking that the verifier refuses some:
  * see harness.h.

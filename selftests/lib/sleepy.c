@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A page that makes a program sleep, by userfaultfd(2): see sleepy.h.
  */

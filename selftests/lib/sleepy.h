@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A page that makes a program sleep: its first access (bpf_copy_from_user()) blocks until the test
  * calls sleepy_page_wake().

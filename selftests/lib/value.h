@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The values of most program tests: a number that identifies the value, and a count of lookups.
  * Programs include it, too, after vmlinux.h.

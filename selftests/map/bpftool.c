@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The system's bpftool: makes, fills, shows and dumps maps from the command line.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Maps and programs in containers: how far a pinned map works in other user, mount and network
  * namespaces, and which operation needs which capability. The cases cover each sentence of

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every errno that bpf(2) returns for an inode map, in both key formats: see src/README.md.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Holds others up: a program that sleeps, so that no RCU tasks trace grace period ends. Also counts
  * the calls of rtnl_lock() by a thread.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who holds up whom: a task that updates as fast as it can, and a filesystem that hangs, hold up
  * only themselves. Others' updates, the creation of maps and the rtnl lock go on.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that look for entries while the map moves them to a bigger table: at every step of the
  * move, and in other tasks.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tables grow: a map that may have many entries starts with few buckets, and no reader misses an
  * entry while the table grows.

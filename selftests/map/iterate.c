@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Walks over a map with BPF_MAP_GET_NEXT_KEY: they end, and return each entry that stays in the map
  * exactly once, whatever other tasks do meanwhile.

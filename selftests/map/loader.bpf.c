@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that deny opening the files in a map. Each finds its map in another way: by the name of
  * a map declared here, pinned or not, or by the id that the loader writes. The test is loader.c.

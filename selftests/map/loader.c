@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The part of inode_map.h for loaders: what it reports about the kernel and the module, maps that
  * BPF objects declare or that are pinned, their reuse across restarts, and attaching programs so

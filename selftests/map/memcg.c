@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A map's memory is charged to the memory cgroup of the task that created it. At the cgroup's limit
  * the call fails: nothing is lost, and the OOM killer does not run.

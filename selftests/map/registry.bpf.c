@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Looks up the running executable in a map given by id, and maps by name; measures how long hiding
  * a map takes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Very many maps at a time: programs find each by its id and its name, and never one that is gone,
  * and the cost per map does not grow with their number.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The network device provides maps and does nothing else: whatever can be done to or with any other
  * device is refused, or does no harm.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The life of the module: what keeps it loaded, that it can be removed when nothing does, and that
  * removal waits for everything that may still run its code.

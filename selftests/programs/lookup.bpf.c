@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * One program for each way to get an inode, and programs that the verifier must refuse. They act
  * only on what the process @pid does.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lookups by BPF programs: from every type of program that can do one, with every kind of pointer,
  * in maps that exist and maps that don't; and what the verifier refuses.

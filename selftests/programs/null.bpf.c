@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs at hooks that get a pointer which the verifier trusts although it may be NULL. Each
  * calls inode_map_is_null() and loads from the pointer if it is not NULL. If the verifier removes

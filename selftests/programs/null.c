@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pointers that are NULL although the verifier trusts them: inode_map_is_null() detects them,
  * whichever compiler builds the programs. If it does not, the kernel panics.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The templates in bpf/templates/, as built out of tree by scripts/templates: each still denies an
  * open after its loader has exited, survives a restart of the loader, and ends when told to.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * BPF tokens let a container load programs. These programs may not call the module's functions,
  * which would find the host's maps by their ids.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Trees whose directories are moved all the time, by another processor: each answer was true at a
  * single moment, and a program that may wait for renames always gets one. This requires emulated

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Walks over maps, from each type of program that can do one. Programs on hooks act for the process
  * @pid when it opens a file.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Walks of BPF programs over maps: they return the same entries as bpf(2), programs may change the
  * entries, and walks end correctly, whatever other tasks do to the map meanwhile.

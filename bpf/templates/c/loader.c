@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The loader: denies opening the files on its command line, and ends. The map and the program's
  * link stay pinned. A second run adds files to the map, and replaces the program.

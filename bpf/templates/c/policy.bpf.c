@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The policy: nobody can open a file that is in the map. The loader makes the map, and writes its
  * id to denied_id before it loads this.

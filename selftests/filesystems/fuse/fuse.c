@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Filesystems that stop answering. Cases use and free maps that have their inodes, and unmount the
  * filesystems. Nothing else on the machine may wait for that, above all network configuration,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The server: a directory with a few files. It speaks the protocol of <linux/fuse.h> itself, so
  * that it can stop at any request.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Give the inode its entry, in the way that each event needs: prepare() in the table of events. And
  * make the canary, another file's weak entry, whose end proves that inodes were evicted.

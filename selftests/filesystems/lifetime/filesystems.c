@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The file systems: make their images, mount them at m, and make the inode that the case is about.
  * Called through the table of file systems, and by lifetime.c.

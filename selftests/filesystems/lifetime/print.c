@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The table for readers, in Markdown: --table. scripts/lifetimes checks that src/README.md has it.
  */

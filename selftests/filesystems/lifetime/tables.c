@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What has to happen to entries, as tables: the file systems and what each has, the events and what
  * each does to an entry, and the exceptions. Another way that an inode can end is a row in

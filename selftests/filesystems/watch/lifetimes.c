@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Entries and watches of the same inode: each lives as long as without the other. The inodes are on
  * a filesystem that evicts them when told to.

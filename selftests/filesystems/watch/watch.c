@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Entries share inodes with the watches of inotify, fanotify and audit, which are marks of fsnotify
  * as well. Neither must disturb the other: watchers get exactly the events that they get without

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to change a file's mode, owner, times, extended attributes, access control lists and flags.
  * ../bypass/ runs them, and detects changes.

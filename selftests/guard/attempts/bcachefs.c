@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of bcachefs only: subvolumes, snapshots, and inherited attributes. Run by ../bypass/, if
  * the kernel has bcachefs. Debian has no tool to make such a filesystem, but a superblock is

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Access from before the rule other than descriptors: growing mappings, pages in a pipe, memory
  * that an io_uring or userfaultfd(2) holds. The kernel calls no hook for any of these again. Run by

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of btrfs only: subvolumes and sending them, encoded reads and writes, defragmentation, and
  * tree searches. Run by ../bypass/; reading.c has clones, machinery.c a snapshot.

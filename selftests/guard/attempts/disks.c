@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to a block device's data other than its nodes and block I/O: SCSI commands, stacked devices
  * (device mapper, md), and partitions. Run by ../bypass/.

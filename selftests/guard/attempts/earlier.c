@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Uses of a file by the kernel itself, after a permitted request: swapping; and uses without hooks
  * for the file, by an NFS client and by pins. Run by ../bypass_subject.c, with the guard started.

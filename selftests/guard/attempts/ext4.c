@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of ext4 only, other than exchanges of blocks, which writing.c and reading.c have. Run by
  * ../bypass/.

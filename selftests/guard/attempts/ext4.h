@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Declarations for ext4 that are in no header: for reading.c, writing.c and ext4.c. */
 #ifndef EXT4_H
 #define EXT4_H

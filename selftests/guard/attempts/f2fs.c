@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of f2fs only: atomic writes, moving blocks to another file, erasing, compression,
  * defragmentation, and pinned files. Run by ../bypass/.

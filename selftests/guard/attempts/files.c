@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Making the files that attempts use, running programs, and small helpers for all attempts.
  * ../bypass/ and the attempts call these. content.c has what they do with a file's content.

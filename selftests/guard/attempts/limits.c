@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Limits of a rule, other than by an attempt on its file: the manual names them, and this file
  * shows them. Run by ../bypass_subject.c, with the guard started.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A loop device for a descriptor: it reads and writes the file below without a hook. Called by the
  * attempts. The first read or write also frees the device.

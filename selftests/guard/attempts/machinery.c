@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways through other parts of the kernel that use files: swap, accounting, core dumps, loop
  * devices, overlayfs, snapshots, the underlying device. Run by ../bypass/.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Ways to change a mapped file. The attempts are in the tables of writing.c. */
 #include <sys/syscall.h>
 

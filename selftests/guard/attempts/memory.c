@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What root sees of a file in the memory of the kernel and of permitted processes, through
  * /proc/kcore and probes. Run by ../bypass_subject.c, with the guard started.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to delete, replace, rename, cover and link names. ../bypass/ runs them, and checks the file
  * and its name afterwards.

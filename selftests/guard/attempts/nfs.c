@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The kernel's NFS server: a client (this machine itself) uses a file that has a rule on the
  * server. Run by ../bypass/, which calls nfs_stop() at the end.

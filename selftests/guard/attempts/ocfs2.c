@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of ocfs2 only: copies that share blocks, and moving blocks. Run by ../bypass/ if there is
  * mkfs.ocfs2, which scripts/deps does not install, because the package brings services.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to read a file with another's help: a process that passes its descriptor on, a listener of
  * fanotify(7), and calls for which the kernel reads the file. Run by ../bypass/.

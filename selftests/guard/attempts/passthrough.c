@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * FUSE passthrough: a server has the kernel read and write another file, here the guarded one, in
  * place of its own. The filesystem is a single file; the server is a process of this program. Run

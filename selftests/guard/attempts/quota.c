@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A guarded file as a quota file: the kernel reads it, writes it and makes it immutable. Run by
  * ../bypass/.

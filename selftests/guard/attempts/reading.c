@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to read a file: each of these attempts gets at its content. passed.c has those that need
  * another process, or the kernel, to open the file or to pass it on. Run by ../bypass/.

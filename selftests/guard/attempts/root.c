@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What root can do that rules for files do not cover, while nothing below / can be changed. Run by
  * ../bypass_subject.c, with the guard started.

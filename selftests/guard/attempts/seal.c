@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What root tries with the guard's pins, maps and programs, and with the kernel. Run by
  * ../bypass_seal.c in the mount namespace of process 1, which has what the attempts need.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What root tries with the guard's tool, which alone may change a sealed guard: make it do
  * something else, or pass for it. Run by ../bypass_seal.c.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules that exempt only certain executables: processes that execute one of these, but that
  * somebody else may have tampered with, before the rule or by what they set for the program. Run by

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Ways to talk to the listener at a UNIX socket with a name. Run by ../bypass/. */
 #include "bypass.h"
 

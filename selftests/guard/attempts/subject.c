@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules that exempt only certain executables: who passes for one of these, and who does not. Each
  * attempt gets at the secret, or at the process of the allowed program (victim.c). Run by

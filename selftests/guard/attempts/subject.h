@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The tables of subject.c, limits.c, root.c, memory.c and earlier.c, which ../bypass_subject.c
  * runs.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* One request with io_uring or aio, using only system calls. Called by the attempts. */
 #include "bypass.h"
 

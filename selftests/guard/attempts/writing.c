@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Ways to change a file's content, and to append to it: the tables of all such attempts, and those
  * with write(2) and similar calls. ../bypass/ runs them, and detects changes.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Attempts that are in the tables of writing.c, and defined in other files. */
 #ifndef WRITING_H
 #define WRITING_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Calls of xfs only: the exchange of blocks for defragmentation, and calls by handle. Run by
  * ../bypass/.

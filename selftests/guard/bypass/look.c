@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Hash a file's state into one number, without what reading it changes. */
 #include <dirent.h>
 #include <linux/fs.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The runs: which attempts run in which ways, with which rules, and what each must result in. */
 #include "runs.h"
 

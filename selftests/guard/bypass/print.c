@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * --table prints a line for each attempt, with tabs: "stopped", "not stopped", or "works" where
  * that is allowed; the operations; the attempt; the reason why it is not stopped. The manual's list

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Making the runs: each run's file, the way to it, and the process that makes the attempt. */
 #include <sched.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Declarations shared by the files of the bypass test, besides the attempts: see bypass.c. */
 #ifndef RUNS_H
 #define RUNS_H

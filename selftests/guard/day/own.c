@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What programs do with their own files and processes, where Debian has no program for it: "work"
  * compiles and runs this. Exits with 0 if everything succeeded.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Processes that started before a rule named their executable do not count as its processes: how
  * the tool reports them, and the command "adopt", which makes them count. attempts/seen.c tests

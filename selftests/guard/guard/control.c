@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Refused control of processes (of executables that may do what others may not) is reported like
  * denials for files. attempts/subject.c tests that it is refused.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Filesystems where names, inode numbers or hard links differ from the usual: what the tool
  * refuses, and what it shows.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules for names: any file that comes to be at the name gets the rule, however it got there. And
  * rules for inodes, which stay with their file.

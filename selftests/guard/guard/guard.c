@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The tool inode-guard: what it takes and what it prints. The steps are in the files next to this
  * one, and share one guard. GUARD_STEPS="name..." selects steps by name, TEST_PROGRAMS=1 those that

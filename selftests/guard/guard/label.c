@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Labels: which words are valid, how long a rule keeps its label, and where it is shown. */
 #include "events.h"
 

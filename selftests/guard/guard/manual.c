@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The examples of the manual pages: the steps extract them, and run or apply them unchanged. */
 #include "steps.h"
 

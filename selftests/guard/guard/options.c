@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Which commands have the options of deny and allow. rules.c and follow.c test what these do. */
 #include "steps.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Rules: what deny, allow and remove do with them, and which rule decides. This file tries one way
  * to do each operation; bypass.c has all the others.

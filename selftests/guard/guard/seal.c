@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What the tool says when it refuses to seal. bypass_seal.c has the sealed guard, which nobody can
  * remove.

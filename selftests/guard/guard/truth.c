@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The tool tells the truth: about rules that can't hold, about rules that are not in force, and
  * about a guard that the kernel does not call.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Watching in a step: a watcher that writes to the file "events". */
 #ifndef STEPS_EVENTS_H
 #define STEPS_EVENTS_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A strict parser that checks whether a text is JSON and UTF-8; and the state that the guard's
  * programs share with the tool.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Kill the traced tool inode-guard just before a given system call, like a crash: for
  * ../guard_atomic.c, ../guard_killed.c and ../guard_upgrade.c.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The calls that the sweeps make, what prepares each try, and the checks after it. They use two
  * maps with a few entries that must stay, and a new file for each try.

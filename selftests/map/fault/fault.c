@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every allocation fails in turn, on kernels that can inject faults. A call that fails for it
  * returns -ENOMEM, leaks nothing (the counters go back), leaves the maps as they were, and works

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes allocations of this process fail, by the kernel's fault injection. For root, with debugfs.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who comes first: tasks add the same inode to one map or to several, compete for a map's last
  * room, and add an inode while its last link goes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Hold up a task in the middle of an operation: one that shows an entry whose inode ends, one that
  * gives an inode its first value, and a program that points to a value whose entry goes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tasks change values and entries while other tasks and programs look: they see whole values and
  * miss none, even while filesystems and maps go.

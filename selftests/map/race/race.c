@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many tasks work on the same inode and the same map: one of them wins, nothing is lost, counted
  * twice or seen half-done, and what a program holds stays until the program ends.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The values of the race test. Its programs (race.bpf.c) check that a value is whole: every word
  * follows from the seed.

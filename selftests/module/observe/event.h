@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An event of a tracepoint, as the programs (observe.bpf.c) record it for programs.c.
  */

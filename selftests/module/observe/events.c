@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The tracepoints. Cases make events happen and note the expected ones as the text that tracefs
  * shows. They compare this to what tracefs has shown (here) or programs have seen (programs.c).

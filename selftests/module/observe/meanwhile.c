@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reading /proc/inode_map in pieces: of a map with many entries, and while entries, names, maps and
  * mounts come and go.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Records the module's tracepoints in order: two programs see the arguments of the tracepoints, and
  * another sees what perf and trace-cmd see.

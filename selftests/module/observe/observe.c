@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the module shows: /proc/inode_map and the tracepoints. This file tests the listing itself,
  * its fields and lines, and has the functions that read it; paths.c tests its last field,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Paths in /proc/inode_map: strange names, none, several and very long ones, for any reader.
  */

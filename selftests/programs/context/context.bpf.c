@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that change a map on top of what they interrupt: in NMI, in interrupts, under the map's
  * own locks, and in functions that the kernel runs for the map. They act only on what the process

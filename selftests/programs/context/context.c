@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that change a map on top of anything: an NMI, an interrupt, the map's own locks,
  * functions that the kernel runs for the map, the end of the map or of its inodes. They never wait,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs on kernel functions that run for a map and, by breakpoints, on functions that no program
  * can be attached to; programs that meet an entry that an update has claimed; and two processors at

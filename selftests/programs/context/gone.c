@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * An entry that a program has deleted is gone at once, although a worker has yet to erase it: no
  * lookup, walk or change finds it, and its room is free for another entry. Each check comes first

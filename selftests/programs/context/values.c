@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Values that programs point to while others replace and delete them. Two programs, one of which
  * sleeps, keep a pointer to the value of an opened file, write to it after a while, and record in

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * allowlist_exec: who can execute what, and that nothing can be executed without a list.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The examples in bpf/, run unchanged: they do what they say, fail closed where they say so, and
  * leave nothing behind when they are stopped.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * tree_deny, in C and in Python: what can be opened, and that it denies what it can't determine.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the programs that run (program.bpf.c) and those that are refused (program_refused.bpf.c) have
  * both.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs of every type that may call the functions. Most call the one that @todo selects, some
  * make several calls in a row. They run once for the process @pid when it has set @armed.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What BPF programs can do with a map, function by function: what each returns and leaves behind,
  * which program types may call it, what a map's flags forbid, and what the verifier refuses.

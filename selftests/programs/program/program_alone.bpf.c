@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A program that finds its map by name, so that bpftool can load it without passing an id: see
  * names.c.

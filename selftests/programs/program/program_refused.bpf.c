@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that the verifier must refuse, each for the reason in refused.c. None of them ever runs.
  */

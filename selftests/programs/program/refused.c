@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Bad pointers that the verifier accepts and that do no harm; and what it must refuse
  * (program_refused.bpf.c), each for its reason.

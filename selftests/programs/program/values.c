@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What programs do to values: what the map's flags forbid, and reading, replacing and deleting.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that make an entry or request it, at hooks where that is possible and where it is not;
  * programs that hold others up; programs that query the version; and programs that the verifier

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Entries that programs make: at once, with inode_map_get(), or through a worker, with
  * inode_map_request(). An inode gets one value, however many tasks ask; requests are bounded and

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A worker is held up: how many requests can be pending, and what happens to them when their map,
  * inode or filesystem goes meanwhile.

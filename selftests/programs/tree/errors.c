@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * When programs are told that a tree can't be searched: in the middle of a rename, with a pointer
  * that is not to a dentry, or with memory of the wrong size; and what the verifier refuses.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Trees of filesystems with several roots, or none; files opened by handle; and the tree across
  * mounts.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Programs that search trees: for files being opened, created or renamed, and with bad dentry
  * pointers. They record each answer for the test, and act only on what the process @pid does.

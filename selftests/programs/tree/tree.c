@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Trees: a search finds a file's nearest ancestor in the map, at the right distance, on several
  * filesystems, optionally across mounts, and while directories move (tree_storm.c). If the answer

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What tree.c and tree_storm.c share: programs that search the trees of every file that the process
  * opens, and checks of their answers.

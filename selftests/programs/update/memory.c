@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Updates by programs at the limits of memory: more of them in one run than may wait to be freed,
  * and the limit of the memory cgroup that the map is charged to.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * One program for each way to get an inode that an update accepts, and programs that the verifier
  * must refuse. They act for the process @pid and its children: on the ioctl() COMMAND, which no

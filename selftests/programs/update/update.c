@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Updates by BPF programs, from every hook that has an inode which the verifier trusts. They do and
  * refuse the same as bpf(2), and make no entry too late, when the inode, its filesystem or the map
