@@ -33,6 +33,7 @@
  * are spinlocks, and nothing sleeps or is released under them.
  */
 #include <linux/fs.h>
+#include <linux/lockdep.h>
 
 #include "account.h"
 #include "addon.h"
@@ -150,6 +151,7 @@ static bool addon_suits(struct inode_map_addon *addon, bool pinned)
 {
 	bool suits = pinned ? addon->pins || addon->pin : !addon->pins;
 
+	lockdep_assert_held(&addon->lock);
 	if (suits && pinned)
 		addon->pinned_users++;
 	return suits;

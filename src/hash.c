@@ -37,6 +37,7 @@
  * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
  * or RCU-tasks-trace read-side section.
  */
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -213,6 +214,7 @@ static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_
 	struct inode_map_table *table = inode_map_table(map);
 	u8 **link = inode_map_table_link(table, entry);
 
+	lockdep_assert_held(&map->index.xa_lock);
 	if (!link) {
 		table = table->bigger;
 		link = inode_map_table_link(table, entry);
@@ -231,6 +233,7 @@ void inode_map_hash_add(struct inode_map *map, struct inode_map_entry *entry)
 {
 	struct inode_map_table *table = inode_map_table(map);
 
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_table_add(table->bigger ?: table, entry);
 }
 

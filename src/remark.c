@@ -29,6 +29,7 @@
  *
  * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
  */
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>

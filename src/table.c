@@ -62,6 +62,7 @@
  * over its handle, so that a reader sees the old value or the new one.
  */
 #include <linux/bpf.h>
+#include <linux/lockdep.h>
 
 #include "handle.h"
 #include "hash.h"
@@ -82,6 +83,8 @@
 __noendbr void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
 				enum inode_map_reason reason)
 {
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_hash_del(map, entry);
 	hlist_del_init(&entry->in_addon);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
@@ -100,6 +103,8 @@ static void inode_map_remove_ended(struct inode_map *map, const struct inode_map
 	struct inode_map_entry *entry;
 	u8 *value, *next;
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	for (; table; table = table->bigger) {
 		for (value = *inode_map_bucket(table, addon->inode); value; value = next) {
 			entry = inode_map_entry_of(value);
@@ -112,6 +117,8 @@ static void inode_map_remove_ended(struct inode_map *map, const struct inode_map
 
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
 	/* Count it first: it can end as soon as it can be found. */
@@ -142,6 +149,8 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 {
 	u32 handle = map->next_handle;
 
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
 	/* Count it first: it can end as soon as it can be found. */
@@ -171,6 +180,8 @@ __noendbr bool inode_map_replace(struct inode_map *map, struct inode_map_entry *
 {
 	XA_STATE(xas, &map->index, inode_map_slot(old->handle));
 
+	lockdep_assert_held(&old->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	new->handle = old->handle;
 	if (cmpxchg(&old->fate, NULL, new))
 		return false;
@@ -201,6 +212,8 @@ __noendbr struct inode_map_entry *inode_map_find_inode_locked(const struct inode
 {
 	struct inode_map_entry *entry = inode_map_find(map, inode);
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	return entry && entry->addon == addon ? entry : NULL;
 }
 

@@ -11,6 +11,7 @@
  * reserve a handle. Callers hold none of ours, but a program may have interrupted a holder.
  */
 #include <linux/bpf.h>
+#include <linux/lockdep.h>
 
 #include "compat.h"
 #include "defer.h"
@@ -260,6 +261,8 @@ static int inode_map_renew_locked(struct inode_map *map, const struct inode_map_
 {
 	struct inode_map_entry *old;
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	if (map->dead)
 		return -ENODEV;
 	/* A lookup by inode is cheaper than one by handle. */
