@@ -33,6 +33,7 @@
  * are spinlocks, and nothing sleeps or is released under them.
  */
 #include <linux/fs.h>
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
 
 #include "account.h"
@@ -418,6 +419,7 @@ void inode_map_addon_release(struct inode_map_addon *addon)
 {
 	struct inode_map_mark *pin = NULL;
 
+	might_sleep();
 	spin_lock(&addon->lock);
 	/* There may be pinned users again by now. */
 	if (!addon->pinned_users)

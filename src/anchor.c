@@ -16,6 +16,7 @@
  * Locks: due_lock protects the list of inodes that are due. It is taken in process context, and
  * nothing nests inside it.
  */
+#include <linux/kernel.h>
 #include <linux/wait.h>
 
 #include "addon.h"
@@ -82,6 +83,7 @@ struct inode_map_addon *inode_map_anchor_find(struct inode *inode)
 	struct inode_map_addon *addon;
 	struct inode_map_mark *mark;
 
+	might_sleep();
 	/* On most kernels there never is an anchor. */
 	if (!atomic_read(&anchor_class.nr))
 		return NULL;
@@ -106,6 +108,7 @@ struct inode_map_addon *inode_map_anchor_find(struct inode *inode)
  */
 void inode_map_anchor_drop(struct inode_map_addon *addon)
 {
+	might_sleep();
 	if (addon->anchor)
 		inode_map_mark_drop(addon->anchor);
 }

@@ -14,6 +14,7 @@
  * Locks: addon->lock, with the lock of one map after the other inside (table.c). Nothing is
  * released under them.
  */
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
 
 #include "addon.h"
@@ -143,6 +144,7 @@ void inode_map_end_everywhere(struct inode *inode)
 {
 	struct inode_map_addon *addon = inode_map_addon_find(inode);
 
+	might_sleep();
 	if (!addon)
 		return;
 	addon_die(addon);

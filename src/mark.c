@@ -33,6 +33,7 @@
  * enter filesystems, so it can't get to eviction, which takes the mutex, too.
  */
 #include <linux/hash.h>
+#include <linux/kernel.h>
 #include <linux/wait_bit.h>
 
 #include "account.h"
@@ -116,6 +117,7 @@ struct inode_map_mark *inode_map_mark_find(struct inode_map_mark_class *class, s
  */
 void inode_map_mark_put(struct inode_map_mark *mark)
 {
+	might_sleep();
 	fsnotify_put_mark(&mark->fsn);
 }
 
