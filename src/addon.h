@@ -118,7 +118,7 @@ static __always_inline bool inode_map_in_any(const struct inode *inode)
 
 __noendbr struct inode_map_addon *inode_map_addon_find(struct inode *inode);
 struct inode_map_addon *inode_map_addon_get(struct inode *inode, dev_t dev, bool pinned);
-bool inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
+bool __must_check inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
 void inode_map_addon_release(struct inode_map_addon *addon);
 
 void inode_map_addon_unpin(struct inode_map_addon *addon);

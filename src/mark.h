@@ -73,7 +73,7 @@ void inode_map_mark_class_unregister(struct inode_map_mark_class *class);
 
 struct inode_map_mark *inode_map_mark_alloc(struct inode_map_mark_class *class,
 					    const struct inode *inode, unsigned int flags);
-int inode_map_mark_attach(struct inode_map_mark *mark, struct inode *inode);
+int __must_check inode_map_mark_attach(struct inode_map_mark *mark, struct inode *inode);
 struct inode_map_mark *inode_map_mark_find(struct inode_map_mark_class *class, struct inode *inode);
 void inode_map_mark_put(struct inode_map_mark *mark);
 void inode_map_mark_drop(struct inode_map_mark *mark);

@@ -54,7 +54,7 @@ __noendbr struct inode_map_entry *inode_map_find_inode_locked(const struct inode
 __noendbr int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags,
 			     u32 handle);
 
-bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
+bool __must_check inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
 void inode_map_unlink_ended(struct inode_map_entry *entry);
 
 /**
