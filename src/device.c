@@ -16,6 +16,7 @@
  * other files.
  */
 #include <linux/bpf.h>
+#include <linux/cache.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -33,8 +34,8 @@
 #include "registry.h"
 #include "update.h"
 
-static struct bpf_offload_dev *offload_dev;
-static struct net_device *map_netdev;
+static struct bpf_offload_dev *offload_dev __ro_after_init;
+static struct net_device *map_netdev __ro_after_init;
 
 static struct inode_map *to_map(struct bpf_offloaded_map *offmap)
 {

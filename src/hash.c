@@ -37,6 +37,7 @@
  * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
  * or RCU-tasks-trace read-side section.
  */
+#include <linux/cache.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
@@ -62,7 +63,7 @@
 
 struct inode_map_entry inode_map_no_entry;
 
-static struct workqueue_struct *move_wq;
+static struct workqueue_struct *move_wq __ro_after_init;
 
 static size_t inode_map_table_bytes(u32 mask)
 {

@@ -29,6 +29,7 @@
  *
  * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
  */
+#include <linux/cache.h>
 #include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -62,11 +63,11 @@ struct inode_map_remark {
 };
 
 /* Its work may sleep while a filesystem evicts an inode, and for grace periods. */
-static struct workqueue_struct *remark_wq;
+static struct workqueue_struct *remark_wq __ro_after_init;
 #define REMARK_DELAY	1
 
 /* Takes the entries of an addon out of their maps: see inode_map_remark_init(). */
-static void (*remark_die)(struct inode_map_addon *addon);
+static void (*remark_die)(struct inode_map_addon *addon) __ro_after_init;
 
 /* Whether the inode lives, although fsnotify is told otherwise. The caller keeps it in memory. */
 static bool is_named(struct inode *inode)
