@@ -32,6 +32,7 @@
  * Locks: addon->lock, with the lock of the addon's mark inside; and connector->lock by itself. All
  * are spinlocks, and nothing sleeps or is released under them.
  */
+#include <linux/cache.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
@@ -46,14 +47,22 @@ static atomic_t nr_pinned = ATOMIC_INIT(0);
 static void addon_free(struct fsnotify_mark *fsn);
 static void addon_pin_free(struct fsnotify_mark *fsn);
 
+/* Read-only once end.c has given its callback. */
+static struct fsnotify_ops addon_ops __ro_after_init = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= addon_free,
+};
+
 static struct inode_map_mark_class addon_class = {
 	.name	= "inode_map_addon",
 	.size	= sizeof(struct inode_map_addon),
 	.mask	= INODE_MAP_ADDON_MASK,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= addon_free,
-	},
+	.ops	= &addon_ops,
+};
+
+static const struct fsnotify_ops pin_ops = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= addon_pin_free,
 };
 
 /* DUPS: two tasks may attach a pin to an inode at the same time. One of the pins is kept. */
@@ -61,10 +70,7 @@ static struct inode_map_mark_class pin_class = {
 	.name	= "inode_map_pin",
 	.size	= sizeof(struct inode_map_mark),
 	.group_flags = FSNOTIFY_GROUP_DUPS,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= addon_pin_free,
-	},
+	.ops	= &pin_ops,
 };
 
 static void addon_free_rcu(struct rcu_head *rcu)
@@ -466,7 +472,7 @@ int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnot
 
 	BUILD_BUG_ON(offsetof(struct inode_map_addon, mark) != 0);
 
-	addon_class.ops.freeing_mark = freeing;
+	addon_ops.freeing_mark = freeing;
 	err = inode_map_mark_class_register(&addon_class);
 	if (err)
 		return err;

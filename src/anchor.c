@@ -16,6 +16,7 @@
  * Locks: due_lock protects the list of inodes that are due. It is taken in process context, and
  * nothing nests inside it.
  */
+#include <linux/cache.h>
 #include <linux/kernel.h>
 #include <linux/wait.h>
 
@@ -30,14 +31,17 @@ static DECLARE_WAIT_QUEUE_HEAD(due_wait);
 
 static void anchor_free(struct fsnotify_mark *fsn);
 
+/* Read-only once end.c has given its callback. */
+static struct fsnotify_ops anchor_ops __ro_after_init = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= anchor_free,
+};
+
 static struct inode_map_mark_class anchor_class = {
 	.name	= "inode_map_anchor",
 	.size	= sizeof(struct inode_map_anchor),
 	.mask	= INODE_MAP_ADDON_MASK,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= anchor_free,
-	},
+	.ops	= &anchor_ops,
 };
 
 static void anchor_free(struct fsnotify_mark *fsn)
@@ -191,7 +195,7 @@ int inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsno
 {
 	BUILD_BUG_ON(offsetof(struct inode_map_anchor, mark) != 0);
 
-	anchor_class.ops.freeing_mark = freeing;
+	anchor_ops.freeing_mark = freeing;
 	return inode_map_mark_class_register(&anchor_class);
 }
 

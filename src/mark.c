@@ -21,12 +21,12 @@
  *                             reference, too.
  *   inode_map_mark_drop()     detaches the mark (unless the VFS has done so), then drops a
  *                             reference.
- *   ops.free_mark             is called by fsnotify after the last reference is gone and a grace
+ *   ops->free_mark            is called by fsnotify after the last reference is gone and a grace
  *                             period of its SRCU has passed.
  *
  * The VFS may destroy a mark at any time in between: when the last link and last user of the inode
  * are gone, when it evicts the inode, or when it shuts its superblock down. fsnotify then calls
- * ops.freeing_mark.
+ * ops->freeing_mark.
  *
  * Locks: none of our own, and callers hold none of ours. fsnotify takes group->mark_mutex,
  * mark->lock and connector->lock, in that order. While the group's mutex is held reclaim does not
@@ -190,7 +190,7 @@ int inode_map_mark_class_register(struct inode_map_mark_class *class)
 	if (!class->cache)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++) {
-		group = fsnotify_alloc_group(&class->ops, class->group_flags);
+		group = fsnotify_alloc_group(class->ops, class->group_flags);
 		if (IS_ERR(group)) {
 			mark_class_destroy(class);
 			return PTR_ERR(group);

@@ -13,7 +13,7 @@
 /**
  * struct inode_map_mark - the beginning of a structure that is attached to an inode
  * @fsn: the fsnotify mark, which counts the structure's references. Valid until fsnotify calls
- *	ops.free_mark, a grace period of its SRCU after the last reference is gone
+ *	ops->free_mark, a grace period of its SRCU after the last reference is gone
  * @rcu: may free the structure from then on, if that has readers under RCU
  */
 struct inode_map_mark {
@@ -62,7 +62,7 @@ struct inode_map_mark_class {
 	size_t size;
 	u32 mask;
 	unsigned int group_flags;
-	struct fsnotify_ops ops;
+	const struct fsnotify_ops *ops;
 	struct fsnotify_group *groups[1 << INODE_MAP_MARK_GROUP_BITS];
 	struct kmem_cache *cache;
 	atomic_t nr;
