@@ -470,8 +470,6 @@ int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnot
 {
 	int err;
 
-	BUILD_BUG_ON(offsetof(struct inode_map_addon, mark) != 0);
-
 	addon_ops.freeing_mark = freeing;
 	err = inode_map_mark_class_register(&addon_class);
 	if (err)

@@ -6,6 +6,7 @@
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
 
+#include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -24,6 +25,8 @@ struct inode_map_remark;
  * bit for the same reason: an inode without it has no addon, an inode with it may have none.
  */
 #define INODE_MAP_ADDON_MASK	FS_IN_IGNORED
+/* inode_map_word_has_or() tests this one. */
+static_assert(INODE_MAP_ADDON_MASK == BIT(15));
 
 /**
  * struct inode_map_addon - one for each inode that is in any map, however many maps
@@ -77,6 +80,8 @@ struct inode_map_addon {
 	bool attached;
 };
 
+static_assert(offsetof(struct inode_map_addon, mark) == 0);
+
 /**
  * inode_map_addon_of - the addon that a mark belongs to
  * @mark: the addon's own mark
@@ -112,7 +117,6 @@ extern atomic_t inode_map_remarks;
  */
 static __always_inline bool inode_map_in_any(const struct inode *inode)
 {
-	BUILD_BUG_ON(INODE_MAP_ADDON_MASK != BIT(15));
 	return inode_map_word_has_or(inode, &inode->i_fsnotify_mask, &inode_map_remarks);
 }
 

@@ -193,8 +193,6 @@ bool inode_map_due_wait(const struct inode *inode)
  */
 int inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
 {
-	BUILD_BUG_ON(offsetof(struct inode_map_anchor, mark) != 0);
-
 	anchor_ops.freeing_mark = freeing;
 	return inode_map_mark_class_register(&anchor_class);
 }

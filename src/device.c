@@ -16,6 +16,7 @@
  * other files.
  */
 #include <linux/bpf.h>
+#include <linux/build_bug.h>
 #include <linux/cache.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
@@ -172,6 +173,8 @@ static const struct bpf_map_dev_ops inode_map_dev_ops = {
  * allocation, next to the 48 bytes of a struct htab_elem (htab_map_alloc_check()).
  */
 #define INODE_MAP_ELEM_SIZE_MAX	(KMALLOC_MAX_SIZE - 48)
+/* entry->bytes has 31 bits. */
+static_assert(sizeof(struct inode_map_entry) + INODE_MAP_ELEM_SIZE_MAX < 1UL << 31);
 
 /*
  * BPF_F_NO_PREALLOC asks for what this map does anyway. The kernel handles BPF_F_RDONLY and
