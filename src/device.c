@@ -15,11 +15,14 @@
  * updates faster than entries can be freed tries again. We hold no lock of our own when we call
  * other files.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bpf.h>
 #include <linux/build_bug.h>
 #include <linux/cache.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
+#include <linux/printk.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -324,6 +327,9 @@ int inode_map_device_init(void)
 
 	rtnl_lock();
 	err = register_netdevice(map_netdev);
+	/* modprobe says "File exists", as for a module that is loaded already. */
+	if (err == -EEXIST)
+		pr_err("a network device named " INODE_MAP_DEVICE " exists\n");
 	if (err)
 		goto err_notifier;
 	err = bpf_offload_dev_netdev_register(offload_dev, map_netdev);
