@@ -46,7 +46,6 @@
 #include <linux/workqueue.h>
 
 #include "addon.h"
-#include "compat.h"
 #include "hash.h"
 #include "yield.h"
 
@@ -398,7 +397,6 @@ void inode_map_hash_make_room(struct inode_map *map)
 int inode_map_hash_create(struct inode_map *map)
 {
 	u32 bits = min(inode_map_bits_max(map), BITS_FIRST);
-
 	struct inode_map_table *table = inode_map_table_alloc(bits);
 
 	if (!table)

@@ -13,7 +13,6 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "defer.h"
 #include "delete.h"
 #include "handle.h"

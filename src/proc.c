@@ -27,9 +27,7 @@
 
 #define INODE_MAP_PROC	"inode_map"
 
-/*
- * The position in the file: 0 for the head, otherwise the map's id above the entry's slot.
- */
+/* The position in the file: 0 for the head, otherwise the map's id above the entry's slot. */
 #define INODE_MAP_POS_BITS	31
 /* A slot is as large as a handle at most. */
 static_assert((unsigned long)INODE_MAP_HANDLE_MAX >> INODE_MAP_POS_BITS == 0);
