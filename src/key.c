@@ -16,7 +16,7 @@
 #include "key.h"
 #include "yield.h"
 
-/* No hole, which would pass a user's garbage on, and the size that headers and manuals name. */
+/* Part of the user-space API: 32 bytes, and no hole among them. */
 static_assert(sizeof(struct inode_map_key) == 32);
 static_assert(offsetof(struct inode_map_key, reserved) == 28);
 

@@ -25,6 +25,17 @@
  * still linked, but lookups don't find it. A task that holds the locks (at the end of the inode or
  * of the map, in bpf(2), or in the worker) unlinks an ended entry regardless of who has claimed it.
  *
+ * What the verbs mean, here and in the files that call this:
+ *
+ *   claim     set entry->fate, which makes the claimer the one that releases the entry
+ *   end       claim an entry without replacing it, so that lookups do not find it any more
+ *   remove    take an ended entry out of the three places, under both locks
+ *   unlink    end an entry, unless it has ended, and remove it
+ *   release   let go of the inode, which may be left to a worker, and then retire the entry
+ *   retire    free an unlinked entry after both kinds of grace period
+ *   defer     leave to a worker what a program can't do: unlink and release, or retire
+ *   delete    what a user asks for: unlink and release in bpf(2), end and defer in a program
+ *
  * An update claims the old entry for the new one: the old entry's fate is the entry that replaces
  * it. From then on the new entry can be claimed, too, even in the middle of the update: a claimer
  * that finds the old entry follows its fate. The old entry keeps its inode, so that a reader that
@@ -159,7 +170,7 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 		atomic_dec(&map->nr_entries);
 		return false;
 	}
-	map->next_handle = handle == INODE_MAP_HANDLE_MAX ? 1 : handle + 1;
+	map->next_handle = inode_map_handle_after(handle);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	inode_map_hash_add(map, entry);
 	trace_inode_map_insert(map, entry);

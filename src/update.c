@@ -30,7 +30,7 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 	do {
 		xa_lock(&map->index);
 		next = map->next_handle;
-		map->next_handle = next == INODE_MAP_HANDLE_MAX ? 1 : next + 1;
+		map->next_handle = inode_map_handle_after(next);
 		/* May drop the lock while it allocates. */
 		err = map->dead ? -ENODEV :
 				  __xa_insert(&map->index, inode_map_slot(next), NULL,
