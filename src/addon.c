@@ -168,8 +168,8 @@ static bool addon_suits(struct inode_map_addon *addon, bool pinned)
  * Have a pin keep the inode in memory, rather than the addon's own mark. The reference to @pin
  * becomes the addon's; if the addon needs no pin, return @pin. Counts a pinned user as pinned.
  */
-static struct inode_map_mark *addon_mix(struct inode_map_addon *addon, bool pinned,
-					struct inode_map_mark *pin)
+static struct inode_map_mark *addon_use_pin(struct inode_map_addon *addon, bool pinned,
+					    struct inode_map_mark *pin)
 {
 	spin_lock(&addon->lock);
 	addon->pinned_users += pinned;
@@ -260,7 +260,7 @@ static int addon_join(struct inode_map_addon *addon, struct inode *inode, bool p
 	pin = addon_pin_attach(inode);
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
-	pin = addon_mix(addon, pinned, pin);
+	pin = addon_use_pin(addon, pinned, pin);
 	if (pin)
 		inode_map_mark_drop(pin);
 	return 0;

@@ -142,7 +142,7 @@ static bool addon_goes_on(struct inode_map_addon *addon)
  * Make @remark the addon's reprieve, unless it has one: have that attach an anchor once more.
  * Returns whether @remark is used.
  */
-static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark *killed)
+static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark *destroyed)
 {
 	struct inode_map_addon *addon = remark->addon;
 	bool first = !addon->remark;
@@ -155,7 +155,7 @@ static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark 
 		atomic_dec(&inode_map_remarks);
 	}
 	addon->remark->again = true;
-	addon->remark->connector = READ_ONCE(killed->fsn.connector);
+	addon->remark->connector = READ_ONCE(destroyed->fsn.connector);
 	inode_map_addon_unpin(addon);
 	return first;
 }
@@ -163,12 +163,12 @@ static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark 
 /**
  * inode_map_remark - have a worker give an addon another mark, if its inode lives on
  * @addon: an addon
- * @killed: the addon's own mark or its anchor, which fsnotify is destroying
+ * @destroyed: the addon's own mark or its anchor, which fsnotify is destroying
  *
  * Context: process, in fsnotify's callback; may sleep. The caller may be in reclaim.
  * Return: whether the addon gets one. If not, the inode ends, or the addon has no entry.
  */
-bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *killed)
+bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *destroyed)
 {
 	struct inode_map_remark *remark;
 	bool in_use, first = false;
@@ -181,7 +181,7 @@ bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *kill
 	spin_lock(&addon->lock);
 	in_use = addon_is_in_use(addon);
 	if (in_use)
-		first = remark_enter(remark, killed);
+		first = remark_enter(remark, destroyed);
 	spin_unlock(&addon->lock);
 	if (first)
 		remark_begin(remark);
