@@ -42,7 +42,8 @@ static_assert(INODE_MAP_ADDON_MASK == BIT(15));
  * @dev: device as by stat(2), if a caller knew that, or else the superblock's. No lock: stored and
  *	loaded whole
  * @users: entries until they are released, tasks about to add one, and a reprieve (remark.c). Never
- *	rises from zero. The last user drops @anchor and the users' reference to @mark
+ *	rises from zero. The last user drops @anchor and the users' reference to @mark. The count in
+ *	@mark does not do for this: it tells when to free the addon, and not when to detach it
  * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock), the mark's lock and
  *	inode->i_lock nest inside. Nothing is released under it
  * @entries: the entries of all maps for this inode, linked by their in_addon
