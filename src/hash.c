@@ -37,6 +37,7 @@
  * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
  * or RCU-tasks-trace read-side section.
  */
+#include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
@@ -217,7 +218,10 @@ static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_
 	lockdep_assert_held(&map->index.xa_lock);
 	if (!link) {
 		table = table->bigger;
-		link = inode_map_table_link(table, entry);
+		link = table ? inode_map_table_link(table, entry) : NULL;
+		/* It is in one of the two. */
+		if (WARN_ON_ONCE(!link))
+			return;
 	}
 	if (!value && inode_map_is_bucket(table, link))
 		value = INODE_MAP_NO_VALUE;

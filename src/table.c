@@ -73,6 +73,7 @@
  * over its handle, so that a reader sees the old value or the new one.
  */
 #include <linux/bpf.h>
+#include <linux/bug.h>
 #include <linux/lockdep.h>
 
 #include "handle.h"
@@ -137,7 +138,7 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	inode_map_hash_add(map, entry);
 	/* The slot was reserved: this allocates nothing and can't fail. */
-	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
+	WARN_ON_ONCE(xa_err(__xa_store(&map->index, inode_map_slot(handle), entry, 0)));
 	trace_inode_map_insert(map, entry);
 }
 
