@@ -2,7 +2,7 @@
 /*
  * Pinned and weak users of one addon, and what keeps the inode in memory for them.
  *
- *   updater()	addon_join() with addon_suits(), addon_pin_attach(), addon_mix();
+ *   updater()	addon_join() with addon_suits(), addon_pin_attach(), addon_use_pin();
  *		then inode_map_link(), and perhaps inode_map_delete(): inode_map_addon_put()
  *   worker()	inode_map_addon_release()
  *   vfs()	the inode loses its name, and is removed or evicted
@@ -164,8 +164,8 @@ inline addon_die() {
 	od
 }
 
-/* addon_mix(): attach a pin and make the addon use it. */
-inline addon_mix(entry) {
+/* addon_use_pin(): attach a pin and make the addon use it. */
+inline addon_use_pin(entry) {
 	mark_alloc(p, OTHER, true);
 	mark_attach(p, err);
 	if
@@ -236,7 +236,7 @@ proctype updater(byte me) {
 		}
 		if
 		:: due
-		:: else -> addon_mix(me)
+		:: else -> addon_use_pin(me)
 		fi;
 		due = false;
 		if

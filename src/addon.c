@@ -32,7 +32,10 @@
  * Locks: addon->lock, with the lock of the addon's mark inside; and connector->lock by itself. All
  * are spinlocks, and nothing sleeps or is released under them.
  */
+#include <linux/cache.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
 
 #include "account.h"
 #include "addon.h"
@@ -44,14 +47,22 @@ static atomic_t nr_pinned = ATOMIC_INIT(0);
 static void addon_free(struct fsnotify_mark *fsn);
 static void addon_pin_free(struct fsnotify_mark *fsn);
 
+/* Read-only once end.c has given its callback. */
+static struct fsnotify_ops addon_ops __ro_after_init = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= addon_free,
+};
+
 static struct inode_map_mark_class addon_class = {
 	.name	= "inode_map_addon",
 	.size	= sizeof(struct inode_map_addon),
 	.mask	= INODE_MAP_ADDON_MASK,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= addon_free,
-	},
+	.ops	= &addon_ops,
+};
+
+static const struct fsnotify_ops pin_ops = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= addon_pin_free,
 };
 
 /* DUPS: two tasks may attach a pin to an inode at the same time. One of the pins is kept. */
@@ -59,10 +70,7 @@ static struct inode_map_mark_class pin_class = {
 	.name	= "inode_map_pin",
 	.size	= sizeof(struct inode_map_mark),
 	.group_flags = FSNOTIFY_GROUP_DUPS,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= addon_pin_free,
-	},
+	.ops	= &pin_ops,
 };
 
 static void addon_free_rcu(struct rcu_head *rcu)
@@ -150,6 +158,7 @@ static bool addon_suits(struct inode_map_addon *addon, bool pinned)
 {
 	bool suits = pinned ? addon->pins || addon->pin : !addon->pins;
 
+	lockdep_assert_held(&addon->lock);
 	if (suits && pinned)
 		addon->pinned_users++;
 	return suits;
@@ -159,8 +168,8 @@ static bool addon_suits(struct inode_map_addon *addon, bool pinned)
  * Have a pin keep the inode in memory, rather than the addon's own mark. The reference to @pin
  * becomes the addon's; if the addon needs no pin, return @pin. Counts a pinned user as pinned.
  */
-static struct inode_map_mark *addon_mix(struct inode_map_addon *addon, bool pinned,
-					struct inode_map_mark *pin)
+static struct inode_map_mark *addon_use_pin(struct inode_map_addon *addon, bool pinned,
+					    struct inode_map_mark *pin)
 {
 	spin_lock(&addon->lock);
 	addon->pinned_users += pinned;
@@ -251,7 +260,7 @@ static int addon_join(struct inode_map_addon *addon, struct inode *inode, bool p
 	pin = addon_pin_attach(inode);
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
-	pin = addon_mix(addon, pinned, pin);
+	pin = addon_use_pin(addon, pinned, pin);
 	if (pin)
 		inode_map_mark_drop(pin);
 	return 0;
@@ -416,6 +425,7 @@ void inode_map_addon_release(struct inode_map_addon *addon)
 {
 	struct inode_map_mark *pin = NULL;
 
+	might_sleep();
 	spin_lock(&addon->lock);
 	/* There may be pinned users again by now. */
 	if (!addon->pinned_users)
@@ -460,9 +470,7 @@ int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnot
 {
 	int err;
 
-	BUILD_BUG_ON(offsetof(struct inode_map_addon, mark) != 0);
-
-	addon_class.ops.freeing_mark = freeing;
+	addon_ops.freeing_mark = freeing;
 	err = inode_map_mark_class_register(&addon_class);
 	if (err)
 		return err;

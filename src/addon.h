@@ -6,6 +6,7 @@
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
 
+#include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -24,6 +25,8 @@ struct inode_map_remark;
  * bit for the same reason: an inode without it has no addon, an inode with it may have none.
  */
 #define INODE_MAP_ADDON_MASK	FS_IN_IGNORED
+/* inode_map_word_has_or() tests this one. */
+static_assert(INODE_MAP_ADDON_MASK == BIT(15));
 
 /**
  * struct inode_map_addon - one for each inode that is in any map, however many maps
@@ -39,7 +42,8 @@ struct inode_map_remark;
  * @dev: device as by stat(2), if a caller knew that, or else the superblock's. No lock: stored and
  *	loaded whole
  * @users: entries until they are released, tasks about to add one, and a reprieve (remark.c). Never
- *	rises from zero. The last user drops @anchor and the users' reference to @mark
+ *	rises from zero. The last user drops @anchor and the users' reference to @mark. The count in
+ *	@mark does not do for this: it tells when to free the addon, and not when to detach it
  * @lock: protects @entries to @dead. The map's lock (map->index.xa_lock), the mark's lock and
  *	inode->i_lock nest inside. Nothing is released under it
  * @entries: the entries of all maps for this inode, linked by their in_addon
@@ -77,6 +81,8 @@ struct inode_map_addon {
 	bool attached;
 };
 
+static_assert(offsetof(struct inode_map_addon, mark) == 0);
+
 /**
  * inode_map_addon_of - the addon that a mark belongs to
  * @mark: the addon's own mark
@@ -112,13 +118,12 @@ extern atomic_t inode_map_remarks;
  */
 static __always_inline bool inode_map_in_any(const struct inode *inode)
 {
-	BUILD_BUG_ON(INODE_MAP_ADDON_MASK != BIT(15));
 	return inode_map_word_has_or(inode, &inode->i_fsnotify_mask, &inode_map_remarks);
 }
 
 __noendbr struct inode_map_addon *inode_map_addon_find(struct inode *inode);
 struct inode_map_addon *inode_map_addon_get(struct inode *inode, dev_t dev, bool pinned);
-bool inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
+bool __must_check inode_map_addon_put(struct inode_map_addon *addon, bool pinned);
 void inode_map_addon_release(struct inode_map_addon *addon);
 
 void inode_map_addon_unpin(struct inode_map_addon *addon);

@@ -16,6 +16,8 @@
  * Locks: due_lock protects the list of inodes that are due. It is taken in process context, and
  * nothing nests inside it.
  */
+#include <linux/cache.h>
+#include <linux/kernel.h>
 #include <linux/wait.h>
 
 #include "addon.h"
@@ -29,14 +31,17 @@ static DECLARE_WAIT_QUEUE_HEAD(due_wait);
 
 static void anchor_free(struct fsnotify_mark *fsn);
 
+/* Read-only once end.c has given its callback. */
+static struct fsnotify_ops anchor_ops __ro_after_init = {
+	.handle_inode_event	= inode_map_mark_handle_event,
+	.free_mark		= anchor_free,
+};
+
 static struct inode_map_mark_class anchor_class = {
 	.name	= "inode_map_anchor",
 	.size	= sizeof(struct inode_map_anchor),
 	.mask	= INODE_MAP_ADDON_MASK,
-	.ops	= {
-		.handle_inode_event	= inode_map_mark_handle_event,
-		.free_mark		= anchor_free,
-	},
+	.ops	= &anchor_ops,
 };
 
 static void anchor_free(struct fsnotify_mark *fsn)
@@ -82,6 +87,7 @@ struct inode_map_addon *inode_map_anchor_find(struct inode *inode)
 	struct inode_map_addon *addon;
 	struct inode_map_mark *mark;
 
+	might_sleep();
 	/* On most kernels there never is an anchor. */
 	if (!atomic_read(&anchor_class.nr))
 		return NULL;
@@ -106,6 +112,7 @@ struct inode_map_addon *inode_map_anchor_find(struct inode *inode)
  */
 void inode_map_anchor_drop(struct inode_map_addon *addon)
 {
+	might_sleep();
 	if (addon->anchor)
 		inode_map_mark_drop(addon->anchor);
 }
@@ -186,9 +193,7 @@ bool inode_map_due_wait(const struct inode *inode)
  */
 int inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
 {
-	BUILD_BUG_ON(offsetof(struct inode_map_anchor, mark) != 0);
-
-	anchor_class.ops.freeing_mark = freeing;
+	anchor_ops.freeing_mark = freeing;
 	return inode_map_mark_class_register(&anchor_class);
 }
 

@@ -5,6 +5,7 @@
 #ifndef _INODE_MAP_ANCHOR_H
 #define _INODE_MAP_ANCHOR_H
 
+#include <linux/build_bug.h>
 #include <linux/list.h>
 
 #include "mark.h"
@@ -22,6 +23,8 @@ struct inode_map_anchor {
 	struct inode_map_mark mark;
 	struct inode_map_addon *addon;
 };
+
+static_assert(offsetof(struct inode_map_anchor, mark) == 0);
 
 /**
  * inode_map_anchor_of - the anchor that a mark belongs to

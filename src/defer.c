@@ -13,6 +13,7 @@
  *
  * Locks: inode_map_defer() takes none. The worker takes addon->lock, then the map's lock.
  */
+#include <linux/cache.h>
 #include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
@@ -22,7 +23,7 @@
 #include "yield.h"
 
 static LLIST_HEAD(deferred);
-static struct workqueue_struct *defer_wq;
+static struct workqueue_struct *defer_wq __ro_after_init;
 
 static void inode_map_defer_work(struct work_struct *work)
 {

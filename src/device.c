@@ -15,9 +15,14 @@
  * updates faster than entries can be freed tries again. We hold no lock of our own when we call
  * other files.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bpf.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
+#include <linux/printk.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -33,8 +38,8 @@
 #include "registry.h"
 #include "update.h"
 
-static struct bpf_offload_dev *offload_dev;
-static struct net_device *map_netdev;
+static struct bpf_offload_dev *offload_dev __ro_after_init;
+static struct net_device *map_netdev __ro_after_init;
 
 static struct inode_map *to_map(struct bpf_offloaded_map *offmap)
 {
@@ -171,6 +176,8 @@ static const struct bpf_map_dev_ops inode_map_dev_ops = {
  * allocation, next to the 48 bytes of a struct htab_elem (htab_map_alloc_check()).
  */
 #define INODE_MAP_ELEM_SIZE_MAX	(KMALLOC_MAX_SIZE - 48)
+/* entry->bytes has 31 bits. */
+static_assert(sizeof(struct inode_map_entry) + INODE_MAP_ELEM_SIZE_MAX < 1UL << 31);
 
 /*
  * BPF_F_NO_PREALLOC asks for what this map does anyway. The kernel handles BPF_F_RDONLY and
@@ -320,6 +327,9 @@ int inode_map_device_init(void)
 
 	rtnl_lock();
 	err = register_netdevice(map_netdev);
+	/* modprobe says "File exists", as for a module that is loaded already. */
+	if (err == -EEXIST)
+		pr_err("a network device named " INODE_MAP_DEVICE " exists\n");
 	if (err)
 		goto err_notifier;
 	err = bpf_offload_dev_netdev_register(offload_dev, map_netdev);

@@ -14,6 +14,9 @@
  * Locks: addon->lock, with the lock of one map after the other inside (table.c). Nothing is
  * released under them.
  */
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+
 #include "addon.h"
 #include "anchor.h"
 #include "compat.h"
@@ -46,6 +49,7 @@ static unsigned int addon_unlink_all(struct inode_map_addon *addon, struct hlist
 	struct hlist_node *next;
 	unsigned int nr = 0;
 
+	lockdep_assert_held(&addon->lock);
 	addon->dead = true;
 	hlist_for_each_entry_safe(entry, next, &addon->entries, in_addon) {
 		/* If a program has ended the entry, a worker will release it. */
@@ -140,6 +144,7 @@ void inode_map_end_everywhere(struct inode *inode)
 {
 	struct inode_map_addon *addon = inode_map_addon_find(inode);
 
+	might_sleep();
 	if (!addon)
 		return;
 	addon_die(addon);

@@ -18,6 +18,7 @@
  * filesystem thus shows as a module in use, and not as an rmmod that hangs.
  */
 #include <linux/bpf.h>
+#include <linux/cache.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -30,7 +31,7 @@
 static atomic_t nr_entries = ATOMIC_INIT(0);
 
 /* Runs what frees entries. */
-static struct workqueue_struct *reap_wq;
+static struct workqueue_struct *reap_wq __ro_after_init;
 
 /*
  * Entries that wait for both kinds of grace period, and the work that waits for them. It waits
@@ -44,7 +45,7 @@ static DECLARE_DELAYED_WORK(reap, inode_map_entry_reap);
 #define REAP_DELAY		(HZ / 20)
 
 /* Indexed by the number of words in a value, less one. */
-static struct kmem_cache *entry_caches[8];
+static struct kmem_cache *entry_caches[8] __ro_after_init;
 
 static struct kmem_cache *inode_map_entry_cache(u32 bytes)
 {

@@ -37,6 +37,9 @@
  * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
  * or RCU-tasks-trace read-side section.
  */
+#include <linux/bug.h>
+#include <linux/cache.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -44,7 +47,6 @@
 #include <linux/workqueue.h>
 
 #include "addon.h"
-#include "compat.h"
 #include "hash.h"
 #include "yield.h"
 
@@ -61,7 +63,7 @@
 
 struct inode_map_entry inode_map_no_entry;
 
-static struct workqueue_struct *move_wq;
+static struct workqueue_struct *move_wq __ro_after_init;
 
 static size_t inode_map_table_bytes(u32 mask)
 {
@@ -213,9 +215,13 @@ static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_
 	struct inode_map_table *table = inode_map_table(map);
 	u8 **link = inode_map_table_link(table, entry);
 
+	lockdep_assert_held(&map->index.xa_lock);
 	if (!link) {
 		table = table->bigger;
-		link = inode_map_table_link(table, entry);
+		link = table ? inode_map_table_link(table, entry) : NULL;
+		/* It is in one of the two. */
+		if (WARN_ON_ONCE(!link))
+			return;
 	}
 	if (!value && inode_map_is_bucket(table, link))
 		value = INODE_MAP_NO_VALUE;
@@ -231,6 +237,7 @@ void inode_map_hash_add(struct inode_map *map, struct inode_map_entry *entry)
 {
 	struct inode_map_table *table = inode_map_table(map);
 
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_table_add(table->bigger ?: table, entry);
 }
 
@@ -394,7 +401,6 @@ void inode_map_hash_make_room(struct inode_map *map)
 int inode_map_hash_create(struct inode_map *map)
 {
 	u32 bits = min(inode_map_bits_max(map), BITS_FIRST);
-
 	struct inode_map_table *table = inode_map_table_alloc(bits);
 
 	if (!table)

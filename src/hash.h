@@ -33,6 +33,9 @@
  *	lock, with release; readers take no lock
  *
  * The last table of a map, and the one that is to replace it, are freed with the map.
+ *
+ * None of the pointers is __rcu: the lookup saves an instruction by loading them without
+ * READ_ONCE(), which is what rcu_dereference_check() would do.
  */
 struct inode_map_table {
 	u32 mask;

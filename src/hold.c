@@ -19,6 +19,7 @@
  * Locks: inode->i_lock, and supers_lock in super.c; inode_map_hold_try() takes none. Callers hold
  * none.
  */
+#include <linux/kernel.h>
 #include <linux/slab.h>
 
 #include "hold.h"
@@ -189,6 +190,7 @@ struct inode_map_hold *inode_map_hold_try(struct inode *inode)
  */
 struct inode *inode_map_hold_settle(struct inode_map_hold *hold)
 {
+	might_sleep();
 	/* It can't fail: there would be no worker to drop the superblock. */
 	hold->super = inode_map_super_get(hold->sb, GFP_KERNEL | __GFP_NOFAIL);
 	return hold->inode;

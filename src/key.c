@@ -5,6 +5,7 @@
  * Both formats are described in include/uapi/linux/inode_map.h. The operations of bpf(2) read and
  * write them, in process context, without any of our locks.
  */
+#include <linux/build_bug.h>
 #include <linux/file.h>
 #include <linux/kdev_t.h>
 #include <linux/magic.h>
@@ -14,6 +15,10 @@
 
 #include "key.h"
 #include "yield.h"
+
+/* Part of the user-space API: 32 bytes, and no hole among them. */
+static_assert(sizeof(struct inode_map_key) == 32);
+static_assert(offsetof(struct inode_map_key, reserved) == 28);
 
 #define INODE_MAP_KEY_FLAGS	INODE_MAP_WEAK
 

@@ -31,8 +31,8 @@ struct inode_map_target {
 };
 
 bool inode_map_key_size_ok(u32 key_size);
-int inode_map_key_get(const struct inode_map *map, const void *key,
-		      struct inode_map_target *target);
+int __must_check inode_map_key_get(const struct inode_map *map, const void *key,
+				   struct inode_map_target *target);
 void inode_map_key_put(struct inode_map_target *target);
 dev_t inode_map_target_dev(const struct inode_map_target *target);
 void inode_map_key_fill_full(const struct inode_map_entry *entry, struct inode_map_key *key);

@@ -58,7 +58,7 @@
  * The map for a program that wants the first @size bytes of values, or an ERR_PTR(). Inline: a
  * program may read a value for every file.
  */
-static __always_inline struct inode_map *inode_map_get_read(u32 id, const void *dst, u32 size)
+static __always_inline struct inode_map *inode_map_readable(u32 id, const void *dst, u32 size)
 {
 	struct inode_map *map = inode_map_by_id_any(id);
 
@@ -174,7 +174,7 @@ __bpf_kfunc INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode
 __bpf_kfunc INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign,
 						  void *dst__nullable, u32 dst__sz)
 {
-	struct inode_map *map = inode_map_get_read(map_id, dst__nullable, dst__sz);
+	struct inode_map *map = inode_map_readable(map_id, dst__nullable, dst__sz);
 	struct inode_map_entry *entry;
 
 	if (IS_ERR(map))
@@ -228,7 +228,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign
 __bpf_kfunc int bpf_inode_map_read_tree(u32 map_id, struct dentry *dentry__ign, void *dst__nullable,
 					u32 dst__sz)
 {
-	struct inode_map *map = inode_map_get_read(map_id, dst__nullable, dst__sz);
+	struct inode_map *map = inode_map_readable(map_id, dst__nullable, dst__sz);
 	struct inode_map_entry *entry;
 	int distance;
 
@@ -275,7 +275,7 @@ __bpf_kfunc u8 *bpf_inode_map_lookup_path(u32 map_id, const struct path *path,
 __bpf_kfunc int bpf_inode_map_read_path(u32 map_id, const struct path *path, void *dst,
 					u32 dst__sz)
 {
-	struct inode_map *map = inode_map_get_read(map_id, dst, dst__sz);
+	struct inode_map *map = inode_map_readable(map_id, dst, dst__sz);
 	struct inode_map_entry *entry;
 	int distance;
 

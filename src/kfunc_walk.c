@@ -8,6 +8,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
+#include <linux/build_bug.h>
 
 #include <linux/inode_map.h>
 
@@ -40,6 +41,9 @@ struct inode_map_walk {
 	struct inode_map_key key;
 };
 
+static_assert(sizeof(struct inode_map_walk) <= sizeof(struct bpf_iter_inode_map));
+static_assert(__alignof__(struct inode_map_walk) == __alignof__(struct bpf_iter_inode_map));
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -55,9 +59,6 @@ __bpf_kfunc int bpf_iter_inode_map_new(struct bpf_iter_inode_map *it, u32 map_id
 {
 	struct inode_map_walk *walk = (void *)it;
 	struct inode_map *map = inode_map_by_id_any(map_id);
-
-	BUILD_BUG_ON(sizeof(*walk) > sizeof(*it));
-	BUILD_BUG_ON(__alignof__(*walk) != __alignof__(*it));
 
 	memset(walk, 0, sizeof(*walk));
 	if (!map)

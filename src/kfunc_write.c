@@ -20,7 +20,7 @@
 #include "update.h"
 
 /* The map for a program that wants to change it, or an ERR_PTR(). Inline, as in kfunc.c. */
-static __always_inline struct inode_map *inode_map_get_write(u32 id)
+static __always_inline struct inode_map *inode_map_writable(u32 id)
 {
 	struct inode_map *map = inode_map_by_id_any(id);
 
@@ -67,7 +67,7 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *value, u32 value__sz,
 				     u64 flags)
 {
-	struct inode_map *map = inode_map_get_write(map_id);
+	struct inode_map *map = inode_map_writable(map_id);
 	bool weak = flags & INODE_MAP_WEAK;
 
 	if (IS_ERR(map))
@@ -99,7 +99,7 @@ __bpf_kfunc int bpf_inode_map_update(u32 map_id, struct inode *inode, void *valu
 __bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 init__sz,
 				  const int rdwr_buf_size)
 {
-	struct inode_map *found = inode_map_get_write(lower_32_bits(map));
+	struct inode_map *found = inode_map_writable(lower_32_bits(map));
 	u32 flags = upper_32_bits(map);
 	struct inode_map_entry *entry;
 
@@ -137,7 +137,7 @@ __bpf_kfunc u8 *bpf_inode_map_get(u64 map, struct inode *inode, void *init, u32 
 __bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *value, u32 value__sz,
 				      u64 flags)
 {
-	struct inode_map *map = inode_map_get_write(map_id);
+	struct inode_map *map = inode_map_writable(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -168,7 +168,7 @@ __bpf_kfunc int bpf_inode_map_request(u32 map_id, struct inode *inode, void *val
 __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void *value__nullable,
 				      u32 value__sz)
 {
-	struct inode_map *map = inode_map_get_write(map_id);
+	struct inode_map *map = inode_map_writable(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -191,7 +191,7 @@ __bpf_kfunc int bpf_inode_map_replace(u32 map_id, struct inode *inode__ign, void
  */
 __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
 {
-	struct inode_map *map = inode_map_get_write(map_id);
+	struct inode_map *map = inode_map_writable(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -210,7 +210,7 @@ __bpf_kfunc int bpf_inode_map_delete(u32 map_id, struct inode *inode__ign)
  */
 __bpf_kfunc int bpf_inode_map_delete_handle(u32 map_id, u32 handle)
 {
-	struct inode_map *map = inode_map_get_write(map_id);
+	struct inode_map *map = inode_map_writable(map_id);
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);

@@ -9,10 +9,10 @@
  * dead map. The map is freed after a grace period of RCU tasks trace and then one of RCU.
  */
 #include <linux/bpf.h>
+#include <linux/cache.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "defer.h"
 #include "delete.h"
 #include "handle.h"
@@ -22,7 +22,7 @@
 #include "request.h"
 #include "yield.h"
 
-static struct workqueue_struct *free_wq;
+static struct workqueue_struct *free_wq __ro_after_init;
 
 static atomic_t nr_maps = ATOMIC_INIT(0);
 

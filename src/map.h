@@ -6,9 +6,11 @@
 #define _INODE_MAP_MAP_H
 
 #include <linux/bpf.h>
+#include <linux/build_bug.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/rhashtable-types.h>
+#include <linux/stddef.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -66,6 +68,7 @@ struct inode_map_account;
  * which may be in memory for longer, have only its account.
  */
 struct inode_map {
+	/* What lookups read, first and in one cache line (asserted below). */
 	u32 id;
 	u32 value_size;
 	u32 lookup_size;
@@ -74,14 +77,22 @@ struct inode_map {
 	bool published;
 	bool registered;
 	u8 **buckets;
+
+	/* What the map belongs to. */
 	struct inode_map_account *account;
 	const struct bpf_map *attr;
+
+	/* How it is found (registry.c). */
 	char name[BPF_OBJ_NAME_LEN];
 	struct hlist_node in_young;
 	struct rhash_head in_names;
 	struct list_head same_name;
+
+	/* Never change. */
 	u32 key_size;
 	u32 max_entries;
+
+	/* The entries, under the map's lock but for what is said above. */
 	atomic_t nr_entries;
 	u32 grow_at;
 	bool moving;
@@ -89,9 +100,14 @@ struct inode_map {
 	bool dead;
 	struct xarray index;
 	struct work_struct move;
+
+	/* The end (map.c). */
 	struct work_struct free;
 	struct rcu_head rcu;
 };
+
+/* Each further cache line would cost the lookup a miss. */
+static_assert(offsetofend(struct inode_map, buckets) <= 64);
 
 /* For readers under RCU and for BPF programs, which may be under RCU tasks trace instead. */
 #define inode_map_for_each_rcu(pos, head, member) \

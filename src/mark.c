@@ -21,18 +21,19 @@
  *                             reference, too.
  *   inode_map_mark_drop()     detaches the mark (unless the VFS has done so), then drops a
  *                             reference.
- *   ops.free_mark             is called by fsnotify after the last reference is gone and a grace
+ *   ops->free_mark            is called by fsnotify after the last reference is gone and a grace
  *                             period of its SRCU has passed.
  *
  * The VFS may destroy a mark at any time in between: when the last link and last user of the inode
  * are gone, when it evicts the inode, or when it shuts its superblock down. fsnotify then calls
- * ops.freeing_mark.
+ * ops->freeing_mark.
  *
  * Locks: none of our own, and callers hold none of ours. fsnotify takes group->mark_mutex,
  * mark->lock and connector->lock, in that order. While the group's mutex is held reclaim does not
  * enter filesystems, so it can't get to eviction, which takes the mutex, too.
  */
 #include <linux/hash.h>
+#include <linux/kernel.h>
 #include <linux/wait_bit.h>
 
 #include "account.h"
@@ -116,6 +117,7 @@ struct inode_map_mark *inode_map_mark_find(struct inode_map_mark_class *class, s
  */
 void inode_map_mark_put(struct inode_map_mark *mark)
 {
+	might_sleep();
 	fsnotify_put_mark(&mark->fsn);
 }
 
@@ -188,7 +190,7 @@ int inode_map_mark_class_register(struct inode_map_mark_class *class)
 	if (!class->cache)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < ARRAY_SIZE(class->groups); i++) {
-		group = fsnotify_alloc_group(&class->ops, class->group_flags);
+		group = fsnotify_alloc_group(class->ops, class->group_flags);
 		if (IS_ERR(group)) {
 			mark_class_destroy(class);
 			return PTR_ERR(group);

@@ -13,7 +13,7 @@
 /**
  * struct inode_map_mark - the beginning of a structure that is attached to an inode
  * @fsn: the fsnotify mark, which counts the structure's references. Valid until fsnotify calls
- *	ops.free_mark, a grace period of its SRCU after the last reference is gone
+ *	ops->free_mark, a grace period of its SRCU after the last reference is gone
  * @rcu: may free the structure from then on, if that has readers under RCU
  */
 struct inode_map_mark {
@@ -62,7 +62,7 @@ struct inode_map_mark_class {
 	size_t size;
 	u32 mask;
 	unsigned int group_flags;
-	struct fsnotify_ops ops;
+	const struct fsnotify_ops *ops;
 	struct fsnotify_group *groups[1 << INODE_MAP_MARK_GROUP_BITS];
 	struct kmem_cache *cache;
 	atomic_t nr;
@@ -73,7 +73,7 @@ void inode_map_mark_class_unregister(struct inode_map_mark_class *class);
 
 struct inode_map_mark *inode_map_mark_alloc(struct inode_map_mark_class *class,
 					    const struct inode *inode, unsigned int flags);
-int inode_map_mark_attach(struct inode_map_mark *mark, struct inode *inode);
+int __must_check inode_map_mark_attach(struct inode_map_mark *mark, struct inode *inode);
 struct inode_map_mark *inode_map_mark_find(struct inode_map_mark_class *class, struct inode *inode);
 void inode_map_mark_put(struct inode_map_mark *mark);
 void inode_map_mark_drop(struct inode_map_mark *mark);

@@ -12,6 +12,7 @@
  * total that does not go back to zero is a leak. Only the last one never goes down: it counts the
  * requests of programs that have failed since the module was loaded (request.c).
  */
+#include <linux/build_bug.h>
 #include <linux/dcache.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -26,10 +27,10 @@
 
 #define INODE_MAP_PROC	"inode_map"
 
-/*
- * The position in the file: 0 for the head, otherwise the map's id above the entry's slot.
- */
+/* The position in the file: 0 for the head, otherwise the map's id above the entry's slot. */
 #define INODE_MAP_POS_BITS	31
+/* A slot is as large as a handle at most. */
+static_assert((unsigned long)INODE_MAP_HANDLE_MAX >> INODE_MAP_POS_BITS == 0);
 
 /* How many names of an inode may go away while its line is made. */
 #define INODE_MAP_PROC_TURNS	16

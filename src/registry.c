@@ -37,6 +37,7 @@
  * after all of that (release), and an update loads it (acquire) before it goes on. The same holds
  * for nr_fresh and readers that look for a fresh map.
  */
+#include <linux/lockdep.h>
 #include <linux/rhashtable.h>
 #include <linux/string.h>
 
@@ -93,6 +94,7 @@ static void inode_map_publish_locked(struct inode_map *map)
 	u32 id = data_race(READ_ONCE(map->attr->id));
 	struct inode_map **recent = inode_map_recent_slot(id);
 
+	lockdep_assert_held(&young_lock);
 	if (!id || map->id)
 		return;
 	/* The bytes behind the name are 0 and stay 0: all of the array is a key. */
@@ -267,6 +269,7 @@ static int inode_map_enter_names(struct inode_map *map)
 {
 	struct inode_map *other;
 
+	lockdep_assert_held(&registry_mutex);
 	INIT_LIST_HEAD(&map->same_name);
 	other = rhashtable_lookup_get_insert_fast(&by_name, &map->in_names, by_name_params);
 	if (IS_ERR(other))
@@ -280,6 +283,7 @@ static void inode_map_leave_names(struct inode_map *map)
 {
 	struct inode_map *next = list_next_entry(map, same_name);
 
+	lockdep_assert_held(&registry_mutex);
 	if (next == map) {
 		rhashtable_remove_fast(&by_name, &map->in_names, by_name_params);
 		return;
@@ -293,6 +297,7 @@ static int inode_map_enter_tables(struct inode_map *map)
 {
 	int err;
 
+	lockdep_assert_held(&registry_mutex);
 	err = xa_err(xa_store(&by_id, map->id, map, GFP_KERNEL));
 	if (err || !map->name[0])
 		return err;
@@ -310,6 +315,7 @@ static int inode_map_settle(void)
 	unsigned long flags;
 	int err;
 
+	lockdep_assert_held(&registry_mutex);
 	/* The list changes only under the mutex. */
 	hlist_for_each_entry_safe(map, next, &young, in_young) {
 		inode_map_publish(map);
@@ -352,6 +358,7 @@ int inode_map_register(struct inode_map *map)
 
 static void inode_map_leave_tables(struct inode_map *map)
 {
+	lockdep_assert_held(&registry_mutex);
 	if (!map->registered)
 		return;
 	xa_erase(&by_id, map->id);

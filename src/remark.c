@@ -29,6 +29,8 @@
  *
  * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
  */
+#include <linux/cache.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -61,11 +63,11 @@ struct inode_map_remark {
 };
 
 /* Its work may sleep while a filesystem evicts an inode, and for grace periods. */
-static struct workqueue_struct *remark_wq;
+static struct workqueue_struct *remark_wq __ro_after_init;
 #define REMARK_DELAY	1
 
 /* Takes the entries of an addon out of their maps: see inode_map_remark_init(). */
-static void (*remark_die)(struct inode_map_addon *addon);
+static void (*remark_die)(struct inode_map_addon *addon) __ro_after_init;
 
 /* Whether the inode lives, although fsnotify is told otherwise. The caller keeps it in memory. */
 static bool is_named(struct inode *inode)
@@ -140,7 +142,7 @@ static bool addon_goes_on(struct inode_map_addon *addon)
  * Make @remark the addon's reprieve, unless it has one: have that attach an anchor once more.
  * Returns whether @remark is used.
  */
-static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark *killed)
+static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark *destroyed)
 {
 	struct inode_map_addon *addon = remark->addon;
 	bool first = !addon->remark;
@@ -153,7 +155,7 @@ static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark 
 		atomic_dec(&inode_map_remarks);
 	}
 	addon->remark->again = true;
-	addon->remark->connector = READ_ONCE(killed->fsn.connector);
+	addon->remark->connector = READ_ONCE(destroyed->fsn.connector);
 	inode_map_addon_unpin(addon);
 	return first;
 }
@@ -161,12 +163,12 @@ static bool remark_enter(struct inode_map_remark *remark, struct inode_map_mark 
 /**
  * inode_map_remark - have a worker give an addon another mark, if its inode lives on
  * @addon: an addon
- * @killed: the addon's own mark or its anchor, which fsnotify is destroying
+ * @destroyed: the addon's own mark or its anchor, which fsnotify is destroying
  *
  * Context: process, in fsnotify's callback; may sleep. The caller may be in reclaim.
  * Return: whether the addon gets one. If not, the inode ends, or the addon has no entry.
  */
-bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *killed)
+bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *destroyed)
 {
 	struct inode_map_remark *remark;
 	bool in_use, first = false;
@@ -179,7 +181,7 @@ bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *kill
 	spin_lock(&addon->lock);
 	in_use = addon_is_in_use(addon);
 	if (in_use)
-		first = remark_enter(remark, killed);
+		first = remark_enter(remark, destroyed);
 	spin_unlock(&addon->lock);
 	if (first)
 		remark_begin(remark);

@@ -11,7 +11,7 @@
 struct inode_map_addon;
 struct inode_map_mark;
 
-bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *killed);
+bool inode_map_remark(struct inode_map_addon *addon, struct inode_map_mark *destroyed);
 
 int inode_map_remark_init(void (*die)(struct inode_map_addon *addon));
 void inode_map_remark_exit(void);

@@ -24,6 +24,7 @@
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
+#include <linux/cache.h>
 #include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/rcupdate_trace.h>
@@ -60,7 +61,7 @@ struct inode_map_request {
 };
 
 static LLIST_HEAD(asked);
-static struct workqueue_struct *request_wq;
+static struct workqueue_struct *request_wq __ro_after_init;
 
 static atomic_t nr_requests = ATOMIC_INIT(0);
 static atomic_t nr_lost = ATOMIC_INIT(0);

@@ -16,6 +16,7 @@
  * nests inside it. To find a record and become a user of it takes only RCU: a record is freed after
  * a grace period, and its users never rise from zero.
  */
+#include <linux/cache.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/module.h>
@@ -30,7 +31,7 @@
 static struct hlist_head supers[1 << SUPERS_BITS];
 static DEFINE_SPINLOCK(supers_lock);
 
-static struct workqueue_struct *release_wq;
+static struct workqueue_struct *release_wq __ro_after_init;
 
 static void inode_map_super_work(struct work_struct *work)
 {

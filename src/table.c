@@ -25,6 +25,17 @@
  * still linked, but lookups don't find it. A task that holds the locks (at the end of the inode or
  * of the map, in bpf(2), or in the worker) unlinks an ended entry regardless of who has claimed it.
  *
+ * What the verbs mean, here and in the files that call this:
+ *
+ *   claim     set entry->fate, which makes the claimer the one that releases the entry
+ *   end       claim an entry without replacing it, so that lookups do not find it any more
+ *   remove    take an ended entry out of the three places, under both locks
+ *   unlink    end an entry, unless it has ended, and remove it
+ *   release   let go of the inode, which may be left to a worker, and then retire the entry
+ *   retire    free an unlinked entry after both kinds of grace period
+ *   defer     leave to a worker what a program can't do: unlink and release, or retire
+ *   delete    what a user asks for: unlink and release in bpf(2), end and defer in a program
+ *
  * An update claims the old entry for the new one: the old entry's fate is the entry that replaces
  * it. From then on the new entry can be claimed, too, even in the middle of the update: a claimer
  * that finds the old entry follows its fate. The old entry keeps its inode, so that a reader that
@@ -62,6 +73,8 @@
  * over its handle, so that a reader sees the old value or the new one.
  */
 #include <linux/bpf.h>
+#include <linux/bug.h>
+#include <linux/lockdep.h>
 
 #include "handle.h"
 #include "hash.h"
@@ -82,6 +95,8 @@
 __noendbr void inode_map_remove(struct inode_map *map, struct inode_map_entry *entry,
 				enum inode_map_reason reason)
 {
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_hash_del(map, entry);
 	hlist_del_init(&entry->in_addon);
 	__xa_erase(&map->index, inode_map_slot(entry->handle));
@@ -100,6 +115,8 @@ static void inode_map_remove_ended(struct inode_map *map, const struct inode_map
 	struct inode_map_entry *entry;
 	u8 *value, *next;
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	for (; table; table = table->bigger) {
 		for (value = *inode_map_bucket(table, addon->inode); value; value = next) {
 			entry = inode_map_entry_of(value);
@@ -112,6 +129,8 @@ static void inode_map_remove_ended(struct inode_map *map, const struct inode_map
 
 static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entry, u32 handle)
 {
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
 	/* Count it first: it can end as soon as it can be found. */
@@ -119,7 +138,7 @@ static void inode_map_insert(struct inode_map *map, struct inode_map_entry *entr
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	inode_map_hash_add(map, entry);
 	/* The slot was reserved: this allocates nothing and can't fail. */
-	__xa_store(&map->index, inode_map_slot(handle), entry, 0);
+	WARN_ON_ONCE(xa_err(__xa_store(&map->index, inode_map_slot(handle), entry, 0)));
 	trace_inode_map_insert(map, entry);
 }
 
@@ -142,6 +161,8 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 {
 	u32 handle = map->next_handle;
 
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	inode_map_remove_ended(map, entry->addon);
 	entry->handle = handle;
 	/* Count it first: it can end as soon as it can be found. */
@@ -150,7 +171,7 @@ static bool inode_map_insert_next(struct inode_map *map, struct inode_map_entry 
 		atomic_dec(&map->nr_entries);
 		return false;
 	}
-	map->next_handle = handle == INODE_MAP_HANDLE_MAX ? 1 : handle + 1;
+	map->next_handle = inode_map_handle_after(handle);
 	hlist_add_head(&entry->in_addon, &entry->addon->entries);
 	inode_map_hash_add(map, entry);
 	trace_inode_map_insert(map, entry);
@@ -171,6 +192,8 @@ __noendbr bool inode_map_replace(struct inode_map *map, struct inode_map_entry *
 {
 	XA_STATE(xas, &map->index, inode_map_slot(old->handle));
 
+	lockdep_assert_held(&old->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	new->handle = old->handle;
 	if (cmpxchg(&old->fate, NULL, new))
 		return false;
@@ -201,6 +224,8 @@ __noendbr struct inode_map_entry *inode_map_find_inode_locked(const struct inode
 {
 	struct inode_map_entry *entry = inode_map_find(map, inode);
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	return entry && entry->addon == addon ? entry : NULL;
 }
 

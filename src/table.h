@@ -8,6 +8,8 @@
 #ifndef _INODE_MAP_TABLE_H
 #define _INODE_MAP_TABLE_H
 
+#include <linux/lockdep.h>
+
 #include "compat.h"
 #include "entry.h"
 #include "handle.h"
@@ -52,7 +54,7 @@ __noendbr struct inode_map_entry *inode_map_find_inode_locked(const struct inode
 __noendbr int inode_map_link(struct inode_map *map, struct inode_map_entry *new, u64 flags,
 			     u32 handle);
 
-bool inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
+bool __must_check inode_map_unlink(struct inode_map_entry *entry, enum inode_map_reason reason);
 void inode_map_unlink_ended(struct inode_map_entry *entry);
 
 /**
@@ -68,6 +70,8 @@ void inode_map_unlink_ended(struct inode_map_entry *entry);
 static inline bool inode_map_renew(struct inode_map *map, struct inode_map_entry *old,
 				   struct inode_map_entry *new)
 {
+	lockdep_assert_held(&old->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	/* Not old->inode: a program may be ending the entry. */
 	new->inode = old->addon->inode;
 	new->addon = old->addon;
@@ -87,8 +91,11 @@ static inline bool inode_map_renew(struct inode_map *map, struct inode_map_entry
 static inline bool inode_map_end_linked(struct inode_map *map, struct inode_map_entry *entry,
 					enum inode_map_reason reason)
 {
-	bool ours = inode_map_claim(map, entry);
+	bool ours;
 
+	lockdep_assert_held(&entry->addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
+	ours = inode_map_claim(map, entry);
 	inode_map_remove(map, entry, ours ? reason : INODE_MAP_DELETED);
 	return ours;
 }
@@ -125,6 +132,8 @@ inode_map_find_handle_locked(struct inode_map *map, u32 handle, const struct ino
 {
 	struct inode_map_entry *entry = inode_map_find_handle(map, handle);
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	return entry && entry->addon == addon ? entry : NULL;
 }
 

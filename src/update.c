@@ -11,6 +11,7 @@
  * reserve a handle. Callers hold none of ours, but a program may have interrupted a holder.
  */
 #include <linux/bpf.h>
+#include <linux/lockdep.h>
 
 #include "compat.h"
 #include "defer.h"
@@ -29,7 +30,7 @@ static int inode_map_reserve_handle(struct inode_map *map, u32 *handle)
 	do {
 		xa_lock(&map->index);
 		next = map->next_handle;
-		map->next_handle = next == INODE_MAP_HANDLE_MAX ? 1 : next + 1;
+		map->next_handle = inode_map_handle_after(next);
 		/* May drop the lock while it allocates. */
 		err = map->dead ? -ENODEV :
 				  __xa_insert(&map->index, inode_map_slot(next), NULL,
@@ -260,6 +261,8 @@ static int inode_map_renew_locked(struct inode_map *map, const struct inode_map_
 {
 	struct inode_map_entry *old;
 
+	lockdep_assert_held(&addon->lock);
+	lockdep_assert_held(&map->index.xa_lock);
 	if (map->dead)
 		return -ENODEV;
 	/* A lookup by inode is cheaper than one by handle. */
