@@ -295,7 +295,7 @@ static int storage_create(void)
 			      &opts);
 }
 
-int map_create(enum column column, unsigned int n)
+static int map_create(enum column column, unsigned int n)
 {
 	/* Hash without a random seed. */
 	LIBBPF_OPTS(bpf_map_create_opts, zero_seed, .map_flags = BPF_F_ZERO_SEED);

@@ -82,7 +82,6 @@ union any_key {
 /* Maps. */
 void settle(unsigned int nr_maps, unsigned int nr_entries);
 int inode_map_make(unsigned int n);
-int map_create(enum column column, unsigned int n);
 void column_map_make(enum column column, unsigned int n);
 void key_make(enum column column, int fd, union any_key *key);
 long call(enum bpf_cmd cmd, enum column column, int fd, __u64 flags);

@@ -26,8 +26,6 @@
 #include "seal.skel.h"
 
 #define SIGNATURES	"/sys/module/module/parameters/sig_enforce"
-/* The pin of one of the seal's links: if it exists, the programs are attached. */
-#define SEAL_PIN	GUARD_DIR "/seal_map"
 /* Room for the tool and its libraries. */
 #define CODE_FILES	64
 

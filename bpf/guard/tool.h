@@ -79,7 +79,6 @@ enum {
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Inode maps by index: trees by operation, then the files. */
-#define TREE_MAPS	GUARD_OPS
 #define FILES_MAP	GUARD_OPS
 #define RULE_MAPS	(GUARD_OPS + 1)
 
@@ -188,9 +187,6 @@ struct array {
 void *array_add(struct array *array, size_t size);
 /* Free an array of char *, with the strings. */
 void strings_free(struct array *array);
-
-/* Compare two ids (__u32), for qsort(3). */
-int compare_ids(const void *one, const void *other);
 
 /**
  * struct index - finds pointers by an id

@@ -350,13 +350,6 @@ void strings_free(struct array *array)
 	*array = (struct array){};
 }
 
-int compare_ids(const void *one, const void *other)
-{
-	__u32 a = *(const __u32 *)one, b = *(const __u32 *)other;
-
-	return a < b ? -1 : a > b;
-}
-
 static struct index_slot *index_slot(const struct index *index, __u32 id)
 {
 	size_t at = id * 2654435761U & index->mask;

@@ -175,8 +175,6 @@ const char *loader(void);
 const char *library(void);
 /* Make a static program, or a dynamic linker, of position-independent code. */
 void make_program_of(const char *path, const void *code, size_t size);
-/* Whether @bytes begin like a new text. */
-bool is_text(const char *bytes);
 /* Map the file as code; or map it, and then make that executable: 0 or a negative errno. */
 int map_code(int fd);
 int protect_code(int fd);

@@ -86,7 +86,8 @@ int map_target(struct target *target, int prot, int flags)
 	return target->memory == MAP_FAILED ? -errno : 0;
 }
 
-bool is_text(const char *bytes)
+/* Whether @bytes begin like a new text. */
+static bool is_text(const char *bytes)
 {
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));
 }
