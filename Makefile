@@ -130,7 +130,7 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 
 # vmlinux.h of Linux 7 needs -fms-extensions.
 bpf_target  := $(if $(RELEASE),$(patsubst big,bpfeb,$(patsubst little,bpfel,$(call of_kernel,endian))))
-BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Werror -D__TARGET_ARCH_$(ARCH) \
+BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Wunused-macros -Werror -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
 	selftests/*/*.bpf.c selftests/*/*/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
@@ -157,8 +157,9 @@ guard_skels := $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 
 # --- Programs -----------------------------------------------------------------
 
-program_cflags = $(sysroot) -Wall -Wextra -Werror -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) \
-	$(defines) -MMD -MP -MF $@.d -MT $@
+# The last two: what only one file can use. For what headers declare there is scripts/unused.
+program_cflags = $(sysroot) -Wall -Wextra -Wmissing-prototypes -Wunused-macros -Werror -D_GNU_SOURCE= $(CFLAGS) \
+	-Iinclude -Iinclude/uapi -I$(@D) $(defines) -MMD -MP -MF $@.d -MT $@
 libraries := -lbpf -lelf -lz
 
 guard: $(GUARD:%=$(BUILD)/%)
