@@ -197,12 +197,12 @@ static int try_become_map(void)
 	CHECK(stat && fgets(line, sizeof(line), stat));
 	/* The numbers of the fields are those of proc(5). */
 	memset(&map, 0, sizeof(map));
-	field = strrchr(line, ')') + 1;
+	field = strrchr(line, ')');
 	for (int number = 3; field && number <= 51; number++) {
 		unsigned long value;
 
-		field = strchr(field, ' ') + 1;
-		value = strtoul(field, NULL, 10);
+		field = strchr(field + 1, ' ');
+		value = field ? strtoul(field, NULL, 10) : 0;
 		for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++)
 			if (parts[i].number == number)
 				*parts[i].value = value;
