@@ -371,7 +371,7 @@ void emit_cost(const char *table, const char *row, enum column column, struct co
  * another figure.
  */
 void emit_costs(const char *table, const char *row, const struct cost *costs,
-		       unsigned int n)
+		unsigned int n)
 {
 	char mean[64];
 

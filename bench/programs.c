@@ -53,7 +53,7 @@ static double clock_cost(const char *path)
 
 /* Instructions of an operation of a program, for up to SAMPLES of the @n files of a directory. */
 struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
-			   enum outcome outcome)
+		    enum outcome outcome)
 {
 	unsigned int nr = n < SAMPLES ? n : SAMPLES;
 	double clock = clock_cost(file_path(dir, 0));

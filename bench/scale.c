@@ -206,8 +206,8 @@ static double hit_in(int map, const char *path)
 }
 
 /*
- * A program's lookups in one of the maps that an inode is in. The first 256 are found by their ids at
- * once (registry.c); it is the others that must not take longer the more there are.
+ * A program's lookups in one of the maps that an inode is in. The first 256 are found by their ids
+ * at once (registry.c); it is the others that must not take longer the more there are.
  */
 static void emit_hits(const char *row, const char *path, unsigned int n)
 {

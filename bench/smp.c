@@ -12,8 +12,8 @@
 #include "common.h"
 
 /*
- * Looks for each figure in a round. Their median counts, of the best round, since the host has other
- * things to do.
+ * Looks for each figure in a round. Their median counts, of the best round, since the host has
+ * other things to do.
  */
 #define RATE_LOOKS	401
 
