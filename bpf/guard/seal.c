@@ -378,7 +378,8 @@ static int look_for_users(struct sealing *sealing)
 	int err = 0;
 
 	for (tries = 0; tries < 50 && !err; tries++) {
-		sealing->others = sealing->foreign = 0;
+		sealing->others = 0;
+		sealing->foreign = 0;
 		err = read_users(sealing, sealing->skel->progs.seal_show_map);
 		if (!err)
 			err = read_users(sealing, sealing->skel->progs.seal_show_program);

@@ -51,8 +51,8 @@
  *
  *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
  *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
- *			paragraph in the manual; a row in selftests/guard/guard/rules.c, without which
- *			that does not compile, and attempts in selftests/guard/attempts/
+ *			paragraph in the manual; a row in selftests/guard/guard/rules.c, without
+ *			which that does not compile, and attempts in selftests/guard/attempts/
  *   an option		a line in the tables of main.c, which help and completion are made from; a
  *			case in options.c; the manual
  *   a state of rules	enum state (shown.h), its name and how to tell it (shown.c); the manual
@@ -607,8 +607,8 @@ void reading_end(struct policy *policy);
 /* request.c, policy.c */
 
 /* Each returns 0, or a negative errno after reporting it; @where goes before the message. */
-int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
-		   void (*step)(void *), void *arg);
+int change_request(struct policy *policy, struct arguments *request, bool replace,
+		   const char *where, void (*step)(void *), void *arg);
 int change_remove(struct policy *policy, const char *path, bool nofollow, int tree);
 int change_remove_all(struct policy *policy);
 /* Look up the names of all rules and executables again. */
@@ -635,8 +635,9 @@ size_t processes_unseen(const struct guard *guard);
 /* upgrade.c */
 
 /*
- * Take the place of a guard of another version, if one runs, with the rules that @apply makes, which
- * returns an exit code, having told. Returns an exit code: EXIT_SUCCESS also if there was nothing to do.
+ * Take the place of a guard of another version, if one runs, with the rules that @apply makes,
+ * which returns an exit code, having told. Returns an exit code: EXIT_SUCCESS also if there was
+ * nothing to do.
  */
 int guard_upgrade(const struct arguments *arguments, int (*apply)(void *context), void *context);
 
