@@ -186,6 +186,7 @@ struct quiet {
 	unsigned long removed, by_programs;
 	bool quiet;
 };
+
 struct quiet quiet_since(void);
 bool still_quiet(const struct quiet *since);
 
