@@ -141,7 +141,7 @@ $(BUILD)/vmlinux.h: $(kernel_btf)
 bpf_target_big    := bpfeb
 bpf_target_little := bpfel
 bpf_target  := $(if $(RELEASE),$(bpf_target_$(call of_kernel,endian)))
-BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall $(werror) -D__TARGET_ARCH_$(ARCH) \
+BPF_CFLAGS  := -target $(bpf_target) -g -O2 -Wall -Wunused-macros $(werror) -D__TARGET_ARCH_$(ARCH) \
 	-fms-extensions -Wno-microsoft-anon-tag -I$(BUILD) -Iinclude -Iinclude/uapi
 bpf_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c bpf/guard/*.bpf.c \
 	selftests/*/*.bpf.c selftests/*/*/*.bpf.c stress/*.bpf.c fuzz/*.bpf.c bench/*.bpf.c))
@@ -168,8 +168,10 @@ guard_skels := $(BUILD)/bpf/guard/guard.skel.h $(BUILD)/bpf/guard/seal.skel.h
 
 # --- Programs -----------------------------------------------------------------
 
-program_cflags = $(sysroot) -Wall -Wextra $(werror) -D_GNU_SOURCE= $(CFLAGS) -Iinclude -Iinclude/uapi \
-	-I$(@D) $(defines) -MMD -MP -MF $@.d -MT $@
+# -Wmissing-prototypes and -Wunused-macros: what only one file can use. For what headers declare there is
+# scripts/unused.
+program_cflags = $(sysroot) -Wall -Wextra -Wmissing-prototypes -Wunused-macros $(werror) -D_GNU_SOURCE= \
+	$(CFLAGS) -Iinclude -Iinclude/uapi -I$(@D) $(defines) -MMD -MP -MF $@.d -MT $@
 libraries := -lbpf -lelf -lz
 
 guard: $(GUARD:%=$(BUILD)/%)

@@ -386,7 +386,7 @@ void emit_cost(const char *table, const char *row, enum column column, struct co
  * files or calls. If that is more than one, print the means as a row of their own.
  */
 void emit_costs(const char *table, const char *row, const struct cost *costs,
-		       unsigned int n)
+		unsigned int n)
 {
 	char mean[64];
 

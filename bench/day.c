@@ -168,7 +168,8 @@ static void audit_few_end(void)
 
 static const struct {
 	const char *name;
-	void (*begin)(void), (*end)(void);
+	void (*begin)(void);
+	void (*end)(void);
 } guards[] = {
 	{ "no guard", nothing, nothing },
 	{ "inode-guard; no rule", guard_start, guard_stop },

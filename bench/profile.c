@@ -79,6 +79,7 @@ static const char *const wanted[NR_WANTED] = {
 	"__x64_sys_getpgid", "bpf_inode_map_replace", "htab_map_update_elem",
 	"generic_shutdown_super"
 };
+
 static unsigned long long addresses[NR_WANTED];
 
 /* Call @show for each function of the kernel, of its modules and of its BPF programs. */

@@ -67,7 +67,7 @@ static double clock_cost(const char *path)
  * Return: the cost of one operation, without the clock.
  */
 struct cost measure(const char *name, unsigned int times, const char *dir, unsigned int n,
-			   enum outcome outcome)
+		    enum outcome outcome)
 {
 	unsigned int nr = n < SAMPLES ? n : SAMPLES;
 	double clock = clock_cost(file_path(dir, 0));

@@ -157,7 +157,8 @@ static void end_run(void)
 	cover_module_end();
 	sum_up();
 	cover_print();
-	printf("fuzz: FAILED after %llu programs, %s: %s\n", nr_programs, seconds(), shared->message);
+	printf("fuzz: FAILED after %llu programs, %s: %s\n", nr_programs, seconds(),
+	       shared->message);
 	fflush(stdout);
 	_exit(1);
 }

@@ -74,7 +74,6 @@ extern const struct call_type map_calls[], file_calls[];
 extern const unsigned int nr_map_calls, nr_file_calls;
 
 const struct call_type *call_type(unsigned int number);
-unsigned int nr_call_types(void);
 
 struct call {
 	__u32 type;
@@ -187,6 +186,7 @@ struct quiet {
 	unsigned long removed, by_programs;
 	bool quiet;
 };
+
 struct quiet quiet_since(void);
 bool still_quiet(const struct quiet *since);
 

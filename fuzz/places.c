@@ -32,6 +32,7 @@ const char *const place_paths[] = {
 	[SQUASHFS]	= BASE "/squashfs",
 	[ISO9660]	= BASE "/iso9660",
 };
+
 const unsigned int nr_places = NR_PLACES, volatile_place = VOLATILE;
 
 #define HANG_BASE	BASE "/hang-base"
@@ -60,8 +61,8 @@ static void mount_read_only(const char *type, const char *module, const char *co
 			    const char *path)
 {
 	if (!kernel_has(type, module) ||
-	    shell("cd " BASE " && %s >/dev/null 2>&1 && mount -t %s -o loop,ro %s.image %s", command,
-		  type, path, path))
+	    shell("cd " BASE " && %s >/dev/null 2>&1 && mount -t %s -o loop,ro %s.image %s",
+		  command, type, path, path))
 		printf("fuzz: there is no %s here\n", type);
 }
 

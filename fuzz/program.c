@@ -23,7 +23,7 @@ const struct call_type *call_type(unsigned int number)
 	return number < nr_map_calls ? &map_calls[number] : &file_calls[number - nr_map_calls];
 }
 
-unsigned int nr_call_types(void)
+static unsigned int nr_call_types(void)
 {
 	return nr_map_calls + nr_file_calls;
 }

@@ -22,8 +22,9 @@ bool probe(int fd, __u32 map, struct fuzz_probe *result)
 
 static __u32 hash(__u32 dev, __u64 ino, __u32 gen)
 {
-	__u64 sum = (ino * 0x9e3779b97f4a7c15ULL ^ ((__u64)dev << 32 | gen)) * 0xd6e8feb86659fd93ULL;
+	__u64 sum = ino * 0x9e3779b97f4a7c15ULL ^ ((__u64)dev << 32 | gen);
 
+	sum *= 0xd6e8feb86659fd93ULL;
 	return (sum ^ sum >> 32) % GIVEN_BITS;
 }
 

@@ -10,10 +10,10 @@
  * Thousands of maps that are freed at once hold up every task that wants rtnl, and the module can't
  * change that: the kernel frees each in a worker of its own that takes rtnl, up to 512 of them wait
  * in the queue for it, and a later task waits behind them. The module's part of that is small (of
- * 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/map/registry.c checks
- * that). So the limit grows by the time that such a queue takes, estimated from the time it took to
- * create the maps of the same program, one after the other, under the same lock on the same machine
- * at the same time: a busy host, a slow kernel and an emulator slow down both alike.
+ * 2.8 ms for a map on the debug kernel, emulated, 0.7 % of the samples; selftests/map/registry.c
+ * checks that). So the limit grows by the time that such a queue takes, estimated from the time it
+ * took to create the maps of the same program, one after the other, under the same lock on the same
+ * machine at the same time: a busy host, a slow kernel and an emulator slow down both alike.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -24,7 +24,6 @@ char _license[] SEC("license") = "GPL";
 #define EEXIST		17
 #define ENODEV		19
 #define E2BIG		7
-#define ESTALE		116
 #define ENOTUNIQ	76
 #define EINPROGRESS	115
 

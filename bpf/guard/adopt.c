@@ -182,7 +182,8 @@ static int for_each_unseen(const struct guard *guard, void (*step)(struct proces
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		if (number_parse(entry->d_name, 1, INT_MAX, &pid) || process_open(guard, pid, &process))
+		if (number_parse(entry->d_name, 1, INT_MAX, &pid) ||
+		    process_open(guard, pid, &process))
 			continue;
 		if (process.executes && !is_seen(guard, &process))
 			step(&process, context);

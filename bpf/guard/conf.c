@@ -139,8 +139,9 @@ static int words_split(struct words *words, const char *line, const char **messa
 
 	memset(words, 0, sizeof(*words));
 	/* No word is longer than in the line; in a pattern each character may get a backslash. */
-	words->room.text = room.text = xcalloc(1, length + 1);
-	words->room.pattern = room.pattern = xcalloc(2, length + 1);
+	room.text = xcalloc(1, length + 1);
+	room.pattern = xcalloc(2, length + 1);
+	words->room = room;
 	while ((ret = next_word(&line, &word, &room, message)) > 0)
 		*(struct word *)array_add(&words->items, sizeof(word)) = word;
 	items = words->items.items;

@@ -75,8 +75,9 @@ static __always_inline int give_rule(struct inode *inode, struct inode *dir, str
 }
 
 /*
- * Whether an inode has an entry for a tree that stays: the same rule, one that is not audit-only, or
- * one that the tool is about to put in force. What is left of a rule that was removed does not stay.
+ * Whether an inode has an entry for a tree that stays: the same rule, one that is not audit-only,
+ * or one that the tool is about to put in force. What is left of a rule that was removed does not
+ * stay.
  */
 static __always_inline bool has_tree(struct inode *inode, __u32 op, __u32 rule, __u32 generation)
 {
@@ -356,7 +357,8 @@ static __noinline int follow(struct inode *inode, struct inode *dir, struct dent
 	subject = leaf->subject;
 	if (subject && inode_map_update(subjects_id, inode, &subject, BPF_ANY))
 		return -EPERM;
-	if (move.moved & GUARD_MOVED_RULE && give_rule(inode, dir, dentry, leaf) && refuse_move(rule))
+	if (move.moved & GUARD_MOVED_RULE && give_rule(inode, dir, dentry, leaf) &&
+	    refuse_move(rule))
 		return -EPERM;
 	leaf = find_leaf(dir, dentry);
 	given = leaf ? give_tree(inode, leaf) : 0;

@@ -69,7 +69,8 @@ static __always_inline __u32 open_ops(__u32 flags, bool regular)
 
 static __noinline int judge_open(struct file *file)
 {
-	__u32 ops = opaque(open_ops(file->f_flags, is_regular(file->f_inode))) & (READ | APPEND | EXEC);
+	__u32 ops = opaque(open_ops(file->f_flags, is_regular(file->f_inode))) &
+		    (READ | APPEND | EXEC);
 
 	if (names_matter())
 		settle(file->f_inode, file->f_path.dentry);

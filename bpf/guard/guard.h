@@ -22,8 +22,9 @@
 #endif
 
 /*
- * The service replaces a guard of another version (upgrade.c); everything else but a stop refuses its
- * pins. For that @version, @ready and @audit of the state, and the map "processes", stay as they are.
+ * The service replaces a guard of another version (upgrade.c); everything else but a stop refuses
+ * its pins. For that @version, @ready and @audit of the state, and the map "processes", stay as
+ * they are.
  */
 #define GUARD_VERSION	11
 

@@ -38,7 +38,8 @@ static void add_names(struct policy *policy, const struct rule *rule, struct arr
 	size_t i, j;
 
 	for (i = 0; i < rule->names.count; i++) {
-		place_names(((char **)rule->names.items)[i], rule->body.flags & GUARD_SYMLINK, &names);
+		place_names(((char **)rule->names.items)[i], rule->body.flags & GUARD_SYMLINK,
+			    &names);
 		for (j = 0; j < names.count; j++) {
 			held = array_add(all, sizeof(*held));
 			name_key(policy->guard, ((char **)names.items)[j], &held->key);

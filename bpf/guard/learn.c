@@ -76,7 +76,8 @@ static __u32 add_hash(__u32 hash, const char *text)
 static bool same_lesson(const struct lesson *a, const struct lesson *b)
 {
 	return a->op == b->op && a->rule == b->rule && a->user == b->user && a->group == b->group &&
-	       !strcmp(a->path, b->path) && !strcmp(a->exe, b->exe) && !strcmp(a->cgroup, b->cgroup);
+	       !strcmp(a->path, b->path) && !strcmp(a->exe, b->exe) &&
+	       !strcmp(a->cgroup, b->cgroup);
 }
 
 /* Reasons that are known from the event alone, and stay. */
@@ -116,8 +117,9 @@ static void learn(void *context, const struct denial *denial)
 	struct school *school = context;
 	struct lesson lesson = {
 		.path = learnt_path(denial), .exe = xstrdup(denial->exe),
-		.cgroup = xstrdup(denial->cgroup_path), .user = denial->fsuid, .group = denial->fsgid,
-		.op = denial->op, .rule = denial->id, .why = why_not(denial),
+		.cgroup = xstrdup(denial->cgroup_path),
+		.user = denial->fsuid, .group = denial->fsgid, .op = denial->op,
+		.rule = denial->id, .why = why_not(denial),
 	};
 	struct lesson *known, **item;
 	__u32 hash;
@@ -238,7 +240,8 @@ static void add_id(struct array *all, enum guard_kind kind, __u32 id, const char
 }
 
 /* Add the kinds that were missing, and all subjects of the rule, which a line would replace. */
-static void add_subjects(const struct policy *policy, const struct lesson *lesson, struct array *all)
+static void add_subjects(const struct policy *policy, const struct lesson *lesson,
+			 struct array *all)
 {
 	const struct set *set = set_of(policy, lesson);
 	const struct member *members = set ? set->members.items : NULL;

@@ -194,8 +194,8 @@ static int make_inode_maps(struct guard *guard, __u32 max_rules)
 	for (index = 0; index < RULE_MAPS; index++) {
 		pin_map_name(name, sizeof(name), index);
 		guard->maps[index] = inode_map_create(name, sizeof(struct guard_entry),
-						      index == FILES_MAP ? FILES_PER_RULE * max_rules :
-									   fewer);
+						      index == FILES_MAP ?
+						      FILES_PER_RULE * max_rules : fewer);
 		if (guard->maps[index] < 0)
 			return guard->maps[index];
 		err = pin_make(guard->maps[index], name);
@@ -271,7 +271,7 @@ static int pin_maps(struct guard_bpf *skel)
 
 	for (i = 0; i < GUARD_MAPS && !err; i++)
 		err = pin_make(bpf_object__find_map_fd_by_name(skel->obj, guard_maps[i].name),
-			  guard_maps[i].name);
+			       guard_maps[i].name);
 	return err;
 }
 
@@ -476,7 +476,7 @@ static bool is_anybodys(const char *path)
 
 	if (lstat(path, &stat) || stat.st_uid)
 		return true;
-	return stat.st_mode & (S_IWGRP | S_IWOTH) && !(stat.st_mode & S_ISVTX);
+	return stat.st_mode & 0022 && !(stat.st_mode & S_ISVTX);
 }
 
 static int check_system(void)
@@ -488,8 +488,8 @@ static int check_system(void)
 		return EXIT_FAILURE;
 	}
 	if (statfs(BPF_DIR, &fs) || (unsigned int)fs.f_type != BPF_FS_MAGIC) {
-		error("there is no BPF filesystem at " BPF_DIR " (mount -t bpf -o mode=700 bpf " BPF_DIR
-		      ")");
+		error("there is no BPF filesystem at " BPF_DIR " (mount -t bpf -o mode=700 bpf "
+		      BPF_DIR ")");
 		return EXIT_FAILURE;
 	}
 	if (is_anybodys(BPF_DIR)) {

@@ -159,7 +159,8 @@ static void answer_question(const struct question *question, char *path)
 	memset(&answer, 0, sizeof(answer));
 	switch (question->request) {
 	case OPEN:
-		ret = fd = open(path, question->flags | O_CLOEXEC);
+		fd = open(path, question->flags | O_CLOEXEC);
+		ret = fd;
 		break;
 	case READ_LINK:
 		ret = readlink(path, answer.text, sizeof(answer.text) - 1);
@@ -444,7 +445,7 @@ static bool employ(struct helper *helpers, const struct array *paths, size_t *ne
 		path = helpers[i].path ? NULL : next_path(paths, next, helpers);
 		if (path && ask(&helpers[i], OPEN, path, O_PATH))
 			leave_helper(&helpers[i]);
-		busy |= helpers[i].path != NULL;
+		busy |= !!helpers[i].path;
 	}
 	return busy;
 }

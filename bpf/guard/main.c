@@ -157,7 +157,8 @@ static const struct argp_option rule_options[] = {
 	{ "only-for-user", 'u', "USER,...", 0, "only processes of these users may, as file "
 	  "permissions judge them; names or numbers. Of this and the other options --only-for-... "
 	  "that are given, each must hold. Repeatable, all of them", 0 },
-	{ "only-for-group", 'g', "GROUP,...", 0, "only processes that have one of these groups may", 0 },
+	{ "only-for-group", 'g', "GROUP,...", 0, "only processes that have one of these groups may",
+	  0 },
 	{ "only-for-cgroup", 'C', "CGROUP", 0, "only processes in this cgroup or below it may: a path "
 	  "as in /proc/PID/cgroup, of what is there now or later", 0 },
 	{ "audit", 'a', NULL, 0, "the rule is just tried: report what it would deny, and decide as if it "
@@ -208,7 +209,8 @@ static const struct argp_option service_options[] = {
 };
 
 static const struct argp_option learn_options[] = {
-	{ "for", 's', "SECONDS", 0, "for so long; without it or COMMAND, until it is interrupted", 0 },
+	{ "for", 's', "SECONDS", 0, "for so long; without it or COMMAND, until it is interrupted",
+	  0 },
 	NOT_VERBOSE, HELP
 };
 

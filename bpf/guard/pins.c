@@ -71,7 +71,7 @@ static bool is_roots(int fd)
 	struct stat stat;
 
 	return !fstatfs(fd, &fs) && (unsigned int)fs.f_type == BPF_FS_MAGIC &&
-	       !fstat(fd, &stat) && !stat.st_uid && !(stat.st_mode & (S_IRWXG | S_IRWXO));
+	       !fstat(fd, &stat) && !stat.st_uid && !(stat.st_mode & 0077);
 }
 
 int pins_open(void)

@@ -19,7 +19,6 @@ struct stat;
 struct who;
 
 /* Inode maps by index: trees by operation, then the files. */
-#define TREE_MAPS	GUARD_OPS
 #define FILES_MAP	GUARD_OPS
 #define RULE_MAPS	(GUARD_OPS + 1)
 

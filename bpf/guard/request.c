@@ -111,8 +111,8 @@ static struct rule *find_namesake(struct policy *policy, const char *path, bool 
 
 	for (i = 0; !policy->indexed && i < policy->rules.count; i++)
 		if (!rules[i]->fresh)
-			index_put(&policy->rule_by_path, path_hash(rules[i]->path, is_tree(rules[i])),
-				  rules[i]);
+			index_put(&policy->rule_by_path,
+				  path_hash(rules[i]->path, is_tree(rules[i])), rules[i]);
 	policy->indexed = true;
 	rule = index_get(&policy->rule_by_path, path_hash(path, tree));
 	if (!rule || strcmp(rule->path, path) || is_tree(rule) != tree)
@@ -290,7 +290,8 @@ static int check_again(struct policy *policy, const struct arguments *request,
 	if (again < 0)
 		return 0;
 	if (!file_stat(again, &now) && target->stat.st_dev == now.st_dev &&
-	    target->stat.st_ino == now.st_ino && !find_rule(policy, again, request->tree, &err) && !err)
+	    target->stat.st_ino == now.st_ino &&
+	    !find_rule(policy, again, request->tree, &err) && !err)
 		err = -ESTALE;
 	close(again);
 	return err;
@@ -347,8 +348,8 @@ static int change_path(struct policy *policy, const struct arguments *request, c
 	return missing ? 0 : err;
 }
 
-int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
-		   void (*step)(void *), void *arg)
+int change_request(struct policy *policy, struct arguments *request, bool replace,
+		   const char *where, void (*step)(void *), void *arg)
 {
 	int i, err, failed = 0;
 

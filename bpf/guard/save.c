@@ -101,7 +101,8 @@ static bool save_like(FILE *file, const struct policy *policy, struct array *sho
 	while (getline(&line, &size, old) >= 0) {
 		if (!conf_is_rule(line)) {
 			/* Earlier saves have made these comments; this one makes them anew. */
-			if (strncmp(line, "# gone: ", 8) && strncmp(line, "# leads elsewhere: ", 19))
+			if (strncmp(line, "# gone: ", 8) &&
+			    strncmp(line, "# leads elsewhere: ", 19))
 				fputs(line, file);
 			continue;
 		}
@@ -145,7 +146,8 @@ static int copy_mode(int fd, FILE *old)
 }
 
 /* Replace the file once the new one is complete. */
-static int save_file(const char *path, const struct policy *policy, struct array *shown, bool *whole)
+static int save_file(const char *path, const struct policy *policy, struct array *shown,
+		     bool *whole)
 {
 	char temporary[PATH_MAX];
 	FILE *file, *old;

@@ -26,8 +26,6 @@
 #include "seal.skel.h"
 
 #define SIGNATURES	"/sys/module/module/parameters/sig_enforce"
-/* The pin of one of the seal's links: if it exists, the programs are attached. */
-#define SEAL_PIN	GUARD_DIR "/seal_map"
 /* Room for the tool and its libraries. */
 #define CODE_FILES	64
 
@@ -367,7 +365,8 @@ static int look_for_users(struct sealing *sealing)
 	int err = 0;
 
 	for (tries = 0; tries < 50 && !err; tries++) {
-		sealing->others = sealing->foreign = 0;
+		sealing->others = 0;
+		sealing->foreign = 0;
 		err = read_users(sealing, sealing->skel->progs.seal_show_map);
 		if (!err)
 			err = read_users(sealing, sealing->skel->progs.seal_show_program);

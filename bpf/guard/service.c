@@ -483,8 +483,10 @@ static int run(struct service *service, int signals, int listener)
 			break;
 		events_poll(&service->events, 0);
 		ring_buffer__consume(service->changes);
-		if (fds[MOUNTED].revents)
-			service->changed = service->mounted = true;
+		if (fds[MOUNTED].revents) {
+			service->changed = true;
+			service->mounted = true;
+		}
 		if (fds[MADE].revents)
 			hear_made(service);
 		if (fds[LISTENER].revents)

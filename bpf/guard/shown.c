@@ -127,8 +127,8 @@ static void show_rule(struct policy *policy, const struct rule *rule, const char
 	};
 	fd = path_open(path, rule->body.flags & GUARD_SYMLINK ? O_NOFOLLOW : 0);
 	if (fd >= 0 && is_in_force(policy, rule, path, fd) && !file_stat(fd, &stat)) {
-		shown->state = policy->guard->state->audit || (rule->body.audit && !denied_ops(rule)) ?
-			       STATE_AUDIT : STATE_ACTIVE;
+		shown->state = policy->guard->state->audit ||
+			       (rule->body.audit && !denied_ops(rule)) ? STATE_AUDIT : STATE_ACTIVE;
 		shown->dev = stat.st_dev;
 		shown->ino = stat.st_ino;
 	} else if (fd == -ETIMEDOUT) {
@@ -213,7 +213,7 @@ static int find_subjects(struct policy *policy, struct index *by_inode, struct i
 }
 
 static enum state find_state(const struct policy *policy, __u32 id, const char *path,
-			    const struct index *by_inode, const struct index *by_name)
+			     const struct index *by_inode, const struct index *by_name)
 {
 	int fd = path_open(path, 0);
 	bool is_it = false;

@@ -52,8 +52,8 @@
  *
  *   an operation	a line in GUARD_OPERATIONS (guard.h), which words, help, completion and the
  *			tests' lists are made from; the hooks that are about it (guard.bpf.c); its
- *			paragraph in the manual; a row in selftests/guard/guard/rules.c, without which
- *			that does not compile, and attempts in selftests/guard/attempts/
+ *			paragraph in the manual; a row in selftests/guard/guard/rules.c, without
+ *			which that does not compile, and attempts in selftests/guard/attempts/
  *   an option		a line in the tables of main.c, which help and completion are made from; a
  *			case in options.c; the manual
  *   a state of rules	enum state (shown.h), its name and how to tell it (shown.c); the manual
@@ -189,8 +189,9 @@ size_t processes_unseen(const struct guard *guard);
 /* upgrade.c */
 
 /*
- * Take the place of a guard of another version, if one runs, with the rules that @apply makes, which
- * returns an exit code, having told. Returns an exit code: EXIT_SUCCESS also if there was nothing to do.
+ * Take the place of a guard of another version, if one runs, with the rules that @apply makes,
+ * which returns an exit code, having told. Returns an exit code: EXIT_SUCCESS also if there was
+ * nothing to do.
  */
 int guard_upgrade(const struct arguments *arguments, int (*apply)(void *context), void *context);
 

@@ -151,8 +151,8 @@ static int make_next(const struct guard *old, const struct arguments *arguments,
 	return ret;
 }
 
-static int upgrade(struct guard *old, const struct arguments *arguments, int (*apply)(void *context),
-		   void *context)
+static int upgrade(struct guard *old, const struct arguments *arguments,
+		   int (*apply)(void *context), void *context)
 {
 	int ret, err = guard_open_processes(old);
 

@@ -74,9 +74,6 @@ void *array_add(struct array *array, size_t size);
 void string_add(struct array *array, char *text);
 void strings_free(struct array *array);
 
-/* Compare two ids (__u32), for qsort(3). */
-int compare_ids(const void *one, const void *other);
-
 /**
  * struct index - finds pointers by an id
  * @slots: ids and pointers

@@ -176,7 +176,8 @@ void who_failed(const char *where, const struct who *who, int err)
 		return;
 	}
 	if (err == -ESRCH)
-		why = who->kind == GUARD_BY_USER ? "there is no such user" : "there is no such group";
+		why = who->kind == GUARD_BY_USER ? "there is no such user" :
+						   "there is no such group";
 	else if (err == -EOPNOTSUPP && who->kind == GUARD_BY_CGROUP)
 		why = "the kernel has no cgroups";
 	else if (err == -EXDEV)
@@ -393,7 +394,8 @@ static int set_make(struct policy *policy, const struct array *wanted, struct se
 		set_add_member(set, &items[i].member);
 		key.kind = items[i].member.kind;
 		key.subject = items[i].member.subject;
-		if (bpf_map_update_elem(policy->guard->members, &key, &items[i].member.text, BPF_ANY))
+		if (bpf_map_update_elem(policy->guard->members, &key, &items[i].member.text,
+					BPF_ANY))
 			return members_no_room(-errno, policy->guard);
 	}
 	return 0;

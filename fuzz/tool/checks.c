@@ -250,7 +250,8 @@ static const char *const who_options[GUARD_KINDS] = {
 	[GUARD_BY_CGROUP]	= "--only-for-cgroup",
 };
 
-char *arguments_line(const struct arguments *arguments)
+/* Write a rule as a line of a conf file, to be freed. */
+static char *arguments_line(const struct arguments *arguments)
 {
 	const struct who *who = arguments->who.items;
 	char *line = NULL;
@@ -278,7 +279,8 @@ char *arguments_line(const struct arguments *arguments)
 	return line;
 }
 
-bool arguments_same(const struct arguments *one, const struct arguments *other)
+/* Whether two rules are the same. */
+static bool arguments_same(const struct arguments *one, const struct arguments *other)
 {
 	const struct who *who = one->who.items, *others = other->who.items;
 	size_t i;

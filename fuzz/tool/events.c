@@ -73,7 +73,7 @@ static void begin(const uint8_t *data, size_t size)
 
 static int watch(void *json)
 {
-	return guard_watch(json != NULL);
+	return guard_watch(!!json);
 }
 
 static int learn(void *arguments)
@@ -91,10 +91,10 @@ static void check_watch(void)
 		broken("%zu denials and other lines: %s", want, text);
 	free(text);
 	world.state->ready = 1;
-	at = json = said_by(watch, "");
+	json = said_by(watch, "");
 	if (check_lines(json) != want)
 		broken("%zu denials and other objects: %s", want, json);
-	while (*at) {
+	for (at = json; *at;) {
 		at = check_json(at);
 		if (*at++ != '\n')
 			broken("what is behind an object: %.20s", at);
@@ -166,7 +166,7 @@ static void ignore(void *context, __u64 dropped)
 
 static int write_log(void *journal)
 {
-	struct log log = { .fd = -1, .journal = journal != NULL };
+	struct log log = { .fd = -1, .journal = !!journal };
 	struct guard guard;
 	struct events events = {
 		.guard = &guard, .denied = log_it, .dropped = ignore, .context = &log,

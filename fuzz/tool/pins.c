@@ -64,7 +64,7 @@ static int find_entry(const char *path, struct guard_entry *found)
 
 static int list(void *json)
 {
-	return guard_list(json != NULL);
+	return guard_list(!!json);
 }
 
 static int save(void *unused)
@@ -75,7 +75,7 @@ static int save(void *unused)
 
 static int status(void *json)
 {
-	return guard_status(json != NULL);
+	return guard_status(!!json);
 }
 
 static void check_shown(int (*command)(void *argument))

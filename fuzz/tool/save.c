@@ -136,7 +136,8 @@ static void make_rule(struct input *input)
 	make_label(input, &rule->label);
 	make_body(rule, input);
 	rule->body.text = put_text_of(rule->path, rule->label);
-	id = rule->body.name = ++last_id;
+	id = ++last_id;
+	rule->body.name = id;
 	world_put(world_map("rules"), &id, &rule->body);
 	nr_made++;
 }
@@ -256,7 +257,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	world_begin();
 	world.entry = find_entry;
-	last_id = nr_made = 0;
+	last_id = 0;
+	nr_made = 0;
 	for (count = take_byte(&input) % (MOST_RULES + 1); count; count--)
 		make_rule(&input);
 	text = said_by(save, NULL);

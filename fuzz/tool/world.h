@@ -106,9 +106,5 @@ void check_seen(const char *text, size_t length);
 const char *check_json(const char *text);
 /* Decode a string of JSON, to be freed; advances *@text beyond it. */
 char *json_string(const char **text);
-/* Write a rule as a line of a conf file, to be freed. */
-char *arguments_line(const struct arguments *arguments);
-/* Whether two rules are the same. */
-bool arguments_same(const struct arguments *one, const struct arguments *other);
 
 #endif /* _FUZZ_WORLD_H */

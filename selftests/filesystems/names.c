@@ -151,6 +151,7 @@ TEST(xfs)
 /* The names go one after the other, at once and with pauses. */
 TEST(many_names)
 {
+	static const char *const paths[] = { "m/a", "m/b", "m/c", "m/d" };
 	int map = map_create(32, 4, 8);
 
 	mount_tmpfs();
@@ -161,8 +162,7 @@ TEST(many_names)
 
 			make_names(map, flags, 4);
 			for (int i = 0; i < 4; i++)
-				fds[i] = file_open((const char *[]){ "m/a", "m/b", "m/c", "m/d" }[i],
-						   O_PATH);
+				fds[i] = file_open(paths[i], O_PATH);
 			names = watch(map, "m/d");
 			unlink_all("abcde");
 			for (int i = 0; i < 3; i++) {

@@ -290,7 +290,8 @@ static void check_journal(void)
 	CHECK(strstr(entry, "INODE_GUARD_OPERATION=write\n"));
 	CHECK(strstr(entry, "INODE_GUARD_VERDICT=denied\n"));
 	CHECK(strstr(entry, "INODE_GUARD_PATH\n"));
-	CHECK(strstr(entry, "INODE_GUARD_PARENT_PID=") && strstr(entry, "INODE_GUARD_PARENT_COMM\n"));
+	CHECK(strstr(entry, "INODE_GUARD_PARENT_PID="));
+	CHECK(strstr(entry, "INODE_GUARD_PARENT_COMM\n"));
 	CHECK(strstr(entry, "INODE_GUARD_LOGIN_UID=unset\n"));
 	CHECK(strstr(entry, "INODE_GUARD_SESSION=unset\n"));
 	CHECK(strstr(entry, "INODE_GUARD_CGROUP_ID=") && strstr(entry, "INODE_GUARD_CGROUP\n"));

@@ -176,7 +176,8 @@ static void run_upgrade(void *arg)
 	tries->over = 1;
 	make("over");
 	wait_all(pids, 3);
-	printf("# the upgrade took %.1f s; %lu attempts to read the file meanwhile\n", seconds, tries->count);
+	printf("# the upgrade took %.1f s; %lu attempts to read the file meanwhile\n", seconds,
+	       tries->count);
 	CHECK(tries->count > 100);
 	CHECK_EQ(tries->opened, 0);
 	check_answers("one that may", "reader");
@@ -194,7 +195,9 @@ TEST(upgrade)
 /* A process that the old guard had not seen is unseen by the new one, too. */
 static void run_unseen(void *arg)
 {
-	struct script reader = { "./exe", "while [ ! -e go ]; do sleep 0.1; done; " READER, "reader" };
+	struct script reader = {
+		"./exe", "while [ ! -e go ]; do sleep 0.1; done; " READER, "reader"
+	};
 	pid_t pid;
 
 	(void)arg;

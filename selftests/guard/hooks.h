@@ -34,8 +34,7 @@ NOT_USED("uring_override_creds uring_sqpoll uring_allowed",
 /* Attributes */
 USED("inode_setattr", "mode, owner, times, size")
 USED("inode_setxattr inode_removexattr", "extended attributes")
-USED("inode_set_acl inode_remove_acl",
-	 "access control lists; but not the NFS server's, which has no hook")
+USED("inode_set_acl inode_remove_acl", "access control lists; but the NFS server asks no hook")
 USED("inode_file_setattr", "flags, by file_setattr(2), since Linux 6.17")
 NOT_USED("path_chmod path_chown", "inode_setattr is asked behind, by whatever way")
 NOT_USED("inode_getattr inode_getxattr inode_listxattr inode_get_acl inode_file_getattr sb_statfs "

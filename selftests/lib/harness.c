@@ -220,7 +220,8 @@ static int case_result(struct test *test)
 		return EXIT_FAIL;
 	}
 	/* A case may have removed the module and failed before it loaded it again. */
-	if (!test_leaves && counts_try_read(&counts) && child_status(child_start(case_leaks, NULL)) != EXIT_PASS)
+	if (!test_leaves && counts_try_read(&counts) &&
+	    child_status(child_start(case_leaks, NULL)) != EXIT_PASS)
 		return EXIT_FAIL;
 	return result;
 }

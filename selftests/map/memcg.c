@@ -386,7 +386,8 @@ static void run_create_large(void *arg)
 	for (unsigned int i = 0; i < LARGE_MAPS; i++)
 		map_create(32, 4, 10000000);
 	bytes = (charged() - before) / LARGE_MAPS;
-	printf("# %lu bytes are charged for an empty map that may have 10,000,000 entries\n", bytes);
+	printf("# %lu bytes are charged for an empty map that may have 10,000,000 entries\n",
+	       bytes);
 	CHECK(bytes <= 64 * KIB);
 }
 

@@ -407,7 +407,8 @@ TEST(programs_can_not_use_the_map)
 		}
 		/* The program is valid, except for the map. */
 		prog = lookup_prog_load(kind->type, &opts, hash);
-		if (prog < 0 && kind->function && access("/proc/sys/net/core/bpf_jit_enable", F_OK)) {
+		if (prog < 0 && kind->function &&
+		    access("/proc/sys/net/core/bpf_jit_enable", F_OK)) {
 			printf("# no programs of type %d: this kernel has no compiler for BPF\n",
 			       kind->type);
 			continue;

@@ -440,7 +440,7 @@ static void check_stable(unsigned int count)
 	CHECK(met <= MET_MAX);
 	for (unsigned int i = 0; i < met; i++) {
 		if (i && !handle_is_met_before(programs->bss->keys[i - 1].handle,
-						programs->bss->keys[i].handle))
+					       programs->bss->keys[i].handle))
 			FAIL("the handle %u after %u", programs->bss->keys[i].handle,
 			     programs->bss->keys[i - 1].handle);
 		if (programs->bss->numbers[i] >= 500000)

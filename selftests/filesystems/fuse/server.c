@@ -65,8 +65,8 @@ static void serve_init(int fd, const struct fuse_in_header *in, const struct fus
 {
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION,
-		.minor = FUSE_KERNEL_MINOR_VERSION < init->minor ? FUSE_KERNEL_MINOR_VERSION :
-								   init->minor,
+		.minor = init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor :
+								   FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = init->max_readahead,
 		.flags = init->flags & (FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ | FUSE_BIG_WRITES),
 		.max_background = 16,

@@ -240,7 +240,9 @@ static void trace_off(void)
 {
 	int fd = open(TRACE_EVENT, O_WRONLY | O_CLOEXEC);
 
-	if (fd >= 0 && write(fd, "0", 1) != 1)
+	if (fd < 0)
+		return;
+	if (write(fd, "0", 1) != 1)
 		perror(TRACE_EVENT);
 	close(fd);
 }

@@ -216,7 +216,8 @@ static int try_mapper(struct target *t)
 
 static const char *md_is_missing(void)
 {
-	return sh("modprobe -q raid0; grep -qsw raid0 /proc/mdstat") ? "this kernel has no raid0" : NULL;
+	return sh("modprobe -q raid0; grep -qsw raid0 /proc/mdstat") ?
+	       "this kernel has no raid0" : NULL;
 }
 
 static int try_md(struct target *t)

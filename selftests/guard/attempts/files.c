@@ -84,6 +84,7 @@ int map_target(struct target *target, int prot, int flags)
 	return target->memory == MAP_FAILED ? -errno : 0;
 }
 
+/* Whether @bytes begin like a new text. */
 bool is_text(const char *bytes)
 {
 	return !memcmp(bytes, TEXT_BEGIN, strlen(TEXT_BEGIN));

@@ -64,12 +64,7 @@ int nfs_serve(const char *root)
 
 static int prepare(struct target *t)
 {
-	int err = 0;
-
-	if (!exported) {
-		err = nfs_serve(t->root);
-	}
-	return err;
+	return exported ? 0 : nfs_serve(t->root);
 }
 
 void nfs_stop(void)

@@ -197,12 +197,12 @@ static int try_become_map(void)
 	CHECK(stat && fgets(line, sizeof(line), stat));
 	/* The numbers of the fields are those of proc(5). */
 	memset(&map, 0, sizeof(map));
-	field = strrchr(line, ')') + 1;
+	field = strrchr(line, ')');
 	for (int number = 3; field && number <= 51; number++) {
 		unsigned long value;
 
-		field = strchr(field, ' ') + 1;
-		value = strtoul(field, NULL, 10);
+		field = strchr(field + 1, ' ');
+		value = field ? strtoul(field, NULL, 10) : 0;
 		for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++)
 			if (parts[i].number == number)
 				*parts[i].value = value;
@@ -239,53 +239,53 @@ static int try_user_namespace(void)
 /* Opens a file, and exits with RAN if it can read from it, or else with the error. */
 #if defined(__x86_64__)
 asm(".pushsection .rodata\n"
-    "	.global interpreter_begin, interpreter_end\n"
-    "interpreter_begin:\n"
-    "	lea 1f(%rip), %rdi\n"
-    "	xor %esi, %esi\n"
-    "	mov $2, %eax\n"			/* open */
-    "	syscall\n"
-    "	test %eax, %eax\n"
-    "	js 2f\n"
-    "	mov %eax, %edi\n"
-    "	lea -256(%rsp), %rsi\n"
-    "	mov $100, %edx\n"
-    "	xor %eax, %eax\n"			/* read */
-    "	syscall\n"
-    "	test %eax, %eax\n"
-    "	js 2f\n"
-    "	mov $-" STRING(RAN) ", %eax\n"
-    "2:	neg %eax\n"
-    "	mov %eax, %edi\n"
-    "	mov $231, %eax\n"			/* exit_group */
-    "	syscall\n"
-    "1:	.asciz \"" SECRET "\"\n"
-    "interpreter_end:\n"
-    ".popsection");
+	"	.global interpreter_begin, interpreter_end\n"
+	"interpreter_begin:\n"
+	"	lea 1f(%rip), %rdi\n"
+	"	xor %esi, %esi\n"
+	"	mov $2, %eax\n"			/* open */
+	"	syscall\n"
+	"	test %eax, %eax\n"
+	"	js 2f\n"
+	"	mov %eax, %edi\n"
+	"	lea -256(%rsp), %rsi\n"
+	"	mov $100, %edx\n"
+	"	xor %eax, %eax\n"			/* read */
+	"	syscall\n"
+	"	test %eax, %eax\n"
+	"	js 2f\n"
+	"	mov $-" STRING(RAN) ", %eax\n"
+	"2:	neg %eax\n"
+	"	mov %eax, %edi\n"
+	"	mov $231, %eax\n"			/* exit_group */
+	"	syscall\n"
+	"1:	.asciz \"" SECRET "\"\n"
+	"interpreter_end:\n"
+	".popsection");
 #elif defined(__aarch64__)
 asm(".pushsection .rodata\n"
-    "	.global interpreter_begin, interpreter_end\n"
-    "	.balign 4\n"
-    "interpreter_begin:\n"
-    "	mov x0, #-100\n"			/* AT_FDCWD */
-    "	adr x1, 1f\n"
-    "	mov x2, #0\n"
-    "	mov x8, #56\n"			/* openat */
-    "	svc #0\n"
-    "	tbnz x0, #63, 2f\n"
-    "	sub sp, sp, #256\n"
-    "	mov x1, sp\n"
-    "	mov x2, #100\n"
-    "	mov x8, #63\n"			/* read */
-    "	svc #0\n"
-    "	tbnz x0, #63, 2f\n"
-    "	mov x0, #-" STRING(RAN) "\n"
-    "2:	neg x0, x0\n"
-    "	mov x8, #94\n"			/* exit_group */
-    "	svc #0\n"
-    "1:	.asciz \"" SECRET "\"\n"
-    "interpreter_end:\n"
-    ".popsection");
+	"	.global interpreter_begin, interpreter_end\n"
+	"	.balign 4\n"
+	"interpreter_begin:\n"
+	"	mov x0, #-100\n"			/* AT_FDCWD */
+	"	adr x1, 1f\n"
+	"	mov x2, #0\n"
+	"	mov x8, #56\n"			/* openat */
+	"	svc #0\n"
+	"	tbnz x0, #63, 2f\n"
+	"	sub sp, sp, #256\n"
+	"	mov x1, sp\n"
+	"	mov x2, #100\n"
+	"	mov x8, #63\n"			/* read */
+	"	svc #0\n"
+	"	tbnz x0, #63, 2f\n"
+	"	mov x0, #-" STRING(RAN) "\n"
+	"2:	neg x0, x0\n"
+	"	mov x8, #94\n"			/* exit_group */
+	"	svc #0\n"
+	"1:	.asciz \"" SECRET "\"\n"
+	"interpreter_end:\n"
+	".popsection");
 #endif
 
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -391,19 +391,20 @@ const struct subject_attempt subjects[] = {
 
 #if defined(__x86_64__) || defined(__aarch64__)
 	PASSES_FOR("another dynamic linker, mounted over the one that the executable names",
-		try_linker,
-		"the kernel takes the dynamic linker, and that the libraries, from the root and "
-		"the mounts of who starts the program, and root can choose them: use executables "
-		"that are linked statically"),
+		   try_linker,
+		   "the kernel takes the dynamic linker, and that the libraries, from the root and "
+		   "the mounts of who starts the program, and root can choose them: use "
+		   "executables that are linked statically"),
 #endif
 	PASSES_FOR("a loop device of a descriptor that the executable passes on",
-		try_pass_on_to_loop,
-		"the device reads the file without asking, and what it is given is a descriptor; "
-		"only root can"),
+		   try_pass_on_to_loop,
+		   "the device reads the file without asking, and what it is given is a "
+		   "descriptor; only root can"),
 	PASSES_FOR("another file that has its name now", try_replaced,
-		"executables are known by their names, so that they can be upgraded: deny delete, "
-		"rename and write of it, or say --inode"),
+		   "executables are known by their names, so that they can be upgraded: deny "
+		   "delete, rename and write of it, or say --inode"),
 	PASSES_FOR("writing over the executable", try_overwrite,
-		"the inode is the subject, whatever is in it: deny write to the executable, too"),
+		   "the inode is the subject, whatever is in it: deny write to the executable, "
+		   "too"),
 	{ }
 };

@@ -122,8 +122,8 @@ static unsigned long memory_of(pid_t pid)
 }
 
 static int victim_memory(ssize_t (*access_memory)(pid_t, const struct iovec *, unsigned long,
-						   const struct iovec *, unsigned long,
-						   unsigned long))
+						  const struct iovec *, unsigned long,
+						  unsigned long))
 {
 	struct iovec local = { buffer, 16 }, remote = { NULL, 16 };
 	int err = start_victim();
@@ -190,8 +190,9 @@ int try_getfd(void)
 int perf_open(pid_t pid, bool from_exec)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_TASK_CLOCK,
-		.sample_period = 100000, .sample_type = PERF_SAMPLE_STACK_USER | PERF_SAMPLE_REGS_USER,
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr),
+		.config = PERF_COUNT_SW_TASK_CLOCK, .sample_period = 100000,
+		.sample_type = PERF_SAMPLE_STACK_USER | PERF_SAMPLE_REGS_USER,
 		.sample_stack_user = 4096, .sample_regs_user = 1, .exclude_kernel = 1,
 		.disabled = from_exec, .enable_on_exec = from_exec,
 	};

@@ -248,7 +248,8 @@ static void make_places(void)
 	};
 	static const struct place f2fs = { F2FS, "f2fs", DIR_PATH "/f2fs", DIR_PATH "/f2fs-bound" },
 		ocfs2 = { OCFS2, "ocfs2", DIR_PATH "/ocfs2", DIR_PATH "/ocfs2-bound" },
-		bcachefs = { BCACHEFS, "bcachefs", DIR_PATH "/bcachefs", DIR_PATH "/bcachefs-bound" };
+		bcachefs = { BCACHEFS, "bcachefs", DIR_PATH "/bcachefs",
+			     DIR_PATH "/bcachefs-bound" };
 
 	allow_verity();
 	CHECK_SYS(mkdir(places[0].root, 0755));

@@ -67,7 +67,8 @@ static int open_to_look(const char *path)
 	struct stat stat;
 	bool is_fifo = !lstat(path, &stat) && S_ISFIFO(stat.st_mode);
 
-	return open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME | (is_fifo ? O_NONBLOCK : 0));
+	return open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME |
+		    (is_fifo ? O_NONBLOCK : 0));
 }
 
 uint64_t state_of(const char *path, bool with_time)

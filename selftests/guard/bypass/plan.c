@@ -5,7 +5,8 @@
 const struct place *place;	/* where add_run() adds runs */
 unsigned int turn;		/* the number of the current attempt */
 
-struct run *runs, **last_run = &runs;
+struct run *runs;
+static struct run **last_run = &runs;
 unsigned int nr_runs, nr_expected[PASSES + 1], nr_wrong;
 int *results;			/* by number; shared with child processes */
 

@@ -46,7 +46,7 @@ uint64_t state_of(const char *path, bool with_time);
 
 extern const struct place *place;
 extern unsigned int turn;
-extern struct run *runs, **last_run;
+extern struct run *runs;
 extern unsigned int nr_runs, nr_expected[PASSES + 1], nr_wrong;
 extern int *results;
 void add_runs(const struct attempt *attempt);

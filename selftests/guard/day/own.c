@@ -62,7 +62,8 @@ static void use_sockets(void)
 static void use_perf(void)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_TASK_CLOCK, .size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_TASK_CLOCK,
+		.size = sizeof(attr),
 		.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_STACK_USER, .sample_stack_user = 1024,
 		.sample_period = 100000, .exclude_kernel = 1,
 	};

@@ -218,14 +218,16 @@ STEP(audit_only_for)
 /* The same for rules that name users, groups and cgroups. */
 STEP(audit_only_for_others)
 {
-	static const char *const read_as = "setpriv --reuid %u --regid %u --clear-groups cat f >/dev/null";
+	static const char *const read_as =
+		"setpriv --reuid %u --regid %u --clear-groups cat f >/dev/null";
 	pid_t pid;
 
 	make("f");
 	CHECK_SYS(chmod("f", 0644));
 	CHECK_SYS(chmod(".", 0755));
 	CHECK_SYS(chmod(DIR_PATH, 0755));
-	QUIET("allow", "--ops", "read", "--audit", "--only-for-user", "1001", "--only-for-group", "1002", "f");
+	QUIET("allow", "--ops", "read", "--audit", "--only-for-user", "1001",
+	      "--only-for-group", "1002", "f");
 	QUIET("allow", "--ops", "write", "--audit", "--only-for-cgroup", "/nobody", "f");
 	pid = watch_start(WORDS("watch"));
 	CHECK_EQ(sh(read_as, 1001, 1001), 0);

@@ -71,15 +71,16 @@ STEP(learn_lines)
 
 static int read_as(unsigned int uid, unsigned int gid, const char *exe, const char *path)
 {
-	return sh("setpriv --reuid %u --regid %u --clear-groups %s -c 'read -r line <%s' 2>/dev/null", uid, gid,
-		  exe, path);
+	return sh("setpriv --reuid %u --regid %u --clear-groups %s -c 'read -r line <%s' 2>/dev/null",
+		  uid, gid, exe, path);
 }
 
 static void check_has(const char *line)
 {
 	char pattern[512];
 
-	snprintf(pattern, sizeof(pattern), "sed 's#" DIR_PATH "/[a-z_]*/#@#g' lines | grep -qxF '%s'", line);
+	snprintf(pattern, sizeof(pattern),
+		 "sed 's#" DIR_PATH "/[a-z_]*/#@#g' lines | grep -qxF '%s'", line);
 	if (sh("%s", pattern))
 		FAIL("no \"%s\" in \"%s\"", line, get_file("lines"));
 }
@@ -90,7 +91,8 @@ STEP(learn_users)
 	CHECK_EQ(sh("mkdir d && for f in u g x a c; do echo line >$f; done && chmod 644 u g x a c && "
 		    "cp " SHELL " copy && chmod 755 copy . " DIR_PATH), 0);
 	QUIET("allow", "--ops", "read", "--audit", "--only-for-user", "1001", "u");
-	QUIET("allow", "--ops", "read", "--audit", "--only-for-group", "1001", "--only-for-group", "7", "g");
+	QUIET("allow", "--ops", "read", "--audit", "--only-for-group", "1001",
+	      "--only-for-group", "7", "g");
 	QUIET("allow", "--ops", "read", "--audit", "--only-for", SHELL, "--only-for-user", "1001", "x");
 	QUIET("allow", "--ops", "read", "--audit", "--only-for", SHELL, "--only-for-user", "1001",
 	      "--only-for-group", "7", "--only-for-cgroup", "/", "a");
@@ -165,7 +167,8 @@ STEP(learn_comments)
 	CHECK(strstr(err, "1 things that no line can allow"));
 	/* In a user namespace, no process counts as one of its executable. */
 	QUIET("allow", "--ops", "read", "--audit", "--only-for", SHELL, "f");
-	CHECK_EQ(tool_run(WORDS("learn", "--", "unshare", "-r", SHELL, "-c", "read -r line <f"), NULL), 4);
+	CHECK_EQ(tool_run(WORDS("learn", "--", "unshare", "-r", SHELL, "-c", "read -r line <f"),
+			  NULL), 4);
 	MATCHES("^# the rule is for it already, as far as can be told: read of .*/f by " SHELL "$");
 }
 

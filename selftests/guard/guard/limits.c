@@ -17,9 +17,9 @@ STEP(sizes)
 		const char *map;
 		unsigned int room;
 	} sizes[] = {
-		{ "leaves", 2 * MAX_RULES }, { "subjects", 2 * MAX_RULES }, { "members", MAX_RULES },
-		{ "cgroup_paths", MAX_RULES / 8 }, { "tree_read", MAX_RULES / 8 },
-		{ "texts", 8 * MAX_RULES },
+		{ "leaves", 2 * MAX_RULES }, { "subjects", 2 * MAX_RULES },
+		{ "members", MAX_RULES }, { "cgroup_paths", MAX_RULES / 8 },
+		{ "tree_read", MAX_RULES / 8 }, { "texts", 8 * MAX_RULES },
 	};
 	struct bpf_map_info info;
 	__u32 size = sizeof(info);

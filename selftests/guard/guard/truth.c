@@ -175,7 +175,8 @@ STEP(save_quotes_patterns)
 /* The time for a line is linear in its length, not quadratic. */
 TOOL_STEP(conf_long_line)
 {
-	CHECK_EQ(sh("{ printf 'deny --ops reed'; yes ' f' | head -n 200000 | tr -d '\\n'; echo; } >conf"), 0);
+	CHECK_EQ(sh("{ printf 'deny --ops reed'; yes ' f' | head -n 200000 | tr -d '\\n'; "
+		    "echo; } >conf"), 0);
 	FAILS(1, "conf:1: 'reed' is no operation", "apply", "conf");
 }
 

@@ -136,7 +136,8 @@ STEP(watch_origin)
 	DENIED(try_read("f"));
 	CHECK(wait_until(events_have, "parent \\\"1\\\"\",\"exe", 10));
 	watch_end(pid, SIGTERM);
-	snprintf(text, sizeof(text), ",\"parent_pid\":%d,\"parent_command\":\"parent \\\"1\\\"\",", getpid());
+	snprintf(text, sizeof(text),
+		 ",\"parent_pid\":%d,\"parent_command\":\"parent \\\"1\\\"\",", getpid());
 	HAS(text);
 	if (logged_in)
 		snprintf(text, sizeof(text), "\"login_uid\":4321,\"session\":%u,", session);

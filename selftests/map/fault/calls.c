@@ -5,7 +5,8 @@
  */
 #include "fault.h"
 
-int map, other_map, create_fd;
+int map, other_map;
+static int create_fd;
 unsigned int map_key_size, map_value_size;
 static union inode_map_any_key key;
 __u32 key_flags;

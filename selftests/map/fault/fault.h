@@ -45,7 +45,7 @@ unsigned int disarm(enum sweep sweep);
 
 /* calls.c */
 
-extern int map, other_map, create_fd;
+extern int map, other_map;
 extern unsigned int map_key_size, map_value_size;
 extern __u32 key_flags;
 extern char value[VALUE_MAX], read_value[VALUE_MAX];

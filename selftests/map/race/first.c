@@ -22,7 +22,8 @@ static bool next_round(unsigned int task, void (*judge)(void))
 			end = now() + SECONDS;
 		if (shared->rounds++)
 			judge();
-		shared->won = shared->lost = 0;
+		shared->won = 0;
+		shared->lost = 0;
 		shared->stop = now() > end;
 	}
 	barrier();

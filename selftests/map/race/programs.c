@@ -124,7 +124,7 @@ static void update_and_look(unsigned int task)
 		case 0:
 			value_fill(&value, seed);
 			CHECK_OK(bpf_map_update_elem(maps[0], seed & 1 ? &key : &by_handle, &value,
-						      BPF_EXIST));
+						     BPF_EXIST));
 			break;
 		case 1:
 			CHECK(open_briefly("f", 0));

@@ -249,7 +249,8 @@ int find_fate(struct arguments *arguments)
 	inode_map_for_each(it, key, arguments->map_id) {
 		value = inode_map_value(it, struct value);
 		if (value)
-			fate_address = (__u64)value - bpf_core_field_offset(struct inode_map_entry, value) +
+			fate_address = (__u64)value -
+				       bpf_core_field_offset(struct inode_map_entry, value) +
 				       bpf_core_field_offset(struct inode_map_entry, fate);
 		claimed_handle = key->handle;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the programs that run (program.bpf.c) and those that are refused (program_refused.bpf.c) have
- * both.
+ * What the programs that run (program.bpf.c) and those that are refused (program_refused.bpf.c)
+ * have both.
  */
 #ifndef COMMON_BPF_H
 #define COMMON_BPF_H

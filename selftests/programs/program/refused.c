@@ -66,7 +66,9 @@ TEST(any_number)
 
 TEST(any_pointer)
 {
-	static const char *const names[] = { "any_object", "any_stack", "any_value", "any_context" };
+	static const char *const names[] = {
+		"any_object", "any_stack", "any_value", "any_context"
+	};
 	const __u64 unused = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)

@@ -11,7 +11,9 @@ static int map_create_flags(unsigned int flags)
 
 TEST(prog_flags)
 {
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
+	struct run run = {
+		.programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open
+	};
 	int both = map_create_flags(0), rdonly = map_create_flags(BPF_F_RDONLY_PROG);
 	int wronly = map_create_flags(BPF_F_WRONLY_PROG), fd = file_create("f");
 
@@ -47,7 +49,9 @@ TEST(prog_flags)
 TEST(descriptor_flags)
 {
 	static const unsigned int flags[] = { BPF_F_RDONLY, BPF_F_WRONLY };
-	struct run run = { .programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open };
+	struct run run = {
+		.programs = program_attach("on_lsm_sleepable"), .trigger = trigger_open
+	};
 	struct value value = { .number = NUMBER };
 	struct inode_map_key key;
 	int fd = file_create("f");

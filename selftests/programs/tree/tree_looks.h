@@ -115,7 +115,7 @@ static inline void forget_answers(void)
 }
 
 static inline void check_answer(const char *what, const char *function, const struct answer *answer,
-			 int distance, __u64 number)
+				int distance, __u64 number)
 {
 	if (answer->distance != distance)
 		FAIL("%s: read_%s() returned %d, not %d", what, function, answer->distance,
