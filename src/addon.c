@@ -284,6 +284,7 @@ static int addon_see_attached(struct inode_map_addon *addon, struct inode *inode
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
 	inode_map_mark_drop(pin);
+	/* Pairs with the load above: the bit is set. */
 	smp_store_release(&addon->attached, true);
 	return 0;
 }
@@ -309,6 +310,7 @@ static struct inode_map_addon *addon_find_or_add(struct inode *inode, dev_t dev,
 		err = inode_map_mark_attach(&addon->mark, inode);
 		INODE_MAP_YIELD_SLEEP();
 		if (!err) {
+			/* Pairs with the load in addon_see_attached(): the bit is set. */
 			smp_store_release(&addon->attached, true);
 			return addon;
 		}

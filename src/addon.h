@@ -26,7 +26,7 @@ struct inode_map_remark;
  */
 #define INODE_MAP_ADDON_MASK	FS_IN_IGNORED
 /* inode_map_word_has_or() tests this one. */
-static_assert(INODE_MAP_ADDON_MASK == BIT(15));
+static_assert(BIT(15) == INODE_MAP_ADDON_MASK);
 
 /**
  * struct inode_map_addon - one for each inode that is in any map, however many maps

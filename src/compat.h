@@ -174,6 +174,7 @@ static __always_inline bool inode_map_word_has_or(const void *object, const u32 
 	__get_kernel_nofault(&value, word, u32, no);
 	if (value & BIT(15))
 		return true;
+	/* Pairs with the unlock after remark_enter(), before the bit is cleared. */
 	smp_rmb();
 	return unlikely(atomic_read(flag) < 0);
 #endif

@@ -193,8 +193,10 @@ static noinline void inode_map_table_add(struct inode_map_table *table,
 	u8 **bucket = inode_map_bucket(table, entry->addon->inode);
 	u8 *first = *bucket;
 
+	/* Pairs with smp_rmb() in inode_map_find_in(): a reader led off here sees table->bigger. */
 	smp_store_release(&entry->next, first == INODE_MAP_NO_VALUE ? NULL : first);
 	INODE_MAP_YIELD();
+	/* Pairs with the dependent loads in inode_map_find_in(): the entry is complete. */
 	smp_store_release(bucket, entry->value);
 }
 
@@ -225,6 +227,7 @@ static void inode_map_hash_relink(struct inode_map *map, const struct inode_map_
 	}
 	if (!value && inode_map_is_bucket(table, link))
 		value = INODE_MAP_NO_VALUE;
+	/* Pairs with the dependent loads in inode_map_find_in(): an entry at @value is complete. */
 	smp_store_release(link, value);
 }
 
@@ -295,6 +298,7 @@ static noinline void inode_map_move_bucket(struct inode_map_table *table, u8 **b
 		last = inode_map_entry_of(*link);
 		inode_map_table_add(table->bigger, last);
 		INODE_MAP_YIELD();
+		/* Pairs with smp_rmb() in inode_map_find_in(): a reader finds the entry there. */
 		smp_store_release(link, link == bucket ? INODE_MAP_NO_VALUE : NULL);
 	}
 }
@@ -317,6 +321,7 @@ static struct inode_map_table *inode_map_move(struct inode_map *map, u32 buckets
 	if (table->moved <= table->mask) {
 		table = NULL;
 	} else {
+		/* Pairs with the dependent loads of lookups: what was moved is there. */
 		smp_store_release(&map->buckets, table->bigger->buckets);
 		WRITE_ONCE(map->moving, false);
 	}
@@ -347,6 +352,7 @@ static bool inode_map_move_to(struct inode_map *map, struct inode_map_table *big
 	table = inode_map_table(map);
 	begin = !map->dead && !table->bigger && bigger->mask > table->mask;
 	if (begin) {
+		/* Pairs with the dependent loads in inode_map_find_bigger(): it is complete. */
 		smp_store_release(&table->bigger, bigger);
 		WRITE_ONCE(map->moving, true);
 		WRITE_ONCE(map->grow_at, inode_map_grow_at(map, inode_map_table_bits(bigger)));

@@ -25,8 +25,8 @@
  * @mask: number of buckets, a power of two, less one. Never changes
  * @moved: how many buckets are empty for good, their entries being in @bigger. Under the map's lock
  * @bigger: the table that is to replace this one, or NULL. Set once, under the map's lock and with
- *	release, before any entry is in it; readers load it without a lock. They may go on to it from
- *	this table: it is retired after this one
+ *	release, before any entry is in it; readers load it without a lock. They may go on to it
+ *	from this table: it is retired after this one
  * @rcu: frees the table after both kinds of grace period, once @bigger has replaced it. Queued by
  *	who has moved the last bucket
  * @buckets: the value of the first entry of each, or INODE_MAP_NO_VALUE. Changed under the map's
@@ -101,9 +101,9 @@ u8 *inode_map_find_bigger(u8 **buckets, const struct inode *inode);
  */
 static __always_inline u8 *inode_map_find_in(u8 **buckets, const struct inode *inode)
 {
+	/* Loaded once, by the next line. With READ_ONCE() gcc would need one more instruction. */
 	u8 *value = data_race(buckets[inode_map_index(buckets, inode)]);
 
-	/* Loaded once. With READ_ONCE() gcc would need one more instruction. */
 	OPTIMIZER_HIDE_VAR(value);
 	/* ->inode may become NULL meanwhile. READ_ONCE() would cost one more instruction. */
 	while (unlikely(data_race(inode_map_entry_of(value)->inode != inode))) {

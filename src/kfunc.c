@@ -122,7 +122,7 @@ __bpf_kfunc_start_defs();
  * BPF_F_WRONLY_PROG.
  */
 __bpf_kfunc INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
-						     const int rdwr_buf_size)
+						    const int rdwr_buf_size)
 {
 	struct inode_map *map;
 

@@ -49,7 +49,7 @@ static __always_inline bool inode_map_fits(u32 size, u32 value_size)
 INODE_MAP_FAST u8 *bpf_inode_map_lookup(u32 map_id, struct inode *inode__ign,
 					const int rdwr_buf_size);
 INODE_MAP_FAST const u8 *bpf_inode_map_peek(u32 map_id, struct inode *inode__ign,
-					   const int rdonly_buf_size);
+					    const int rdonly_buf_size);
 INODE_MAP_FAST int bpf_inode_map_read(u32 map_id, struct inode *inode__ign, void *dst__nullable,
 				      u32 dst__sz);
 u8 *bpf_inode_map_lookup_tree(u32 map_id, struct dentry *dentry__ign, const int rdwr_buf_size);

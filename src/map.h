@@ -56,8 +56,8 @@ struct inode_map_account;
  * @dead: the map is being freed: no entry may be added. Set once under the map's lock, read also
  *	without
  * @index: the entries by inode_map_slot() of their handle; a slot that is reserved reads as NULL.
- *	Its xa_lock is "the map's lock", which protects changes of the index and of links in the hash
- *	table, and nests inside addon->lock. Readers are under RCU
+ *	Its xa_lock is "the map's lock", which protects changes of the index and of links in the
+ *	hash table, and nests inside addon->lock. Readers are under RCU
  * @move: moves entries to a bigger table. Queued under the map's lock, never once @dead; cancelled
  *	before the map is freed
  * @free: takes out all entries, then has the map freed. Queued once, by inode_map_destroy()

@@ -99,10 +99,13 @@ static void inode_map_publish_locked(struct inode_map *map)
 		return;
 	/* The bytes behind the name are 0 and stay 0: all of the array is a key. */
 	strscpy(map->name, map->attr->name, sizeof(map->name));
+	/* Pairs with the acquire loads of readers of the list: the name is there. */
 	smp_store_release(&map->id, id);
 	if (*recent == inode_map_nobody(id))
-		smp_store_release(recent, map);
+		smp_store_release(recent, map);	/* for inode_map_by_id(): so is the id */
+	/* Pairs with inode_map_publish(): the map can be found. */
 	smp_store_release(&map->published, true);
+	/* Pairs with the acquire loads of it: likewise. */
 	smp_store_release(&nr_fresh, nr_fresh - 1);
 }
 
@@ -158,7 +161,7 @@ struct inode_map *inode_map_by_id_slow(u32 id)
 	if (!id)
 		return NULL;
 	inode_map_for_each_rcu(map, &young, in_young)
-		if (smp_load_acquire(&map->id) == id)
+		if (smp_load_acquire(&map->id) == id)	/* see inode_map_publish_locked() */
 			return map;
 	/* A map that is no longer in the list is in the table. */
 	smp_rmb();
@@ -175,6 +178,7 @@ struct inode_map *inode_map_by_id_slow(u32 id)
  */
 struct inode_map *inode_map_by_id_fresh(u32 id)
 {
+	/* Pairs with inode_map_publish_locked(). */
 	if (smp_load_acquire(&nr_fresh))
 		inode_map_try_publish();
 	/* Look again in any case: others may have published it. */
@@ -197,6 +201,7 @@ static int inode_map_find_name(const char *key, struct inode_map **found)
 	int err = 0;
 
 	inode_map_for_each_rcu(map, &young, in_young) {
+		/* Pairs with inode_map_publish_locked(): the id is stored after the name. */
 		if (smp_load_acquire(&map->id) && !memcmp(map->name, key, sizeof(map->name)))
 			err = inode_map_only(found, map);
 		if (err)
@@ -226,6 +231,7 @@ int inode_map_id_by_name(const char *name)
 
 	if (strscpy_pad(key, name, sizeof(key)) < 0)
 		return -ENOENT;
+	/* Pairs with inode_map_publish_locked(). */
 	if (smp_load_acquire(&nr_fresh) && !inode_map_try_publish())
 		return -EBUSY;
 	rcu_read_lock();
@@ -251,6 +257,7 @@ struct inode_map *inode_map_next_map(u32 id)
 	u32 young_id, first_id = 0;
 
 	inode_map_for_each_rcu(map, &young, in_young) {
+		/* Pairs with inode_map_publish_locked(). */
 		young_id = smp_load_acquire(&map->id);
 		if (young_id > id && (!first || young_id < first_id)) {
 			first = map;
