@@ -334,7 +334,8 @@ help:
 	@echo "  shell       a shell in one that has everything"
 	@echo
 	@echo "Test a change:"
-	@echo "  check       static checks: sparse, W=1, two compilers, the manual, shellcheck, checkpatch"
+	@echo "  check       static checks: sparse, W=1, two compilers, checkpatch, cppcheck, what is unused,"
+	@echo "              licences, shellcheck, the manual and whatever else is written twice"
 	@echo "  test        run the tests in a virtual machine: TESTS='NAME...' some of them"
 	@echo "  smoke       a few of the tests on two kernels, rt and sid"
 	@echo "  model       check the models of the protocol, and that they fail with faults put back"
