@@ -135,6 +135,17 @@ void filesystems_forget(void)
 	known.count = 0;
 }
 
+/* Remember the filesystem of a mount. */
+static struct filesystem *filesystem_add(const struct mount_line *line)
+{
+	struct filesystem *filesystem = array_add(&known, sizeof(*filesystem));
+
+	filesystem->mount = line->id;
+	filesystem->type = xstrdup(line->type);
+	filesystem->options = xasprintf(",%s,", line->options);
+	return filesystem;
+}
+
 /* The filesystem of an open file, or NULL if its mount can't be seen from here. */
 static const struct filesystem *filesystem_of(int fd)
 {
@@ -151,14 +162,9 @@ static const struct filesystem *filesystem_of(int fd)
 		if (items[i].mount == info.stx_mnt_id)
 			return &items[i];
 	mounts_begin(&mounts);
-	while (!found && mounts_next(&mounts, &line)) {
-		if (line.id != info.stx_mnt_id)
-			continue;
-		found = array_add(&known, sizeof(*found));
-		found->mount = line.id;
-		found->type = xstrdup(line.type);
-		found->options = xasprintf(",%s,", line.options);
-	}
+	while (!found && mounts_next(&mounts, &line))
+		if (line.id == info.stx_mnt_id)
+			found = filesystem_add(&line);
 	mounts_end(&mounts);
 	return found;
 }
