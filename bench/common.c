@@ -172,8 +172,8 @@ void key_make(enum column column, int fd, union any_key *key)
 }
 
 /*
- * Make a key for the file @fd and call bpf(2) with it and a map. This is the bare system call, so that no
- * instructions of libbpf count. Returns 0, or -1 with errno.
+ * Make a key for the file @fd and call bpf(2) with it and a map. This is the bare system call, so
+ * that no instructions of libbpf count. Returns 0, or -1 with errno.
  */
 long call_map(int map, enum bpf_cmd cmd, enum column column, int fd, __u64 flags)
 {

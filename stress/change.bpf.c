@@ -80,8 +80,10 @@ __noinline int fill(struct stress_value *value, const struct identity *id, __u32
 	value->map = map;
 	value->writer = BY_PROGRAM;
 	value->seq = seq;
-	for (int i = 0; i < STRESS_WORDS; i++)
-		value->words[i] = seq = seq * 0x9e3779b97f4a7c15ULL + i;
+	for (int i = 0; i < STRESS_WORDS; i++) {
+		seq = seq * 0x9e3779b97f4a7c15ULL + i;
+		value->words[i] = seq;
+	}
 	value->sum = stress_sum(value);
 	return 0;
 }

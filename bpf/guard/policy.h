@@ -241,8 +241,8 @@ void reading_end(const struct policy *policy);
 /* request.c, policy.c */
 
 /* Each returns 0, or a negative errno after reporting it; @where goes before the message. */
-int change_request(struct policy *policy, struct arguments *request, bool replace, const char *where,
-		   void (*step)(void *), void *arg);
+int change_request(struct policy *policy, struct arguments *request, bool replace,
+		   const char *where, void (*step)(void *), void *arg);
 int change_remove(struct policy *policy, const char *path, bool nofollow, int tree);
 int change_remove_all(struct policy *policy);
 /* Look up the names of all rules and executables again. */
