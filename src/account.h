@@ -43,7 +43,7 @@ struct inode_map;
  * @nr_requests: entries that programs have asked for and no worker has made yet (request.c). Atomic
  * @requests: those that the worker is to look at. A lockless list; each request on it keeps the
  *	account
- * @request_work: makes them, one after the other. Queued by who adds a request to an empty list;
+ * @request_work: makes them, one after the other. Queued with the first request on an empty list;
  *	the requests keep the account until it has finished the last
  */
 struct inode_map_account {

@@ -34,8 +34,8 @@ static_assert(BIT(15) == INODE_MAP_ADDON_MASK);
  *	fsnotify counts its references: one of all users together, one of fsnotify as long as it is
  *	attached, and one of each anchor. After the last, and grace periods of fsnotify's SRCU and
  *	then of RCU, the addon is freed
- * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held, or by who
- *	holds the inode; otherwise only an address
+ * @inode: the inode. May be dereferenced while an entry is in @entries and @lock is held, or by a
+ *	task that holds the inode; otherwise only an address
  * @super: what the module keeps of its superblock (super.c). Referenced until the addon is freed
  * @ino: inode number when the addon was made. Never changes
  * @gen: generation, likewise

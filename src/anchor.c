@@ -133,7 +133,7 @@ void inode_map_due_add(struct inode_map_due *due, const struct inode *inode)
 }
 
 /**
- * inode_map_due_del - note that the addon has its anchor, and wake who waits for that
+ * inode_map_due_del - note that the addon has its anchor, and wake the tasks that wait for it
  * @due: what inode_map_due_add() was given
  *
  * Context: process; does not sleep.

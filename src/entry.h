@@ -32,13 +32,12 @@ struct inode_map;
  * @pinned: whether the entry keeps the inode in memory
  * @account: the account that pays for it, referenced until the entry is freed. Its map is valid
  *	while the entry is linked
- * @in_addon: node in addon->entries, under addon->lock. Once unlinked, it belongs to who has
- *	claimed the entry (end.c lists such entries by it). If a program has ended the entry,
+ * @in_addon: node in addon->entries, under addon->lock. Once unlinked, it belongs to the task that
+ *	has claimed the entry (end.c lists such entries by it). If a program has ended the entry,
  *	unhashed means that it is unlinked from everywhere
  * @deferred: node in the list of entries that a program has left to a worker, linked or not. A
  *	lockless list (defer.c)
- * @release: queued, once unlinked, for the worker that lets go of the inode (super.c). Belongs to
- *	who has claimed the entry
+ * @release: queued, once unlinked, for the worker that lets go of the inode (super.c)
  * @retired: node in the list of entries that wait for both kinds of grace period. A lockless list
  *	(entry.c)
  * @value: map->value_size bytes. Programs may write to it as long as they can see it, without a
@@ -48,8 +47,8 @@ struct inode_map;
  *
  * Fields without a rule are written before the entry is linked and never after. Readers take no
  * lock and may see the entry after it has been unlinked, so nothing that they look at is in the
- * union. Who has claimed an entry releases it once it is unlinked. It is freed after both kinds of
- * grace period from then.
+ * union. The task or worker that has claimed an entry releases it once it is unlinked, and it is
+ * freed after both kinds of grace period from then.
  */
 struct inode_map_entry {
 	u8 *next;

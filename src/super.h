@@ -34,8 +34,8 @@ struct inode_map_release {
  * @users: addons and holds. Never rises from zero. Falls to zero under supers_lock; that user takes
  *	the record out of the table and frees it
  * @releases: what @work is to release. A lockless list; what is on it keeps the record
- * @work: releases them, one after the other. Queued by who adds to an empty list. The last release
- *	may free the record
+ * @work: releases them, one after the other. Queued with the first on an empty list. The last
+ *	release may free the record
  * @rcu: frees the record after a grace period of RCU
  */
 struct inode_map_super {

@@ -290,7 +290,7 @@ out:
  * @map: the map
  * @entry: the entry
  *
- * Lookups don't find the entry any more when this returns, whoever has ended it.
+ * Lookups don't find the entry any more when this returns, even if another has ended it.
  *
  * Context: any, NMI included. Either in the RCU read-side section that found the entry, or under
  * both locks for an entry that is linked and has not been replaced.
