@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "mark.h"
+#include "nofault.h"
 #include "super.h"
 
 struct inode_map_remark;

@@ -41,7 +41,7 @@
 #include <linux/rhashtable.h>
 #include <linux/string.h>
 
-#include "compat.h"
+#include "context.h"
 #include "registry.h"
 
 /*

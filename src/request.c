@@ -31,7 +31,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "compat.h"
+#include "context.h"
 #include "end.h"
 #include "hash.h"
 #include "hold.h"

@@ -24,8 +24,9 @@
 #include <linux/namei.h>
 #include <linux/sched.h>
 
-#include "compat.h"
+#include "context.h"
 #include "hash.h"
+#include "nofault.h"
 #include "tree.h"
 
 /* How often the count is read, and how many walks are made at an even count, before giving up. */

@@ -13,7 +13,7 @@
 #include <linux/bpf.h>
 #include <linux/lockdep.h>
 
-#include "compat.h"
+#include "context.h"
 #include "defer.h"
 #include "handle.h"
 #include "hash.h"
