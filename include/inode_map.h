@@ -96,6 +96,9 @@ static inline const char *inode_map_strerror(int err)
 	case EUNATCH:
 		return "the kernel calls no BPF programs at security hooks: boot it with "
 		       "lsm=...,bpf";
+	case ENOMEDIUM:
+		return "can't tell whether the kernel calls BPF programs at security hooks: "
+		       "lsm_list_modules(2) fails, and " INODE_MAP_LSM_LIST_ " can't be read";
 	default:
 		return strerror(-err);
 	}
@@ -127,7 +130,7 @@ static inline int inode_map_check_lsm_list_(void)
 	int err = inode_map_read_file_(INODE_MAP_LSM_LIST_, text, sizeof(text));
 
 	if (err < 0)
-		return err;
+		return -ENOMEDIUM;
 	for (name = text; *name; name += length) {
 		name += strspn(name, separators);
 		length = strcspn(name, separators);
@@ -144,7 +147,7 @@ static inline int inode_map_check_lsm_list_(void)
  * as if it were in place. Needs no privilege; needs securityfs only where lsm_list_modules(2) is
  * filtered, as in some containers.
  *
- * Return: 0 if it does, -EUNATCH if not, or another negative errno (could not tell).
+ * Return: 0 if it does, -EUNATCH if not, -ENOMEDIUM if neither can be asked.
  */
 INODE_MAP_MUST_CHECK_
 static inline int inode_map_check_lsm(void)

@@ -528,7 +528,8 @@ TEST(lsm)
 	hide("/sys/kernel/security");
 	CHECK_EQ(inode_map_check_lsm(), expected);
 	forbid_lsm_list();
-	CHECK_ERR(inode_map_check_lsm(), ENOENT);
+	CHECK_ERR(inode_map_check_lsm(), ENOMEDIUM);
+	CHECK(strstr(inode_map_strerror(-ENOMEDIUM), "can't tell"));
 }
 
 TEST(lsm_where_the_list_is_a_file)
