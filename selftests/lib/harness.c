@@ -34,6 +34,11 @@ unsigned int test_slowdown(void)
 	return factor > 1 ? factor : 1;
 }
 
+void time_limit(unsigned int seconds)
+{
+	alarm(3 * seconds * test_slowdown());
+}
+
 /* Why the running case is skipped. Shared, because any of its processes may set it. */
 static char *skip_reason;
 
@@ -184,7 +189,7 @@ static void case_run(void *arg)
 	struct test *test = arg;
 
 	test_current = test;
-	alarm(CASE_SECONDS * test_slowdown());
+	time_limit(CASE_SECONDS);
 	case_setup();
 	test->run();
 }

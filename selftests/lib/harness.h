@@ -131,6 +131,11 @@ bool counts_try_read(struct counts *counts);
 bool kernel_is_rt(void);
 /* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); scales time limits. */
 unsigned int test_slowdown(void);
+/*
+ * End this process by SIGALRM if it hangs: after three times @seconds, the most that it takes on a machine
+ * that has nothing else to do.
+ */
+void time_limit(unsigned int seconds);
 
 /* Wait up to ten seconds for the counters to reach these values; fail if they don't. */
 void counts_wait(unsigned int maps, unsigned int entries, unsigned int addons, unsigned int pinned);

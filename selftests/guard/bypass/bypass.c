@@ -278,7 +278,7 @@ TEST(files)
 	double begun = now();
 
 	/* This case takes longer than others. */
-	alarm(200 * test_slowdown());
+	time_limit(200);
 	sh("modprobe -qa overlay binfmt_misc loop quota_v1 2>/dev/null");
 	stash_open();
 	make_places();

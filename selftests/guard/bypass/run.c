@@ -194,7 +194,7 @@ static bool has_own_process(const struct run *run)
 
 static void run_one(struct run *run)
 {
-	alarm(20 * test_slowdown());
+	time_limit(20);
 	if (run->target.fd >= 0)
 		run->target.fd = stash_get();
 	go(run);

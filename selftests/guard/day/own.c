@@ -154,7 +154,7 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
-	alarm(60);
+	alarm(600);
 	if (!strcmp(what, "socket"))
 		use_sockets();
 	else if (!strcmp(what, "perf"))

@@ -274,7 +274,7 @@ static inline void guarded(void (*run)(void *arg))
 	int status;
 	pid_t pid;
 
-	alarm(470 * test_slowdown());
+	time_limit(470);
 	pid = child_start(run, NULL);
 	CHECK_SYS(waitpid(pid, &status, 0));
 	if (!access(GUARD_PINS, F_OK))
