@@ -7,29 +7,29 @@
 function title(table)
 {
 	if (table == "programs")
-		return "Instructions of an operation of a program"
+		return "Instructions per call by a BPF program"
 	if (table == "calls")
-		return "Instructions of an operation of user space, system call included"
+		return "Instructions per call from user space, with the system call"
 	if (table == "memory")
-		return "Kernel memory of an entry with a value of 8 bytes"
+		return "Kernel memory per entry, with a value of 8 bytes"
 	if (table == "filesystem")
-		return "Instructions on a filesystem"
+		return "Instructions per operation on a filesystem"
 	if (table == "profile")
-		return "Functions of the kernel that cost others more on a filesystem with entries, in instructions"
+		return "Where a file on a filesystem with entries costs more: instructions by kernel function"
 	if (table == "profile operations")
-		return "Functions in which the instructions of an operation are"
+		return "Where the instructions of a call go, by function"
 	if (table == "profile unmount")
-		return "Functions that an unmount of 8 files with entries costs more in, in instructions"
+		return "Where unmounting 8 files with entries costs more: instructions by function"
 	if (table == "profile guard")
-		return "Functions that inode-guard costs a file more in that it does not guard, in instructions"
+		return "Where inode-guard costs a file without a rule more: instructions by function"
 	if (table == "guard")
-		return "Instructions of a file that inode-guard does not guard"
+		return "Instructions per operation on a file without a rule, by what inode-guard has"
 	if (table == "day")
-		return "Instructions of the whole machine, no guard = 1.00"
+		return "Everyday work: instructions of the whole machine, no guard = 1.00"
 	if (table == "scale")
-		return "Instructions for each entry of a map, and bytes"
+		return "Instructions per entry of a map, and bytes"
 	if (table == "maps")
-		return "Instructions where there are many maps"
+		return "Many maps: instructions per operation"
 	if (table == "smp")
 		return "Lookups per second, inode storage = 1.00"
 	if (table == "smp calls")
