@@ -171,7 +171,7 @@ __noinline int tell_at(const struct told *told)
 	event->tried = told->tried;
 	event->audit = !!STATE(audit);
 	event->name = told->name;
-	event->unseen = STATE(subjects) && named_subject_of(task) && !subject_of(task);
+	event->unseen = STATE(subjects) && is_protected(named_subject_of(task)) && !is_seen_now();
 	bpf_get_current_comm(event->command, sizeof(event->command));
 	describe_task(to_read(task), event);
 

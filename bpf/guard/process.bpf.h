@@ -49,8 +49,6 @@ static __always_inline bool is_seen(struct task_struct *task)
 	const struct guard_process *process;
 	struct task_struct *leader;
 
-	if (STATE(audit) || STATE(succeeds))
-		counts |= GUARD_SEEN_AUDITED;
 	bpf_rcu_read_lock();
 	leader = task->group_leader;
 	process = bpf_task_storage_get(&processes, leader, NULL, 0);
@@ -58,7 +56,18 @@ static __always_inline bool is_seen(struct task_struct *task)
 			process->execs == leader->self_exec_id))
 		flags = process->flags;
 	bpf_rcu_read_unlock();
+	if (STATE(audit) || STATE(succeeds))
+		counts |= GUARD_SEEN_AUDITED;
 	return flags & counts;
+}
+
+/*
+ * Whether it saw the current task. Not static: the verifier checks it once, and so searches the
+ * names of types once for the pointer that is loaded there (see to_read()).
+ */
+__noinline int is_seen_now(void)
+{
+	return is_seen(bpf_get_current_task_btf());
 }
 
 /* Others may have taken control of the process. */

@@ -49,7 +49,7 @@ static __always_inline int get_hold(struct task_struct *task, __u32 others)
 
 static __always_inline __u32 current_subject(void)
 {
-	return STATE(subjects) ? subject_of(bpf_get_current_task_btf()) : 0;
+	return STATE(subjects) ? subject_now() : 0;
 }
 
 SEC("lsm/ptrace_access_check")
@@ -96,7 +96,7 @@ static __always_inline int guard_core(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (!STATE(subjects) || !(task->flags & PF_DUMPCORE) || !is_protected(subject_of(task)))
+	if (!STATE(subjects) || !(task->flags & PF_DUMPCORE) || !is_protected(subject_now()))
 		return 0;
 	return refuse_for(task);
 }

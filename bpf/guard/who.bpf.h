@@ -56,6 +56,14 @@ static __always_inline __u32 subject_of(struct task_struct *task)
 	return subject && (is_seen(task) || !is_protected(subject)) ? subject : 0;
 }
 
+/* Likewise for the current task. */
+static __always_inline __u32 subject_now(void)
+{
+	__u32 subject = named_subject_of(bpf_get_current_task_btf());
+
+	return subject && (!is_protected(subject) || is_seen_now()) ? subject : 0;
+}
+
 /* Likewise by number, for a process whose task the verifier does not know to exist. */
 static __always_inline __u32 subject_of_pid(__u32 pid)
 {
@@ -149,7 +157,7 @@ __noinline int is_in_set(__u32 set, __u32 kinds)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (kinds & KIND(EXE)) {
-		__u32 subject = subject_of(task);
+		__u32 subject = subject_now();
 
 		if (!subject || !is_member(set, GUARD_BY_EXE, subject))
 			return false;
