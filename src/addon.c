@@ -32,14 +32,23 @@
  * Locks: addon->lock, with the lock of the addon's mark inside; and connector->lock by itself. All
  * are spinlocks, and nothing sleeps or is released under them.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
-#include <linux/fs.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
+
+#include <asm/barrier.h>
 
 #include "account.h"
 #include "addon.h"
 #include "anchor.h"
+#include "super.h"
 #include "yield.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);

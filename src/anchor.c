@@ -16,8 +16,14 @@
  * Locks: due_lock protects the list of inodes that are due. It is taken in process context, and
  * nothing nests inside it.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 
 #include "addon.h"

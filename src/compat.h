@@ -14,9 +14,11 @@
 #include <linux/compiler.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
+#include <linux/types.h>
 
 /* For functions that are only called directly: no landing pad for indirect branches. */
 #ifdef CONFIG_X86

@@ -14,11 +14,15 @@
  * Locks: inode_map_defer() takes none. The worker takes addon->lock, then the map's lock.
  */
 #include <linux/cache.h>
+#include <linux/errno.h>
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "defer.h"
+#include "entry.h"
 #include "table.h"
 #include "yield.h"
 

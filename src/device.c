@@ -17,24 +17,37 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/bpf.h>
 #include <linux/build_bug.h>
 #include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/types.h>
 
 #include <linux/inode_map.h>
 
+#include "account.h"
 #include "compat.h"
 #include "delete.h"
 #include "device.h"
+#include "entry.h"
 #include "handle.h"
 #include "hash.h"
 #include "key.h"
+#include "map.h"
 #include "registry.h"
 #include "update.h"
 

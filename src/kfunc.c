@@ -44,13 +44,17 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/module.h>
+#include <linux/path.h>
 
-#include <linux/inode_map.h>
-
-#include "compat.h"
+#include "addon.h"
+#include "entry.h"
 #include "hash.h"
 #include "kfunc.h"
+#include "map.h"
 #include "registry.h"
 #include "tree.h"
 

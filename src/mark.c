@@ -32,8 +32,15 @@
  * mark->lock and connector->lock, in that order. While the group's mutex is held reclaim does not
  * enter filesystems, so it can't get to eviction, which takes the mutex, too.
  */
+#include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/kernel.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/wait_bit.h>
 
 #include "account.h"

@@ -37,9 +37,22 @@
  * after all of that (release), and an update loads it (acquire) before it goes on. The same holds
  * for nr_fresh and readers that look for a fresh map.
  */
+#include <linux/bpf.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/limits.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/processor.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 
 #include "context.h"
 #include "registry.h"

@@ -29,17 +29,31 @@
  *
  * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "addon.h"
 #include "anchor.h"
 #include "compat.h"
 #include "hold.h"
+#include "mark.h"
 #include "remark.h"
 
 /**

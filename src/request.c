@@ -24,17 +24,32 @@
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
+#include <linux/atomic.h>
+#include <linux/bpf.h>
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
 
+#include "account.h"
 #include "context.h"
 #include "end.h"
 #include "hash.h"
 #include "hold.h"
+#include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "update.h"

@@ -17,11 +17,17 @@
  * a grace period, and its users never rise from zero.
  */
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "super.h"
 #include "yield.h"

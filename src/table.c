@@ -72,11 +72,12 @@
  * An update never writes to the value of a linked entry: a new entry replaces the old one and takes
  * over its handle, so that a reader sees the old value or the new one.
  */
-#include <linux/bpf.h>
+#include <linux/atomic.h>
 #include <linux/bug.h>
-#include <linux/lockdep.h>
+#include <linux/compiler.h>
+#include <linux/list.h>
 
-#include "handle.h"
+#include "account.h"
 #include "hash.h"
 #include "table.h"
 #include "trace.h"

@@ -8,10 +8,16 @@
  * happen without it: when a task is throttled, when a host takes its processor away, or when an
  * interrupt comes.
  */
+#include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/hash.h>
-#include <linux/module.h>
+#include <linux/instruction_pointer.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/time64.h>
 
 #include "yield.h"
 
