@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernel versions: names that came or went, for code that is written for the newest.
+ * What differs between kernel versions: names that came or went, for code that is written for the
+ * newest.
  */
 #ifndef _INODE_MAP_COMPAT_H
 #define _INODE_MAP_COMPAT_H

@@ -27,7 +27,7 @@
  *   inode_map_remark()   end.c calls it in fsnotify's callbacks, process context
  *   remark_work()        the worker, one for each reprieve
  *
- * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
+ * Locks: addon->lock, or inode->i_lock alone; nothing sleeps under them. anchor.c takes its own.
  */
 #include <linux/atomic.h>
 #include <linux/cache.h>
