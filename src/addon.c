@@ -37,6 +37,7 @@
 #include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -477,7 +478,8 @@ unsigned int inode_map_pin_count(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
+int __init inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn,
+						struct fsnotify_group *group))
 {
 	int err;
 

@@ -19,6 +19,7 @@
 #include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/fsnotify_backend.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -197,7 +198,8 @@ bool inode_map_due_wait(const struct inode *inode)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
+int __init inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn,
+						 struct fsnotify_group *group))
 {
 	anchor_ops.freeing_mark = freeing;
 	return inode_map_mark_class_register(&anchor_class);

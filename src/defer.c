@@ -15,6 +15,7 @@
  */
 #include <linux/cache.h>
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/llist.h>
 #include <linux/module.h>
@@ -90,7 +91,7 @@ void inode_map_defer_hurry(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_defer_init(void)
+int __init inode_map_defer_init(void)
 {
 	defer_wq = alloc_workqueue("inode_map_defer", WQ_UNBOUND, 0);
 	return defer_wq ? 0 : -ENOMEM;

@@ -24,6 +24,7 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/if_arp.h>
+#include <linux/init.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
 #include <linux/printk.h>
@@ -302,7 +303,7 @@ static struct notifier_block inode_map_netdev_notifier = {
 	.notifier_call	= inode_map_netdev_event,
 };
 
-static void inode_map_netdev_setup(struct net_device *dev)
+static void __init inode_map_netdev_setup(struct net_device *dev)
 {
 	dev->netdev_ops = &inode_map_netdev_ops;
 	dev->needs_free_netdev = true;
@@ -321,7 +322,7 @@ static void inode_map_netdev_setup(struct net_device *dev)
  * Context: process; takes rtnl.
  * Return: 0, -ENOMEM, -EEXIST (a device of that name is there already).
  */
-int inode_map_device_init(void)
+int __init inode_map_device_init(void)
 {
 	int err;
 

@@ -16,6 +16,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -165,7 +166,7 @@ void inode_map_end_everywhere(struct inode *inode)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_end_init(void)
+int __init inode_map_end_init(void)
 {
 	int err;
 

@@ -24,6 +24,7 @@
 #include <linux/container_of.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/math.h>
 #include <linux/overflow.h>
@@ -254,7 +255,7 @@ static void inode_map_entry_destroy_caches(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_entry_init(void)
+int __init inode_map_entry_init(void)
 {
 	char name[32];
 

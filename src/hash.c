@@ -43,6 +43,7 @@
 #include <linux/container_of.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/limits.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
@@ -462,7 +463,7 @@ void inode_map_hash_free(struct inode_map *map)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_hash_init(void)
+int __init inode_map_hash_init(void)
 {
 	move_wq = alloc_workqueue("inode_map_move", WQ_UNBOUND, 0);
 	return move_wq ? 0 : -ENOMEM;

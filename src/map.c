@@ -13,6 +13,7 @@
 #include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -161,7 +162,7 @@ unsigned int inode_map_count(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_init(void)
+int __init inode_map_init(void)
 {
 	int err = inode_map_registry_init();
 

@@ -38,6 +38,7 @@
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -189,7 +190,7 @@ static void mark_class_destroy(struct inode_map_mark_class *class)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_mark_class_register(struct inode_map_mark_class *class)
+int __init inode_map_mark_class_register(struct inode_map_mark_class *class)
 {
 	struct fsnotify_group *group;
 

@@ -18,6 +18,7 @@
 #include <linux/dcache.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/kdev_t.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
@@ -223,7 +224,7 @@ static const struct seq_operations inode_map_proc_ops = {
  *
  * Return: 0 or -ENOMEM.
  */
-int inode_map_proc_init(void)
+int __init inode_map_proc_init(void)
 {
 	struct proc_dir_entry *entry;
 

@@ -41,6 +41,7 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -418,7 +419,7 @@ void inode_map_unregister(struct inode_map *map)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_registry_init(void)
+int __init inode_map_registry_init(void)
 {
 	return rhashtable_init(&by_name, &by_name_params);
 }

@@ -38,6 +38,7 @@
 #include <linux/fs.h>
 #include <linux/fsnotify_backend.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
@@ -265,7 +266,7 @@ static void remark_work(struct work_struct *work)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_remark_init(void (*die)(struct inode_map_addon *addon))
+int __init inode_map_remark_init(void (*die)(struct inode_map_addon *addon))
 {
 	remark_die = die;
 	remark_wq = alloc_workqueue("inode_map_remark", WQ_UNBOUND, 0);

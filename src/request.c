@@ -32,6 +32,7 @@
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/llist.h>
 #include <linux/module.h>
@@ -315,7 +316,7 @@ void inode_map_requests_init(struct inode_map_account *account)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_request_init(void)
+int __init inode_map_request_init(void)
 {
 	/* As many maps may wait for memory as there can be workers. */
 	request_wq = alloc_workqueue("inode_map_request", WQ_UNBOUND, WQ_MAX_ACTIVE);
