@@ -19,8 +19,11 @@
  *
  * Locks: none. The counters are atomic.
  */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 

@@ -5,14 +5,15 @@
 #ifndef _INODE_MAP_ACCOUNT_H
 #define _INODE_MAP_ACCOUNT_H
 
-#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/types.h>
 #include <linux/workqueue.h>
 
 struct inode_map;
+struct mem_cgroup;
 
 /*
  * For all that a map consists of; charged to the memory cgroup of its creator. If a limit is

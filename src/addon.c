@@ -32,14 +32,24 @@
  * Locks: addon->lock, with the lock of the addon's mark inside; and connector->lock by itself. All
  * are spinlocks, and nothing sleeps or is released under them.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
-#include <linux/fs.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
+
+#include <asm/barrier.h>
 
 #include "account.h"
 #include "addon.h"
 #include "anchor.h"
+#include "super.h"
 #include "yield.h"
 
 static atomic_t nr_pinned = ATOMIC_INIT(0);
@@ -468,7 +478,8 @@ unsigned int inode_map_pin_count(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
+int __init inode_map_addon_init(void (*freeing)(struct fsnotify_mark *fsn,
+						struct fsnotify_group *group))
 {
 	int err;
 

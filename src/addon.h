@@ -6,18 +6,22 @@
 #ifndef _INODE_MAP_ADDON_H
 #define _INODE_MAP_ADDON_H
 
+#include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/container_of.h>
 #include <linux/fs.h>
-#include <linux/list.h>
+#include <linux/fsnotify_backend.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
 
 #include "compat.h"
 #include "mark.h"
 #include "nofault.h"
-#include "super.h"
 
 struct inode_map_remark;
+struct inode_map_super;
 
 /*
  * The bit of inode->i_fsnotify_mask that says "this inode may have an addon". fsnotify() never

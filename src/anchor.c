@@ -16,8 +16,15 @@
  * Locks: due_lock protects the list of inodes that are due. It is taken in process context, and
  * nothing nests inside it.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 
 #include "addon.h"
@@ -191,7 +198,8 @@ bool inode_map_due_wait(const struct inode *inode)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn, struct fsnotify_group *group))
+int __init inode_map_anchor_init(void (*freeing)(struct fsnotify_mark *fsn,
+						 struct fsnotify_group *group))
 {
 	anchor_ops.freeing_mark = freeing;
 	return inode_map_mark_class_register(&anchor_class);

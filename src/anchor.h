@@ -6,10 +6,15 @@
 #define _INODE_MAP_ANCHOR_H
 
 #include <linux/build_bug.h>
-#include <linux/list.h>
+#include <linux/container_of.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
 
 #include "mark.h"
 
+struct fsnotify_group;
+struct fsnotify_mark;
+struct inode;
 struct inode_map_addon;
 
 /**

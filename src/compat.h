@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernel versions: names that came or went, for code that is written for the newest.
+ * What differs between kernel versions: names that came or went, for code that is written for the
+ * newest.
  */
 #ifndef _INODE_MAP_COMPAT_H
 #define _INODE_MAP_COMPAT_H
@@ -14,9 +15,11 @@
 #include <linux/compiler.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
+#include <linux/types.h>
 
 /* For functions that are only called directly: no landing pad for indirect branches. */
 #ifdef CONFIG_X86

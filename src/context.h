@@ -9,6 +9,7 @@
 #include <linux/kconfig.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/types.h>
 
 /**
  * inode_map_holds_no_lock - does the task in which a program runs hold no spinlock?

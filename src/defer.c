@@ -14,11 +14,16 @@
  * Locks: inode_map_defer() takes none. The worker takes addon->lock, then the map's lock.
  */
 #include <linux/cache.h>
+#include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "defer.h"
+#include "entry.h"
 #include "table.h"
 #include "yield.h"
 
@@ -86,7 +91,7 @@ void inode_map_defer_hurry(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_defer_init(void)
+int __init inode_map_defer_init(void)
 {
 	defer_wq = alloc_workqueue("inode_map_defer", WQ_UNBOUND, 0);
 	return defer_wq ? 0 : -ENOMEM;

@@ -5,7 +5,7 @@
 #ifndef _INODE_MAP_DEFER_H
 #define _INODE_MAP_DEFER_H
 
-#include "entry.h"
+struct inode_map_entry;
 
 void inode_map_defer(struct inode_map_entry *entry);
 void inode_map_defer_hurry(void);

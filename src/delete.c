@@ -10,10 +10,18 @@
  * Locks: callers hold none of ours. Those that unlink take addon->lock, then the map's lock
  * (table.c); those for programs take none.
  */
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/rcupdate.h>
+#include <linux/xarray.h>
+
 #include "defer.h"
 #include "delete.h"
+#include "entry.h"
 #include "handle.h"
 #include "hash.h"
+#include "map.h"
+#include "reason.h"
 #include "table.h"
 
 /* Remove the entry that an addon has in a map. Looks it up by @inode or, if NULL, by @handle. */

@@ -17,24 +17,38 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/bpf.h>
 #include <linux/build_bug.h>
 #include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/if_arp.h>
+#include <linux/init.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/types.h>
 
 #include <linux/inode_map.h>
 
+#include "account.h"
 #include "compat.h"
 #include "delete.h"
 #include "device.h"
+#include "entry.h"
 #include "handle.h"
 #include "hash.h"
 #include "key.h"
+#include "map.h"
 #include "registry.h"
 #include "update.h"
 
@@ -289,7 +303,7 @@ static struct notifier_block inode_map_netdev_notifier = {
 	.notifier_call	= inode_map_netdev_event,
 };
 
-static void inode_map_netdev_setup(struct net_device *dev)
+static void __init inode_map_netdev_setup(struct net_device *dev)
 {
 	dev->netdev_ops = &inode_map_netdev_ops;
 	dev->needs_free_netdev = true;
@@ -308,7 +322,7 @@ static void inode_map_netdev_setup(struct net_device *dev)
  * Context: process; takes rtnl.
  * Return: 0, -ENOMEM, -EEXIST (a device of that name is there already).
  */
-int inode_map_device_init(void)
+int __init inode_map_device_init(void)
 {
 	int err;
 

@@ -14,14 +14,23 @@
  * Locks: addon->lock, with the lock of one map after the other inside (table.c). Nothing is
  * released under them.
  */
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
 
 #include "addon.h"
 #include "anchor.h"
 #include "compat.h"
 #include "end.h"
 #include "entry.h"
+#include "mark.h"
+#include "reason.h"
 #include "remark.h"
 #include "table.h"
 
@@ -157,7 +166,7 @@ void inode_map_end_everywhere(struct inode *inode)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_end_init(void)
+int __init inode_map_end_init(void)
 {
 	int err;
 

@@ -17,12 +17,27 @@
  * Module lifetime: a queued release holds a reference on the module. One that waits for a
  * filesystem thus shows as a module in use, and not as an rmmod that hangs.
  */
+#include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/bpf.h>
 #include <linux/cache.h>
-#include <linux/module.h>
+#include <linux/container_of.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/math.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/sprintf.h>
+#include <linux/string.h>
 #include <linux/wait_bit.h>
+#include <linux/workqueue.h>
 
+#include "account.h"
+#include "addon.h"
 #include "compat.h"
 #include "entry.h"
 #include "map.h"
@@ -240,7 +255,7 @@ static void inode_map_entry_destroy_caches(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_entry_init(void)
+int __init inode_map_entry_init(void)
 {
 	char name[32];
 

@@ -6,13 +6,16 @@
 #ifndef _INODE_MAP_ENTRY_H
 #define _INODE_MAP_ENTRY_H
 
-#include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
 
-#include "account.h"
-#include "addon.h"
+#include "super.h"
 
+struct inode;
 struct inode_map;
+struct inode_map_account;
+struct inode_map_addon;
 
 /* entry->fate of an entry that has ended without being replaced. */
 #define INODE_MAP_ENDED		((struct inode_map_entry *)-1L)

@@ -12,9 +12,14 @@
  *
  * Locks: none. Readers are under RCU; table.c and update.c change the index, under its lock.
  */
+#include <linux/compiler.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/xarray.h>
 
+#include "entry.h"
 #include "handle.h"
+#include "map.h"
 
 #define INODE_MAP_FIRST_BLOCK	4096UL
 

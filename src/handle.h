@@ -7,9 +7,10 @@
 #define _INODE_MAP_HANDLE_H
 
 #include <linux/limits.h>
+#include <linux/types.h>
 
-#include "entry.h"
-#include "map.h"
+struct inode_map;
+struct inode_map_entry;
 
 /* Handles are 1 to this: a 4-byte key holds minus the handle, a negative __s32. */
 #define INODE_MAP_HANDLE_MAX	INT_MAX

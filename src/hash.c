@@ -37,15 +37,30 @@
  * Locks: the map's (map->index.xa_lock) for every change. Readers take none: they are inside an RCU
  * or RCU-tasks-trace read-side section.
  */
+#include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/limits.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
+#include "account.h"
 #include "addon.h"
 #include "hash.h"
 #include "yield.h"
@@ -448,7 +463,7 @@ void inode_map_hash_free(struct inode_map *map)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_hash_init(void)
+int __init inode_map_hash_init(void)
 {
 	move_wq = alloc_workqueue("inode_map_move", WQ_UNBOUND, 0);
 	return move_wq ? 0 : -ENOMEM;

@@ -7,8 +7,16 @@
 #ifndef _INODE_MAP_HASH_H
 #define _INODE_MAP_HASH_H
 
+#include <linux/compiler.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+
+#include <asm/barrier.h>
+
 #include "entry.h"
 #include "map.h"
+
+struct inode;
 
 /*
  * An odd multiplier: bits 32 and up of its product with an inode's address give the index. It fits

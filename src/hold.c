@@ -19,8 +19,16 @@
  * Locks: inode->i_lock, and supers_lock in super.c; inode_map_hold_try() takes none. Callers hold
  * none.
  */
+#include <linux/atomic.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "hold.h"
 #include "super.h"

@@ -5,8 +5,9 @@
 #ifndef _INODE_MAP_HOLD_H
 #define _INODE_MAP_HOLD_H
 
-#include <linux/fs.h>
+#include <linux/types.h>
 
+struct inode;
 struct inode_map_hold;
 
 struct inode_map_hold *inode_map_hold_get(struct inode *inode, gfp_t gfp);

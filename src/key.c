@@ -6,14 +6,22 @@
  * write them, in process context, without any of our locks.
  */
 #include <linux/build_bug.h>
-#include <linux/file.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
 
 #include <linux/inode_map.h>
 
+#include "addon.h"
+#include "entry.h"
 #include "key.h"
+#include "map.h"
 #include "yield.h"
 
 /* Part of the user-space API: 32 bytes, and no hole among them. */

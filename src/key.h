@@ -6,12 +6,12 @@
 #define _INODE_MAP_KEY_H
 
 #include <linux/file.h>
-#include <linux/fs.h>
+#include <linux/types.h>
 
-#include <linux/inode_map.h>
-
-#include "entry.h"
-#include "map.h"
+struct inode;
+struct inode_map;
+struct inode_map_entry;
+struct inode_map_key;
 
 /**
  * struct inode_map_target - what a key names

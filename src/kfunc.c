@@ -44,13 +44,18 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/module.h>
+#include <linux/path.h>
 
-#include <linux/inode_map.h>
-
-#include "compat.h"
+#include "addon.h"
+#include "entry.h"
 #include "hash.h"
 #include "kfunc.h"
+#include "map.h"
 #include "registry.h"
 #include "tree.h"
 
@@ -348,7 +353,7 @@ static const struct btf_kfunc_id_set inode_map_kfunc_set = {
  *
  * Return: 0 or a negative errno.
  */
-int inode_map_kfunc_init(void)
+int __init inode_map_kfunc_init(void)
 {
 	BTF_TYPE_EMIT_ENUM(INODE_MAP_VERSION);
 

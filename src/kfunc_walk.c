@@ -6,15 +6,19 @@
  *
  * Locks: none. A walk is under RCU only while it goes from one entry to the next.
  */
-#include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/build_bug.h>
+#include <linux/errno.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
 
 #include <linux/inode_map.h>
 
+#include "entry.h"
 #include "handle.h"
 #include "key.h"
 #include "kfunc.h"
+#include "map.h"
 #include "registry.h"
 
 /*

@@ -9,12 +9,18 @@
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/wordpart.h>
 
 #include <linux/inode_map.h>
 
+#include "addon.h"
 #include "delete.h"
+#include "entry.h"
 #include "hash.h"
 #include "kfunc.h"
+#include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "update.h"

@@ -95,6 +95,7 @@
  * for a filesystem is left, because each holds the module. It waits for grace periods and for
  * callbacks to return.
  */
+#include <linux/init.h>
 #include <linux/module.h>
 
 #include <linux/inode_map.h>

@@ -8,13 +8,21 @@
  * worker first marks it dead, under the map's lock (map->index.xa_lock): no entry is added to a
  * dead map. The map is freed after a grace period of RCU tasks trace and then one of RCU.
  */
-#include <linux/bpf.h>
+#include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "account.h"
 #include "defer.h"
 #include "delete.h"
+#include "entry.h"
 #include "handle.h"
 #include "hash.h"
 #include "map.h"
@@ -154,7 +162,7 @@ unsigned int inode_map_count(void)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_init(void)
+int __init inode_map_init(void)
 {
 	int err = inode_map_registry_init();
 

@@ -11,6 +11,7 @@
 #include <linux/rcupdate_trace.h>
 #include <linux/rhashtable-types.h>
 #include <linux/stddef.h>
+#include <linux/types.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 

@@ -32,8 +32,16 @@
  * mark->lock and connector->lock, in that order. While the group's mutex is held reclaim does not
  * enter filesystems, so it can't get to eviction, which takes the mutex, too.
  */
+#include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/wait_bit.h>
 
 #include "account.h"
@@ -182,7 +190,7 @@ static void mark_class_destroy(struct inode_map_mark_class *class)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_mark_class_register(struct inode_map_mark_class *class)
+int __init inode_map_mark_class_register(struct inode_map_mark_class *class)
 {
 	struct fsnotify_group *group;
 

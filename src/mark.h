@@ -6,9 +6,13 @@
 #ifndef _INODE_MAP_MARK_H
 #define _INODE_MAP_MARK_H
 
+#include <linux/container_of.h>
 #include <linux/fsnotify_backend.h>
-#include <linux/rcupdate.h>
-#include <linux/slab.h>
+#include <linux/types.h>
+
+struct inode;
+struct kmem_cache;
+struct qstr;
 
 /**
  * struct inode_map_mark - the beginning of a structure that is attached to an inode

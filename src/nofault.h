@@ -7,10 +7,17 @@
 #define _INODE_MAP_NOFAULT_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/kasan.h>
 #include <linux/mm.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
+
+#include <asm/barrier.h>
+#ifdef CONFIG_X86_64
+#include <asm/asm.h>
+#endif
 
 /**
  * inode_map_may_load - can inode_map_load_ptr() load from there?

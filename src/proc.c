@@ -12,15 +12,29 @@
  * total that does not go back to zero is a leak. Only the last one never goes down: it counts the
  * requests of programs that have failed since the module was loaded (request.c).
  */
+#include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/dcache.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kdev_t.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/string_helpers.h>
+#include <linux/types.h>
+
+#include <linux/inode_map.h>
 
 #include "addon.h"
 #include "compat.h"
+#include "entry.h"
 #include "handle.h"
 #include "key.h"
+#include "map.h"
 #include "proc.h"
 #include "registry.h"
 #include "request.h"
@@ -210,7 +224,7 @@ static const struct seq_operations inode_map_proc_ops = {
  *
  * Return: 0 or -ENOMEM.
  */
-int inode_map_proc_init(void)
+int __init inode_map_proc_init(void)
 {
 	struct proc_dir_entry *entry;
 

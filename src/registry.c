@@ -37,9 +37,23 @@
  * after all of that (release), and an update loads it (acquire) before it goes on. The same holds
  * for nr_fresh and readers that look for a fresh map.
  */
+#include <linux/bpf.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/limits.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/processor.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 
 #include "context.h"
 #include "registry.h"
@@ -405,7 +419,7 @@ void inode_map_unregister(struct inode_map *map)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_registry_init(void)
+int __init inode_map_registry_init(void)
 {
 	return rhashtable_init(&by_name, &by_name_params);
 }

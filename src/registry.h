@@ -6,6 +6,12 @@
 #ifndef _INODE_MAP_REGISTRY_H
 #define _INODE_MAP_REGISTRY_H
 
+#include <linux/array_size.h>
+#include <linux/compiler.h>
+#include <linux/types.h>
+
+#include <asm/barrier.h>
+
 #include "map.h"
 
 /*

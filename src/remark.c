@@ -27,19 +27,34 @@
  *   inode_map_remark()   end.c calls it in fsnotify's callbacks, process context
  *   remark_work()        the worker, one for each reprieve
  *
- * Locks: addon->lock; nothing sleeps under it. anchor.c takes its own.
+ * Locks: addon->lock, or inode->i_lock alone; nothing sleeps under them. anchor.c takes its own.
  */
+#include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "addon.h"
 #include "anchor.h"
 #include "compat.h"
 #include "hold.h"
+#include "mark.h"
 #include "remark.h"
 
 /**
@@ -251,7 +266,7 @@ static void remark_work(struct work_struct *work)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_remark_init(void (*die)(struct inode_map_addon *addon))
+int __init inode_map_remark_init(void (*die)(struct inode_map_addon *addon))
 {
 	remark_die = die;
 	remark_wq = alloc_workqueue("inode_map_remark", WQ_UNBOUND, 0);

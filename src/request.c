@@ -24,17 +24,33 @@
  *
  * Each request holds a reference on the module, as each deferred entry does.
  */
+#include <linux/atomic.h>
+#include <linux/bpf.h>
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
 
+#include "account.h"
 #include "context.h"
 #include "end.h"
 #include "hash.h"
 #include "hold.h"
+#include "map.h"
 #include "registry.h"
 #include "request.h"
 #include "update.h"
@@ -300,7 +316,7 @@ void inode_map_requests_init(struct inode_map_account *account)
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_request_init(void)
+int __init inode_map_request_init(void)
 {
 	/* As many maps may wait for memory as there can be workers. */
 	request_wq = alloc_workqueue("inode_map_request", WQ_UNBOUND, WQ_MAX_ACTIVE);

@@ -17,11 +17,18 @@
  * a grace period, and its users never rise from zero.
  */
 #include <linux/cache.h>
+#include <linux/container_of.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/init.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "super.h"
 #include "yield.h"
@@ -163,7 +170,7 @@ void inode_map_super_release(struct inode_map_super *super, struct inode_map_rel
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int inode_map_super_init(void)
+int __init inode_map_super_init(void)
 {
 	/* Each filesystem that hangs occupies a worker: allow as many as there can be. */
 	release_wq = alloc_workqueue("inode_map_release", WQ_UNBOUND, WQ_MAX_ACTIVE);

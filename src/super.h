@@ -6,7 +6,6 @@
 #define _INODE_MAP_SUPER_H
 
 #include <linux/llist.h>
-#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>

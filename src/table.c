@@ -41,7 +41,7 @@
  * that finds the old entry follows its fate. The old entry keeps its inode, so that a reader that
  * has found it has found the old value.
  *
- * Replacing a value takes both locks. Programs only try them, in contexts that allow it (context.h).
+ * Replacing a value takes both locks. Programs only try them, where they may (context.h).
  *
  * Readers take no lock. What they can reach (entries, maps) is freed after a grace period of RCU
  * tasks trace and then one of RCU: sleepable programs are readers of the former, other programs and
@@ -72,11 +72,12 @@
  * An update never writes to the value of a linked entry: a new entry replaces the old one and takes
  * over its handle, so that a reader sees the old value or the new one.
  */
-#include <linux/bpf.h>
+#include <linux/atomic.h>
 #include <linux/bug.h>
-#include <linux/lockdep.h>
+#include <linux/compiler.h>
+#include <linux/list.h>
 
-#include "handle.h"
+#include "account.h"
 #include "hash.h"
 #include "table.h"
 #include "trace.h"

@@ -8,13 +8,21 @@
 #ifndef _INODE_MAP_TABLE_H
 #define _INODE_MAP_TABLE_H
 
+#include <linux/bpf.h>
+#include <linux/errno.h>
 #include <linux/lockdep.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
 
+#include "addon.h"
 #include "compat.h"
 #include "entry.h"
 #include "handle.h"
 #include "map.h"
 #include "reason.h"
+
+struct inode;
 
 /**
  * inode_map_lock - lock the entry of an inode in a map

@@ -12,13 +12,15 @@
 #if !defined(_INODE_MAP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _INODE_MAP_TRACE_H
 
+#include <linux/compiler.h>
+#include <linux/kdev_t.h>
 #include <linux/tracepoint.h>
+#include <linux/types.h>
 
+#include "addon.h"
 #include "entry.h"
 #include "map.h"
 #include "reason.h"
-
-#include <linux/kdev_t.h>
 
 #define INODE_MAP_REASONS					\
 	EM(INODE_MAP_DELETED,	"deleted")			\

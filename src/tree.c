@@ -19,11 +19,18 @@
  *
  * Locks: rename_lock, only where inode_map_may_lock() or the caller may sleep.
  */
+#include <linux/dcache.h>
+#include <linux/errno.h>
 #include <linux/fs_struct.h>
-#include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/path.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
+#include <linux/types.h>
 
+#include "addon.h"
 #include "context.h"
 #include "hash.h"
 #include "nofault.h"

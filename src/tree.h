@@ -5,11 +5,10 @@
 #ifndef _INODE_MAP_TREE_H
 #define _INODE_MAP_TREE_H
 
-#include <linux/dcache.h>
-#include <linux/path.h>
-
+struct dentry;
 struct inode_map;
 struct inode_map_entry;
+struct path;
 
 /*
  * How many dentries a walk looks at, including the file's own: as many as a path of PATH_MAX bytes

@@ -10,13 +10,25 @@
  * Locks: addon->lock, then the map's lock (table.c); or the latter alone, to look at the map and to
  * reserve a handle. Callers hold none of ours, but a program may have interrupted a holder.
  */
+#include <linux/atomic.h>
 #include <linux/bpf.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/lockdep.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
 
+#include "account.h"
+#include "addon.h"
 #include "context.h"
 #include "defer.h"
+#include "entry.h"
 #include "handle.h"
 #include "hash.h"
+#include "map.h"
 #include "table.h"
 #include "update.h"
 #include "yield.h"

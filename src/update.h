@@ -7,6 +7,7 @@
 
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/types.h>
 
 struct inode_map;
 struct inode_map_entry;

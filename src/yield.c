@@ -8,10 +8,18 @@
  * happen without it: when a task is throttled, when a host takes its processor away, or when an
  * interrupt comes.
  */
+#include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/hash.h>
+#include <linux/init.h>
+#include <linux/instruction_pointer.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/time64.h>
 
 #include "yield.h"
 
@@ -80,6 +88,9 @@ void notrace __sanitizer_cov_trace_pc(void)
 	u32 at = _RET_IP_ - (unsigned long)__sanitizer_cov_trace_pc;
 	u32 last = raw_cpu_read(been_last);
 
+	/* What only runs while the module is loaded (__init) has no place in the table. */
+	if (!within_module_mem_type(_RET_IP_, THIS_MODULE, MOD_TEXT))
+		return;
 	at &= ARRAY_SIZE(been.at) - 1;
 	raw_cpu_write(been_last, at);
 	been.at[at] = 1;
@@ -91,7 +102,7 @@ void notrace __sanitizer_cov_trace_pc(void)
  *
  * Context: process; may sleep.
  */
-void inode_map_been_init(void)
+void __init inode_map_been_init(void)
 {
 	been_file = debugfs_create_blob("inode_map_been", 0400, NULL, &been_blob);
 }
