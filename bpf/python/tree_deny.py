@@ -48,7 +48,7 @@ def check_lsm():
     """A kernel that was booted without "bpf" in its list of security modules lets programs attach to
     security hooks, and never calls them: the policy would look as if it were in place."""
     try:
-        with open("/sys/kernel/security/lsm", encoding="ascii") as file:
+        with open("/sys/kernel/security/lsm", encoding="utf-8") as file:
             modules = file.read().strip().split(",")
     except OSError as error:
         sys.exit(f"tree_deny.py: cannot read {error.filename}: {error.strerror}")
