@@ -115,17 +115,6 @@ own_inode_why = error: inode_map.ko has a struct inode of its own in its BTF, so
 	of this kernel: Linux 7 takes libbpf 1.7 or later (Debian: libbpf1) and pahole 1.30 or later. \
 	Install these and remove $(BUILD)/module/inode_map.ko
 
-# The bench's own module, likewise.
-bench_links := $(patsubst bench/%,$(BUILD)/bench/module/%,$(wildcard bench/Kbuild bench/module.c))
-
-$(bench_links): $(BUILD)/bench/module/%: bench/%
-	@mkdir -p $(@D)
-	@ln -sfr $< $@
-
-$(BUILD)/bench/inode_map_bench.ko: FORCE | $(bench_links)
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) M=$(abspath $(BUILD)/bench/module) modules
-	@cmp -s $(BUILD)/bench/module/inode_map_bench.ko $@ || cp $(BUILD)/bench/module/inode_map_bench.ko $@
-
 # --- BPF objects and their skeletons ------------------------------------------
 
 # From the build tree's vmlinux, or from the kernel itself if it is running.
@@ -215,112 +204,13 @@ $(BUILD)/templates/policy-%: $(wildcard bpf/templates/*/* bpf/templates/*/src/* 
 
 include selftests/Makefile.inc
 include fuzz/Makefile.inc
-
-# What 'make bench' takes into the virtual machine.
-bench-program: $(BUILD)/bench/bench $(BUILD)/bench/inode_map_bench.ko
-	@:
-
-bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c bench/module.c,$(wildcard bench/*.c)))
-
-$(bench_objects): $(BUILD)/%.o: %.c $(BUILD)/bench/bench.skel.h $(BUILD)/bench/rival.skel.h Makefile
-	$(say) CC $@
-	$(Q)$(CC) $(program_cflags) -c $< -o $@
-
-$(BUILD)/bench/bench: $(bench_objects)
-	$(say) LD $@
-	$(Q)$(CC) $(sysroot) $(CFLAGS) $(bench_objects) $(LDFLAGS) $(libraries) -pthread -lm -o $@
+include bench/Makefile.inc
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
 
 include scripts/Makefile.inc
 
-# --- Installing ---------------------------------------------------------------
-
-# The packages' rules (scripts/debian/rules) install by these, too. Where systemd looks below another
-# directory than PREFIX, as Debian 12 does for its packages, that is said.
-SYSTEMD_UNITS ?= $(PREFIX)/lib/systemd/system
-# NetworkManager knows no /usr/local.
-NM_CONF       ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
-
-headers   := include/inode_map.h include/inode_map.bpf.h include/uapi/linux/inode_map.h
-into       = $(DESTDIR)$(PREFIX)
-installed  = $(DESTDIR)$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/extra/inode_map.ko
-depmod     = $(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(RELEASE))
-# What is told that there is another unit.
-reload     = $(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
-of_module  = '$(into)/lib/systemd/network/10-inode-map.network' '$(DESTDIR)$(NM_CONF)/10-inode-map.conf'
-of_guard   = '$(into)/sbin/inode-guard' '$(into)/share/man/man8/inode-guard.8' \
-	'$(into)/share/man/man5/inode-guard.conf.5' \
-	'$(into)/share/bash-completion/completions/inode-guard' \
-	'$(DESTDIR)$(SYSTEMD_UNITS)/inode-guard.service'
-of_headers = '$(into)/include/inode_map.h' '$(into)/include/inode_map.bpf.h' \
-	'$(into)/include/linux/inode_map.h' '$(into)/share/pkgconfig/inode-map.pc' \
-	'$(into)/share/man/man3/inode_map.3' '$(into)/share/man/man7/inode_map.7'
-
-.PHONY: install install-module install-network install-guard install-headers uninstall
-install: install-module install-network install-guard install-headers
-
-install-module: inode_map.ko
-	install -D -m 644 inode_map.ko '$(installed)'
-	$(depmod)
-
-# Whoever manages the machine's network leaves the module's device alone.
-install-network:
-	install -D -m 644 scripts/system/10-inode-map.network '$(into)/lib/systemd/network/10-inode-map.network'
-	install -D -m 644 scripts/system/10-inode-map.conf '$(DESTDIR)$(NM_CONF)/10-inode-map.conf'
-
-install-guard: $(GUARD)
-	install -D -m 755 inode-guard '$(into)/sbin/inode-guard'
-	install -D -m 644 bpf/guard/inode-guard.8 '$(into)/share/man/man8/inode-guard.8'
-	install -D -m 644 bpf/guard/inode-guard.conf.5 '$(into)/share/man/man5/inode-guard.conf.5'
-	install -D -m 644 bpf/guard/inode-guard.bash '$(into)/share/bash-completion/completions/inode-guard'
-	install -d '$(DESTDIR)$(SYSTEMD_UNITS)'
-	sed 's|/usr/sbin/inode-guard|$(PREFIX)/sbin/inode-guard|' scripts/system/inode-guard.service \
-		>'$(DESTDIR)$(SYSTEMD_UNITS)/inode-guard.service'
-	$(reload)
-
-# What programs are built with. It takes nothing that has to be built.
-install-headers:
-	for header in $(headers); do \
-		path=$${header#include/}; \
-		install -D -m 644 "$$header" "$(into)/include/$${path#uapi/}" || exit; \
-	done
-	install -D -m 644 include/inode_map.3 '$(into)/share/man/man3/inode_map.3'
-	install -D -m 644 include/inode_map.7 '$(into)/share/man/man7/inode_map.7'
-	install -d '$(into)/share/pkgconfig'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' include/inode-map.pc.in \
-		>'$(into)/share/pkgconfig/inode-map.pc'
-
-uninstall:
-	rm -f '$(installed)' $(of_module) $(of_guard) $(of_headers)
-	$(depmod)
-	$(reload)
-
-# The module by dkms(8), which builds it for each kernel that is installed, now and later, and signs it
-# with a key of its own.
-dkms_dir = $(DESTDIR)/usr/src/inode-map-$(version)
-
-.PHONY: dkms-source dkms-install dkms-uninstall
-dkms-source:
-	for file in dkms.conf $(filter-out include/inode_map%,$(module_sources)); do \
-		install -D -m 644 "$$file" "$(dkms_dir)/$$file" || exit; \
-	done
-
-dkms-install: dkms-source install-network
-	dkms install inode-map/$(version)
-
-dkms-uninstall:
-	dkms remove inode-map/$(version) --all
-	rm -rf '$(dkms_dir)' $(of_module)
-
-# Debian's packages, in build/deb.
-.PHONY: deb test-packages
-deb:
-	@scripts/deps --packages
-	@scripts/deb
-
-test-packages: deb
-	@scripts/test-packages $(SYSTEMS)
+include scripts/Makefile.install
 
 # --- The rest -----------------------------------------------------------------
 
