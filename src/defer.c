@@ -98,7 +98,7 @@ int __init inode_map_defer_init(void)
 }
 
 /**
- * inode_map_defer_exit - wait until neither the irq_work nor the worker runs any more
+ * inode_map_defer_exit - wait until the irq_work and the worker have ended
  *
  * No program that could defer an entry is loaded, and none is deferred: both hold the module.
  *

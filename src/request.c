@@ -324,7 +324,7 @@ int __init inode_map_request_init(void)
 }
 
 /**
- * inode_map_request_exit - wait until neither the irq_work nor a worker runs any more
+ * inode_map_request_exit - wait until the irq_work and the workers have ended
  *
  * No program that could make a request is loaded, and there is no request: both hold the module.
  *

@@ -45,8 +45,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Opening, reading, writing */
 
 /*
- * The operations that open(2) is for. Only regular files can be appended to. Access mode 3 gives
- * neither reading nor writing, but asks for the permissions of both. A file that the kernel opens
+ * The operations that open(2) is for. Only regular files can be appended to. Access mode 3 allows
+ * no reading and no writing, but asks for the permissions of both. A file that the kernel opens
  * to execute it is not read: a program that may be executed and not read works, as with mode 0111.
  */
 static __always_inline __u32 open_ops(__u32 flags, bool regular)

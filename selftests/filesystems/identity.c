@@ -559,7 +559,7 @@ TEST(walk_with_4_byte_keys)
 	counts_wait(1, 0, 0, 0);
 }
 
-/* A handle names one entry: not the next one of the same inode, nor of any other. */
+/* A handle names one entry, and never a later one of the same inode or of another. */
 TEST(handles)
 {
 	int map = map_create(32, 4, 4);

@@ -132,7 +132,7 @@ static void check_others(char **waiting)
 		CHECK_SYS(waitpid(pid, &status, 0));
 }
 
-/* Nor do they wait for a command that can't write its output or open its output file. */
+/* They don't wait either for a command that can't write its output or open its output file. */
 static void check_blocked(char **argv, int output)
 {
 	double begun, seconds;

@@ -305,7 +305,7 @@ static int link_pins(void)
 	return symlink(DIR_PATH "/precious", PINS);
 }
 
-/* The tool neither uses nor removes anything there. */
+/* The tool leaves what is there alone. */
 static void check_refused(void)
 {
 	FAILS(1, "is not the guard's", "start");

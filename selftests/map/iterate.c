@@ -302,7 +302,7 @@ TEST(unique_handles)
 
 				CHECK(handle && handle < sizeof(used));
 				CHECK_EQ(used[handle]++, 0);
-				/* Nor does an update by handle give the entry another handle. */
+				/* An update by handle does not give the entry another handle either. */
 				CHECK_OK(bpf_map_update_elem(map, &key, &round, BPF_EXIST));
 				more = next(map, &key, &next_key);
 			}

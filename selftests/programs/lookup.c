@@ -233,7 +233,7 @@ TEST(found_from_first_update_on)
 	CHECK_EQ(programs->bss->number, 3);
 }
 
-/* Programs don't find freed maps, nor a later map with another id in their place. */
+/* Programs find no freed map, and no later map with another id in its place. */
 TEST(freed_map)
 {
 	int map = map_create(32, sizeof(struct value), 8);

@@ -177,6 +177,6 @@ STEP(device_comes_again)
 	CHECK_EQ(unlink(node) ? errno : 0, EPERM);
 	SAYS("list");
 	MATCHES("^active .* /dev/loop0$");
-	/* Nor does that count as a hit. */
+	/* It does not count as a hit either. */
 	HAS_NOT("write=");
 }

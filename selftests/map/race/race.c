@@ -165,7 +165,7 @@ static void check_many_maps(unsigned int nr)
 	counts_wait(nr, nr, 2, 2);
 	CHECK_OK(map_set(maps[1], fd, 9));
 
-	/* Nor does freeing a map. */
+	/* Freeing a map does not either. */
 	close(maps[0]);
 	counts_wait(nr - 1, nr - 1, 1, 1);
 	CHECK_EQ(map_get(maps[1], fd), 9);

@@ -33,7 +33,7 @@ TEST(prog_flags)
 				       NUMBER + function);
 		}
 	}
-	/* Nor may a program learn that the map lacks an inode. */
+	/* A program must not learn either that the map lacks an inode. */
 	if (map_count(wronly))
 		CHECK_OK(inode_map_remove_fd(wronly, fd));
 	run.programs->bss->map_id = map_id_of(wronly);
@@ -242,7 +242,7 @@ TEST(replace_sleepable)
 	check_replace("replace_sleepable");
 }
 
-/* Replacing the value neither delays nor hastens the end of the entry. */
+/* Replacing the value does not change when the entry ends. */
 TEST(replaced_then_removed)
 {
 	struct program *programs = program_attach("replace");
