@@ -37,8 +37,9 @@
  * The files are on tmpfs, except where an inode has to be evicted (ext4). Maps are full, except the
  * LRU hash, which evicts entries before it is full: it has twice the room.
  *
- * Instructions don't show what processors cost each other. For that there are lookups, inserts and
- * deletes per second (--smp), in a machine without --icount. These vary from run to run as times do.
+ * Instructions don't show what processors cost each other. For that there are lookups, inserts
+ * and deletes per second (--smp), in a machine without --icount. These vary from run to run as
+ * times do.
  *
  * Prints CSV: table, row, column, value. Lines that begin with # show progress.
  */

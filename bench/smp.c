@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures lookups per second on one, two and four processors, alone and beside a thread that
- * replaces values. bench.c calls this for --smp. It prints the table "smp", in which inode storage is
- * 1, and needs a fifth processor for the thread, and the kernel's parameter maxcpus=1 (see cpus_set()).
+ * replaces values. bench.c calls this for --smp. It prints the table "smp", in which inode storage
+ * is 1. It needs a fifth processor for the thread, and the kernel's parameter maxcpus=1 (see
+ * cpus_set()).
  */
 #include <pthread.h>
 #include <sched.h>

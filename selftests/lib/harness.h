@@ -132,8 +132,8 @@ bool kernel_is_rt(void);
 /* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); scales time limits. */
 unsigned int test_slowdown(void);
 /*
- * End this process by SIGALRM if it hangs: after three times @seconds, the most that it takes on a machine
- * that has nothing else to do.
+ * End this process by SIGALRM if it hangs: after three times @seconds, the most that it takes on a
+ * machine that has nothing else to do.
  */
 void time_limit(unsigned int seconds);
 

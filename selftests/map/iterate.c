@@ -302,7 +302,7 @@ TEST(unique_handles)
 
 				CHECK(handle && handle < sizeof(used));
 				CHECK_EQ(used[handle]++, 0);
-				/* An update by handle does not give the entry another handle either. */
+				/* An update by handle leaves the entry its handle. */
 				CHECK_OK(bpf_map_update_elem(map, &key, &round, BPF_EXIST));
 				more = next(map, &key, &next_key);
 			}

@@ -63,6 +63,9 @@ static const char *disks_are_missing(void)
 		   "modprobe -q scsi_debug num_tgts=%d max_luns=2 dev_size_mb=8", DISKS / 2);
 		there = !access("/sys/module/scsi_debug", F_OK) &&
 			wait_until(all_are_there, NULL, 30);
+		/* For each sector scsi_debug goes through the pages of the request anew. */
+		sh("for queue in /sys/block/sd?/queue; do "
+		   "echo 16 >$queue/max_sectors_kb 2>/dev/null; done");
 	}
 	return there ? NULL : "this kernel has no scsi_debug";
 }
