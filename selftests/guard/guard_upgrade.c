@@ -105,7 +105,7 @@ static double upgrade(char *const *words)
 	pid_t pid = tool_start((char **)words, "service-out");
 
 	while (tool_run(WORDS("status"), NULL) || access(SOCKET, F_OK)) {
-		if (waitpid(pid, NULL, WNOHANG) == pid || now() > begun + 360 * test_slowdown())
+		if (waitpid(pid, NULL, WNOHANG) == pid || now() > begun + hang_limit(120))
 			FAIL("the service says \"%s\"", get_file("service-out"));
 		usleep(100000);
 	}

@@ -34,9 +34,14 @@ unsigned int test_slowdown(void)
 	return factor > 1 ? factor : 1;
 }
 
+unsigned int hang_limit(unsigned int seconds)
+{
+	return 3 * seconds * test_slowdown();
+}
+
 void time_limit(unsigned int seconds)
 {
-	alarm(3 * seconds * test_slowdown());
+	alarm(hang_limit(seconds));
 }
 
 /* Why the running case is skipped. Shared, because any of its processes may set it. */

@@ -132,9 +132,11 @@ bool kernel_is_rt(void);
 /* How many times slower this kernel is than the stock one (TEST_SLOWDOWN); scales time limits. */
 unsigned int test_slowdown(void);
 /*
- * End this process by SIGALRM if it hangs: after three times @seconds, the most that it takes on a
- * machine that has nothing else to do.
+ * The time after which something hangs that takes @seconds at the most on a machine that has
+ * nothing else to do: three times as long.
  */
+unsigned int hang_limit(unsigned int seconds);
+/* End this process by SIGALRM when it hangs, likewise. */
 void time_limit(unsigned int seconds);
 
 /* Wait up to ten seconds for the counters to reach these values; fail if they don't. */
