@@ -40,7 +40,8 @@ struct inode_map_addon;
  *	unhashed means that it is unlinked from everywhere
  * @deferred: node in the list of entries that a program has left to a worker, linked or not. A
  *	lockless list (defer.c)
- * @release: queued, once unlinked, for the worker that lets go of the inode (super.c)
+ * @release: queued, once unlinked, for the worker that lets go of the inode (super.c). Belongs to
+ *	the task that has claimed the entry
  * @retired: node in the list of entries that wait for both kinds of grace period. A lockless list
  *	(entry.c)
  * @value: map->value_size bytes. Programs may write to it as long as they can see it, without a
