@@ -97,11 +97,16 @@ ifeq ($(RELEASE),)
 	$(error No kernel to build for: install the headers of the running kernel, run 'make deps' for \
 		those of the test kernel, or set KDIR)
 endif
+	$(Q)$(call without_old,$(BUILD)/module/inode_map.ko)
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) $(for_kbuild) WERROR='$(WERROR)' \
 		M=$(abspath $(BUILD)/module) modules
 	@readelf -SW $(BUILD)/module/inode_map.ko | grep -q '\.BTF ' || echo '$(no_btf)' >&2
 	$(Q)! $(own_inode) || { echo '$(own_inode_why)' >&2 && exit 1; }
 	@cmp -s $(BUILD)/module/inode_map.ko $@ || cp $(BUILD)/module/inode_map.ko $@
+
+# The BTF of a module builds upon the kernel's, and the kernel refuses it upon any other. kbuild does
+# not look whether the kernel's has changed.
+without_old = [ ! $(1) -ot $(kernel_btf) ] || rm -f $(1)
 
 no_btf = warning: inode_map.ko has no BTF, so BPF programs cannot call it: $(KDIR)/vmlinux or pahole is \
 	missing
