@@ -77,7 +77,8 @@ static void becomes_denied(const char *what, const char *path)
 	double begun = now();
 
 	if (!wait_until(is_denied, (void *)path, 20))
-		FAIL("%s: %s is not guarded", what, path);
+		FAIL("%s: %s is not guarded; the service says \"%s\"", what, path,
+		     get_file("service-out"));
 	printf("# %s: guarded after %.2f s\n", what, now() - begun);
 }
 
