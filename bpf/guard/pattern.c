@@ -77,6 +77,19 @@ static bool same_texts(const struct array *one, const struct array *other)
 	return true;
 }
 
+/* A pattern that takes too long to expand stands for what it stood for before. */
+static void keep_hanging(struct conf_line *line, const struct array *before)
+{
+	char **patterns = line->arguments.hanging.items, **paths = before->items;
+	size_t i, j;
+
+	for (i = 0; i < line->arguments.hanging.count; i++)
+		for (j = 0; j < before->count; j++)
+			if (!fnmatch(patterns[i], paths[j], FNM_PATHNAME))
+				string_add(&line->matches, xstrdup(paths[j]));
+	set_paths(line);
+}
+
 /* If the matches can't be known, they stay what they were. */
 static void refresh_line(struct conf_line *line)
 {
@@ -84,12 +97,13 @@ static void refresh_line(struct conf_line *line)
 	char message[512];
 
 	memset(&line->matches, 0, sizeof(line->matches));
-	if (patterns_expand(line, message, sizeof(message)) || line->arguments.hanging.count) {
+	if (patterns_expand(line, message, sizeof(message))) {
 		strings_free(&line->matches);
 		line->matches = before;
 		set_paths(line);
 		return;
 	}
+	keep_hanging(line, &before);
 	line->missing |= !same_texts(&before, &line->matches);
 	strings_free(&before);
 }
