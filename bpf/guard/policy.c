@@ -230,7 +230,10 @@ static int refresh_subject(struct policy *policy, __u32 subject)
 	if (entry_get(policy->guard->subjects, fd, &id))
 		err = entry_update(policy->guard->subjects, fd, &subject, BPF_NOEXIST);
 	close(fd);
-	return err ?: follow_path(policy, path, false, NULL, subject);
+	/* One that has moved to where names can't be followed doesn't keep others from it. */
+	if (err || name_check(path, false))
+		return err;
+	return follow_path(policy, path, false, NULL, subject);
 }
 
 static int refresh_member(struct policy *policy, const struct member *member)

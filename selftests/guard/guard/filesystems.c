@@ -155,6 +155,11 @@ STEP(case_insensitive)
 	/* If it did all the same, the tool refuses a rule there. */
 	QUIET("start", "--enforce");
 	FAILS(1, "use --inode", "deny", "m/e/waits");
+	/* If an executable moves there, that keeps no rule from following its name. */
+	CHECK_EQ(sh("mkdir m/h && cp /usr/bin/dash m/h/exe && cp /usr/bin/dash m/g/exe"), 0);
+	QUIET("allow", "--ops", "read", "--only-for", "m/h/exe", "f");
+	CHECK_EQ(sh("mv m/h m/i && ln -s g m/h"), 0);
+	QUIET("refresh");
 	QUIET("remove", "--all");
 	CHECK_SYS(umount("m"));
 }
