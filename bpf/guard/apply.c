@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -23,27 +22,26 @@
  * @begun: whether anything was shown
  * @done: number of paths that are done
  * @total: number of paths
- * @last: when it was shown last, or when it began
+ * @last: when it was shown last, or when it began, in milliseconds
  */
 struct progress {
 	bool shown;
 	bool begun;
 	size_t done;
 	size_t total;
-	struct timespec last;
+	long last;
 };
 
 static bool progress_is_due(struct progress *progress)
 {
-	struct timespec now;
+	long now;
 
 	if (progress->done == progress->total)
 		return progress->begun;
 	if (progress->done & 63)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - progress->last.tv_sec) * 1000 +
-	    (now.tv_nsec - progress->last.tv_nsec) / 1000000 < PROGRESS_TIME)
+	now = milliseconds();
+	if (now - progress->last < PROGRESS_TIME)
 		return false;
 	progress->last = now;
 	return true;
@@ -172,7 +170,7 @@ int cmd_apply(struct arguments *arguments)
 		return EXIT_FAILURE;
 	}
 	progress.total = conf.paths;
-	clock_gettime(CLOCK_MONOTONIC, &progress.last);
+	progress.last = milliseconds();
 	/* If lines can't be read, nothing is changed: check the others, to report all errors. */
 	if (arguments->check || conf.errors)
 		ret = apply_lines(&conf, NULL, &progress) ? EXIT_FAILURE : EXIT_SUCCESS;

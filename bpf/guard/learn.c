@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -463,7 +462,7 @@ static pid_t start_command(char **argv)
 	return pid;
 }
 
-static bool is_over(const struct arguments *arguments, pid_t command, time_t end)
+static bool is_over(const struct arguments *arguments, pid_t command, long end)
 {
 	int status;
 
@@ -475,12 +474,12 @@ static bool is_over(const struct arguments *arguments, pid_t command, time_t end
 			      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		return true;
 	}
-	return interrupted || (arguments->seconds && time(NULL) >= end);
+	return interrupted || (arguments->seconds && milliseconds() >= end);
 }
 
 static int collect(struct events *events, const struct arguments *arguments)
 {
-	time_t end = time(NULL) + arguments->seconds;
+	long end = milliseconds() + 1000L * arguments->seconds;
 	pid_t command = 0;
 	int err = 0;
 

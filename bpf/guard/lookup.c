@@ -27,7 +27,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -85,25 +84,19 @@ static struct helper helper = { .fd = -1 };
 /**
  * struct hung - a directory in which a lookup has taken too long
  * @path: a path in it
- * @since: when, in milliseconds
+ * @until: when to try again, in milliseconds
+ * @hurried: whether the lookup was given less than its time, because of others that hang
  */
 struct hung {
 	char *path;
-	long since;
+	long until;
+	bool hurried;
 };
 
 static struct array hung;
 
 /* Milliseconds left for all lookups that hang; -1 if each has its own limit. */
 static int time_left = -1;
-
-static long milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
-}
 
 /* The helper's side */
 
@@ -291,11 +284,11 @@ static bool is_hung(const char *path)
 
 	for (i = 0; i < hung.count; i++)
 		if (same_directory(items[i].path, path))
-			return milliseconds() - items[i].since < HUNG_TIME * 1000;
+			return milliseconds() < items[i].until;
 	return false;
 }
 
-static void note_hung(const char *path)
+static void note_hung(const char *path, bool hurried)
 {
 	struct hung *items = hung.items;
 	size_t i;
@@ -309,21 +302,26 @@ static void note_hung(const char *path)
 	} else {
 		items += i;
 	}
-	items->since = milliseconds();
+	items->until = milliseconds() + HUNG_TIME * 1000;
+	items->hurried = hurried;
 }
 
 /* One path */
 
-/* Wait for an answer, until the time limit. */
-static bool wait_answer(const struct helper *helper)
+/* How long to wait for an answer, in milliseconds. */
+static int time_limit(void)
+{
+	if (time_left < 0)
+		return LOOKUP_TIME;
+	return time_left < LEAST_TIME ? LEAST_TIME : time_left;
+}
+
+static bool wait_answer(const struct helper *helper, int limit)
 {
 	struct pollfd answer = { .fd = helper->fd, .events = POLLIN };
 	long begun = milliseconds(), waited;
-	int most = LOOKUP_TIME;
 
-	if (time_left >= 0 && time_left < most)
-		most = time_left < LEAST_TIME ? LEAST_TIME : time_left;
-	if (poll(&answer, 1, most) == 1)
+	if (poll(&answer, 1, limit) == 1)
 		return true;
 	waited = milliseconds() - begun;
 	if (time_left >= 0)
@@ -331,21 +329,22 @@ static bool wait_answer(const struct helper *helper)
 	return false;
 }
 
-static int ask_helper(enum request request, const char *path, int flags, struct answer *answer,
-		      int *fd)
+/* Ask about a path, unless the directory of @where hangs, an absolute path to the same. */
+static int ask_helper(enum request request, const char *path, const char *where, int flags,
+		      struct answer *answer, int *fd)
 {
-	int err;
+	int err, limit = time_limit();
 
 	*fd = -1;
-	if (is_hung(path))
+	if (is_hung(where))
 		return -ETIMEDOUT;
 	err = ask(&helper, request, path, flags);
-	if (!err && wait_answer(&helper))
+	if (!err && wait_answer(&helper, limit))
 		return receive_answer(&helper, answer, fd);
 	leave_helper(&helper);
 	if (err)
 		return err;
-	note_hung(path);
+	note_hung(where, limit < LOOKUP_TIME);
 	return -ETIMEDOUT;
 }
 
@@ -373,7 +372,7 @@ int path_open(const char *path, int flags)
 		return fd;
 	/* A directory that hangs is known by one absolute path. */
 	absolute = absolute_path(path);
-	err = ask_helper(OPEN, absolute, flags | O_PATH, &answer, &fd);
+	err = ask_helper(OPEN, absolute, absolute, flags | O_PATH, &answer, &fd);
 	free(absolute);
 	if (err)
 		return err;
@@ -385,19 +384,17 @@ char *path_read_link(const char *path)
 	struct answer answer;
 	int fd;
 
-	return ask_helper(READ_LINK, path, 0, &answer, &fd) ? NULL : xstrdup(answer.text);
+	return ask_helper(READ_LINK, path, path, 0, &answer, &fd) ? NULL : xstrdup(answer.text);
 }
 
 int path_wait(int dir, const char *path)
 {
 	char *name = xasprintf("/proc/%d/fd/%d/.inode-guard-none", getpid(), dir);
 	struct answer answer;
-	int fd, err = is_hung(path) ? -ETIMEDOUT : 0;
+	int fd, err;
 
-	if (!err)
-		err = ask_helper(WAIT, name, 0, &answer, &fd);
-	if (err == -ETIMEDOUT)
-		note_hung(path);
+	/* Other directories will have the descriptor's number: @path is what hangs. */
+	err = ask_helper(WAIT, name, path, 0, &answer, &fd);
 	free(name);
 	return err == -ETIMEDOUT ? err : 0;
 }
@@ -405,6 +402,23 @@ int path_wait(int dir, const char *path)
 void lookups_limit(void)
 {
 	time_left = LOOKUP_TIME;
+}
+
+bool lookups_unlimit(void)
+{
+	struct hung *items = hung.items;
+	bool hurried = false;
+	size_t i;
+
+	time_left = -1;
+	for (i = 0; i < hung.count; i++) {
+		if (!items[i].hurried)
+			continue;
+		items[i].until = 0;
+		items[i].hurried = false;
+		hurried = true;
+	}
+	return hurried;
 }
 
 /* Many paths */
@@ -471,7 +485,7 @@ static void gather(struct helper *helpers)
 			if (fd >= 0)
 				close(fd);
 		} else if (milliseconds() - helpers[i].begun >= LOOKUP_TIME) {
-			note_hung(helpers[i].path);
+			note_hung(helpers[i].path, false);
 			leave_helper(&helpers[i]);
 		}
 	}
@@ -487,7 +501,7 @@ void paths_look_up(const struct array *paths)
 	size_t i, next = 0;
 	int fd;
 
-	time_left = -1;
+	lookups_unlimit();
 	for (i = 0; i < HELPERS; i++)
 		helpers[i] = (struct helper){ .fd = -1 };
 	while (milliseconds() < end && employ(helpers, paths, &next))
@@ -560,7 +574,7 @@ int paths_expand(const char *pattern, struct array *paths)
 	err = pid < 0 ? -errno : read_in_time(ends[0], &bytes);
 	close(ends[0]);
 	if (err == -ETIMEDOUT) {
-		note_hung(pattern);
+		note_hung(pattern, false);
 		kill(pid, SIGKILL);
 	} else if (!err && (waitpid(pid, &status, 0) < 0 || status)) {
 		err = -ENOENT;

@@ -40,6 +40,11 @@ void paths_look_up(const struct array *paths);
 int paths_expand(const char *pattern, struct array *paths);
 /* From now on all lookups that hang share one time limit. */
 void lookups_limit(void);
+/*
+ * From now on each has its own. Returns whether any was given less than that: its directory may not
+ * hang, and is tried again.
+ */
+bool lookups_unlimit(void);
 
 /* ahead.c */
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -269,6 +270,14 @@ void put_text(FILE *file, const char *text, const char *special)
 		for (i = 0; i < length; i++)
 			fprintf(file, "\\x%02x", c[i]);
 	}
+}
+
+long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
 }
 
 int number_parse(const char *text, __u32 least, __u32 most, __u32 *number)

@@ -39,6 +39,9 @@ extern const char *const op_names[GUARD_OPS];
 const char *op_name(int op);
 const char *ops_text(__u32 ops);
 
+/* Milliseconds since some point in the past, by a clock that nobody can set. */
+long milliseconds(void);
+
 /* Parse all of a text as a decimal number from @least to @most: 0, or -EINVAL. */
 int number_parse(const char *text, __u32 least, __u32 most, __u32 *number);
 
