@@ -24,6 +24,8 @@ struct policy;
  * @patterns: patterns for glob(3), with absolute paths
  * @matches: the files that matched the patterns last
  * @missing: whether any part of it was missing when it was applied
+ * @found: whether nothing is missing in the change that is being made (service.c)
+ * @refused: when it could not be applied, though it was found, in milliseconds; or 0 (service.c)
  */
 struct conf_line {
 	const char *name;
@@ -33,6 +35,8 @@ struct conf_line {
 	struct array patterns;
 	struct array matches;
 	bool missing;
+	bool found;
+	long refused;
 };
 
 /**

@@ -23,7 +23,6 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -35,10 +34,13 @@
 #define SERVICE_SOCKET	"/run/inode-guard.socket"
 
 #define WATCHERS_MAX	32
-/* Seconds after which to look at what no event reports. */
-#define RETRY_SECONDS	30
-/* Seconds to wait for a mount that was allowed. One that takes longer is seen when it appears. */
-#define MOUNT_SECONDS	2
+/* Milliseconds after which to look at what no event reports. */
+#define RETRY_TIME	30000
+/* The same after a failure. It doubles with each further one, the first few times. */
+#define FAILURE_TIME	1000L
+#define FAILURES_MAX	5
+/* Milliseconds to wait for a mount that was allowed. A slower one is seen when it appears. */
+#define MOUNT_TIME	2000
 
 /* The descriptors that the loop polls; the watchers' follow. */
 enum { SIGNALS, EVENTS, CHANGES, MOUNTED, MADE, LISTENER, FIRST_WATCHER };
@@ -65,8 +67,13 @@ struct watcher {
  * @hold: whether rules hold by name until a change has been followed
  * @mounts: the number of mounts and unmounts that have been followed
  * @mounted: whether the table of mounts has changed since
- * @since: when a mount was first seen to have begun that is not in the table, or 0
+ * @since: when a mount was first seen to have begun that is not in the table, or 0; all times
+ *         are in milliseconds
  * @missed: the programs' count of changes, when last looked at
+ * @looked: when looking up names last began, or ended
+ * @failures: how many changes in a row have failed
+ * @refused: whether a line could not be applied in the change that is being made
+ * @hurried: whether the last lookups had no time for some of them, because others hung
  * @conf: the system's files
  * @made: inotify instance for new files in the directories of patterns, or -1
  * @log: where denials are written to
@@ -81,8 +88,12 @@ struct service {
 	bool hold;
 	__u64 mounts;
 	bool mounted;
-	time_t since;
+	long since;
 	__u64 missed;
+	long looked;
+	unsigned int failures;
+	bool refused;
+	bool hurried;
 	struct conf conf;
 	int made;
 	struct log log;
@@ -223,22 +234,50 @@ static int count_change(void *context, void *data, size_t size)
 	return 0;
 }
 
-/* Retry the lines of the conf files that name a missing path. */
+/* A line that could not be applied is left out for a while. */
+static bool is_left_out(const struct service *service, const struct conf_line *line)
+{
+	return line->refused && service->looked - line->refused < RETRY_TIME;
+}
+
+/* Retry the lines of the conf files that name a missing path. All that fail are noted. */
 static int retry_missing(struct service *service, struct policy *policy)
 {
 	struct conf_line *lines = service->conf.lines.items;
 	size_t i, before;
-	int err = 0;
+	int err;
 
-	for (i = 0; i < service->conf.lines.count && !err; i++) {
-		if (!lines[i].missing)
+	for (i = 0; i < service->conf.lines.count; i++) {
+		if (!lines[i].missing || is_left_out(service, &lines[i]))
 			continue;
 		before = policy->missing;
 		lines[i].arguments.quiet = true;
 		err = change_request(policy, &lines[i].arguments, false, "", NULL, NULL);
-		lines[i].missing = policy->missing != before;
+		lines[i].found = !err && policy->missing == before;
+		lines[i].refused = err ? service->looked : 0;
+		service->refused |= !!err;
 	}
-	return err;
+	return service->refused ? -EAGAIN : 0;
+}
+
+/*
+ * What was found is not missing any more, if the change was made. If it could not be, though no line
+ * failed, there may be no room for all that was found: leave that out, too.
+ */
+static void settle_missing(struct service *service, bool changed)
+{
+	struct conf_line *lines = service->conf.lines.items;
+	bool no_room = !changed && !service->refused;
+	size_t i;
+
+	for (i = 0; i < service->conf.lines.count; i++) {
+		if (!lines[i].found)
+			continue;
+		lines[i].found = false;
+		lines[i].missing = !changed;
+		lines[i].refused = no_room ? service->looked : 0;
+		service->refused |= no_room;
+	}
 }
 
 static void missing_paths(const struct service *service, struct array *paths)
@@ -284,32 +323,53 @@ static unsigned long mounts_pending(struct service *service)
 	if (begun == service->mounts)
 		return 0;
 	if (!service->since)
-		service->since = time(NULL);
-	if (!service->mounted && time(NULL) - service->since < MOUNT_SECONDS)
+		service->since = milliseconds();
+	if (!service->mounted && milliseconds() - service->since < MOUNT_TIME)
 		return begun - service->mounts;
 	service->mounts = begun;
 	service->since = 0;
 	return 0;
 }
 
-/* Look up all names and missing paths again. Failures have been reported, and are retried later. */
+/* Look up all names and missing paths again. Failures have been reported. */
 static void refresh(struct service *service)
 {
 	const struct guard_state *state = service->guard.state;
 	unsigned long held = hold_count(&service->guard), pending = mounts_pending(service);
+	__u32 generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
 	struct policy ahead;
+	bool done, hurried;
 	int ret;
 
 	service->changed = false;
 	service->mounted = false;
+	service->refused = false;
+	service->looked = milliseconds();
 	service->missed = __atomic_load_n(&state->changes, __ATOMIC_SEQ_CST);
-	service->generation = __atomic_load_n(&state->generation, __ATOMIC_SEQ_CST);
+	lookups_unlimit();
 	patterns_watch(&service->conf, service->made);
 	patterns_refresh(&service->conf);
 	rules_look_up(&ahead);
 	ret = change_policy(&ahead, refresh_all, service, NULL);
-	if ((!ret || ret == EXIT_MISSING) && held > pending)
+	done = !ret || ret == EXIT_MISSING;
+	settle_missing(service, done);
+	if (done && held > pending)
 		hold_follow(&service->guard, held - pending);
+	if (!done)
+		service->generation = generation;
+	service->failures = done ? 0 : service->failures + 1;
+	/* Once more, without the lines that failed; or for what there was no time for. */
+	hurried = lookups_unlimit();
+	service->changed = service->refused || (hurried && !service->hurried);
+	service->hurried = hurried;
+}
+
+/* How long to wait until names are looked up without an event. */
+static long pause_time(const struct service *service)
+{
+	if (!service->failures || service->failures > FAILURES_MAX)
+		return RETRY_TIME;
+	return FAILURE_TIME << (service->failures - 1);
 }
 
 /* Turned off when the service ends: then nobody follows changes, so nothing must be held. */
@@ -470,7 +530,6 @@ static int run(struct service *service, int signals, int listener)
 		[MADE] = { .fd = service->made, .events = POLLIN },
 		[LISTENER] = { .fd = listener, .events = POLLIN },
 	};
-	time_t looked = time(NULL);
 	size_t i;
 
 	while (!guard_is_over(&service->guard)) {
@@ -497,10 +556,10 @@ static int run(struct service *service, int signals, int listener)
 		log_second(&service->log);
 		if (guard_is_over(&service->guard))
 			break;
-		if (!is_due(service) && time(NULL) - looked < RETRY_SECONDS)
+		if (!is_due(service) && milliseconds() - service->looked < pause_time(service))
 			continue;
 		refresh(service);
-		looked = time(NULL);
+		service->looked = milliseconds();
 	}
 	close(fds[MOUNTED].fd);
 	return EXIT_SUCCESS;
