@@ -288,9 +288,9 @@ help:
 	@echo "  TESTS='NAME...'     tests to run; default: all of them"
 	@echo "  SYSTEMS='NAME...'   systems of test-packages; default: all of them"
 	@echo "  MODELS='NAME...'    models to check; default: all of them"
-	@echo "  TIMEOUT=SECONDS     limit for the whole of test (1800, debug 10800; twice that on one processor)"
+	@echo "  TIMEOUT=SECONDS     limit for the whole of test (3600, debug 21600; twice that on one processor)"
 	@echo "  MACHINES=NUMBER     virtual machines that test runs at a time: as many as processors"
-	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (480, debug 2880)"
+	@echo "  TEST_TIMEOUT=SECONDS  limit for one test program (1440, debug 8640)"
 	@echo "  SLOWDOWN=NUMBER     multiplies these and all other limits of test, for a machine that is"
 	@echo "                      busy with other things (1, debug 6)"
 	@echo
