@@ -367,7 +367,7 @@ static void begin_service(void)
 {
 	CHECK_EQ(sh("cp " CONF " /etc/inode-guard.conf"), 0);
 	CHECK_EQ(sh("inode-guard service --seal=add >service 2>&1 & echo $! >pid"), 0);
-	if (!wait_until(has_service, NULL, 30)) {
+	if (!wait_until(has_service, NULL, 90)) {
 		sh("sed 's/^/#   /' service");
 		FAIL("the service does not start");
 	}
