@@ -261,8 +261,8 @@ static int retry_missing(struct service *service, struct policy *policy)
 }
 
 /*
- * What was found is not missing any more, if the change was made. If it could not be, though no line
- * failed, there may be no room for all that was found: leave that out, too.
+ * What was found is not missing any more, if the change was made. If it could not be, though no
+ * line failed, there may be no room for all that was found: leave that out, too.
  */
 static void settle_missing(struct service *service, bool changed)
 {

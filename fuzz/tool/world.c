@@ -470,6 +470,11 @@ void lookups_limit(void)
 {
 }
 
+bool lookups_unlimit(void)
+{
+	return false;
+}
+
 char *path_of_fd(int fd)
 {
 	return fd < 0 ? NULL : xstrdup(last_path);

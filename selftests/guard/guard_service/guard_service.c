@@ -71,7 +71,7 @@ static bool is_denied(void *path)
 }
 
 /* Wait until writes are denied; print how long it took. */
-void becomes_denied_in(const char *what, const char *path, unsigned int seconds)
+static void becomes_denied_in(const char *what, const char *path, unsigned int seconds)
 {
 	double begun = now();
 
@@ -234,7 +234,8 @@ static void check_no_room(void)
 	     "ln -s ten next && mv -T next current");
 	CHECK_SYS(kill(service, SIGCONT));
 	becomes_denied("while there is no room for some", "current/f");
-	CHECK_EQ(sh("grep -q 'no room for more rules than " MAX_RULES "' service-out && rm -r room"), 0);
+	CHECK_EQ(sh("grep -q 'no room for more rules than " MAX_RULES "' service-out && "
+		    "rm -r room"), 0);
 }
 
 /* If the policy can't be changed for a moment, the service says so, and tries again soon. */
@@ -435,7 +436,7 @@ static void run(void *unused)
 	DENIED(try_write("plain"));
 	check_release();
 	check_slow();
-	/* Twice: the descriptors of directories may have other numbers after a directory was given up. */
+	/* Twice: descriptors may have other numbers after a directory was given up. */
 	check_stuck(0);
 	check_stuck(1);
 	check_directory();

@@ -19,7 +19,6 @@ void start_service(bool hold);
 char *expect(int fd, const char *text, double seconds);
 /* Wait until writes are denied, 20 seconds at most; print how long it took. Or until allowed. */
 void becomes_denied(const char *what, const char *path);
-void becomes_denied_in(const char *what, const char *path, unsigned int seconds);
 void becomes_allowed(const char *path);
 /* Read a file with the shell @exe. Returns its exit status. */
 int read_with(const char *exe, const char *path);
