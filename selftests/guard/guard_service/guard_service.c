@@ -221,12 +221,6 @@ static void check_refused(void)
 	CHECK_SYS(umount("pm"));
 }
 
-static bool has_failed(void *unused)
-{
-	(void)unused;
-	return !sh("[ $(wc -l <service-out) -gt $(cat lines) ]");
-}
-
 /* The same if more files match a pattern than there is room for. */
 static void check_no_room(void)
 {
@@ -236,6 +230,12 @@ static void check_no_room(void)
 	becomes_denied("while there is no room for some", "current/f");
 	CHECK_EQ(sh("grep -q 'no room for more rules than " MAX_RULES "' service-out && "
 		    "rm -r room"), 0);
+}
+
+static bool has_failed(void *unused)
+{
+	(void)unused;
+	return !sh("[ $(wc -l <service-out) -gt $(cat lines) ]");
 }
 
 /* If the policy can't be changed for a moment, the service says so, and tries again soon. */

@@ -17,8 +17,9 @@ extern int notifications;
 void start_service(bool hold);
 /* Wait for a datagram with @text, @seconds at most. Return it with NUL bytes replaced by spaces. */
 char *expect(int fd, const char *text, double seconds);
-/* Wait until writes are denied, 20 seconds at most; print how long it took. Or until allowed. */
+/* Wait until writes are denied, 20 seconds at most; print how long it took. */
 void becomes_denied(const char *what, const char *path);
+/* Wait until they are allowed. */
 void becomes_allowed(const char *path);
 /* Read a file with the shell @exe. Returns its exit status. */
 int read_with(const char *exe, const char *path);
