@@ -87,7 +87,8 @@ static void keep_hanging(struct conf_line *line, const struct array *before)
 		for (j = 0; j < before->count; j++)
 			if (!fnmatch(patterns[i], paths[j], FNM_PATHNAME))
 				string_add(&line->matches, xstrdup(paths[j]));
-	set_paths(line);
+	if (line->arguments.hanging.count)
+		set_paths(line);
 }
 
 /* If the matches can't be known, they stay what they were. */
