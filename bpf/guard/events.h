@@ -59,6 +59,7 @@ struct denial {
 	__u32 id;
 };
 
+struct pollfd;
 struct ring_buffer;
 
 /**
@@ -124,5 +125,39 @@ void log_denial(struct log *log, const struct denial *denial);
 void log_second(struct log *log);
 /* Format a denial as a line, to be freed. */
 char *denial_line(const struct denial *denial, bool json);
+
+/* watchers.c */
+
+#define WATCHERS_MAX	32
+/* The number of descriptors to poll for them. */
+#define WATCHERS_FDS	(WATCHERS_MAX + 1)
+
+/**
+ * struct watchers - clients of the service that watch denials
+ * @listener: the socket to which they connect
+ * @items: the clients
+ * @items.fd: its socket, or -1
+ * @items.ready: whether it has said in which form it wants lines
+ * @items.json: whether it wants JSON
+ */
+struct watchers {
+	int listener;
+	struct watcher {
+		int fd;
+		bool ready;
+		bool json;
+	} items[WATCHERS_MAX];
+};
+
+/* Returns 0, or -1 after reporting why. */
+int watchers_open(struct watchers *watchers);
+void watchers_close(struct watchers *watchers);
+/* Send a line to all that want it in this form. */
+void watchers_tell(struct watchers *watchers, const char *text, bool json);
+/* Fill in the WATCHERS_FDS descriptors to poll; and take what poll(2) says of them. */
+void watchers_ask(const struct watchers *watchers, struct pollfd *fds);
+void watchers_hear(struct watchers *watchers, const struct pollfd *fds);
+/* Connect to the running service as a client: a socket, or a negative errno. */
+int service_connect(void);
 
 #endif /* _GUARD_EVENTS_H */

@@ -4,8 +4,8 @@
  * other commands.
  *
  * Paths that the kernel has in memory are looked up at once (RESOLVE_CACHED). For the others there
- * are helper processes, which look them up and send the result. A helper that does not answer in
- * time is abandoned, and a new one is started for the next path.
+ * are helper processes (helper.c). A helper that does not answer in time is abandoned, and a new
+ * one is started for the next path.
  *
  * Before a command takes the lock it looks up its paths, in many directories at a time. With the
  * lock held they are then in memory, or known to hang; those that begin to hang in between share
@@ -22,13 +22,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "tool.h"
 
 /* Milliseconds: for a lookup; for all lookups before the lock; for each, when no time is left. */
@@ -41,42 +39,6 @@
 
 /* How many directories are searched at the same time. */
 #define HELPERS		16
-
-/* The descriptor of a helper's end of its socket, or of the pipe of expand(). */
-#define HELPER_FD	3
-
-/* Requests to a helper, about a path. */
-enum request {
-	OPEN,
-	READ_LINK,
-	WAIT,
-};
-
-/* A question to a helper; the path follows, to the end of the message. */
-struct question {
-	enum request request;
-	int flags;
-};
-
-/* The answer; for OPEN a descriptor comes with it. */
-struct answer {
-	int err;
-	char text[PATH_MAX];
-};
-
-/**
- * struct helper - a helper process
- * @fd: our end of the socket to it, or -1
- * @pid: its process
- * @path: what it was asked about, or NULL
- * @begun: when it was asked, in milliseconds
- */
-struct helper {
-	int fd;
-	pid_t pid;
-	const char *path;
-	long begun;
-};
 
 /* The helper for single paths. */
 static struct helper helper = { .fd = -1 };
@@ -97,168 +59,6 @@ static struct array hung;
 
 /* Milliseconds left for all lookups that hang; -1 if each has its own limit. */
 static int time_left = -1;
-
-/* The helper's side */
-
-static void send_answer(const struct answer *answer, int fd)
-{
-	char control[CMSG_SPACE(sizeof(fd))] = "";
-	struct iovec data = {
-		(void *)answer, offsetof(struct answer, text) + strlen(answer->text) + 1,
-	};
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
-	struct cmsghdr *header;
-
-	if (fd >= 0) {
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	}
-	if (sendmsg(HELPER_FD, &message, MSG_NOSIGNAL) < 0)
-		_exit(EXIT_FAILURE);
-	if (fd >= 0)
-		close(fd);
-}
-
-/*
- * Wait for the lock of a directory, by looking up a name in order to remove it. On a read-only
- * mount the kernel does not get that far; reading the directory takes the lock as well.
- */
-static int wait_for_lock(char *path)
-{
-	char entries[1024];
-	int fd, err = rmdir(path) ? errno : 0;
-
-	if (err != EROFS)
-		return 0;
-	*strrchr(path, '/') = '\0';
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	syscall(SYS_getdents64, fd, entries, sizeof(entries));
-	close(fd);
-	return 0;
-}
-
-static void answer_question(const struct question *question, char *path)
-{
-	static struct answer answer;
-	int fd = -1, ret = 0;
-
-	memset(&answer, 0, sizeof(answer));
-	switch (question->request) {
-	case OPEN:
-		fd = open(path, question->flags | O_CLOEXEC);
-		ret = fd;
-		break;
-	case READ_LINK:
-		ret = readlink(path, answer.text, sizeof(answer.text) - 1);
-		break;
-	case WAIT:
-		ret = wait_for_lock(path);
-		break;
-	}
-	answer.err = ret < 0 ? -errno : 0;
-	send_answer(&answer, fd);
-}
-
-__attribute__((noreturn)) static void help(int socket)
-{
-	static struct {
-		struct question question;
-		char path[65536];
-	} in;
-	ssize_t length;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* A helper that hangs must not keep the tool's locks. */
-	dup2(socket, HELPER_FD);
-	close_range(HELPER_FD + 1, ~0U, 0);
-	while ((length = recv(HELPER_FD, &in, sizeof(in) - 1, 0)) > (ssize_t)sizeof(in.question)) {
-		((char *)&in)[length] = '\0';
-		answer_question(&in.question, in.path);
-	}
-	_exit(EXIT_SUCCESS);
-}
-
-/* The tool's side */
-
-static int start_helper(struct helper *helper)
-{
-	int sockets[2];
-
-	if (helper->fd >= 0)
-		return 0;
-	/* Reap abandoned helpers. */
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
-		return -errno;
-	fflush(NULL);
-	helper->pid = fork();
-	if (!helper->pid) {
-		close(sockets[0]);
-		help(sockets[1]);
-	}
-	close(sockets[1]);
-	if (helper->pid < 0) {
-		close(sockets[0]);
-		return -errno;
-	}
-	helper->fd = sockets[0];
-	return 0;
-}
-
-/* Abandon a helper: it ends when it can. */
-static void leave_helper(struct helper *helper)
-{
-	if (helper->fd < 0)
-		return;
-	close(helper->fd);
-	kill(helper->pid, SIGKILL);
-	*helper = (struct helper){ .fd = -1 };
-}
-
-static int ask(struct helper *helper, enum request request, const char *path, int flags)
-{
-	struct question question = { .request = request, .flags = flags };
-	struct iovec data[] = {
-		{ &question, sizeof(question) }, { (void *)path, strlen(path) },
-	};
-	struct msghdr message = { .msg_iov = data, .msg_iovlen = ARRAY_SIZE(data) };
-	int err = start_helper(helper);
-
-	if (err)
-		return err;
-	helper->path = path;
-	helper->begun = milliseconds();
-	return sendmsg(helper->fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* Returns 0 or the error; @fd becomes the descriptor, or -1 if there is none. */
-static int receive_answer(struct helper *helper, struct answer *answer, int *fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec data = { answer, sizeof(*answer) };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-
-	*fd = -1;
-	helper->path = NULL;
-	if (recvmsg(helper->fd, &message, MSG_CMSG_CLOEXEC) <= (ssize_t)sizeof(answer->err))
-		return -EIO;
-	header = CMSG_FIRSTHDR(&message);
-	if (header)
-		memcpy(fd, CMSG_DATA(header), sizeof(*fd));
-	return answer->err;
-}
 
 /* Directories that hang */
 
@@ -330,18 +130,18 @@ static bool wait_answer(const struct helper *helper, int limit)
 }
 
 /* Ask about a path, unless the directory of @where hangs, an absolute path to the same. */
-static int ask_helper(enum request request, const char *path, const char *where, int flags,
-		      struct answer *answer, int *fd)
+static int ask_helper(enum helper_request request, const char *path, const char *where, int flags,
+		      struct helper_answer *answer, int *fd)
 {
 	int err, limit = time_limit();
 
 	*fd = -1;
 	if (is_hung(where))
 		return -ETIMEDOUT;
-	err = ask(&helper, request, path, flags);
+	err = helper_ask(&helper, request, path, flags);
 	if (!err && wait_answer(&helper, limit))
-		return receive_answer(&helper, answer, fd);
-	leave_helper(&helper);
+		return helper_receive(&helper, answer, fd);
+	helper_leave(&helper);
 	if (err)
 		return err;
 	note_hung(where, limit < LOOKUP_TIME);
@@ -363,7 +163,7 @@ static int open_cached(const char *path, int flags)
 
 int path_open(const char *path, int flags)
 {
-	struct answer answer;
+	struct helper_answer answer;
 	char *absolute;
 	int fd, err;
 
@@ -372,7 +172,7 @@ int path_open(const char *path, int flags)
 		return fd;
 	/* A directory that hangs is known by one absolute path. */
 	absolute = absolute_path(path);
-	err = ask_helper(OPEN, absolute, absolute, flags | O_PATH, &answer, &fd);
+	err = ask_helper(HELPER_OPEN, absolute, absolute, flags | O_PATH, &answer, &fd);
 	free(absolute);
 	if (err)
 		return err;
@@ -381,20 +181,22 @@ int path_open(const char *path, int flags)
 
 char *path_read_link(const char *path)
 {
-	struct answer answer;
+	struct helper_answer answer;
 	int fd;
 
-	return ask_helper(READ_LINK, path, path, 0, &answer, &fd) ? NULL : xstrdup(answer.text);
+	if (ask_helper(HELPER_READ_LINK, path, path, 0, &answer, &fd))
+		return NULL;
+	return xstrdup(answer.text);
 }
 
 int path_wait(int dir, const char *path)
 {
 	char *name = xasprintf("/proc/%d/fd/%d/.inode-guard-none", getpid(), dir);
-	struct answer answer;
+	struct helper_answer answer;
 	int fd, err;
 
 	/* Other directories will have the descriptor's number: @path is what hangs. */
-	err = ask_helper(WAIT, name, path, 0, &answer, &fd);
+	err = ask_helper(HELPER_WAIT, name, path, 0, &answer, &fd);
 	free(name);
 	return err == -ETIMEDOUT ? err : 0;
 }
@@ -457,8 +259,8 @@ static bool employ(struct helper *helpers, const struct array *paths, size_t *ne
 
 	for (i = 0; i < HELPERS; i++) {
 		path = helpers[i].path ? NULL : next_path(paths, next, helpers);
-		if (path && ask(&helpers[i], OPEN, path, O_PATH))
-			leave_helper(&helpers[i]);
+		if (path && helper_ask(&helpers[i], HELPER_OPEN, path, O_PATH))
+			helper_leave(&helpers[i]);
 		busy |= !!helpers[i].path;
 	}
 	return busy;
@@ -468,7 +270,7 @@ static bool employ(struct helper *helpers, const struct array *paths, size_t *ne
 static void gather(struct helper *helpers)
 {
 	struct pollfd fds[HELPERS];
-	struct answer answer;
+	struct helper_answer answer;
 	size_t i;
 	int fd;
 
@@ -481,12 +283,12 @@ static void gather(struct helper *helpers)
 		if (!helpers[i].path)
 			continue;
 		if (fds[i].revents) {
-			receive_answer(&helpers[i], &answer, &fd);
+			helper_receive(&helpers[i], &answer, &fd);
 			if (fd >= 0)
 				close(fd);
 		} else if (milliseconds() - helpers[i].begun >= LOOKUP_TIME) {
 			note_hung(helpers[i].path, false);
-			leave_helper(&helpers[i]);
+			helper_leave(&helpers[i]);
 		}
 	}
 }
@@ -507,7 +309,7 @@ void paths_look_up(const struct array *paths)
 	while (milliseconds() < end && employ(helpers, paths, &next))
 		gather(helpers);
 	for (i = 0; i < HELPERS; i++)
-		leave_helper(&helpers[i]);
+		helper_leave(&helpers[i]);
 	for (i = 0; i < paths->count && milliseconds() < end; i++) {
 		fd = path_open(((char **)paths->items)[i], 0);
 		if (fd >= 0)
@@ -524,10 +326,7 @@ __attribute__((noreturn)) static void expand(const char *pattern, int pipe)
 	FILE *file;
 	size_t i;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* A process that hangs must not keep the tool's locks. */
-	dup2(pipe, HELPER_FD);
-	close_range(HELPER_FD + 1, ~0U, 0);
+	helper_begin(pipe);
 	file = fdopen(HELPER_FD, "w");
 	if (!file || glob(pattern, 0, NULL, &found))
 		_exit(EXIT_FAILURE);

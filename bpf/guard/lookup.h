@@ -45,6 +45,8 @@ void lookups_limit(void);
  * hang, and is tried again.
  */
 bool lookups_unlimit(void);
+/* The path of an open file, or NULL and errno. */
+char *path_of_fd(int fd);
 
 /* ahead.c */
 
@@ -60,8 +62,6 @@ void rules_look_up(struct policy *policy);
  * otherwise free it. Returns whether @policy was taken.
  */
 bool policy_take(struct policy *policy, struct policy *ahead, struct guard *guard);
-/* The path of an open file, or NULL and errno. */
-char *path_of_fd(int fd);
 
 /* filesystem.c */
 

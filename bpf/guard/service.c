@@ -19,7 +19,6 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -31,9 +30,6 @@
 
 #include "events.h"
 
-#define SERVICE_SOCKET	"/run/inode-guard.socket"
-
-#define WATCHERS_MAX	32
 /* Milliseconds after which to look at what no event reports. */
 #define RETRY_TIME	30000
 /* The same after a failure. It doubles with each further one, the first few times. */
@@ -42,20 +38,8 @@
 /* Milliseconds to wait for a mount that was allowed. A slower one is seen when it appears. */
 #define MOUNT_TIME	2000
 
-/* The descriptors that the loop polls; the watchers' follow. */
-enum { SIGNALS, EVENTS, CHANGES, MOUNTED, MADE, LISTENER, FIRST_WATCHER };
-
-/**
- * struct watcher - a client that watches denials
- * @fd: the socket, or -1
- * @ready: whether it has said in which form it wants lines
- * @json: whether it wants JSON
- */
-struct watcher {
-	int fd;
-	bool ready;
-	bool json;
-};
+/* The descriptors that the loop polls; those of the watchers come last. */
+enum { SIGNALS, EVENTS, CHANGES, MOUNTED, MADE, WATCHERS };
 
 /**
  * struct service - the service
@@ -77,7 +61,7 @@ struct watcher {
  * @conf: the system's files
  * @made: inotify instance for new files in the directories of patterns, or -1
  * @log: where denials are written to
- * @watchers: the clients
+ * @watchers: clients that watch denials
  */
 struct service {
 	struct guard guard;
@@ -97,33 +81,10 @@ struct service {
 	struct conf conf;
 	int made;
 	struct log log;
-	struct watcher watchers[WATCHERS_MAX];
+	struct watchers watchers;
 };
 
-/* Watchers */
-
-static void watcher_close(struct watcher *watcher)
-{
-	if (watcher->fd >= 0)
-		close(watcher->fd);
-	*watcher = (struct watcher){ .fd = -1 };
-}
-
-/* A watcher that does not read loses the lines that its socket has no room for. */
-static void tell_watchers(struct service *service, const char *text, bool json)
-{
-	size_t i;
-
-	for (i = 0; i < WATCHERS_MAX; i++) {
-		struct watcher *watcher = &service->watchers[i];
-
-		if (!watcher->ready || watcher->json != json)
-			continue;
-		if (send(watcher->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
-		    errno != EAGAIN)
-			watcher_close(watcher);
-	}
-}
+/* Events */
 
 static void denied(void *context, const struct denial *denial)
 {
@@ -134,7 +95,7 @@ static void denied(void *context, const struct denial *denial)
 	log_denial(&service->log, denial);
 	for (json = 0; json < 2; json++) {
 		line = denial_line(denial, json);
-		tell_watchers(service, line, json);
+		watchers_tell(&service->watchers, line, json);
 		free(line);
 	}
 }
@@ -151,74 +112,8 @@ static void dropped(void *context, __u64 count)
 		file = fmemopen(line, sizeof(line), "w");
 		dropped_print(file, count, json);
 		fclose(file);
-		tell_watchers(service, line, json);
+		watchers_tell(&service->watchers, line, json);
 	}
-}
-
-static int listen_for_watchers(void)
-{
-	struct sockaddr_un address = { AF_UNIX, SERVICE_SOCKET };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-
-	if (fd < 0)
-		return -errno;
-	unlink(SERVICE_SOCKET);
-	mask = umask(0177);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, WATCHERS_MAX)) {
-		int err = -errno;
-
-		umask(mask);
-		close(fd);
-		return err;
-	}
-	umask(mask);
-	return fd;
-}
-
-int service_connect(void)
-{
-	struct sockaddr_un address = { AF_UNIX, SERVICE_SOCKET };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err;
-
-	if (fd < 0)
-		return -errno;
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-static void accept_watcher(struct service *service, int listener)
-{
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	size_t i;
-
-	for (i = 0; fd >= 0 && i < WATCHERS_MAX; i++) {
-		if (service->watchers[i].fd >= 0)
-			continue;
-		service->watchers[i] = (struct watcher){ .fd = fd };
-		return;
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
-/* A watcher first says in which form it wants lines. End of file means that it has gone. */
-static void hear_watcher(struct watcher *watcher)
-{
-	char word[16];
-	ssize_t length = recv(watcher->fd, word, sizeof(word), MSG_DONTWAIT);
-
-	if (length < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (length <= 0) {
-		watcher_close(watcher);
-		return;
-	}
-	watcher->json = !strncmp(word, "json", 4);
-	watcher->ready = true;
 }
 
 /* Rules */
@@ -520,23 +415,18 @@ static bool is_due(const struct service *service)
 }
 
 /* Run until a signal, or the guard's end; returns an exit code. */
-static int run(struct service *service, int signals, int listener)
+static int run(struct service *service, int signals)
 {
-	struct pollfd fds[FIRST_WATCHER + WATCHERS_MAX] = {
+	struct pollfd fds[WATCHERS + WATCHERS_FDS] = {
 		[SIGNALS] = { .fd = signals, .events = POLLIN },
 		[EVENTS] = { .fd = ring_buffer__epoll_fd(service->events.ring), .events = POLLIN },
 		[CHANGES] = { .fd = ring_buffer__epoll_fd(service->changes), .events = POLLIN },
 		[MOUNTED] = { .fd = open(MOUNTS, O_RDONLY | O_CLOEXEC), .events = POLLPRI },
 		[MADE] = { .fd = service->made, .events = POLLIN },
-		[LISTENER] = { .fd = listener, .events = POLLIN },
 	};
-	size_t i;
 
 	while (!guard_is_over(&service->guard)) {
-		for (i = 0; i < WATCHERS_MAX; i++)
-			fds[FIRST_WATCHER + i] = (struct pollfd){
-				.fd = service->watchers[i].fd, .events = POLLIN
-			};
+		watchers_ask(&service->watchers, fds + WATCHERS);
 		poll(fds, ARRAY_SIZE(fds), 500);
 		if (fds[SIGNALS].revents && handle_signal(service, signals))
 			break;
@@ -548,11 +438,7 @@ static int run(struct service *service, int signals, int listener)
 		}
 		if (fds[MADE].revents)
 			hear_made(service);
-		if (fds[LISTENER].revents)
-			accept_watcher(service, listener);
-		for (i = 0; i < WATCHERS_MAX; i++)
-			if (service->watchers[i].fd >= 0 && fds[FIRST_WATCHER + i].revents)
-				hear_watcher(&service->watchers[i]);
+		watchers_hear(&service->watchers, fds + WATCHERS);
 		log_second(&service->log);
 		if (guard_is_over(&service->guard))
 			break;
@@ -571,15 +457,12 @@ int guard_service(const struct arguments *arguments)
 		.events = { .denied = denied, .dropped = dropped },
 		.made = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
 	};
-	int signals = block_signals(), listener = -1, ret;
+	int signals = block_signals(), ret;
 	struct arguments unsealed = *arguments;
-	size_t i;
 
 	/* Seal the guard only after it has its rules. */
 	unsealed.seal = GUARD_UNSEALED;
 
-	for (i = 0; i < WATCHERS_MAX; i++)
-		service.watchers[i].fd = -1;
 	if (load_module())
 		return EXIT_FAILURE;
 	ret = guard_upgrade(&unsealed, apply_to_next, &service) ?: guard_start(&unsealed);
@@ -600,20 +483,16 @@ int guard_service(const struct arguments *arguments)
 	service.events.context = &service;
 	service.changes = ring_buffer__new(service.guard.changes, count_change, &service, NULL);
 	ret = service.changes && !events_open(&service.events) ? EXIT_SUCCESS : EXIT_FAILURE;
-	if (!ret)
-		listener = listen_for_watchers();
-	if (!ret && listener < 0) {
-		error(SERVICE_SOCKET ": %s", strerror(-listener));
+	if (!ret && watchers_open(&service.watchers))
 		ret = EXIT_FAILURE;
-	}
 	if (!ret) {
 		set_hold(&service, arguments->hold);
 		refresh(&service);
 		notify("READY=1");
-		ret = run(&service, signals, listener);
+		ret = run(&service, signals);
 		notify("STOPPING=1");
 		set_hold(&service, false);
-		unlink(SERVICE_SOCKET);
+		watchers_close(&service.watchers);
 	}
 	events_close(&service.events);
 	ring_buffer__free(service.changes);

@@ -32,6 +32,7 @@
  *   way.c	has programs watch the ways to them
  *   hold.c	writes the names that rules hold by while the way to them changes
  *   lookup.c	looks up paths, and does not wait forever
+ *   helper.c	has the processes that it waits for
  *   ahead.c	looks up paths before the lock is taken
  *   store.c	reads and writes the maps that hold the policy
  *   collect.c	removes from them what no rule needs any more
@@ -46,6 +47,7 @@
  *   log.c	writes them to the journal or syslog
  *   seal.c	keeps root from stopping the guard; sealed.c has what the tool then refuses
  *   service.c	keeps the rules of names up to date, and passes the events on
+ *   watchers.c	to any number of clients
  *   util.c	is for all of them
  *
  * A change calls downwards: main.c, policy.c, request.c, who.c, rule.c, names.c, store.c. To add
@@ -198,8 +200,6 @@ int guard_upgrade(const struct arguments *arguments, int (*apply)(void *context)
 /* service.c */
 
 int guard_service(const struct arguments *arguments);
-/* Connect to the running service: a socket, or a negative errno. */
-int service_connect(void);
 
 /* shown.c, list.c, save.c, watch.c */
 
