@@ -81,14 +81,14 @@ static __always_inline bool ours(void)
 #define forget(inode)	asm volatile("" : "+r"(inode) : : "memory")
 
 /*
- * A program that measures @what, which @times, a macro, repeats. It has @member of the file in the
- * variable @with, and sets "last".
+ * A program that measures @what, which @times, a macro, repeats. It is at an LSM hook with one
+ * @argument, from which it has a pointer in the variable @with, and it sets "last".
  */
-#define MEASURE_WITH(name, type, with, member, times, what)			\
-SEC("?lsm/file_open")								\
-int BPF_PROG(name, struct file *file)						\
+#define MEASURE_AT(hook, argument, name, with, from, times, what)		\
+SEC("?lsm/" hook)								\
+int BPF_PROG(name, argument)							\
 {										\
-	type with = file->member;						\
+	__auto_type with = from;						\
 	__u32 id = map_id;							\
 	__u64 begin;								\
 	long last = 0;								\
@@ -106,7 +106,7 @@ int BPF_PROG(name, struct file *file)						\
 }
 
 #define MEASURE(name, times, what) \
-	MEASURE_WITH(name, struct inode *, inode, f_inode, times, what)
+	MEASURE_AT("file_open", struct file *file, name, inode, file->f_inode, times, what)
 
 #define SIXTY_FOUR(what)	EIGHT(EIGHT(what))
 
@@ -204,11 +204,12 @@ MEASURE(lru_set, SIXTY_FOUR, {
 /*
  * Trees: look up the value of the file, or of its nearest ancestor that has one. In maps other than
  * the inode map, the program has to walk. Unlike bpf_inode_map_lookup_tree(), this walk does not
- * notice concurrent renames.
+ * notice concurrent renames. These programs are not at file_open: in Linux 7.2 the path of a file
+ * is in a union, whose pointers no map takes.
  */
 
-#define MEASURE_TREE(name, what) \
-	MEASURE_WITH(name, struct dentry *, dentry, f_path.dentry, EIGHT, what)
+#define MEASURE_TREE(name, what)						\
+	MEASURE_AT("inode_getattr", const struct path *path, name, dentry, path->dentry, EIGHT, what)
 
 #define WALK(what)								\
 	{									\
