@@ -81,13 +81,19 @@ static void counters_read(unsigned int *nr_maps, unsigned int *nr_entries)
 	fclose(file);
 }
 
-/* Wait until the workers have freed all but @nr_maps maps and @nr_entries entries. */
+/*
+ * Wait until the workers have freed all but @nr_maps maps and @nr_entries entries; not forever, if
+ * nothing more goes.
+ */
 void settle(unsigned int nr_maps, unsigned int nr_entries)
 {
-	unsigned int got_maps, got_entries;
+	unsigned int got_maps, got_entries, before = 0;
 
 	for (unsigned int i = 0; i < SETTLE_SECONDS * 100; i++) {
 		counters_read(&got_maps, &got_entries);
+		if (got_entries != before)
+			i = 0;
+		before = got_entries;
 		if (got_maps == nr_maps && got_entries == nr_entries) {
 			/* The other kinds of map have no counters: allow them some time. */
 			pause_ms(200);
