@@ -56,7 +56,7 @@ static const struct {
 	{ "untar", "rm -rf ~/out && mkdir ~/out && "
 		   "tar -C ~/out -xf ~/archive.tar" },
 	{ "compile", "cd ~/c && for i in *.c; do gcc -c -O1 $i || exit; done" },
-	{ "find", "find /usr ~ -newer /etc/passwd -name nothing" },
+	{ "find", "find /usr ~/git ~/c ~/from -newer /etc/passwd -name nothing" },
 	{ "apt install", "apt-get -q -y -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 "
 			 "install --reinstall hostname" },
 };
