@@ -209,7 +209,8 @@ MEASURE(lru_set, SIXTY_FOUR, {
  */
 
 #define MEASURE_TREE(name, what)						\
-	MEASURE_AT("inode_getattr", const struct path *path, name, dentry, path->dentry, EIGHT, what)
+	MEASURE_AT("inode_getattr", const struct path *path, name,		\
+		   dentry, path->dentry, EIGHT, what)
 
 #define WALK(what)								\
 	{									\
