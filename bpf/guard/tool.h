@@ -47,7 +47,7 @@
  *   log.c	writes them to the journal or syslog
  *   seal.c	keeps root from stopping the guard; sealed.c has what the tool then refuses
  *   service.c	keeps the rules of names up to date, and passes the events on
- *   watchers.c	to any number of clients
+ *   watchers.c	to its clients
  *   util.c	is for all of them
  *
  * A change calls downwards: main.c, policy.c, request.c, who.c, rule.c, names.c, store.c. To add

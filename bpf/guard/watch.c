@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Watching events as they happen, without the lock. If the service runs, it passes them on to any
- * number of watchers. Otherwise they come from the ring buffer, and only one process can watch.
+ * Watching events as they happen, without the lock. If the service runs, it passes them on to up to
+ * WATCHERS_MAX watchers. Otherwise they come from the ring buffer, and only one process can watch.
  */
 #include <errno.h>
 #include <poll.h>

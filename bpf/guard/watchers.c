@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The service's clients that watch denials (watch.c): any number of processes of root, each
+ * The service's clients that watch denials (watch.c): up to WATCHERS_MAX processes of root, each
  * connected to a socket. None of them can hold up the service.
  */
 #include <errno.h>
