@@ -16,12 +16,15 @@
 #define SOCKET		"/run/inode-guard.socket"
 /* Count the programs of this name that are loaded. */
 #define COUNT_PROGRAMS	"bpftool prog list 2>/dev/null | grep -c 'name guard_open '"
-/* Reads the file in a loop, and prints "yes" or "no" for each attempt. */
-#define READER		"while [ ! -e over ]; do if { read line <f; } 2>/dev/null; then echo yes; " \
-			"else echo no; fi; sleep 0.02; done"
+/* Read the file, and print "yes" or "no". */
+#define READ		"if { read line <f; } 2>/dev/null; then echo yes; else echo no; fi; "
+/*
+ * Do so in a loop. The pauses leave emulated processors for the upgrade; a new process for each
+ * attempt would take most of their time.
+ */
+#define READER		"while [ ! -e over ]; do " READ READ READ READ READ "sleep 0.1; done"
 /* New processes, which keep starting. */
-#define BEGINNERS	"while [ ! -e over ]; do ./exe -c 'if { read line <f; } 2>/dev/null; then echo " \
-			"yes; else echo no; fi'; sleep 0.02; done"
+#define BEGINNERS	"while [ ! -e over ]; do ./exe -c '" READ "'; sleep 0.1; done"
 
 /* Results of try_on(). */
 struct tries {
@@ -56,7 +59,7 @@ static void try_on(void *held)
 		if (try_read("f") != EPERM || try_held(*(int *)held) != EPERM)
 			tries->opened++;
 		tries->count++;
-		usleep(1000);
+		usleep(3000);
 	}
 }
 
@@ -104,7 +107,7 @@ static double upgrade(char *const *words)
 	double begun = now();
 	pid_t pid = tool_start((char **)words, "service-out");
 
-	while (tool_run(WORDS("status"), NULL) || access(SOCKET, F_OK)) {
+	while (access(SOCKET, F_OK) || tool_run(WORDS("status"), NULL)) {
 		if (waitpid(pid, NULL, WNOHANG) == pid || now() > begun + hang_limit(120))
 			FAIL("the service says \"%s\"", get_file("service-out"));
 		usleep(100000);
