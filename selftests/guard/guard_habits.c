@@ -154,7 +154,7 @@ static void check_shown(void)
 static void run(void *unused)
 {
 	(void)unused;
-	QUIET("start");
+	QUIET(START_SMALL);
 	check_vim();
 	check_git();
 	check_archives();

@@ -200,7 +200,7 @@ static void run(void *unused)
 	make("local");
 	make("other");
 	make("third");
-	QUIET("start");
+	QUIET(START_SMALL);
 	for (i = 0; i < MOUNTS; i++)
 		mount_one(i);
 	CHECK_EQ(sh("for i in 0 1 2 3 4 5; do >m$i/f && echo deny --ops write $PWD/m$i/f || exit; "

@@ -45,7 +45,8 @@ void guard_start(void)
 {
 	/* A failed case may have left a guard. */
 	sh("inode-guard stop >/dev/null 2>&1");
-	guard("start");
+	/* Small tables, since each command reads some of them whole. */
+	guard("start --max-rules 16384");
 }
 
 void guard_stop(void)

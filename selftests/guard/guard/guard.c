@@ -79,7 +79,7 @@ static void run_steps(void *arg)
 	struct step *step;
 
 	(void)arg;
-	QUIET("start");
+	QUIET(START_SMALL);
 	for (step = steps; step; step = step->next)
 		if (is_wanted(step))
 			failed += !step_passes(step);

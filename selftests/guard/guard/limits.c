@@ -8,18 +8,15 @@
 
 #define RULES	12
 
-/* The default of --max-rules, as in the manual. */
-#define MAX_RULES	131072U
-
 STEP(sizes)
 {
 	static const struct {
 		const char *map;
 		unsigned int room;
 	} sizes[] = {
-		{ "leaves", 2 * MAX_RULES }, { "subjects", 2 * MAX_RULES },
-		{ "members", MAX_RULES }, { "cgroup_paths", MAX_RULES / 8 },
-		{ "tree_read", MAX_RULES / 8 }, { "texts", 8 * MAX_RULES },
+		{ "leaves", 2 * SMALL_RULES }, { "subjects", 2 * SMALL_RULES },
+		{ "members", SMALL_RULES }, { "cgroup_paths", SMALL_RULES / 8 },
+		{ "tree_read", SMALL_RULES / 8 }, { "texts", 8 * SMALL_RULES },
 	};
 	struct bpf_map_info info;
 	__u32 size = sizeof(info);

@@ -85,6 +85,13 @@ static inline int tool_run(char **argv, void (*setup)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/*
+ * Start the guard with small tables: each command reads some of them whole. guard_many.c and others
+ * start it as it is by default.
+ */
+#define SMALL_RULES	16384U
+#define START_SMALL	"start", "--max-rules", "16384"
+
 /* The command must succeed and print nothing. */
 #define QUIET(...)							\
 	do {								\
