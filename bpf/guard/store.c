@@ -13,11 +13,47 @@
 
 /* Maximum number of elements that one system call reads or writes. */
 #define BATCH	4096
+/* Maximum number of elements that are read one by one. */
+#define FEW	256
 
 /* Maps */
 
-/* Read a whole hash map: 0 or a negative errno. The lock keeps the map from changing meanwhile. */
-int map_read(int map, size_t key_size, size_t value_size, struct array *keys, struct array *values)
+static bool is_among(const struct array *keys, size_t size, const void *key)
+{
+	size_t i;
+
+	for (i = 0; i < keys->count; i++)
+		if (!memcmp((char *)keys->items + i * size, key, size))
+			return true;
+	return false;
+}
+
+/*
+ * Read a hash map from key to key. Returns 0 at its end; -EAGAIN if it has more elements than FEW,
+ * or if somebody deletes one meanwhile, since the walk begins again where its key is gone; or
+ * another negative errno.
+ */
+static int map_read_few(int map, size_t key_size, size_t value_size, struct array *keys,
+			struct array *values)
+{
+	void *last = NULL, *key = xcalloc(1, key_size);
+	int err = 0;
+
+	while (!err && !bpf_map_get_next_key(map, last, key)) {
+		if (keys->count == FEW || is_among(keys, key_size, key)) {
+			err = -EAGAIN;
+			break;
+		}
+		last = memcpy(array_add(keys, key_size), key, key_size);
+		if (bpf_map_lookup_elem(map, key, array_add(values, value_size)))
+			err = errno == ENOENT ? -EAGAIN : -errno;
+	}
+	free(key);
+	return err ?: errno == ENOENT ? 0 : -errno;
+}
+
+static int map_read_batches(int map, size_t key_size, size_t value_size, struct array *keys,
+			    struct array *values)
 {
 	size_t room = BATCH;
 	__u64 position = 0;
@@ -47,6 +83,22 @@ int map_read(int map, size_t key_size, size_t value_size, struct array *keys, st
 		if (err)
 			return 0;
 	}
+}
+
+/*
+ * Read a whole hash map into empty arrays: 0 or a negative errno. The lock keeps the map from
+ * changing meanwhile. Most maps have room for a million elements, and few: a batch takes more than
+ * twice as many instructions to pass their empty buckets as a step to the next key.
+ */
+int map_read(int map, size_t key_size, size_t value_size, struct array *keys, struct array *values)
+{
+	int err = map_read_few(map, key_size, value_size, keys, values);
+
+	if (err != -EAGAIN)
+		return err;
+	keys->count = 0;
+	values->count = 0;
+	return map_read_batches(map, key_size, value_size, keys, values);
 }
 
 int map_write(int map, const struct array *keys, const struct array *values, size_t key_size,

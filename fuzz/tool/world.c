@@ -223,14 +223,46 @@ int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *v
 	return first + *count == map->count ? fail(ENOENT) : 0;
 }
 
+/* The others are inode maps. */
+static bool is_hash(const struct world_map *map)
+{
+	return map && map < maps + GUARD_MAPS && map->type == BPF_MAP_TYPE_HASH;
+}
+
+/* Return the index of an element of a hash map, or the number of elements if there is none. */
+static size_t find_key(const struct world_map *map, const void *key)
+{
+	size_t i;
+
+	for (i = 0; i < map->count; i++)
+		if (!memcmp(map->keys + i * map->key_size, key, map->key_size))
+			break;
+	return i;
+}
+
+/* As in the kernel, a key that is not there leads to the first. */
+static int next_in_hash(const struct world_map *map, const void *key, void *next)
+{
+	size_t at = key ? find_key(map, key) : map->count;
+
+	at = at < map->count ? at + 1 : 0;
+	if (at >= map->count)
+		return fail(ENOENT);
+	memcpy(next, map->keys + at * map->key_size, map->key_size);
+	return 0;
+}
+
 /* The handle of an entry of an inode map is its index plus 1. */
 int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next);
 int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 {
 	const struct world_map *map = map_of(fd);
 	struct inode_map_key full = {};
-	size_t at = key ? ((const struct inode_map_key *)key)->handle : 0;
+	size_t at;
 
+	if (is_hash(map))
+		return next_in_hash(map, key, next);
+	at = key ? ((const struct inode_map_key *)key)->handle : 0;
 	if (!map || at >= map->count)
 		return fail(ENOENT);
 	memcpy(&full, map->keys + at * map->key_size,
@@ -245,8 +277,16 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 {
 	const struct world_map *map = map_of(fd);
 	const struct inode_map_key *full = key;
+	size_t at;
 	int err;
 
+	if (is_hash(map)) {
+		at = find_key(map, key);
+		if (at == map->count)
+			return fail(ENOENT);
+		memcpy(value, map->values + at * map->value_size, map->value_size);
+		return 0;
+	}
 	if (!map || map->key_size != sizeof(*full))
 		return fail(ENOENT);
 	if (!full->handle && map->value_size == sizeof(struct guard_entry)) {
