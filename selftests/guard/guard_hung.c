@@ -12,9 +12,12 @@
 
 #define MOUNTS	6
 
-/* Seconds that hung lookups may take (one after the other: 5 each), and the time for the work. */
+/*
+ * Seconds that a command waits for hung lookups, once for patterns, once for executables and once
+ * for files; and the time for the work. One after the other, MOUNTS of them would take longer.
+ */
 #define PATIENCE	5
-#define BOUND		(2 * PATIENCE + 6 * test_slowdown())
+#define BOUND		(3 * PATIENCE + 8 * test_slowdown())
 
 static pid_t servers[MOUNTS];
 
