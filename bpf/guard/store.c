@@ -39,17 +39,19 @@ static int map_read_few(int map, size_t key_size, size_t value_size, struct arra
 	void *last = NULL, *key = xcalloc(1, key_size);
 	int err = 0;
 
-	while (!err && !bpf_map_get_next_key(map, last, key)) {
-		if (keys->count == FEW || is_among(keys, key_size, key)) {
+	while (!err) {
+		if (bpf_map_get_next_key(map, last, key)) {
+			err = -errno;
+		} else if (keys->count == FEW || is_among(keys, key_size, key)) {
 			err = -EAGAIN;
-			break;
+		} else {
+			last = memcpy(array_add(keys, key_size), key, key_size);
+			if (bpf_map_lookup_elem(map, key, array_add(values, value_size)))
+				err = errno == ENOENT ? -EAGAIN : -errno;
 		}
-		last = memcpy(array_add(keys, key_size), key, key_size);
-		if (bpf_map_lookup_elem(map, key, array_add(values, value_size)))
-			err = errno == ENOENT ? -EAGAIN : -errno;
 	}
 	free(key);
-	return err ?: errno == ENOENT ? 0 : -errno;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int map_read_batches(int map, size_t key_size, size_t value_size, struct array *keys,
