@@ -6,6 +6,8 @@
 
 #include <stdarg.h>
 
+#include "small.h"
+
 #define TOOL_OUTPUT	DIR_PATH "/tool-output"
 
 static void show_output(void)
@@ -45,8 +47,7 @@ void guard_start(void)
 {
 	/* A failed case may have left a guard. */
 	sh("inode-guard stop >/dev/null 2>&1");
-	/* Small tables, since each command reads some of them whole. */
-	guard("start --max-rules 16384");
+	guard("start --max-rules " SMALL_RULES);
 }
 
 void guard_stop(void)

@@ -10,13 +10,13 @@
 
 STEP(sizes)
 {
-	static const struct {
+	unsigned int rules = atoi(SMALL_RULES);
+	const struct {
 		const char *map;
 		unsigned int room;
 	} sizes[] = {
-		{ "leaves", 2 * SMALL_RULES }, { "subjects", 2 * SMALL_RULES },
-		{ "members", SMALL_RULES }, { "cgroup_paths", SMALL_RULES / 8 },
-		{ "tree_read", SMALL_RULES / 8 }, { "texts", 8 * SMALL_RULES },
+		{ "leaves", 2 * rules }, { "subjects", 2 * rules }, { "members", rules },
+		{ "cgroup_paths", rules / 8 }, { "tree_read", rules / 8 }, { "texts", 8 * rules },
 	};
 	struct bpf_map_info info;
 	__u32 size = sizeof(info);

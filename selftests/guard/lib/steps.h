@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "small.h"
+
 #define GUARD_PINS	"/sys/fs/bpf/inode-guard"
 
 struct step {
@@ -84,13 +86,6 @@ static inline int tool_run(char **argv, void (*setup)(void))
 	tool_read(err_fd, err, sizeof(err));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
-
-/*
- * Start the guard with small tables: each command reads some of them whole. guard_many.c and others
- * start it as it is by default.
- */
-#define SMALL_RULES	16384U
-#define START_SMALL	"start", "--max-rules", "16384"
 
 /* The command must succeed and print nothing. */
 #define QUIET(...)							\
